@@ -1,0 +1,168 @@
+import * as v from 'valibot';
+import { REASONS, type Reason } from './reason.ts';
+
+/** One item of the accounts table, as the function reads it. Times are seconds since the epoch. */
+export interface Account {
+  readonly accountId: string;
+  readonly name?: string | undefined;
+  readonly authenticationType: string;
+  readonly oauthProfile: string;
+  readonly tokenSecretId?: string | undefined;
+  readonly enabled?: boolean | undefined;
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+  readonly accessTokenExpiresAt?: number | undefined;
+  readonly refreshTokenExpiresAt?: number | undefined;
+  readonly status?: AccountStatus | undefined;
+  readonly failure?: Failure | undefined;
+  readonly nextAttemptAt?: number | undefined;
+  readonly lastRefreshedAt?: number | undefined;
+  readonly lease?: Lease | undefined;
+  readonly escrow?: Escrow | undefined;
+}
+
+export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
+
+export interface Failure {
+  readonly reason: Reason;
+  readonly message: string;
+  /** How many runs in a row ended with this reason. */
+  readonly count: number;
+  /** When the trouble began. */
+  readonly since: number;
+  /** When it was last seen. */
+  readonly at: number;
+  /**
+   * Since when an exchange may have been answered without the answer reaching us. While it stands, an
+   * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
+   */
+  readonly ambiguousSince?: number | undefined;
+}
+
+/** The right to spend the account's refresh token until `expiresAt`. `owner` is the attempt's id. */
+export interface Lease {
+  readonly owner: string;
+  readonly expiresAt: number;
+}
+
+/** A refresh token that could not be stored yet, encrypted under the escrow key. */
+export interface Escrow {
+  readonly ciphertext: string;
+  readonly attemptId: string;
+  readonly at: number;
+}
+
+/** What a name in logs and messages stands for. */
+export function labelOf(account: { accountId: string; name?: unknown }): string {
+  return typeof account.name === 'string' && account.name !== '' ? account.name : account.accountId;
+}
+
+const string = v.string('must be a string');
+const filled = v.pipe(string, v.minLength(1, 'must not be empty'));
+const seconds = v.pipe(
+  v.number('must be a number (seconds since the epoch)'),
+  v.finite('must be a number (seconds since the epoch)'),
+);
+
+/** Names that can stand in a secret's name; anything else would make the secret unreachable. */
+const secretNamePart = /^[A-Za-z0-9/_+=.@-]{1,400}$/;
+
+const accountSchema = v.pipe(
+  v.object({
+    accountId: filled,
+    name: v.optional(string),
+    authenticationType: string,
+    oauthProfile: v.pipe(
+      filled,
+      v.regex(
+        secretNamePart,
+        "may hold letters, digits and / _ + = . @ - only, as it is part of a secret's name",
+      ),
+    ),
+    tokenSecretId: v.optional(filled),
+    enabled: v.optional(v.boolean('must be true or false (BOOL)')),
+    parameters: v.optional(
+      v.record(
+        v.pipe(string, v.regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must have simple names')),
+        v.pipe(
+          v.string('must be a map of strings'),
+          v.regex(
+            /^(?!\.)[A-Za-z0-9._-]{1,255}(?<!\.)$/,
+            'may hold letters, digits, ".", "_" and "-" only, and no "." at either end',
+          ),
+        ),
+        'must be a map of strings',
+      ),
+    ),
+    accessTokenExpiresAt: v.optional(seconds),
+    refreshTokenExpiresAt: v.optional(seconds),
+    status: v.optional(
+      v.picklist(
+        ['healthy', 'failing', 'reauthorization_required'],
+        'must be healthy, failing or reauthorization_required',
+      ),
+    ),
+    failure: v.optional(
+      v.object(
+        {
+          reason: v.picklist(Object.keys(REASONS) as Reason[], 'must be one of the documented reasons'),
+          message: string,
+          count: seconds,
+          since: seconds,
+          at: seconds,
+          ambiguousSince: v.optional(seconds),
+        },
+        'must be a map',
+      ),
+    ),
+    nextAttemptAt: v.optional(seconds),
+    lastRefreshedAt: v.optional(seconds),
+    lease: v.optional(v.object({ owner: string, expiresAt: seconds }, 'must be a map')),
+    escrow: v.optional(v.object({ ciphertext: filled, attemptId: filled, at: seconds }, 'must be a map')),
+  }),
+  v.check(
+    (item) => item.tokenSecretId !== undefined || secretNamePart.test(item.accountId),
+    'accountId: may hold letters, digits and / _ + = . @ - only where tokenSecretId is absent',
+  ),
+);
+
+export type ParsedAccount =
+  | { readonly kind: 'account'; readonly account: Account }
+  | {
+      readonly kind: 'invalid';
+      readonly accountId: string;
+      readonly label: string;
+      readonly problem: string;
+    };
+
+/**
+ * Reads one item of the accounts table. Attributes that the contract does not name are left alone.
+ *
+ * @returns the account, or the first attribute that is wrong with what it must be; never its value
+ */
+export function parseAccount(item: Readonly<Record<string, unknown>>): ParsedAccount {
+  const result = v.safeParse(accountSchema, item, { abortEarly: true });
+  if (result.success) return { kind: 'account', account: result.output };
+  const accountId = typeof item.accountId === 'string' ? item.accountId : '(no accountId)';
+  return {
+    kind: 'invalid',
+    accountId,
+    label: labelOf({ accountId, name: item.name }),
+    problem: problemOf(result.issues[0]),
+  };
+}
+
+/**
+ * One schema issue as "field: what it must be", without the value that was found.
+ *
+ * @param known the names that may stand where an unknown one was found
+ */
+export function problemOf(issue: v.BaseIssue<unknown>, known: readonly string[] = []): string {
+  const field = v.getDotPath(issue);
+  if (field === null) return issue.message;
+  if (issue.expected === 'never') {
+    const path = field.split('.').length > 1 ? '' : `; known are ${known.join(', ')}`;
+    return `${field}: is not a known field${known.length === 0 ? '' : path}`;
+  }
+  if (issue.received === 'undefined') return `${field}: is missing`;
+  return `${field}: ${issue.message}`;
+}

@@ -1,0 +1,294 @@
+import {
+  type DynamoDBDocumentClient,
+  GetCommand,
+  ScanCommand,
+  type ScanCommandInput,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import type { Account, Escrow, Lease } from './account.ts';
+
+/** An item as it came, before anything in it is believed. */
+export type Item = Readonly<Record<string, unknown>>;
+
+export interface ScanPage {
+  readonly items: readonly Item[];
+  /** How many items of the table were read for this page, before the filter. */
+  readonly scanned: number;
+}
+
+export interface ScanOptions {
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** `due`: the server leaves out what can't be due. `all`: every account that is looked at at all. */
+  readonly wanted: 'due' | 'all';
+  /**
+   * The refresh windows, seconds, of the profiles known so far; asked again for each page. Accounts of other
+   * profiles come unfiltered, since their window is not known yet.
+   */
+  readonly windows: () => ReadonlyMap<string, number>;
+  readonly segment?: { readonly segment: number; readonly totalSegments: number } | undefined;
+}
+
+/** Attributes to set, and attributes to remove. */
+export interface Changes {
+  readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
+  readonly remove: readonly (keyof Account)[];
+  /** The lease to leave behind in place of one's own; by default none. */
+  readonly leaveLease?: Lease | undefined;
+}
+
+/** The accounts table. Every call rejects with the SDK's error, but for a lost condition, which is an answer. */
+export interface AccountsTable {
+  scan(options: ScanOptions): AsyncGenerator<ScanPage>;
+  get(accountId: string): Promise<Item | undefined>;
+  /**
+   * Takes the right to spend the account's refresh token.
+   *
+   * @param expiresAt seconds since the epoch; must lie after the moment when this process can't be alive any more
+   * @returns `lost` where another holds it, or the item is no longer as it was scanned
+   */
+  lease(account: Account, owner: string, now: number, expiresAt: number): Promise<'leased' | 'lost'>;
+  /** Writes the end of a visit and gives the lease back, if it is still `owner`'s. */
+  record(accountId: string, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
+  /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
+  note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'lost'>;
+  /** Keeps a refresh token that could not be stored. */
+  putEscrow(accountId: string, escrow: Escrow): Promise<void>;
+}
+
+const attributes = [
+  'accountId',
+  'name',
+  'authenticationType',
+  'oauthProfile',
+  'tokenSecretId',
+  'enabled',
+  'parameters',
+  'accessTokenExpiresAt',
+  'refreshTokenExpiresAt',
+  'status',
+  'failure',
+  'nextAttemptAt',
+  'lastRefreshedAt',
+  'lease',
+  'escrow',
+] as const satisfies readonly (keyof Account)[];
+
+/** What the decision was made from: a lease is only good if all of it still stands. */
+const decisive = [
+  'authenticationType',
+  'oauthProfile',
+  'tokenSecretId',
+  'enabled',
+  'accessTokenExpiresAt',
+  'refreshTokenExpiresAt',
+  'status',
+  'nextAttemptAt',
+  'lastRefreshedAt',
+] as const satisfies readonly (keyof Account)[];
+
+/** DynamoDB takes at most 100 operands in one IN. */
+const MAX_KNOWN_PROFILES = 100;
+
+export function createAccountsTable(client: DynamoDBDocumentClient, TableName: string): AccountsTable {
+  const update = async (
+    accountId: string,
+    condition: Condition,
+    { set, remove }: Changes,
+    alsoRemove: readonly string[] = [],
+    alsoSet: { readonly lease?: Lease } = {},
+  ) => {
+    const { expression, names, values } = updateExpression({ ...set, ...alsoSet }, [
+      ...remove,
+      ...alsoRemove,
+    ]);
+    return await answerOf(() =>
+      client.send(
+        new UpdateCommand({
+          TableName,
+          Key: { accountId },
+          UpdateExpression: expression,
+          ConditionExpression: condition.expression,
+          ExpressionAttributeNames: { ...names, ...condition.names },
+          ...present({ ...values, ...condition.values }),
+        }),
+      ),
+    );
+  };
+  return {
+    scan: async function* ({ now, wanted, windows, segment }) {
+      let ExclusiveStartKey: Record<string, unknown> | undefined;
+      do {
+        const page = await client.send(
+          new ScanCommand({
+            TableName,
+            ...scanFilter(now, wanted, windows()),
+            ExclusiveStartKey,
+            ...(segment && { Segment: segment.segment, TotalSegments: segment.totalSegments }),
+          }),
+        );
+        yield { items: page.Items ?? [], scanned: page.ScannedCount ?? 0 };
+        ExclusiveStartKey = page.LastEvaluatedKey;
+      } while (ExclusiveStartKey !== undefined);
+    },
+    get: async (accountId) => {
+      const { Item } = await client.send(
+        new GetCommand({ TableName, Key: { accountId }, ConsistentRead: true, ...projection() }),
+      );
+      return Item;
+    },
+    lease: async (account, owner, now, expiresAt) => {
+      const unchanged = unchangedSince(account);
+      // The owner's own lease counts as free: the SDK repeats a call whose answer was lost.
+      const free =
+        '(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#owner = :owner) AND attribute_exists(#accountId)';
+      const answer = await answerOf(() =>
+        client.send(
+          new UpdateCommand({
+            TableName,
+            Key: { accountId: account.accountId },
+            UpdateExpression: 'SET #lease = :lease',
+            ConditionExpression: `${free} AND ${unchanged.expression}`,
+            ExpressionAttributeNames: {
+              '#lease': 'lease',
+              '#expiresAt': 'expiresAt',
+              '#owner': 'owner',
+              '#accountId': 'accountId',
+              ...unchanged.names,
+            },
+            ExpressionAttributeValues: {
+              ':now': now,
+              ':owner': owner,
+              ':lease': { owner, expiresAt },
+              ...unchanged.values,
+            },
+          }),
+        ),
+      );
+      return answer === 'recorded' ? 'leased' : 'lost';
+    },
+    record: async (accountId, owner, changes) => {
+      const condition = {
+        expression: '#lease.#owner = :owner',
+        names: { '#lease': 'lease', '#owner': 'owner' },
+        values: { ':owner': owner },
+      };
+      const { leaveLease: lease } = changes;
+      return lease === undefined
+        ? await update(accountId, condition, changes, ['lease'])
+        : await update(accountId, condition, changes, [], { lease });
+    },
+    note: async (accountId, now, changes) => {
+      const condition = {
+        expression: 'attribute_exists(#accountId) AND NOT (#lease.#expiresAt > :now)',
+        names: { '#accountId': 'accountId', '#lease': 'lease', '#expiresAt': 'expiresAt' },
+        values: { ':now': now },
+      };
+      return await update(accountId, condition, changes);
+    },
+    putEscrow: async (accountId, escrow) => {
+      await client.send(
+        new UpdateCommand({
+          TableName,
+          Key: { accountId },
+          UpdateExpression: 'SET #escrow = :escrow',
+          ConditionExpression: 'attribute_exists(#accountId)',
+          ExpressionAttributeNames: { '#escrow': 'escrow', '#accountId': 'accountId' },
+          ExpressionAttributeValues: { ':escrow': escrow },
+        }),
+      );
+    },
+  };
+}
+
+interface Condition {
+  readonly expression: string;
+  readonly names: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'lost'> {
+  try {
+    await send();
+    return 'recorded';
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return 'lost';
+    throw error;
+  }
+}
+
+function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
+  return {
+    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
+  };
+}
+
+/**
+ * Filters on the server: a filter does not make a scan cheaper, but what is left out need not be sent or parsed.
+ * `NOT (x > y)` rather than `x <= y`: it is also true where x is absent or of a wrong type, so that nothing that
+ * needs attention is hidden.
+ */
+function scanFilter(now: number, wanted: ScanOptions['wanted'], windows: ReadonlyMap<string, number>) {
+  const values: Record<string, unknown> = { ':oauth2': 'oauth2' };
+  const lookedAt = '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile)';
+  if (wanted === 'all')
+    return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
+  const fresh = freshExpression(now, windows, values);
+  values[':false'] = false;
+  values[':person'] = 'reauthorization_required';
+  const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
+  return {
+    ...projection(),
+    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND (${due} OR #status = :person)`,
+    ExpressionAttributeValues: values,
+  };
+}
+
+function freshExpression(
+  now: number,
+  windows: ReadonlyMap<string, number>,
+  values: Record<string, unknown>,
+): string {
+  const byWindow = new Map<number, string[]>();
+  for (const [profile, window] of [...windows].slice(0, MAX_KNOWN_PROFILES))
+    byWindow.set(window, [...(byWindow.get(window) ?? []), profile]);
+  return [...byWindow]
+    .map(([window, profiles], w) => {
+      values[`:h${w}`] = now + window;
+      const operands = profiles.map((profile, p) => {
+        values[`:p${w}_${p}`] = profile;
+        return `:p${w}_${p}`;
+      });
+      return `(#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt > :h${w})`;
+    })
+    .join(' OR ');
+}
+
+function unchangedSince(account: Account): Condition {
+  const known = decisive.filter((name) => account[name] !== undefined);
+  return {
+    expression: decisive
+      .map((name) => (account[name] === undefined ? `attribute_not_exists(#${name})` : `#${name} = :${name}`))
+      .join(' AND '),
+    names: Object.fromEntries(decisive.map((name) => [`#${name}`, name])),
+    values: Object.fromEntries(known.map((name) => [`:${name}`, account[name]])),
+  };
+}
+
+function updateExpression(set: Readonly<Record<string, unknown>>, removed: readonly string[]) {
+  const sets = Object.entries(set).filter(([, value]) => value !== undefined);
+  const clauses = [
+    sets.length > 0 ? `SET ${sets.map(([name]) => `#${name} = :set_${name}`).join(', ')}` : '',
+    removed.length > 0 ? `REMOVE ${removed.map((name) => `#${name}`).join(', ')}` : '',
+  ];
+  return {
+    expression: clauses.filter((clause) => clause !== '').join(' '),
+    names: Object.fromEntries([...sets.map(([name]) => name), ...removed].map((name) => [`#${name}`, name])),
+    values: Object.fromEntries(sets.map(([name, value]) => [`:set_${name}`, value])),
+  };
+}
+
+function present(values: Record<string, unknown>) {
+  return Object.keys(values).length > 0 ? { ExpressionAttributeValues: values } : {};
+}

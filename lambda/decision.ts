@@ -1,0 +1,98 @@
+import type { Account } from './account.ts';
+import type { Reason } from './reason.ts';
+import type { TokenSet } from './token-set.ts';
+
+/** What is to be done with an account, before anything is read or locked. */
+export interface Decision {
+  readonly action: 'leave' | 'refresh' | 'reauthorize';
+  readonly reason: Reason;
+}
+
+export interface DecisionInput {
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** The profile's refresh window, seconds: a token that expires within it is due. */
+  readonly refreshWindow: number;
+  /** The event asked to refresh accounts though they are not due, or wait for a person. */
+  readonly force: boolean;
+}
+
+/**
+ * Decides from the item alone. The first rule that speaks wins; the order is the order of this function.
+ */
+export function decide(account: Account, { now, refreshWindow, force }: DecisionInput): Decision {
+  if (account.enabled === false) return leave('disabled');
+  if (account.lease !== undefined && account.lease.expiresAt > now) return leave('leased_elsewhere');
+  if (force) return refresh('forced');
+  if (account.status === 'reauthorization_required')
+    return { action: 'reauthorize', reason: account.failure?.reason ?? 'grant_revoked' };
+  // A refresh token in escrow goes home at once: nobody can use the account while it is there.
+  if (account.escrow === undefined && account.nextAttemptAt !== undefined && account.nextAttemptAt > now)
+    return leave(account.failure?.reason ?? 'rate_limited');
+  if (account.accessTokenExpiresAt === undefined) return refresh('no_access_token');
+  if (account.escrow === undefined && account.accessTokenExpiresAt - now > refreshWindow)
+    return leave('fresh');
+  return refresh('expiring');
+}
+
+/** What is to be done once the token set has been read under the lease. */
+export type TokenSetDecision =
+  | { readonly action: 'exchange'; readonly refreshToken: string }
+  | { readonly action: 'reconcile' }
+  | { readonly action: 'reauthorize'; readonly reason: 'no_refresh_token' | 'refresh_token_expired' };
+
+/**
+ * Decides from the token set, which is nearer to the truth than the item.
+ *
+ * - An access token that is not due although the item says so: an earlier run died after storing, or a person
+ *   put it there. It is recorded and nothing is spent.
+ * - A missing refresh token, or one with no second left, needs a person.
+ */
+export function decideTokenSet(tokenSet: TokenSet, account: Account, input: DecisionInput): TokenSetDecision {
+  const { now, refreshWindow, force } = input;
+  if (!force && tokenSet.access_token !== undefined && (tokenSet.expires_at ?? 0) - now > refreshWindow)
+    return { action: 'reconcile' };
+  if (tokenSet.refresh_token === undefined) return { action: 'reauthorize', reason: 'no_refresh_token' };
+  // The item's own note of the expiry counts only where the token set has none and nobody overrides it: a person
+  // who replaced the token set and forces a refresh must not be held up by what was noted of the old one.
+  const expiresAt = tokenSet.refresh_token_expires_at ?? (force ? undefined : account.refreshTokenExpiresAt);
+  if (expiresAt !== undefined && expiresAt - now <= 0)
+    return { action: 'reauthorize', reason: 'refresh_token_expired' };
+  return { action: 'exchange', refreshToken: tokenSet.refresh_token };
+}
+
+/** Secrets Manager keeps about 100 versions of a secret and removes none younger than a day. */
+export const VERSIONS_PER_DAY = 96;
+const DAY = 86_400;
+
+/**
+ * Tells whether a token set is replaced so often that its secret could run out of versions within a day: then the
+ * versions are worth counting before a refresh token is spent.
+ *
+ * @returns false where the lifetime is not known
+ */
+export function isShortLived(tokenSet: TokenSet, refreshWindow: number): boolean {
+  if (tokenSet.expires_at === undefined || tokenSet.obtained_at === undefined) return false;
+  const interval = tokenSet.expires_at - tokenSet.obtained_at - refreshWindow;
+  return interval < DAY / VERSIONS_PER_DAY;
+}
+
+/**
+ * Judges the versions that a secret already has.
+ *
+ * @param createdAt when each version was made, seconds since the epoch
+ * @returns when there is room for one more, seconds since the epoch: now, or later
+ */
+export function roomForVersion(createdAt: readonly number[], now: number): number {
+  const young = createdAt.filter((at) => now - at < DAY).sort((a, b) => b - a);
+  const blocking = young[VERSIONS_PER_DAY - 1];
+  return blocking === undefined ? now : blocking + DAY;
+}
+
+function leave(reason: Reason): Decision {
+  return { action: 'leave', reason };
+}
+
+function refresh(reason: Reason): Decision {
+  return { action: 'refresh', reason };
+}

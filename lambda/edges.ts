@@ -1,0 +1,24 @@
+import type { AccountsTable } from './accounts-table.ts';
+import type { EscrowVault } from './escrow.ts';
+import type { Events } from './events.ts';
+import type { Clock, Log } from './ports.ts';
+import type { Profiles } from './profiles.ts';
+import type { Secrets } from './secrets.ts';
+import type { Spending } from './spending.ts';
+import type { TokenEndpoint } from './token-endpoint.ts';
+
+/** Everything outside the process that the way of an account touches. Only the handler makes these. */
+export interface Edges {
+  readonly table: AccountsTable;
+  readonly secrets: Secrets;
+  readonly profiles: Profiles;
+  readonly endpoint: TokenEndpoint;
+  /** Undefined where no escrow key is set. */
+  readonly vault: EscrowVault | undefined;
+  readonly events: Events;
+  readonly spending: Spending;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Counts what only a metric shows. */
+  readonly count: (what: 'storesThrottled' | 'escrowed') => void;
+}

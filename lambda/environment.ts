@@ -1,0 +1,74 @@
+import * as v from 'valibot';
+
+/** The function's settings. */
+export interface Environment {
+  readonly accountsTableName: string;
+  readonly secretNamePrefix: string;
+  /** Seconds. */
+  readonly refreshWindow: number;
+  /** Undefined: a refresh token that can't be stored can't be kept in escrow either. */
+  readonly escrowKeyId: string | undefined;
+  readonly eventBusName: string;
+  /** Permits token endpoints at plain http on loopback addresses; for a provider on this machine only. */
+  readonly allowHttpLoopback: boolean;
+}
+
+/** The environment does not say what it has to. A run with it fails. */
+export class InvalidEnvironment extends Error {
+  readonly code = 'INVALID_ENVIRONMENT';
+}
+
+/** An unset and an empty variable are the same thing in every console. */
+const optional = <T extends v.GenericSchema<string, unknown>>(schema: T, fallback: string) =>
+  v.pipe(
+    v.optional(v.string(), ''),
+    v.transform((value) => (value === '' ? fallback : value)),
+    schema,
+  );
+
+const environmentSchema = v.object({
+  ACCOUNTS_TABLE_NAME: v.pipe(
+    v.optional(v.string(), ''),
+    v.minLength(1, 'must be set to the name of the accounts table'),
+  ),
+  SECRET_NAME_PREFIX: optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[A-Za-z0-9/_+=.@-]+$/, "must be the beginning of a secret's name, such as oauth/"),
+    ),
+    'oauth/',
+  ),
+  REFRESH_WINDOW_SECONDS: optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[1-9]\d{0,6}$/, 'must be a whole number of seconds, 1 or more'),
+      v.transform(Number),
+    ),
+    '300',
+  ),
+  ESCROW_KEY_ID: optional(v.string(), ''),
+  EVENT_BUS_NAME: optional(v.string(), 'default'),
+  ALLOW_HTTP_LOOPBACK: optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
+});
+
+/**
+ * Reads the settings from environment variables (contract).
+ *
+ * @throws InvalidEnvironment naming each variable that is wrong and what it must be
+ */
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
+  const result = v.safeParse(environmentSchema, variables);
+  if (!result.success) {
+    const problems = result.issues.map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+    throw new InvalidEnvironment(`The function's environment is not complete: ${problems.join('; ')}.`);
+  }
+  const values = result.output;
+  return {
+    accountsTableName: values.ACCOUNTS_TABLE_NAME,
+    secretNamePrefix: values.SECRET_NAME_PREFIX,
+    refreshWindow: values.REFRESH_WINDOW_SECONDS,
+    escrowKeyId: values.ESCROW_KEY_ID === '' ? undefined : values.ESCROW_KEY_ID,
+    eventBusName: values.EVENT_BUS_NAME,
+    allowHttpLoopback: values.ALLOW_HTTP_LOOPBACK === 'true',
+  };
+}

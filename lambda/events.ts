@@ -1,0 +1,44 @@
+import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import type { Reason } from './reason.ts';
+
+/** The `source` of every event that the function puts on the bus. */
+export const EVENT_SOURCE = 'oauth-token-refresher';
+
+/** Changes of an account's state, each told once. */
+export type AccountEventType =
+  | 'OAuth Reauthorization Required'
+  | 'OAuth Account Failing'
+  | 'OAuth Account Recovered';
+
+export interface AccountEvent {
+  readonly type: AccountEventType;
+  readonly detail: {
+    readonly accountId: string;
+    readonly name: string;
+    readonly oauthProfile: string;
+    readonly reason: Reason;
+    /** Seconds since the epoch. */
+    readonly at: number;
+  };
+}
+
+export interface Events {
+  /** Puts one event on the bus. Rejects if the bus did not take it. */
+  put(event: AccountEvent): Promise<void>;
+}
+
+export function createEvents(client: EventBridgeClient, EventBusName: string): Events {
+  return {
+    put: async ({ type, detail }) => {
+      const answer = await client.send(
+        new PutEventsCommand({
+          Entries: [{ EventBusName, Source: EVENT_SOURCE, DetailType: type, Detail: JSON.stringify(detail) }],
+        }),
+      );
+      // PutEvents answers 200 even where an entry was refused.
+      const code = answer.Entries?.[0]?.ErrorCode;
+      if (code !== undefined)
+        throw Object.assign(new Error(`the bus refused the event: ${code}`), { name: code });
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { Context } from 'aws-lambda';
+import { createAccountsTable } from './accounts-table.ts';
+import { type Environment, readEnvironment } from './environment.ts';
+import { createEscrowVault } from './escrow.ts';
+import { readEvent } from './event.ts';
+import { createEvents } from './events.ts';
+import { createHttpsClient } from './https-request.ts';
+import { systemClock } from './ports.ts';
+import { createProfiles } from './profiles.ts';
+import { MAX_IN_FLIGHT, type RunResult, run } from './run.ts';
+import { createSecrets } from './secrets.ts';
+import { createSpending } from './spending.ts';
+import { logger, publishRunMetrics, type RunCounters } from './telemetry.ts';
+import { createTokenEndpoint } from './token-endpoint.ts';
+
+/** Every AWS call has an end, so that a call that hangs leaves time to do something about it. */
+const calls = {
+  requestHandler: {
+    connectionTimeout: 2_000,
+    requestTimeout: 5_000,
+    throwOnRequestTimeout: true,
+    httpsAgent: { keepAlive: true, maxSockets: MAX_IN_FLIGHT + 10 },
+    httpAgent: { keepAlive: true, maxSockets: MAX_IN_FLIGHT + 10 },
+  },
+};
+
+/** Clients outlive a run: a warm function reuses their connections. */
+const clients = {
+  table: DynamoDBDocumentClient.from(new DynamoDBClient(calls), {
+    marshallOptions: { removeUndefinedValues: true },
+    // By default one item with a number too large for JavaScript would make its whole page unreadable.
+    unmarshallOptions: { wrapNumbers: (value: string) => Number(value) },
+  }),
+  secrets: new SecretsManagerClient(calls),
+  // Stores are repeated with the deadline in view, so the client itself tries once.
+  secretsWriter: new SecretsManagerClient({ ...calls, maxAttempts: 1 }),
+  kms: new KMSClient(calls),
+  events: new EventBridgeClient(calls),
+};
+
+/** Where nothing tells how long the function may run, as in a test of one's own. */
+const DEFAULT_TIME = 120_000;
+
+/**
+ * The Lambda function: keeps every account's access token fresh.
+ *
+ * @param event an EventBridge scheduled event, `{}`, or a request by hand (contract)
+ * @returns what the run did; it is also the last line of its log
+ * @throws InvalidEnvironment, InvalidEvent, or the SDK's error where the table can't be read or written
+ */
+export async function handler(event: unknown, context?: Context): Promise<RunResult> {
+  const deadline = Date.now() + (context?.getRemainingTimeInMillis?.() ?? DEFAULT_TIME);
+  if (context !== undefined) logger.addContext(context);
+  try {
+    return await runWith(readEnvironment(process.env), event, deadline);
+  } catch (error) {
+    const { name, code } = error as { name?: unknown; code?: unknown };
+    logger.error('The run failed.', { errorName: String(name), code: String(code ?? name) });
+    throw error;
+  }
+}
+
+async function runWith(environment: Environment, event: unknown, deadline: number): Promise<RunResult> {
+  const request = readEvent(event);
+  const { accountsTableName, secretNamePrefix, refreshWindow, escrowKeyId, eventBusName, allowHttpLoopback } =
+    environment;
+  const https = createHttpsClient({ allowHttpLoopback, maxSockets: MAX_IN_FLIGHT });
+  const secrets = createSecrets(clients.secrets, clients.secretsWriter);
+  const counters: RunCounters = { storesThrottled: 0, escrowed: 0 };
+  try {
+    const outcome = await run(
+      request,
+      { secretNamePrefix, refreshWindow, deadline },
+      {
+        table: createAccountsTable(clients.table, accountsTableName),
+        secrets,
+        profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
+        endpoint: createTokenEndpoint({ send: https.send, allowHttpLoopback }),
+        vault: escrowKeyId === undefined ? undefined : createEscrowVault(clients.kms, escrowKeyId),
+        events: createEvents(clients.events, eventBusName),
+        spending: createSpending(request.share?.totalSegments ?? 1),
+        clock: systemClock,
+        log: logger,
+        count: (what) => {
+          counters[what]++;
+        },
+      },
+    );
+    if (!request.dryRun) publishRunMetrics(outcome, counters);
+    logger.info('Run finished.', { ...outcome.result });
+    return outcome.result;
+  } finally {
+    https.close();
+  }
+}

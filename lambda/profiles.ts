@@ -1,0 +1,90 @@
+import { isHopeless } from './aws-error.ts';
+import { type ParsedProfile, type Profile, parseProfile } from './profile.ts';
+import type { Reason } from './reason.ts';
+import { profileSecretIdOf, type ReadSecret, type Secrets } from './secrets.ts';
+
+export type LoadedProfile =
+  | { readonly kind: 'profile'; readonly profile: Profile }
+  | {
+      readonly kind: 'trouble';
+      readonly reason: Extract<Reason, 'profile_missing' | 'profile_invalid' | 'store_unavailable'>;
+      readonly detail: string;
+    };
+
+/** The profiles that one run meets, each read once. Not kept longer: a corrected profile must count at once. */
+export interface Profiles {
+  load(name: string): Promise<LoadedProfile>;
+  /**
+   * What else the client may be, after the provider rejected it: the profile as it is now, if it changed since it
+   * was read, then the version before it. A secret is often rotated at one side a little before the other.
+   */
+  alternatives(name: string): Promise<readonly Profile[]>;
+  /** Makes a profile that worked the one for the rest of the run. */
+  adopt(name: string, profile: Profile): void;
+  /** The refresh windows, seconds, of the profiles read so far. */
+  windows(): ReadonlyMap<string, number>;
+}
+
+export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: number): Profiles {
+  const loading = new Map<string, Promise<LoadedProfile>>();
+  const windows = new Map<string, number>();
+  const read = async (name: string) => interpret(name, await secrets.read(profileSecretIdOf(prefix, name)));
+  const load = async (name: string) => {
+    const loaded = await read(name);
+    windows.set(name, windowOf(loaded, defaultWindow));
+    return loaded;
+  };
+  return {
+    load: (name) => {
+      const known = loading.get(name) ?? load(name);
+      loading.set(name, known);
+      return known;
+    },
+    alternatives: async (name) => {
+      const tried = await loading.get(name);
+      const now = await read(name);
+      const previous = interpret(name, await secrets.read(profileSecretIdOf(prefix, name), 'AWSPREVIOUS'));
+      const seen = new Set([JSON.stringify(tried)]);
+      return [now, previous].flatMap((candidate) => {
+        const text = JSON.stringify(candidate);
+        if (candidate.kind !== 'profile' || seen.has(text)) return [];
+        seen.add(text);
+        return [candidate.profile];
+      });
+    },
+    adopt: (name, profile) => {
+      loading.set(name, Promise.resolve({ kind: 'profile', profile }));
+    },
+    windows: () => windows,
+  };
+}
+
+/** A profile's own refresh window, or the function's. */
+export function windowOf(loaded: LoadedProfile, defaultWindow: number): number {
+  return (loaded.kind === 'profile' ? loaded.profile.refresh_window_seconds : undefined) ?? defaultWindow;
+}
+
+function interpret(name: string, read: ReadSecret): LoadedProfile {
+  if (read.kind === 'missing')
+    return trouble('profile_missing', `The profile secret of oauthProfile "${name}" does not exist`);
+  if (read.kind === 'failed') {
+    const { code } = read.failure;
+    return isHopeless(read.failure)
+      ? trouble('profile_invalid', `The profile "${name}" can't be read (${code})`)
+      : trouble(
+          'store_unavailable',
+          `The profile "${name}" could not be read from Secrets Manager (${code})`,
+        );
+  }
+  const parsed: ParsedProfile = parseProfile(read.secret.text);
+  return parsed.kind === 'profile'
+    ? parsed
+    : trouble('profile_invalid', `Profile "${name}": ${parsed.problem}`);
+}
+
+function trouble(
+  reason: Extract<LoadedProfile, { kind: 'trouble' }>['reason'],
+  detail: string,
+): LoadedProfile {
+  return { kind: 'trouble', reason, detail };
+}

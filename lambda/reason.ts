@@ -1,0 +1,203 @@
+/**
+ * Every reason that a run can give for what it did with an account: a closed list (contract), with who can
+ * help and how. `docs/reasons.md` shows the same table.
+ */
+
+/** Who can mend it: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
+export type Blame = 'nobody' | 'account' | 'profile' | 'provider' | 'us';
+
+/**
+ * How the reason ends a visit to an account.
+ *
+ * - `calm`: nothing is wrong; the account is left alone or refreshed.
+ * - `deferred`: a later run does it; nothing is recorded.
+ * - `transient`: recorded as `failing`, tried again after a back-off.
+ * - `invalid`: what people wrote can't be used; recorded as `failing`, looked at again after a back-off.
+ * - `person`: only a person can bring the account back; recorded as `reauthorization_required`.
+ */
+export type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
+
+interface ReasonEntry {
+  readonly severity: Severity;
+  readonly blame: Blame;
+  /** What it means, as one clause. */
+  readonly meaning: string;
+  /** What to do next; empty where there is nothing to do. */
+  readonly remedy: string;
+}
+
+export const REASONS = {
+  fresh: {
+    severity: 'calm',
+    blame: 'nobody',
+    meaning: 'the access token lives longer than the refresh window',
+    remedy: '',
+  },
+  expiring: {
+    severity: 'calm',
+    blame: 'nobody',
+    meaning: 'the access token expires within the refresh window',
+    remedy: '',
+  },
+  no_access_token: {
+    severity: 'calm',
+    blame: 'nobody',
+    meaning: 'no access token is known yet',
+    remedy: '',
+  },
+  forced: { severity: 'calm', blame: 'nobody', meaning: 'the event asked for it', remedy: '' },
+  disabled: {
+    severity: 'calm',
+    blame: 'nobody',
+    meaning: 'the account has enabled = false',
+    remedy: 'Set enabled to true, or remove it, to have the account refreshed again.',
+  },
+  leased_elsewhere: {
+    severity: 'deferred',
+    blame: 'nobody',
+    meaning: 'another run holds the right to spend this refresh token, or has just changed the account',
+    remedy: '',
+  },
+  out_of_time: {
+    severity: 'deferred',
+    blame: 'us',
+    meaning: 'too little time was left in this run to spend the refresh token and store what it buys',
+    remedy: 'The next run goes on. If it stays so, add segments or raise the timeout.',
+  },
+  no_refresh_token: {
+    severity: 'person',
+    blame: 'account',
+    meaning: 'the token set holds no refresh token',
+    remedy: 'Authorize the account again.',
+  },
+  refresh_token_expired: {
+    severity: 'person',
+    blame: 'account',
+    meaning: 'the refresh token is past its own expiry',
+    remedy: 'Authorize the account again.',
+  },
+  grant_revoked: {
+    severity: 'person',
+    blame: 'account',
+    meaning: 'the provider says that the grant is no longer good',
+    remedy: 'Authorize the account again.',
+  },
+  grant_possibly_lost: {
+    severity: 'person',
+    blame: 'account',
+    meaning:
+      'the provider refuses the refresh token after an exchange whose answer never reached us: it may have rotated unseen',
+    remedy: 'Authorize the account again.',
+  },
+  client_rejected: {
+    severity: 'transient',
+    blame: 'profile',
+    meaning: "the provider refuses the profile's client, not the account",
+    remedy: "Correct the profile's client credentials or settings; its accounts follow by themselves.",
+  },
+  rate_limited: {
+    severity: 'transient',
+    blame: 'provider',
+    meaning: 'the provider asks to slow down',
+    remedy: 'It is tried again later. If it stays so, set max_requests_per_minute in the profile.',
+  },
+  provider_unavailable: {
+    severity: 'transient',
+    blame: 'provider',
+    meaning: 'the provider did not answer, or said that it is out of order',
+    remedy: 'It is tried again later.',
+  },
+  malformed_response: {
+    severity: 'transient',
+    blame: 'provider',
+    meaning: "the token endpoint's answer can't be understood",
+    remedy: "Check token_endpoint, token_response_fields and token_error_fields in the account's profile.",
+  },
+  store_unavailable: {
+    severity: 'transient',
+    blame: 'us',
+    meaning: 'Secrets Manager, KMS or DynamoDB could not be read or written',
+    remedy: 'It is tried again by the next run. Look at the AWS error in the log.',
+  },
+  lifetime_too_short: {
+    severity: 'transient',
+    blame: 'provider',
+    meaning:
+      'the token set is replaced so often that Secrets Manager would run out of versions (100 in 24 hours)',
+    remedy:
+      'Ask the provider for access tokens that live 20 minutes or more, or use a smaller refresh window.',
+  },
+  profile_missing: {
+    severity: 'invalid',
+    blame: 'profile',
+    meaning: 'the profile secret that the account names does not exist',
+    remedy: 'Create it, or correct oauthProfile.',
+  },
+  profile_invalid: {
+    severity: 'invalid',
+    blame: 'profile',
+    meaning: 'the profile secret does not say what it has to',
+    remedy: 'Correct the field that the message names.',
+  },
+  secret_missing: {
+    severity: 'invalid',
+    blame: 'account',
+    meaning: "the account's token secret does not exist",
+    remedy: 'Authorize the account, or create the secret.',
+  },
+  secret_invalid: {
+    severity: 'invalid',
+    blame: 'account',
+    meaning: "the account's token secret can't be read as a token set",
+    remedy: 'Correct the field that the message names, or authorize the account again.',
+  },
+  account_invalid: {
+    severity: 'invalid',
+    blame: 'account',
+    meaning: "the account's item in the table does not say what it has to",
+    remedy: 'Correct the attribute that the message names.',
+  },
+} as const satisfies Record<string, ReasonEntry>;
+
+export type Reason = keyof typeof REASONS;
+
+/** Tells whether a value read from storage is one of the reasons. */
+export function isReason(value: unknown): value is Reason {
+  return typeof value === 'string' && Object.hasOwn(REASONS, value);
+}
+
+/** How a reason ends a visit. */
+export function severityOf(reason: Reason): Severity {
+  return REASONS[reason].severity;
+}
+
+/**
+ * The sentence for a reason, for logs and `failure.message`. The first three keep the wording of the scheduled
+ * job that this replaces, so that people who know it find it again.
+ *
+ * @param label the account's `name`, or its id
+ * @param detail what exactly was wrong, already free of secrets; it replaces the general meaning
+ */
+export function sentence(reason: Reason, label: string, detail?: string): string {
+  if (reason === 'no_refresh_token')
+    return `No OAuth refresh token. Manual reauthorization required. Account="${label}"`;
+  if (reason === 'refresh_token_expired')
+    return `OAuth refresh token is expired. Manual reauthorization required. Account="${label}"`;
+  const { meaning, remedy, severity } = REASONS[reason];
+  const what = detail ?? capitalize(meaning);
+  const manual = severity === 'person' ? ' Manual reauthorization required.' : '';
+  return `${withStop(what)}${manual}${manual || remedy === '' ? '' : ` ${remedy}`} Account="${label}"`;
+}
+
+/** The line that announces a grant, in the wording of the scheduled job. */
+export function refreshingSentence(label: string): string {
+  return `Refreshing OAuth access token. Account="${label}"`;
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function withStop(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

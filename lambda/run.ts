@@ -1,0 +1,345 @@
+import { randomUUID } from 'node:crypto';
+import PQueue from 'p-queue';
+import { type Account, type ParsedAccount, parseAccount } from './account.ts';
+import type { Item } from './accounts-table.ts';
+import { awsFailure } from './aws-error.ts';
+import { type Decision, type DecisionInput, decide, decideTokenSet } from './decision.ts';
+import type { Edges } from './edges.ts';
+import type { RunRequest } from './event.ts';
+import { ambiguousSince, conclude } from './outcome.ts';
+import { secondsOf } from './ports.ts';
+import { type LoadedProfile, windowOf } from './profiles.ts';
+import { type Reason, severityOf } from './reason.ts';
+import { announce, type Report, refreshAccount, reportOn } from './refresh-account.ts';
+import { tokenSecretIdOf } from './secrets.ts';
+import { MINIMUM_TIME } from './spend-refresh-token.ts';
+import { readTokenSet } from './token-secret.ts';
+
+/** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
+export interface RunResult {
+  readonly runId: string;
+  readonly scanned: number;
+  readonly due: number;
+  readonly refreshed: number;
+  readonly reconciled: number;
+  readonly leasedElsewhere: number;
+  readonly failed: number;
+  readonly reauthorizationRequired: number;
+  readonly invalid: number;
+  readonly deferred: number;
+  readonly durationMs: number;
+  /** Only where `accountIds` or `dryRun` asked for it. */
+  readonly accounts?: readonly Report[];
+  /** How many more accounts there are than fit into a result; absent where all fit. */
+  readonly accountsOmitted?: number;
+}
+
+export interface RunSettings {
+  readonly secretNamePrefix: string;
+  /** Seconds; a profile's own window wins. */
+  readonly refreshWindow: number;
+  /** When this process may be gone, milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+/** Accounts in flight at once, at most: enough to reach Secrets Manager's 50 writes a second at 600 ms each. */
+export const MAX_IN_FLIGHT = 30;
+/**
+ * Accounts begun in a second, over all segments. Secrets Manager takes 50 writes a second in a Region from all
+ * callers together, and a refresh token is better not spent yet than waiting in memory for its turn to be stored.
+ */
+export const STARTS_PER_SECOND = 48;
+
+/** Lambda returns 6 MB at most; more accounts than this are counted and not listed. */
+const MAX_REPORTS = 25_000;
+
+type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 'durationMs'>;
+
+export interface RunOutcome {
+  readonly result: RunResult;
+  /** Accounts whose access token has run out, and could not be refreshed. */
+  readonly accessTokensExpired: number;
+}
+
+/** One thing to be done with an account. `report` is what becomes of it if there is no time for it. */
+interface Job {
+  readonly kind: 'due' | 'invalid';
+  readonly run: () => Promise<Report>;
+  readonly tooLate: Report;
+}
+
+/**
+ * One run: reads the accounts page by page, decides, and refreshes what is due, a bounded number at once. One
+ * account's trouble is its report; only a table that can't be read or written makes the run reject.
+ */
+export async function run(request: RunRequest, settings: RunSettings, edges: Edges): Promise<RunOutcome> {
+  const begun = edges.clock.now();
+  const tally = createTally(request, edges);
+  const queue = new PQueue({
+    // What changes nothing needs no caution.
+    concurrency: request.dryRun ? MAX_IN_FLIGHT : 1,
+    interval: 250,
+    intervalCap: Math.max(1, Math.floor(STARTS_PER_SECOND / 4 / (request.share?.totalSegments ?? 1))),
+  });
+  // A slow start: 1, 2, 4 … in flight, so that a store that fails is noticed after one account and not after 30.
+  const faster = () => {
+    queue.concurrency = Math.min(MAX_IN_FLIGHT, queue.concurrency * 2);
+  };
+  // By time as well: one provider that does not answer must not hold up the others.
+  const ticker = setInterval(faster, 1_000);
+  let fatal: { readonly error: unknown } | undefined;
+  const perform = async (job: Job) => {
+    const report = fatal !== undefined || timeIsUp(settings, edges) ? job.tooLate : await job.run();
+    tally.settle(report);
+    if (report.action === 'refresh') faster();
+  };
+  try {
+    for await (const items of pagesOf(request, edges, tally)) {
+      for (const job of await sift(items, request, settings, edges, tally.settle)) {
+        if (job.kind === 'due') tally.add('due', 1);
+        // Waiting work is bounded: memory must not grow with the table.
+        await queue.onSizeLessThan(MAX_IN_FLIGHT);
+        queue
+          .add(() => perform(job))
+          .catch((error: unknown) => {
+            fatal ??= { error };
+          });
+      }
+      if (fatal !== undefined || timeIsUp(settings, edges)) break;
+    }
+    await queue.onIdle();
+  } finally {
+    clearInterval(ticker);
+  }
+  if (fatal !== undefined) throw fatal.error;
+  return tally.outcome(edges.clock.now() - begun);
+}
+
+function createTally(request: RunRequest, { clock }: Edges) {
+  const counts: Record<Counter, number> = {
+    scanned: 0,
+    due: 0,
+    refreshed: 0,
+    reconciled: 0,
+    leasedElsewhere: 0,
+    failed: 0,
+    reauthorizationRequired: 0,
+    invalid: 0,
+    deferred: 0,
+  };
+  const accounts: Report[] | undefined = request.accountIds !== undefined || request.dryRun ? [] : undefined;
+  let accountsOmitted = 0;
+  let accessTokensExpired = 0;
+  return {
+    add: (counter: Counter, count: number) => {
+      counts[counter] += count;
+    },
+    settle: (report: Report) => {
+      const counter = request.dryRun ? counterOfDryRun(report) : counterOf(report);
+      if (counter !== undefined) counts[counter]++;
+      const { accessTokenExpiresAt } = report;
+      if (accessTokenExpiresAt !== null && accessTokenExpiresAt <= secondsOf(clock)) accessTokensExpired++;
+      if (accounts === undefined) return;
+      if (accounts.length < MAX_REPORTS) accounts.push(report);
+      else accountsOmitted++;
+    },
+    outcome: (durationMs: number): RunOutcome => ({
+      result: {
+        runId: randomUUID(),
+        ...counts,
+        durationMs,
+        ...(accounts && { accounts }),
+        ...(accountsOmitted > 0 && { accountsOmitted }),
+      },
+      accessTokensExpired,
+    }),
+  };
+}
+
+function counterOf({ action, reason }: Report): Counter | undefined {
+  if (reason === 'leased_elsewhere') return 'leasedElsewhere';
+  switch (action) {
+    case 'leave':
+      return undefined;
+    case 'refresh':
+      return 'refreshed';
+    case 'reconcile':
+      return 'reconciled';
+    case 'retry':
+      return severityOf(reason) === 'invalid' ? 'invalid' : 'failed';
+    case 'reauthorize':
+      return 'reauthorizationRequired';
+    case 'defer':
+      return 'deferred';
+  }
+}
+
+/** A dry run refreshes nothing, so it counts none as refreshed. */
+function counterOfDryRun(report: Report): Counter | undefined {
+  const counter = counterOf(report);
+  return counter === 'refreshed' || counter === 'reconciled' ? undefined : counter;
+}
+
+function timeIsUp({ deadline }: RunSettings, { clock }: Edges): boolean {
+  return deadline - clock.now() < MINIMUM_TIME;
+}
+
+async function* pagesOf(
+  { accountIds, force, dryRun, share }: RunRequest,
+  { table, profiles, clock }: Edges,
+  tally: ReturnType<typeof createTally>,
+): AsyncGenerator<readonly Item[]> {
+  if (accountIds === undefined) {
+    const wanted = force || dryRun ? 'all' : 'due';
+    for await (const { items, scanned } of table.scan({
+      now: secondsOf(clock),
+      wanted,
+      windows: profiles.windows,
+      segment: share,
+    })) {
+      tally.add('scanned', scanned);
+      yield items;
+    }
+    return;
+  }
+  for (const accountId of accountIds) {
+    const item = await table.get(accountId);
+    if (item !== undefined) tally.add('scanned', 1);
+    yield [item ?? { accountId }];
+  }
+}
+
+/** Sorts a page: what can be left alone is settled at once, the rest becomes jobs. */
+async function sift(
+  items: readonly Item[],
+  request: RunRequest,
+  settings: RunSettings,
+  edges: Edges,
+  settle: (report: Report) => void,
+): Promise<readonly Job[]> {
+  const parsed = items.map(parseAccount);
+  const names = new Set(parsed.flatMap((p) => (p.kind === 'account' ? [p.account.oauthProfile] : [])));
+  const loaded = new Map(
+    await Promise.all([...names].map(async (name) => [name, await edges.profiles.load(name)] as const)),
+  );
+  const jobs: Job[] = [];
+  for (const one of parsed) {
+    if (one.kind === 'invalid') {
+      jobs.push(invalidJob(one, request, edges));
+      continue;
+    }
+    const { account } = one;
+    const profile = loaded.get(account.oauthProfile);
+    if (profile === undefined) continue;
+    const refreshWindow = windowOf(profile, settings.refreshWindow);
+    const input = { now: secondsOf(edges.clock), refreshWindow, force: request.force };
+    const decision = decide(account, input);
+    if (decision.action === 'refresh')
+      jobs.push(dueJob(account, decision, input, profile, request, settings, edges));
+    else settle(reportOn(account, decision.action, decision.reason));
+  }
+  return jobs;
+}
+
+function invalidJob(
+  { accountId, label, problem }: Extract<ParsedAccount, { kind: 'invalid' }>,
+  { dryRun }: RunRequest,
+  edges: Edges,
+): Job {
+  const report: Report = {
+    accountId,
+    action: 'retry',
+    reason: 'account_invalid',
+    accessTokenExpiresAt: null,
+  };
+  const account = { accountId, name: label, authenticationType: 'oauth2', oauthProfile: '' };
+  return {
+    kind: 'invalid',
+    tooLate: report,
+    run: async () => {
+      if (dryRun) edges.log.warn(`The account's item can't be used: ${problem}.`, { accountId });
+      else
+        await noteTrouble(account, 'account_invalid', `The account's item can't be used: ${problem}`, edges);
+      return report;
+    },
+  };
+}
+
+function dueJob(
+  account: Account,
+  { reason }: Decision,
+  input: DecisionInput,
+  loaded: LoadedProfile,
+  { dryRun }: RunRequest,
+  { secretNamePrefix, deadline }: RunSettings,
+  edges: Edges,
+): Job {
+  const refuse = async (trouble: Extract<LoadedProfile, { kind: 'trouble' }>) => {
+    if (!dryRun) await noteTrouble(account, trouble.reason, trouble.detail, edges);
+    return reportOn(account, 'retry', trouble.reason);
+  };
+  const refresh = async () => {
+    const again = await edges.profiles.load(account.oauthProfile);
+    if (again.kind === 'trouble') return await refuse(again);
+    if (dryRun) return await preview(account, reason, input, secretNamePrefix, edges);
+    const refusal = edges.spending.refusal(account.oauthProfile, secondsOf(edges.clock));
+    if (refusal !== undefined) return reportOn(account, 'defer', refusal);
+    const visit = { account, reason, profile: again.profile, input, secretNamePrefix, deadline };
+    return await refreshAccount(visit, edges).catch((error: unknown) => notLeased(account, error, edges));
+  };
+  return {
+    kind: 'due',
+    tooLate: reportOn(account, 'defer', 'out_of_time'),
+    run: () => (loaded.kind === 'trouble' ? refuse(loaded) : refresh()),
+  };
+}
+
+/** What a run would do, from what can be read without changing anything. */
+async function preview(
+  account: Account,
+  reason: Reason,
+  input: DecisionInput,
+  prefix: string,
+  { secrets }: Edges,
+): Promise<Report> {
+  const read = await readTokenSet(tokenSecretIdOf(prefix, account), secrets);
+  if (read.kind === 'trouble') return reportOn(account, 'retry', read.reason);
+  const decision = decideTokenSet(read.tokenSet, account, input);
+  if (decision.action === 'reauthorize') return reportOn(account, 'reauthorize', decision.reason);
+  return reportOn(account, decision.action === 'reconcile' ? 'reconcile' : 'refresh', reason);
+}
+
+/** Writes down trouble that was found before there was anything to lease. */
+async function noteTrouble(account: Account, reason: Reason, detail: string, edges: Edges): Promise<void> {
+  const now = secondsOf(edges.clock);
+  const conclusion = conclude(
+    account,
+    { kind: 'trouble', reason, detail, ambiguousSince: ambiguousSince(account) },
+    now,
+  );
+  const { accountId, oauthProfile } = account;
+  edges.log.error(conclusion.message, { accountId, oauthProfile, reason, status: conclusion.status });
+  try {
+    await edges.table.note(accountId, now, await announce(account, reason, conclusion, edges));
+  } catch (error) {
+    throwIfFatal(error);
+    edges.log.warn('The trouble of an account could not be recorded.', {
+      accountId,
+      awsError: awsFailure(error).code,
+    });
+  }
+}
+
+/** The lease could not even be asked for. Without the table there is no job to do; anything less is this account's. */
+function notLeased(account: Account, error: unknown, { log }: Edges): Report {
+  throwIfFatal(error);
+  const { kind, code } = awsFailure(error);
+  const reason = kind === 'refused' ? 'account_invalid' : 'store_unavailable';
+  log.warn(`The account could not be leased (${code}).`, { accountId: account.accountId, reason });
+  return reportOn(account, 'retry', reason);
+}
+
+function throwIfFatal(error: unknown): void {
+  const { kind } = awsFailure(error);
+  if (kind === 'denied' || kind === 'not_found') throw error;
+}

@@ -1,0 +1,102 @@
+import {
+  GetSecretValueCommand,
+  ListSecretVersionIdsCommand,
+  PutSecretValueCommand,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { type AwsFailure, awsFailure } from './aws-error.ts';
+
+/** One version of a secret. `text` is absent where the secret holds binary data. */
+export interface SecretVersion {
+  readonly text: string | undefined;
+  readonly versionId: string;
+}
+
+export type ReadSecret =
+  | { readonly kind: 'found'; readonly secret: SecretVersion }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'failed'; readonly failure: AwsFailure };
+
+export type PutSecret =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'failed'; readonly failure: AwsFailure };
+
+/** Secrets Manager, as far as the function uses it. Nothing here throws. */
+export interface Secrets {
+  /** Reads the version that carries a staging label, `AWSCURRENT` by default. */
+  read(secretId: string, stage?: 'AWSCURRENT' | 'AWSPREVIOUS'): Promise<ReadSecret>;
+  /**
+   * Tries once to make `text` the secret's current version.
+   *
+   * @param requestToken becomes the version's id; a try that is repeated with it stores at most once
+   */
+  put(secretId: string, text: string, requestToken: string, timeoutMilliseconds: number): Promise<PutSecret>;
+  /** When each version was made, seconds since the epoch; undefined where that can't be told. */
+  versionDates(secretId: string): Promise<readonly number[] | undefined>;
+}
+
+/** The name of an account's token secret below the prefix, unless the account names another. */
+export function tokenSecretIdOf(
+  prefix: string,
+  account: { accountId: string; tokenSecretId?: string | undefined },
+) {
+  return account.tokenSecretId ?? `${prefix}accounts/${account.accountId}`;
+}
+
+/** The name of a profile's secret below the prefix. */
+export function profileSecretIdOf(prefix: string, profile: string): string {
+  return `${prefix}profiles/${profile}`;
+}
+
+/**
+ * @param client for reads; its own retries apply
+ * @param writer for writes; must try once only, since each further try is decided with the deadline in view
+ */
+export function createSecrets(client: SecretsManagerClient, writer: SecretsManagerClient): Secrets {
+  return {
+    read: async (SecretId, VersionStage = 'AWSCURRENT') => {
+      try {
+        const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage }));
+        return { kind: 'found', secret: { text: answer.SecretString, versionId: answer.VersionId ?? '' } };
+      } catch (error) {
+        const failure = awsFailure(error);
+        // A secret that waits for its deletion is answered with InvalidRequestException.
+        const gone = failure.kind === 'not_found' || failure.code === 'InvalidRequestException';
+        return gone ? { kind: 'missing' } : { kind: 'failed', failure };
+      }
+    },
+    put: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
+      try {
+        const abortSignal = AbortSignal.timeout(timeoutMilliseconds);
+        await writer.send(new PutSecretValueCommand({ SecretId, SecretString, ClientRequestToken }), {
+          abortSignal,
+        });
+        return { kind: 'stored' };
+      } catch (error) {
+        return { kind: 'failed', failure: awsFailure(error) };
+      }
+    },
+    versionDates: async (SecretId) => {
+      try {
+        const dates: number[] = [];
+        let NextToken: string | undefined;
+        do {
+          const page = await client.send(
+            new ListSecretVersionIdsCommand({
+              SecretId,
+              IncludeDeprecated: true,
+              MaxResults: 100,
+              NextToken,
+            }),
+          );
+          for (const { CreatedDate } of page.Versions ?? [])
+            if (CreatedDate !== undefined) dates.push(CreatedDate.getTime() / 1000);
+          NextToken = page.NextToken;
+        } while (NextToken !== undefined);
+        return dates;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}

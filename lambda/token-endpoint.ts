@@ -1,0 +1,127 @@
+import * as oauth from 'oauth4webapi';
+import type { Account } from './account.ts';
+import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
+import { type HttpAnswer, RequestFailed, refusalOf, type SendHttpsRequest } from './https-request.ts';
+import { fillPlaceholders, MissingParameter } from './placeholders.ts';
+import type { Profile } from './profile.ts';
+import type { Reason } from './reason.ts';
+
+/** What became of a token request. */
+export type Exchange =
+  | { readonly kind: 'answered'; readonly answer: HttpAnswer }
+  /** The provider can't have seen it. */
+  | { readonly kind: 'unsent'; readonly reason: Reason; readonly detail: string }
+  /** It went out and no answer came: the provider may have acted on it. */
+  | { readonly kind: 'unanswered'; readonly detail: string };
+
+export interface RefreshRequest {
+  readonly profile: Profile;
+  readonly account: Account;
+  readonly refreshToken: string;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface TokenEndpoint {
+  /** Sends one `refresh_token` grant (RFC 6749 section 6). Never throws. */
+  refresh(request: RefreshRequest): Promise<Exchange>;
+}
+
+export interface TokenEndpointOptions {
+  readonly send: SendHttpsRequest;
+  /** Permits plain http to loopback addresses, for a provider on this machine. */
+  readonly allowHttpLoopback: boolean;
+}
+
+/**
+ * The request is made by oauth4webapi; the answer is interpreted elsewhere, since after a provider has rotated a
+ * token no odd field in its answer may throw the new one away.
+ */
+export function createTokenEndpoint({ send, allowHttpLoopback }: TokenEndpointOptions): TokenEndpoint {
+  return {
+    refresh: async ({ profile, account, refreshToken, timeoutMilliseconds }) => {
+      try {
+        const fill = (template: string, field: string) => fillPlaceholders(template, field, account, profile);
+        const signal = AbortSignal.timeout(timeoutMilliseconds);
+        const server = await authorizationServer(profile, fill, allowHttpLoopback);
+        let answer: HttpAnswer | undefined;
+        await oauth.refreshTokenGrantRequest(
+          server,
+          { client_id: profile.client_id },
+          clientAuthentication(profile),
+          refreshToken,
+          {
+            additionalParameters: filled(profile.token_request_parameters, 'token_request_parameters', fill),
+            signal,
+            [oauth.allowInsecureRequests]: allowHttpLoopback,
+            [oauth.customFetch]: async (url, request) => {
+              const headers = {
+                ...request.headers,
+                ...filled(profile.token_request_headers, 'token_request_headers', fill),
+              };
+              answer = await send(url, {
+                method: 'POST',
+                ...encoded(profile, headers, request.body as URLSearchParams),
+                signal,
+                tls: tlsIdentity(profile),
+              });
+              // The library wants a Response; the answer itself is taken from above, whatever its status.
+              return new Response();
+            },
+          },
+        );
+        if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
+        return { kind: 'answered', answer };
+      } catch (error) {
+        return failed(error);
+      }
+    },
+  };
+}
+
+async function authorizationServer(
+  profile: Profile,
+  fill: (template: string, field: string) => string,
+  allowHttpLoopback: boolean,
+): Promise<oauth.AuthorizationServer> {
+  const field = profile.refresh_token_endpoint === undefined ? 'token_endpoint' : 'refresh_token_endpoint';
+  const endpoint = fill(profile[field] ?? '', field);
+  const refusal = URL.canParse(endpoint) ? refusalOf(new URL(endpoint), allowHttpLoopback) : 'must be a URL';
+  if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
+  return { issuer: profile.issuer ?? endpoint, token_endpoint: endpoint };
+}
+
+class RefusedEndpoint extends Error {}
+
+function filled(
+  values: Readonly<Record<string, string>>,
+  field: string,
+  fill: (template: string, field: string) => string,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, fill(value, `${field}.${name}`)]),
+  );
+}
+
+function encoded(profile: Profile, headers: Record<string, string>, body: URLSearchParams) {
+  if (profile.token_request_format === 'form') return { headers, body: body.toString() };
+  return {
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify(Object.fromEntries(body)),
+  };
+}
+
+function unsent(reason: Reason, detail: string): Exchange {
+  return { kind: 'unsent', reason, detail };
+}
+
+function failed(error: unknown): Exchange {
+  if (error instanceof MissingParameter) return unsent('account_invalid', error.message);
+  if (error instanceof RefusedEndpoint || error instanceof InvalidKey)
+    return unsent('profile_invalid', error.message);
+  if (error instanceof RequestFailed && error.code === 'ADDRESS_NOT_ALLOWED')
+    return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');
+  if (error instanceof RequestFailed && error.sent === 'maybe')
+    return { kind: 'unanswered', detail: `The provider did not answer (${error.code})` };
+  const code = error instanceof RequestFailed ? error.code : 'REQUEST_NOT_MADE';
+  return unsent('provider_unavailable', `The provider could not be reached (${code})`);
+}

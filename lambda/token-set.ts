@@ -1,0 +1,176 @@
+import * as v from 'valibot';
+import { problemOf } from './account.ts';
+
+/**
+ * What the provider last issued for an account, as its secret holds it: the provider's response, field for field,
+ * with the standard names beside. Times are seconds since the epoch.
+ */
+export interface TokenSet {
+  readonly access_token?: string | undefined;
+  readonly token_type?: string | undefined;
+  readonly refresh_token?: string | undefined;
+  readonly scope?: string | undefined;
+  readonly obtained_at?: number | undefined;
+  readonly expires_at?: number | undefined;
+  readonly refresh_token_expires_at?: number | undefined;
+  readonly [field: string]: unknown;
+}
+
+/** What a provider granted, in standard terms. `response` is its whole answer. */
+export interface GrantedTokens {
+  readonly response: Readonly<Record<string, unknown>>;
+  /** Absent where the answer was cut or odd and only a refresh token could be saved from it. */
+  readonly accessToken?: string | undefined;
+  readonly tokenType: string;
+  readonly refreshToken?: string | undefined;
+  readonly scope?: string | undefined;
+  readonly expiresAt: number;
+  readonly refreshTokenExpiresAt?: number | undefined;
+}
+
+const optionalText = v.optional(v.nullable(v.string('must be a string')));
+const optionalSeconds = v.optional(
+  v.pipe(
+    v.number('must be a number (seconds since the epoch)'),
+    v.finite('must be a number (seconds since the epoch)'),
+  ),
+);
+
+const tokenSetSchema = v.looseObject(
+  {
+    access_token: optionalText,
+    token_type: optionalText,
+    refresh_token: optionalText,
+    scope: v.optional(v.unknown()),
+    obtained_at: optionalSeconds,
+    expires_at: optionalSeconds,
+    refresh_token_expires_at: optionalSeconds,
+  },
+  'must be a JSON object',
+);
+
+export type ParsedTokenSet =
+  | { readonly kind: 'token_set'; readonly tokenSet: TokenSet }
+  | { readonly kind: 'invalid'; readonly problem: string };
+
+/**
+ * Reads the secret's text.
+ *
+ * @returns the token set, or what is wrong with it by field; never a value. An empty token counts as absent.
+ */
+export function parseTokenSet(text: string | undefined): ParsedTokenSet {
+  if (text === undefined)
+    return { kind: 'invalid', problem: 'must hold text (SecretString), not binary data' };
+  const json = parseJson(text);
+  if (json === undefined) return { kind: 'invalid', problem: 'must hold JSON' };
+  const result = v.safeParse(tokenSetSchema, json, { abortEarly: true });
+  if (!result.success) return { kind: 'invalid', problem: problemOf(result.issues[0]) };
+  const { access_token, token_type, refresh_token, scope, ...rest } = result.output;
+  return {
+    kind: 'token_set',
+    tokenSet: {
+      ...rest,
+      access_token: access_token || undefined,
+      token_type: token_type ?? undefined,
+      refresh_token: refresh_token || undefined,
+      scope: typeof scope === 'string' ? scope : undefined,
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Fields that describe the old access token only, and would be wrong beside a new one. */
+const ofTheOldAccessToken = [
+  'access_token',
+  'token_type',
+  'expires_at',
+  'expires_in',
+  'obtained_at',
+  'id_token',
+];
+
+/**
+ * The token set after a grant: the provider's answer over what was there, so that what only an earlier answer said
+ * (a Salesforce `instance_url`, a Slack `team`) stays.
+ *
+ * A new refresh token replaces the old, an absent one keeps it (RFC 6749 section 6). The same refresh token again
+ * does not live longer for having been repeated: of two expiries the earlier one holds.
+ *
+ * @param obtainedAt when the answer arrived, seconds since the epoch
+ */
+export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtainedAt: number): TokenSet {
+  const rotated = granted.refreshToken !== undefined && granted.refreshToken !== previous.refresh_token;
+  const kept = Object.fromEntries(
+    Object.entries(previous).filter(([field]) => !ofTheOldAccessToken.includes(field)),
+  );
+  return withoutUndefined({
+    ...kept,
+    ...granted.response,
+    access_token: granted.accessToken,
+    token_type: granted.tokenType,
+    refresh_token: granted.refreshToken ?? previous.refresh_token,
+    scope: granted.scope ?? previous.scope,
+    id_token: undefined,
+    obtained_at: obtainedAt,
+    // Without an access token nothing is good until later: the next run must find the account due.
+    expires_at: granted.accessToken === undefined ? obtainedAt : granted.expiresAt,
+    refresh_token_expires_at: rotated
+      ? granted.refreshTokenExpiresAt
+      : earlier(previous.refresh_token_expires_at, granted.refreshTokenExpiresAt),
+  });
+}
+
+/** The token set with a refresh token that came out of escrow; its access token is long gone or about to be. */
+export function withRescuedRefreshToken(previous: TokenSet, refreshToken: string): TokenSet {
+  const rotated = refreshToken !== previous.refresh_token;
+  return withoutUndefined({
+    ...previous,
+    refresh_token: refreshToken,
+    refresh_token_expires_at: rotated ? undefined : previous.refresh_token_expires_at,
+  });
+}
+
+/** Secrets Manager's limit for one secret value. */
+const MAX_SECRET_BYTES = 65_536;
+
+/**
+ * The text to store. Where a provider's extra fields make it too large for a secret, they go and the tokens stay.
+ */
+export function serializeTokenSet(tokenSet: TokenSet): string {
+  const whole = JSON.stringify(tokenSet);
+  if (Buffer.byteLength(whole) <= MAX_SECRET_BYTES) return whole;
+  const {
+    access_token,
+    token_type,
+    refresh_token,
+    scope,
+    obtained_at,
+    expires_at,
+    refresh_token_expires_at,
+  } = tokenSet;
+  return JSON.stringify({
+    access_token,
+    token_type,
+    refresh_token,
+    scope,
+    obtained_at,
+    expires_at,
+    refresh_token_expires_at,
+  });
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
+}
+
+function withoutUndefined(tokenSet: Record<string, unknown>): TokenSet {
+  return Object.fromEntries(Object.entries(tokenSet).filter(([, value]) => value !== undefined));
+}

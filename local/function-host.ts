@@ -1,0 +1,35 @@
+import { pathToFileURL } from 'node:url';
+import type { Context } from 'aws-lambda';
+import type { HostRequest, Invocation } from './function-process.ts';
+
+/**
+ * The process that the function runs in on one machine: what Lambda's runtime is to the deployed one. It loads the
+ * module that it is given, and knows nothing of what is in it.
+ */
+const { handler } = (await import(pathToFileURL(process.argv[2] ?? '').href)) as {
+  handler: (event: unknown, context: Context) => Promise<unknown>;
+};
+
+process.on('message', async ({ event, timeout }: HostRequest) => {
+  process.send?.(await invoke(event, Date.now() + timeout));
+});
+
+// The one who started us is gone: so are we, as soon as nothing is in flight.
+process.on('disconnect', () => process.exit(0));
+
+async function invoke(event: unknown, deadline: number): Promise<Invocation> {
+  const context = {
+    functionName: 'oauth-token-refresher',
+    functionVersion: '$LATEST',
+    memoryLimitInMB: '512',
+    awsRequestId: crypto.randomUUID(),
+    invokedFunctionArn: 'arn:aws:lambda:us-east-1:000000000000:function:oauth-token-refresher',
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  } as Context;
+  try {
+    return { kind: 'returned', payload: await handler(event, context) };
+  } catch (error) {
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    return { kind: 'failed', errorType: name, errorMessage: message };
+  }
+}

@@ -1,0 +1,115 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** How an invocation ended, as Lambda tells it. */
+export type Invocation =
+  | { readonly kind: 'returned'; readonly payload: unknown }
+  | { readonly kind: 'failed'; readonly errorType: string; readonly errorMessage: string };
+
+/** The deployed function in a process of its own, invoked as Lambda does: one event at a time, with a time limit. */
+export interface FunctionProcess {
+  /** @param timeout milliseconds; when they are over the process is killed, as Lambda does */
+  invoke(event: unknown, timeout?: number): Promise<Invocation>;
+  /** What the function wrote since the last call, as lines. */
+  takeLog(): string[];
+  /** Ends the process at once (SIGKILL); the next invocation starts a new one. */
+  kill(): void;
+  readonly pid: number | undefined;
+}
+
+export interface FunctionProcessOptions {
+  /** The module that exports `handler`: the source, or a bundle of it. */
+  readonly module?: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where the log is kept; in memory only where absent. */
+  readonly logFile?: string;
+}
+
+/** What the host is sent, and what it sends back. */
+export interface HostRequest {
+  readonly event: unknown;
+  readonly timeout: number;
+}
+
+const LAMBDA_TIMEOUT = 120_000;
+const KEPT_LINES = 10_000;
+
+/** Starts no process yet; the first invocation does, and any after a kill. */
+export function createFunctionProcess(options: FunctionProcessOptions): FunctionProcess {
+  const module = options.module ?? fileURLToPath(new URL('../lambda/handler.ts', import.meta.url));
+  const logFile: WriteStream | undefined =
+    options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
+  let child: ChildProcess | undefined;
+  let log: string[] = [];
+  let busy: Promise<unknown> = Promise.resolve();
+
+  const start = () => {
+    const host = fork(fileURLToPath(new URL('function-host.ts', import.meta.url)), [module], {
+      env: { PATH: process.env.PATH ?? '', ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execPath: process.execPath,
+      execArgv: ['--enable-source-maps'],
+      // Ctrl-C is for the one who started us; it ends the function when its invocation is over.
+      detached: true,
+    });
+    const keep = (data: Buffer) => {
+      logFile?.write(data);
+      log.push(...data.toString('utf8').split('\n').filter(Boolean));
+      if (log.length > KEPT_LINES) log = log.slice(-KEPT_LINES);
+    };
+    host.stdout?.on('data', keep);
+    host.stderr?.on('data', keep);
+    host.once('exit', () => {
+      if (child === host) child = undefined;
+    });
+    return host;
+  };
+
+  const invokeNow = (event: unknown, timeout: number) =>
+    new Promise<Invocation>((resolve) => {
+      child ??= start();
+      const host = child;
+      const timer = setTimeout(() => {
+        host.kill('SIGKILL');
+        end({ kind: 'failed', errorType: 'Sandbox.Timedout', errorMessage: `Task timed out after ${timeout} ms` });
+      }, timeout);
+      const end = (invocation: Invocation) => {
+        clearTimeout(timer);
+        host.off('message', end);
+        host.off('exit', died);
+        resolve(invocation);
+      };
+      const died = (code: number | null, signal: NodeJS.Signals | null) =>
+        end({
+          kind: 'failed',
+          errorType: 'Runtime.ExitError',
+          errorMessage: `The process exited (${signal ?? `code ${code}`})`,
+        });
+      host.on('message', end);
+      host.on('exit', died);
+      host.send({ event, timeout } satisfies HostRequest, (error) => {
+        if (error !== null) died(null, null);
+      });
+    });
+
+  return {
+    invoke: (event, timeout = LAMBDA_TIMEOUT) => {
+      const turn = busy.then(() => invokeNow(event, timeout));
+      busy = turn;
+      return turn;
+    },
+    takeLog: () => {
+      const lines = log;
+      log = [];
+      return lines;
+    },
+    kill: () => {
+      child?.kill('SIGKILL');
+      child = undefined;
+    },
+    get pid() {
+      return child?.pid;
+    },
+  };
+}
