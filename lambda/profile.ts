@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { problemOf } from './account.ts';
+import { parseJsonObject } from './json-object.ts';
 import presets from './presets.json' with { type: 'json' };
 
 export type TokenEndpointAuthMethod = (typeof authMethods)[number];
@@ -113,7 +114,7 @@ export const presetSchema = v.strictObject({
 
 export type Preset = v.InferOutput<typeof presetSchema>;
 
-const profileSchema = v.strictObject({ ...providerEntries, ...clientEntries }, 'must be a JSON object');
+const profileSchema = v.strictObject({ ...providerEntries, ...clientEntries });
 type ProfileFields = v.InferOutput<typeof profileSchema>;
 
 /** Everything that a profile secret may say. */
@@ -150,8 +151,8 @@ export type ParsedProfile =
 export function parseProfile(secretText: string | undefined): ParsedProfile {
   if (secretText === undefined)
     return invalid('the profile secret must hold text (SecretString), not binary data');
-  const json = parseJson(secretText);
-  if (json === undefined) return invalid('the profile secret must hold JSON');
+  const json = parseJsonObject(secretText);
+  if (json === undefined) return invalid('the profile secret must hold a JSON object');
   const own = v.safeParse(profileSchema, json, { abortEarly: true });
   if (!own.success) return invalid(problemOf(own.issues[0], PROFILE_FIELDS));
   const preset = presetOf(own.output.provider);
@@ -227,12 +228,4 @@ function contradictionIn(own: ProfileFields, profile: Profile): string | undefin
 
 function invalid(problem: string): ParsedProfile {
   return { kind: 'invalid', problem };
-}
-
-function parseJson(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import type { HttpAnswer } from './https-request.ts';
+import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { Profile } from './profile.ts';
 import type { Reason } from './reason.ts';
 import type { GrantedTokens } from './token-set.ts';
@@ -66,7 +67,7 @@ export function interpretTokenAnswer(
   return { kind: 'error', reason: 'malformed_response', detail, mayHaveRotated: true };
 }
 
-function granted(response: Json, profile: Profile, now: number): TokenAnswer {
+function granted(response: JsonObject, profile: Profile, now: number): TokenAnswer {
   const tokens = tokensFrom(response, profile, {
     accessToken: textAt(response, profile, 'access_token'),
     refreshToken: textAt(response, profile, 'refresh_token'),
@@ -75,14 +76,12 @@ function granted(response: Json, profile: Profile, now: number): TokenAnswer {
   return { kind: 'granted', tokens };
 }
 
-type Json = Record<string, unknown>;
-
 /** JSON whatever the content type says, or a form, or nothing that is known. An `id_token` is never kept. */
-function parseBody({ body, complete }: HttpAnswer): Json | undefined {
+function parseBody({ body, complete }: HttpAnswer): JsonObject | undefined {
   const text = body.replace(/^\uFEFF/, '').trim();
   try {
     const json: unknown = JSON.parse(text, (key, value) => (key === 'id_token' ? undefined : value));
-    return isObject(json) ? json : undefined;
+    return isJsonObject(json) ? json : undefined;
   } catch {
     // JSON that parses is whole; a form that was cut short can't be told from one that was not.
     if (!complete || !/^[A-Za-z0-9_.-]+=[^<\s]*$/.test(text)) return undefined;
@@ -98,7 +97,7 @@ interface Found {
 }
 
 function tokensFrom(
-  response: Json,
+  response: JsonObject,
   profile: Profile,
   { accessToken, refreshToken, now }: Found,
 ): GrantedTokens {
@@ -120,7 +119,7 @@ function scopeOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function accessTokenExpiry(response: Json, profile: Profile, now: number): number {
+function accessTokenExpiry(response: JsonObject, profile: Profile, now: number): number {
   const { token_response_fields: mapped } = profile;
   // An absolute expiry that the profile names by pointer is what its author meant to be used.
   const absolute = instant(valueAt(response, profile, 'expires_at'));
@@ -136,7 +135,7 @@ const refreshLifetimeFields = [
   'x_refresh_token_expires_in',
 ];
 
-function refreshTokenExpiry(response: Json, profile: Profile, now: number): number | undefined {
+function refreshTokenExpiry(response: JsonObject, profile: Profile, now: number): number | undefined {
   const absolute = instant(valueAt(response, profile, 'refresh_token_expires_at'));
   if (absolute !== undefined) return absolute;
   const { refresh_token_expires_in: pointer } = profile.token_response_fields;
@@ -189,7 +188,11 @@ function instant(value: unknown): number | undefined {
 /**
  * Saves a refresh token from a body that could not be read: cut short, wrapped, or not JSON at all.
  */
-function rescueRefreshToken(body: string, response: Json | undefined, profile: Profile): string | undefined {
+function rescueRefreshToken(
+  body: string,
+  response: JsonObject | undefined,
+  profile: Profile,
+): string | undefined {
   const read = textAt(response, profile, 'refresh_token');
   if (read !== undefined) return read;
   const name = profile.token_response_fields.refresh_token?.split('/').at(-1) ?? 'refresh_token';
@@ -219,10 +222,10 @@ interface ProviderError {
 }
 
 /** The error that a body names (RFC 6749 section 5.2, or where the profile says), whatever the status. */
-function errorOf(response: Json, profile: Profile): ProviderError | undefined {
+function errorOf(response: JsonObject, profile: Profile): ProviderError | undefined {
   const { error: errorPointer, error_description: descriptionPointer } = profile.token_error_fields;
   const error = errorPointer === undefined ? response.error : at(response, errorPointer);
-  const nested = isObject(error) ? error : undefined;
+  const nested = isJsonObject(error) ? error : undefined;
   const code =
     scalar(error) ??
     scalar(nested?.code) ??
@@ -265,7 +268,7 @@ const meaningOfCodes: Readonly<Record<string, Reason>> = {
 
 function errorAnswer(
   answer: HttpAnswer,
-  response: Json | undefined,
+  response: JsonObject | undefined,
   profile: Profile,
   secrets: readonly string[],
   now: number,
@@ -366,7 +369,7 @@ function retryAfterSeconds(value: string | undefined, now: number): number | und
 // ---- where a field stands ----
 
 function valueAt(
-  response: Json | undefined,
+  response: JsonObject | undefined,
   profile: Profile,
   field: keyof Profile['token_response_fields'],
 ): unknown {
@@ -376,7 +379,7 @@ function valueAt(
 }
 
 function textAt(
-  response: Json | undefined,
+  response: JsonObject | undefined,
   profile: Profile,
   field: keyof Profile['token_response_fields'],
 ): string | undefined {
@@ -392,10 +395,6 @@ function at(document: unknown, pointer: string): unknown {
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
     .reduce<unknown>((value, part) => {
       if (Array.isArray(value)) return value[Number(part)];
-      return isObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+      return isJsonObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
     }, document);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { problemOf } from './account.ts';
+import { parseJsonObject } from './json-object.ts';
 
 /**
  * What the provider last issued for an account, as its secret holds it: the provider's response, field for field,
@@ -61,8 +62,8 @@ export type ParsedTokenSet =
 export function parseTokenSet(text: string | undefined): ParsedTokenSet {
   if (text === undefined)
     return { kind: 'invalid', problem: 'must hold text (SecretString), not binary data' };
-  const json = parseJson(text);
-  if (json === undefined) return { kind: 'invalid', problem: 'must hold JSON' };
+  const json = parseJsonObject(text);
+  if (json === undefined) return { kind: 'invalid', problem: 'must hold a JSON object' };
   const result = v.safeParse(tokenSetSchema, json, { abortEarly: true });
   if (!result.success) return { kind: 'invalid', problem: problemOf(result.issues[0]) };
   const { access_token, token_type, refresh_token, scope, ...rest } = result.output;
@@ -76,14 +77,6 @@ export function parseTokenSet(text: string | undefined): ParsedTokenSet {
       scope: typeof scope === 'string' ? scope : undefined,
     },
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Fields that describe the old access token only, and would be wrong beside a new one. */

@@ -10,12 +10,20 @@ const { handler } = (await import(pathToFileURL(process.argv[2] ?? '').href)) as
   handler: (event: unknown, context: Context) => Promise<unknown>;
 };
 
+let inFlight = 0;
+
 process.on('message', async ({ event, timeout }: HostRequest) => {
-  process.send?.(await invoke(event, Date.now() + timeout));
+  inFlight++;
+  const invocation = await invoke(event, Date.now() + timeout);
+  inFlight--;
+  if (process.connected) process.send?.(invocation);
+  else process.exit();
 });
 
-// The one who started us is gone: so are we, as soon as nothing is in flight.
-process.on('disconnect', () => process.exit(0));
+// The one who started us is gone: so are we, once nothing is in flight that could be lost.
+process.on('disconnect', () => {
+  if (inFlight === 0) process.exit();
+});
 
 async function invoke(event: unknown, deadline: number): Promise<Invocation> {
   const context = {

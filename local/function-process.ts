@@ -39,7 +39,9 @@ const KEPT_LINES = 10_000;
 export function createFunctionProcess(options: FunctionProcessOptions): FunctionProcess {
   const module = options.module ?? fileURLToPath(new URL('../lambda/handler.ts', import.meta.url));
   const logFile: WriteStream | undefined =
-    options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
+    options.logFile === undefined
+      ? undefined
+      : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
   let child: ChildProcess | undefined;
   let log: string[] = [];
   let busy: Promise<unknown> = Promise.resolve();
@@ -72,7 +74,11 @@ export function createFunctionProcess(options: FunctionProcessOptions): Function
       const host = child;
       const timer = setTimeout(() => {
         host.kill('SIGKILL');
-        end({ kind: 'failed', errorType: 'Sandbox.Timedout', errorMessage: `Task timed out after ${timeout} ms` });
+        end({
+          kind: 'failed',
+          errorType: 'Sandbox.Timedout',
+          errorMessage: `Task timed out after ${timeout} ms`,
+        });
       }, timeout);
       const end = (invocation: Invocation) => {
         clearTimeout(timer);

@@ -1,0 +1,59 @@
+import { EventEmitter } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import dynalite, { type DynaliteResponse } from 'dynalite';
+import type { Answer, AwsRequest } from './protocol.ts';
+
+/** DynamoDB by dynalite. */
+export interface Dynamodb {
+  handle(request: AwsRequest): Promise<Answer>;
+  /** Closes the store; call it once nothing is being handled. */
+  close(): Promise<void>;
+}
+
+/** Opens DynamoDB on `dynamodb/` in the directory, or in memory. Tables are there as soon as they are made. */
+export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
+  const path = dataDirectory === undefined ? undefined : join(dataDirectory, 'dynamodb');
+  if (path !== undefined) mkdirSync(path, { recursive: true });
+  const server = dynalite({
+    ...(path !== undefined && { path }),
+    createTableMs: 0,
+    deleteTableMs: 0,
+    updateTableMs: 0,
+  });
+
+  return {
+    // dynalite never sees the sockets: it ends the process when a client goes away in the middle of a request.
+    handle: ({ method, url, headers, body }) =>
+      new Promise((resolve) => {
+        const request = Object.assign(new EventEmitter(), { method, url, headers });
+        server.emit('request', request, new AnswerRecorder(resolve));
+        request.emit('data', body);
+        request.emit('end');
+      }),
+
+    // Its store is closed only along with a server that has listened.
+    close: () =>
+      new Promise((resolve, reject) =>
+        server.listen(0, '127.0.0.1', () => server.close((error) => (error ? reject(error) : resolve()))),
+      ),
+  };
+}
+
+class AnswerRecorder implements DynaliteResponse {
+  statusCode = 200;
+  readonly #headers: Record<string, string> = {};
+  readonly #done: (answer: Answer) => void;
+
+  constructor(done: (answer: Answer) => void) {
+    this.#done = done;
+  }
+
+  setHeader(name: string, value: string | number): void {
+    this.#headers[name] = String(value);
+  }
+
+  end(body = ''): void {
+    this.#done({ status: this.statusCode, headers: this.#headers, body });
+  }
+}

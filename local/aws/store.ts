@@ -1,0 +1,47 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** The data directory belongs to another process. `code` is `DATA_DIRECTORY_IN_USE`. */
+export class DataDirectoryInUseError extends Error {
+  readonly code = 'DATA_DIRECTORY_IN_USE';
+}
+
+/**
+ * Opens the state of everything but DynamoDB: `aws.sqlite` in the directory, or memory.
+ * Once a write has returned it survives the process being killed. One process at a time holds the directory.
+ * @throws DataDirectoryInUseError
+ */
+export function openStore(dataDirectory: string | undefined): DatabaseSync {
+  if (dataDirectory !== undefined) mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  const db = new DatabaseSync(dataDirectory === undefined ? ':memory:' : join(dataDirectory, 'aws.sqlite'));
+  try {
+    db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = NORMAL;
+      PRAGMA foreign_keys = ON;
+      BEGIN EXCLUSIVE; COMMIT;
+    `);
+  } catch (error) {
+    db.close();
+    if (!(error instanceof Error) || !/locked|busy/.test(error.message)) throw error;
+    throw new DataDirectoryInUseError(
+      `The data directory ${dataDirectory} is in use by another process. Stop that one, or choose another directory.`,
+    );
+  }
+  return db;
+}
+
+/** Runs a change as a whole or not at all. */
+export function transaction<Result>(db: DatabaseSync, change: () => Result): Result {
+  db.exec('BEGIN');
+  try {
+    const result = change();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    db.exec('ROLLBACK');
+    throw error;
+  }
+}

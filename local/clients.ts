@@ -1,0 +1,115 @@
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-dynamodb';
+import { CreateAliasCommand, CreateKeyCommand, DescribeKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import type { FleetItem } from './fleet-table.ts';
+
+export const LOCAL_TABLE_NAME = 'oauth-accounts';
+export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';
+export const LOCAL_REGION = 'us-east-1';
+
+/** The environment in which AWS's SDK reaches the local endpoints. The credentials are made up: nobody checks them. */
+export function awsEnvironment(endpoint: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: LOCAL_REGION,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  };
+}
+
+/** What setting up and looking at the local system needs of AWS. */
+export interface LocalClients {
+  readonly table: DynamoDBDocumentClient;
+  readonly tableName: string;
+  readonly secrets: SecretsManagerClient;
+  readonly kms: KMSClient;
+  /** Makes a secret, or a new version of it where its text differs. */
+  putSecret(name: string, text: string): Promise<void>;
+  /** Every item of the accounts table. */
+  items(): Promise<readonly FleetItem[]>;
+}
+
+export function createLocalClients(endpoint: string, tableName = LOCAL_TABLE_NAME): LocalClients {
+  const config = {
+    endpoint,
+    region: LOCAL_REGION,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  };
+  const table = DynamoDBDocumentClient.from(new DynamoDBClient(config), {
+    marshallOptions: { removeUndefinedValues: true },
+  });
+  const secrets = new SecretsManagerClient(config);
+  return {
+    table,
+    tableName,
+    secrets,
+    kms: new KMSClient(config),
+    putSecret: async (Name, SecretString) => {
+      try {
+        await secrets.send(new CreateSecretCommand({ Name, SecretString }));
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== 'ResourceExistsException') throw error;
+        const current = await secrets.send(new GetSecretValueCommand({ SecretId: Name }));
+        if (current.SecretString !== SecretString)
+          await secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString }));
+      }
+    },
+    items: async () => {
+      const items: FleetItem[] = [];
+      let ExclusiveStartKey: Record<string, unknown> | undefined;
+      do {
+        const page = await table.send(
+          new ScanCommand({ TableName: tableName, ExclusiveStartKey, ConsistentRead: true }),
+        );
+        items.push(...((page.Items ?? []) as FleetItem[]));
+        ExclusiveStartKey = page.LastEvaluatedKey;
+      } while (ExclusiveStartKey !== undefined);
+      return items;
+    },
+  };
+}
+
+/**
+ * Makes the accounts table and the escrow key where they are missing.
+ *
+ * @returns whether the table is new, and so has no accounts yet
+ */
+export async function provision({ table, tableName, kms }: LocalClients): Promise<'new' | 'existing'> {
+  await ensureEscrowKey(kms);
+  try {
+    await table.send(new DescribeTableCommand({ TableName: tableName }));
+    return 'existing';
+  } catch (error) {
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+    await table.send(
+      new CreateTableCommand({
+        TableName: tableName,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
+      }),
+    );
+    return 'new';
+  }
+}
+
+async function ensureEscrowKey(kms: KMSClient): Promise<void> {
+  try {
+    await kms.send(new DescribeKeyCommand({ KeyId: LOCAL_ESCROW_KEY }));
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'NotFoundException') throw error;
+    const { KeyMetadata } = await kms.send(new CreateKeyCommand({ Description: 'Escrow of refresh tokens' }));
+    await kms.send(new CreateAliasCommand({ AliasName: LOCAL_ESCROW_KEY, TargetKeyId: KeyMetadata?.KeyId }));
+  }
+}

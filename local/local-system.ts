@@ -1,0 +1,145 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AuthorizationServer, startAuthorizationServer } from './authorization-server/server.ts';
+import { type LocalAws, startLocalAws } from './aws/server.ts';
+import {
+  awsEnvironment,
+  createLocalClients,
+  LOCAL_ESCROW_KEY,
+  LOCAL_TABLE_NAME,
+  type LocalClients,
+  provision,
+} from './clients.ts';
+import { createFunctionProcess, type FunctionProcess } from './function-process.ts';
+import { createSampleAccounts, SAMPLE_CLIENTS, writeSampleProfiles } from './sample-accounts.ts';
+
+/** Everything that `npm start` runs beside the function, and the function. */
+export interface LocalSystem {
+  readonly aws: LocalAws;
+  readonly authorizationServer: AuthorizationServer;
+  readonly clients: LocalClients;
+  readonly function: FunctionProcess;
+  close(): Promise<void>;
+}
+
+export interface LocalSystemOptions {
+  readonly dataDirectory: string;
+  /** The first of two ports. Where one is taken, another is used. */
+  readonly port: number;
+  /** Told what a person should know about the start. */
+  readonly say: (line: string) => void;
+}
+
+/** What other commands need to find the running system. */
+export interface RunningSystem {
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly issuer: string;
+}
+
+/** The function's window here: a run each minute and its time limit must fit into what is left of a token. */
+const REFRESH_WINDOW_SECONDS = 75;
+export const LOCAL_FUNCTION_NAME = 'oauth-token-refresher';
+
+/** Another local system uses the same data. */
+export class AlreadyRunning extends Error {
+  readonly code = 'ALREADY_RUNNING';
+}
+
+/**
+ * Starts the endpoints, makes the table, key, profiles and sample accounts where they are missing, and readies the
+ * function in a process of its own, with the environment that the deployed one has.
+ *
+ * @throws AlreadyRunning where another process uses `dataDirectory`
+ */
+export async function startLocalSystem({
+  dataDirectory,
+  port,
+  say,
+}: LocalSystemOptions): Promise<LocalSystem> {
+  const other = findRunningSystem(dataDirectory);
+  if (other !== undefined)
+    throw new AlreadyRunning(
+      `A local system already runs on this data (process ${other.pid}). Stop it first, or use another directory with --data.`,
+    );
+  mkdirSync(join(dataDirectory, 'logs'), { recursive: true, mode: 0o700 });
+  let fn: FunctionProcess | undefined;
+  const aws = await onFreePort(port, say, (on) =>
+    startLocalAws({
+      port: on,
+      dataDirectory: join(dataDirectory, 'aws'),
+      // A day of one-minute tokens would use up a secret's versions; here a day is ten minutes long.
+      secretsManager: { protectedVersionSeconds: 600, maxVersions: 30 },
+      functionName: LOCAL_FUNCTION_NAME,
+      invoke: async (payload) => {
+        const invocation = await fn?.invoke(payload);
+        if (invocation?.kind === 'returned') return { payload: invocation.payload };
+        const { errorType = 'Error', errorMessage = 'The function is not running' } = invocation ?? {};
+        return { payload: { errorType, errorMessage }, functionError: 'Unhandled' };
+      },
+    }),
+  );
+  const authorizationServer = await onFreePort(port === 0 ? 0 : port + 1, say, (on) =>
+    startAuthorizationServer({
+      port: on,
+      databaseFile: join(dataDirectory, 'authorization-server.sqlite'),
+      clients: SAMPLE_CLIENTS,
+    }),
+  );
+  const clients = createLocalClients(aws.url);
+  const state = await provision(clients);
+  await writeSampleProfiles(clients, authorizationServer);
+  if (state === 'new')
+    await createSampleAccounts(clients, authorizationServer, Math.floor(Date.now() / 1000));
+  fn = createFunctionProcess({
+    logFile: join(dataDirectory, 'logs', 'function.log'),
+    environment: {
+      ...awsEnvironment(aws.url),
+      ACCOUNTS_TABLE_NAME: LOCAL_TABLE_NAME,
+      ESCROW_KEY_ID: LOCAL_ESCROW_KEY,
+      REFRESH_WINDOW_SECONDS: String(REFRESH_WINDOW_SECONDS),
+      ALLOW_HTTP_LOOPBACK: 'true',
+    },
+  });
+  const runningFile = join(dataDirectory, 'running.json');
+  const running: RunningSystem = { pid: process.pid, endpoint: aws.url, issuer: authorizationServer.issuer };
+  writeFileSync(runningFile, JSON.stringify(running));
+  const started = fn;
+  return {
+    aws,
+    authorizationServer,
+    clients,
+    function: started,
+    close: async () => {
+      rmSync(runningFile, { force: true });
+      started.kill();
+      await authorizationServer.close();
+      await aws.close();
+    },
+  };
+}
+
+/** The local system that uses a data directory now, if its process is alive. */
+export function findRunningSystem(dataDirectory: string): RunningSystem | undefined {
+  try {
+    const running = JSON.parse(readFileSync(join(dataDirectory, 'running.json'), 'utf8')) as RunningSystem;
+    process.kill(running.pid, 0);
+    return running;
+  } catch {
+    return undefined;
+  }
+}
+
+async function onFreePort<T>(
+  port: number,
+  say: (line: string) => void,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  try {
+    return await start(port);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'PORT_IN_USE') throw error;
+    say(`Port ${port} is taken by another program; using a free one instead.`);
+    return await start(0);
+  }
+}

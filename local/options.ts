@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util';
+
+export interface StartOptions {
+  /** Fire once and stop. */
+  readonly once: boolean;
+  /** Print results as JSON lines and nothing else on standard output. */
+  readonly json: boolean;
+  /** Forget all local data first. */
+  readonly reset: boolean;
+  /** Milliseconds between two runs. */
+  readonly every: number;
+  readonly dataDirectory: string;
+  /** The first port to try; the next one is for the authorization server. */
+  readonly port: number;
+}
+
+/** The command line can't be understood; the message says what is allowed. */
+export class UsageError extends Error {}
+
+export const START_HELP = `Runs the whole system on one machine.
+
+  npm start                        fire the function every minute and show the accounts
+  npm start -- --every 10s         … every 10 seconds (s or m)
+  npm start -- --once              fire it once and stop
+  npm start -- --once --json       … and print the result as JSON, as the last line
+  npm start -- --reset             forget all local data first
+  npm start -- --port 9400         use ports 9400 and 9401 (default 4570 and 4571)
+
+Data is kept in .local/. While it runs: npm run invoke -- '{"dryRun": true}'
+Exit codes: 0 done, 1 a run failed or the system could not start, 2 wrong usage.`;
+
+/**
+ * Reads the command line of `npm start`.
+ *
+ * @returns `help` where that is asked for
+ * @throws UsageError
+ */
+export function readStartOptions(args: readonly string[]): StartOptions | 'help' {
+  const { values } = parse(args);
+  if (values.help) return 'help';
+  return {
+    once: values.once ?? false,
+    json: values.json ?? false,
+    reset: values.reset ?? false,
+    every: milliseconds(values.every ?? '1m'),
+    dataDirectory: values.data ?? '.local',
+    port: portNumber(values.port ?? '4570'),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        once: { type: 'boolean' },
+        json: { type: 'boolean' },
+        reset: { type: 'boolean' },
+        every: { type: 'string' },
+        data: { type: 'string' },
+        port: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function milliseconds(text: string): number {
+  const [, amount, unit] = /^(\d{1,4})(s|m)$/.exec(text) ?? [];
+  const result = Number(amount) * (unit === 'm' ? 60_000 : 1_000);
+  if (!(result > 0))
+    throw new UsageError(`--every must be a number of seconds or minutes, such as 10s or 1m`);
+  return result;
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_534)
+    throw new UsageError('--port must be a whole number from 0 to 65534; 0 takes any free ports');
+  return port;
+}

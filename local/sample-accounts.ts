@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import type { LocalClients } from './clients.ts';
+
+/** What the samples need of the authorization server: real grants, and one that is no longer good. */
+export interface GrantSource {
+  readonly tokenEndpoint: string;
+  /** Where the deliberately broken token endpoints stand, without a path. */
+  readonly origin: string;
+  seedGrant(request: { clientId: string; accountId: string; scope?: string }): Promise<SeededTokens>;
+  revokeGrant(refreshToken: string): Promise<void>;
+}
+
+export interface SeededTokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly expires_in: number;
+  readonly token_type: string;
+  readonly scope: string;
+}
+
+/** The clients that the local authorization server knows, by profile. */
+export const SAMPLE_CLIENTS = [
+  { profile: 'crm', client_id: 'crm', client_secret: 'local-secret-of-crm', method: 'client_secret_basic' },
+  {
+    profile: 'billing',
+    client_id: 'billing',
+    client_secret: 'local-secret-of-billing',
+    method: 'client_secret_post',
+  },
+  { profile: 'mail', client_id: 'mail', client_secret: undefined, method: 'none' },
+] as const;
+
+/**
+ * Writes the profiles. Done at every start, since their endpoints carry the port.
+ */
+export async function writeSampleProfiles(clients: LocalClients, server: GrantSource): Promise<void> {
+  const profiles: Record<string, unknown> = Object.fromEntries(
+    SAMPLE_CLIENTS.map(({ profile, client_id, client_secret, method }) => [
+      profile,
+      { client_id, client_secret, token_endpoint: server.tokenEndpoint, token_endpoint_auth_method: method },
+    ]),
+  );
+  const crm = profiles.crm as object;
+  profiles['crm-wrong-secret'] = { ...crm, client_secret: 'not-the-secret' };
+  profiles['crm-misspelt'] = { ...crm, client_ident: 'crm' };
+  profiles['down-for-maintenance'] = { ...crm, token_endpoint: `${server.origin}/broken/unavailable/token` };
+  profiles['answers-html'] = { ...crm, token_endpoint: `${server.origin}/broken/html/token` };
+  for (const [name, profile] of Object.entries(profiles))
+    await clients.putSecret(`oauth/profiles/${name}`, JSON.stringify(profile));
+}
+
+/**
+ * Sample accounts in every state that the contract knows, with real grants of the local authorization server.
+ *
+ * @param now seconds since the epoch
+ */
+export async function createSampleAccounts(
+  clients: LocalClients,
+  server: GrantSource,
+  now: number,
+): Promise<void> {
+  const account = async (item: Record<string, unknown>, secret?: string | Record<string, unknown>) => {
+    if (secret !== undefined)
+      await clients.putSecret(
+        `oauth/accounts/${item.accountId}`,
+        typeof secret === 'string' ? secret : JSON.stringify(secret),
+      );
+    await clients.table.send(
+      new PutCommand({ TableName: clients.tableName, Item: { authenticationType: 'oauth2', ...item } }),
+    );
+  };
+  const grant = async (clientId: string, accountId: string) => {
+    const { expires_in, ...tokens } = await server.seedGrant({ clientId, accountId });
+    return { ...tokens, obtained_at: now, expires_at: now + expires_in };
+  };
+  const withRefreshTokenOnly = async (clientId: string, accountId: string) => {
+    const { refresh_token } = await grant(clientId, accountId);
+    return { refresh_token };
+  };
+
+  const fresh = await grant('crm', 'acme');
+  await account(
+    {
+      accountId: 'crm-acme',
+      name: 'Acme CRM',
+      oauthProfile: 'crm',
+      status: 'healthy',
+      accessTokenExpiresAt: fresh.expires_at,
+      lastRefreshedAt: fresh.obtained_at,
+    },
+    fresh,
+  );
+  const expiring = await grant('billing', 'globex');
+  await account(
+    {
+      accountId: 'billing-globex',
+      name: 'Globex billing',
+      oauthProfile: 'billing',
+      status: 'healthy',
+      accessTokenExpiresAt: now + 20,
+      lastRefreshedAt: now - 100,
+    },
+    { ...expiring, obtained_at: now - 100, expires_at: now + 20 },
+  );
+  await account(
+    { accountId: 'mail-initech', name: 'Initech mail', oauthProfile: 'mail' },
+    await withRefreshTokenOnly('mail', 'initech'),
+  );
+  await account({ accountId: 'crm-hooli', oauthProfile: 'crm' }, await withRefreshTokenOnly('crm', 'hooli'));
+  const reconciled = await grant('billing', 'umbrella');
+  await account(
+    {
+      accountId: 'billing-umbrella',
+      name: 'Umbrella billing (stored, not recorded)',
+      oauthProfile: 'billing',
+      status: 'healthy',
+      accessTokenExpiresAt: now - 30,
+      lastRefreshedAt: now - 150,
+    },
+    reconciled,
+  );
+  const recovering = await withRefreshTokenOnly('mail', 'stark');
+  await account(
+    {
+      accountId: 'mail-stark',
+      name: 'Stark mail (was failing)',
+      oauthProfile: 'mail',
+      status: 'failing',
+      failure: {
+        reason: 'provider_unavailable',
+        message: 'HTTP 503',
+        count: 2,
+        since: now - 180,
+        at: now - 60,
+      },
+      nextAttemptAt: now - 1,
+      accessTokenExpiresAt: now - 60,
+    },
+    recovering,
+  );
+
+  // Only a person can help these.
+  const { refresh_token: _, ...withoutRefreshToken } = await grant('crm', 'wayne');
+  await account(
+    { accountId: 'crm-wayne', name: 'Wayne CRM (no refresh token)', oauthProfile: 'crm' },
+    { ...withoutRefreshToken, expires_at: now - 10 },
+  );
+  await account(
+    { accountId: 'crm-tyrell', name: 'Tyrell CRM (refresh token expired)', oauthProfile: 'crm' },
+    { ...(await withRefreshTokenOnly('crm', 'tyrell')), refresh_token_expires_at: now - 3_600 },
+  );
+  const revoked = await withRefreshTokenOnly('billing', 'cyberdyne');
+  await server.revokeGrant(revoked.refresh_token);
+  await account(
+    { accountId: 'billing-cyberdyne', name: 'Cyberdyne billing (revoked)', oauthProfile: 'billing' },
+    revoked,
+  );
+  const lost = await withRefreshTokenOnly('mail', 'soylent');
+  await server.revokeGrant(lost.refresh_token);
+  await account(
+    {
+      accountId: 'mail-soylent',
+      name: 'Soylent mail (a run died holding it)',
+      oauthProfile: 'mail',
+      status: 'healthy',
+      accessTokenExpiresAt: now - 300,
+      lastRefreshedAt: now - 500,
+      lease: { owner: randomUUID(), expiresAt: now - 120 },
+    },
+    lost,
+  );
+
+  // These fail, and are tried again.
+  for (const [accountId, name, oauthProfile] of [
+    ['crm-vehement', 'Vehement CRM (provider is down)', 'down-for-maintenance'],
+    ['crm-massive', 'Massive CRM (provider answers HTML)', 'answers-html'],
+    ['crm-virtucon', 'Virtucon CRM (wrong client secret)', 'crm-wrong-secret'],
+  ] as const)
+    await account({ accountId, name, oauthProfile }, await withRefreshTokenOnly('crm', accountId));
+
+  // What people wrote can't be used.
+  await account(
+    { accountId: 'erp-nakatomi', name: 'Nakatomi ERP (profile missing)', oauthProfile: 'erp' },
+    {},
+  );
+  await account(
+    { accountId: 'crm-oscorp', name: 'Oscorp CRM (profile misspelt)', oauthProfile: 'crm-misspelt' },
+    {},
+  );
+  await account({ accountId: 'crm-weyland', name: 'Weyland CRM (no token secret)', oauthProfile: 'crm' });
+  await account(
+    { accountId: 'crm-aperture', name: 'Aperture CRM (secret is not JSON)', oauthProfile: 'crm' },
+    'tokens!',
+  );
+  await account(
+    { accountId: 'crm-monarch', name: 'Monarch CRM (wrong types)', oauthProfile: 'crm', enabled: 'yes' },
+    await withRefreshTokenOnly('crm', 'monarch'),
+  );
+
+  // These are left alone.
+  await account(
+    {
+      accountId: 'crm-dharma',
+      name: 'Dharma CRM (leased elsewhere)',
+      oauthProfile: 'crm',
+      lease: { owner: randomUUID(), expiresAt: now + 300 },
+    },
+    await withRefreshTokenOnly('crm', 'dharma'),
+  );
+  await account(
+    { accountId: 'crm-pied-piper', name: 'Pied Piper CRM (disabled)', oauthProfile: 'crm', enabled: false },
+    await withRefreshTokenOnly('crm', 'pied-piper'),
+  );
+  await account({ accountId: 'ftp-acme', name: 'Acme FTP (password)', authenticationType: 'basic' });
+}

@@ -1,0 +1,97 @@
+import { rmSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { styleText } from 'node:util';
+import type { RunResult } from '../lambda/run.ts';
+import { type FleetItem, renderFleet, renderResult } from './fleet-table.ts';
+import { AlreadyRunning, type LocalSystem, startLocalSystem } from './local-system.ts';
+import { readStartOptions, START_HELP, type StartOptions, UsageError } from './options.ts';
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  try {
+    const options = readStartOptions(process.argv.slice(2));
+    if (options !== 'help') return await start(options);
+    console.log(START_HELP);
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\n\n${START_HELP}`);
+      return 2;
+    }
+    if (!(error instanceof AlreadyRunning)) throw error;
+    console.error(error.message);
+    return 1;
+  }
+}
+
+async function start(options: StartOptions): Promise<number> {
+  // Progress goes to standard error, so that standard output holds the table, or the JSON, and nothing else.
+  const say = (line: string) => console.error(dim(line));
+  if (options.reset) rmSync(options.dataDirectory, { recursive: true, force: true });
+  say('Starting DynamoDB, Secrets Manager, KMS, EventBridge and an authorization server …');
+  const system = await startLocalSystem({ dataDirectory: options.dataDirectory, port: options.port, say });
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(130);
+      say('Stopping: letting the run in flight end (once more to stop at once) …');
+      stop.abort();
+    });
+  try {
+    say(`AWS endpoint ${system.aws.url}, authorization server ${system.authorizationServer.issuer}`);
+    return await fire(options, system, stop.signal);
+  } finally {
+    await system.close();
+  }
+}
+
+/** Fires the function until it is told to stop, or once. */
+async function fire(options: StartOptions, system: LocalSystem, stop: AbortSignal): Promise<number> {
+  let before: readonly FleetItem[] = [];
+  while (!stop.aborted) {
+    const begun = Date.now();
+    const invocation = await system.function.invoke({});
+    if (invocation.kind === 'failed') {
+      console.error(`The run failed: ${invocation.errorType}: ${invocation.errorMessage}`);
+      console.error(dim('Its log is in .local/logs/function.log.'));
+      if (options.once) return 1;
+    } else {
+      const result = invocation.payload as RunResult;
+      const items = await system.clients.items();
+      if (options.json) console.log(JSON.stringify(result));
+      else show(items, before, result, options);
+      before = items;
+    }
+    if (options.once) return 0;
+    await wait(Math.max(0, begun + options.every - Date.now()), undefined, { signal: stop }).catch(
+      () => undefined,
+    );
+  }
+  return 0;
+}
+
+function show(
+  items: readonly FleetItem[],
+  before: readonly FleetItem[],
+  result: RunResult,
+  { once, every }: StartOptions,
+) {
+  const color = colored(process.stdout);
+  const now = Math.floor(Date.now() / 1000);
+  const width = process.stdout.columns ?? 110;
+  console.log(`\n${renderFleet(items, { now, width, color, before })}`);
+  const next = once ? '' : `  Next run in ${every / 1000} s; Ctrl-C stops.`;
+  console.log(
+    `\n${new Date(now * 1000).toISOString().slice(11, 19)}Z  ${renderResult(result, color)}${next}`,
+  );
+}
+
+/** NO_COLOR (no-color.org) and FORCE_COLOR, and colour only on a terminal. */
+function colored(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY ? stream.hasColors() : (process.env.FORCE_COLOR ?? '0') !== '0';
+}
+
+function dim(line: string): string {
+  return colored(process.stderr) ? styleText('dim', line, { validateStream: false }) : line;
+}

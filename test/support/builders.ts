@@ -1,0 +1,43 @@
+import type { Account } from '../../lambda/account.ts';
+import { type Profile, parseProfile } from '../../lambda/profile.ts';
+import type { TokenSet } from '../../lambda/token-set.ts';
+
+/** The moment at which the pure tests stand, seconds since the epoch. */
+export const NOW = 1_800_000_000;
+
+/** A healthy account whose access token is good for half an hour; say only what differs. */
+export function anAccount(differences: Partial<Account> = {}): Account {
+  return {
+    accountId: 'acme',
+    authenticationType: 'oauth2',
+    oauthProfile: 'crm',
+    status: 'healthy',
+    accessTokenExpiresAt: NOW + 1_800,
+    lastRefreshedAt: NOW - 1_800,
+    ...differences,
+  };
+}
+
+/** A token set of an hour whose access token has just run out; say only what differs. */
+export function aTokenSet(differences: Partial<TokenSet> = {}): TokenSet {
+  return {
+    access_token: 'access-1',
+    token_type: 'Bearer',
+    refresh_token: 'refresh-1',
+    obtained_at: NOW - 3_600,
+    expires_at: NOW,
+    ...differences,
+  };
+}
+
+/** A profile as its secret would give it; say only what differs. */
+export function aProfile(differences: Record<string, unknown> = {}): Profile {
+  const fields = {
+    client_id: 'client',
+    client_secret: 'client-secret',
+    token_endpoint: 'https://id.example/token',
+  };
+  const parsed = parseProfile(JSON.stringify({ ...fields, ...differences }));
+  if (parsed.kind === 'invalid') throw new Error(parsed.problem);
+  return parsed.profile;
+}
