@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import PQueue from 'p-queue';
 import { type Account, type ParsedAccount, parseAccount } from './account.ts';
 import type { Item } from './accounts-table.ts';
@@ -9,30 +8,12 @@ import type { RunRequest } from './event.ts';
 import { ambiguousSince, conclude } from './outcome.ts';
 import { secondsOf } from './ports.ts';
 import { type LoadedProfile, windowOf } from './profiles.ts';
-import { type Reason, severityOf } from './reason.ts';
+import type { Reason } from './reason.ts';
 import { announce, type Report, refreshAccount, reportOn } from './refresh-account.ts';
+import { createTally, type RunOutcome, type Tally } from './run-result.ts';
 import { tokenSecretIdOf } from './secrets.ts';
 import { MINIMUM_TIME } from './spend-refresh-token.ts';
 import { readTokenSet } from './token-secret.ts';
-
-/** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
-export interface RunResult {
-  readonly runId: string;
-  readonly scanned: number;
-  readonly due: number;
-  readonly refreshed: number;
-  readonly reconciled: number;
-  readonly leasedElsewhere: number;
-  readonly failed: number;
-  readonly reauthorizationRequired: number;
-  readonly invalid: number;
-  readonly deferred: number;
-  readonly durationMs: number;
-  /** Only where `accountIds` or `dryRun` asked for it. */
-  readonly accounts?: readonly Report[];
-  /** How many more accounts there are than fit into a result; absent where all fit. */
-  readonly accountsOmitted?: number;
-}
 
 export interface RunSettings {
   readonly secretNamePrefix: string;
@@ -50,17 +31,6 @@ export const MAX_IN_FLIGHT = 30;
  */
 export const STARTS_PER_SECOND = 48;
 
-/** Lambda returns 6 MB at most; more accounts than this are counted and not listed. */
-const MAX_REPORTS = 25_000;
-
-type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 'durationMs'>;
-
-export interface RunOutcome {
-  readonly result: RunResult;
-  /** Accounts whose access token has run out, and could not be refreshed. */
-  readonly accessTokensExpired: number;
-}
-
 /** One thing to be done with an account. `report` is what becomes of it if there is no time for it. */
 interface Job {
   readonly kind: 'due' | 'invalid';
@@ -74,7 +44,7 @@ interface Job {
  */
 export async function run(request: RunRequest, settings: RunSettings, edges: Edges): Promise<RunOutcome> {
   const begun = edges.clock.now();
-  const tally = createTally(request, edges);
+  const tally = createTally(request, edges.clock);
   const queue = new PQueue({
     // What changes nothing needs no caution.
     concurrency: request.dryRun ? MAX_IN_FLIGHT : 1,
@@ -115,71 +85,6 @@ export async function run(request: RunRequest, settings: RunSettings, edges: Edg
   return tally.outcome(edges.clock.now() - begun);
 }
 
-function createTally(request: RunRequest, { clock }: Edges) {
-  const counts: Record<Counter, number> = {
-    scanned: 0,
-    due: 0,
-    refreshed: 0,
-    reconciled: 0,
-    leasedElsewhere: 0,
-    failed: 0,
-    reauthorizationRequired: 0,
-    invalid: 0,
-    deferred: 0,
-  };
-  const accounts: Report[] | undefined = request.accountIds !== undefined || request.dryRun ? [] : undefined;
-  let accountsOmitted = 0;
-  let accessTokensExpired = 0;
-  return {
-    add: (counter: Counter, count: number) => {
-      counts[counter] += count;
-    },
-    settle: (report: Report) => {
-      const counter = request.dryRun ? counterOfDryRun(report) : counterOf(report);
-      if (counter !== undefined) counts[counter]++;
-      const { accessTokenExpiresAt } = report;
-      if (accessTokenExpiresAt !== null && accessTokenExpiresAt <= secondsOf(clock)) accessTokensExpired++;
-      if (accounts === undefined) return;
-      if (accounts.length < MAX_REPORTS) accounts.push(report);
-      else accountsOmitted++;
-    },
-    outcome: (durationMs: number): RunOutcome => ({
-      result: {
-        runId: randomUUID(),
-        ...counts,
-        durationMs,
-        ...(accounts && { accounts }),
-        ...(accountsOmitted > 0 && { accountsOmitted }),
-      },
-      accessTokensExpired,
-    }),
-  };
-}
-
-function counterOf({ action, reason }: Report): Counter | undefined {
-  if (reason === 'leased_elsewhere') return 'leasedElsewhere';
-  switch (action) {
-    case 'leave':
-      return undefined;
-    case 'refresh':
-      return 'refreshed';
-    case 'reconcile':
-      return 'reconciled';
-    case 'retry':
-      return severityOf(reason) === 'invalid' ? 'invalid' : 'failed';
-    case 'reauthorize':
-      return 'reauthorizationRequired';
-    case 'defer':
-      return 'deferred';
-  }
-}
-
-/** A dry run refreshes nothing, so it counts none as refreshed. */
-function counterOfDryRun(report: Report): Counter | undefined {
-  const counter = counterOf(report);
-  return counter === 'refreshed' || counter === 'reconciled' ? undefined : counter;
-}
-
 function timeIsUp({ deadline }: RunSettings, { clock }: Edges): boolean {
   return deadline - clock.now() < MINIMUM_TIME;
 }
@@ -187,7 +92,7 @@ function timeIsUp({ deadline }: RunSettings, { clock }: Edges): boolean {
 async function* pagesOf(
   { accountIds, force, dryRun, share }: RunRequest,
   { table, profiles, clock }: Edges,
-  tally: ReturnType<typeof createTally>,
+  tally: Tally,
 ): AsyncGenerator<readonly Item[]> {
   if (accountIds === undefined) {
     const wanted = force || dryRun ? 'all' : 'due';

@@ -5,10 +5,11 @@ import { type Kept, keepTokens } from './keep-tokens.ts';
 import type { Ending, Trouble } from './outcome.ts';
 import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
+import type { ErrorAnswer } from './provider-error.ts';
 import { type Reason, refreshingSentence } from './reason.ts';
 import type { SecretVersion } from './secrets.ts';
 import type { Exchange } from './token-endpoint.ts';
-import { type ErrorAnswer, interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
+import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
 import { readTokenSet } from './token-secret.ts';
 import { mergeTokenSet, serializeTokenSet, type TokenSet } from './token-set.ts';
 

@@ -1,7 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { METRIC, METRIC_NAMESPACE, METRIC_SERVICE } from './metric-names.ts';
-import type { RunOutcome } from './run.ts';
+import type { RunOutcome } from './run-result.ts';
 
 /** Structured JSON lines on standard output. */
 export const logger = new Logger({ serviceName: METRIC_SERVICE });

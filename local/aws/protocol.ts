@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import * as v from 'valibot';
 import { AwsError } from './aws-error.ts';
 
 /** A request whose body has arrived whole. */
@@ -19,47 +18,6 @@ export interface Answer {
 
 /** The operations of one service by name. Each takes the parsed body, returns the answer's, throws `AwsError`. */
 export type Operations = Readonly<Record<string, (input: unknown) => unknown>>;
-
-/** An operation whose input has this schema. Use strict objects: a member nobody implemented must not go unnoticed. */
-export function operation<Schema extends v.GenericSchema>(
-  schema: Schema,
-  run: (input: v.InferOutput<Schema>) => unknown,
-): (input: unknown) => unknown {
-  return (input) => {
-    const result = v.safeParse(schema, input, { abortEarly: true });
-    if (result.success) return run(result.output);
-    throw refusal(result.issues[0]);
-  };
-}
-
-/** A constraint that is violated, in the words of AWS. Values are left out, for one may be a secret. */
-function refusal(issue: v.BaseIssue<unknown>): AwsError {
-  const member = v.getDotPath(issue) ?? 'input';
-  const invalid = (constraint: string) =>
-    new AwsError(
-      'ValidationException',
-      `1 validation error detected: Value at '${member}' failed to satisfy constraint: ${constraint}`,
-    );
-  if (issue.kind === 'validation') return invalid(issue.message);
-  if (issue.received === 'undefined') return invalid('Member must not be null');
-  if (issue.expected === 'never') return invalid('Member is not implemented by the local endpoint');
-  return new AwsError('SerializationException', `The value at '${member}' has the wrong type.`);
-}
-
-/** Constraints on members, with the words of AWS. */
-export const lengthBetween = (least: number, most: number) =>
-  [
-    v.minLength<string, number, string>(least, `Member must have length greater than or equal to ${least}`),
-    v.maxLength<string, number, string>(most, `Member must have length less than or equal to ${most}`),
-  ] as const;
-
-export const integerBetween = (least: number, most: number) =>
-  v.pipe(
-    v.number(),
-    v.integer('Member must be an integer'),
-    v.minValue(least, `Member must have value greater than or equal to ${least}`),
-    v.maxValue(most, `Member must have value less than or equal to ${most}`),
-  );
 
 /** Runs one operation of a service that speaks the AWS JSON protocol. */
 export function runOperation(operations: Operations, name: string, request: AwsRequest): Answer {

@@ -24,6 +24,12 @@ export interface Version {
   readonly createdAt: number;
 }
 
+export interface LabelledVersion {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly labels: readonly string[];
+}
+
 /** Secrets, their versions and staging labels in SQLite. Knows of labels moving, not of requests. */
 export type SecretsStore = ReturnType<typeof secretsStore>;
 
@@ -103,9 +109,21 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
       return sql.get`SELECT * FROM versions WHERE secret = ${row} AND id = ${id}` as Version | undefined;
     },
 
-    /** Oldest first. */
-    versions({ row }: Secret): Version[] {
-      return sql.all`SELECT * FROM versions WHERE secret = ${row} ORDER BY row` as unknown as Version[];
+    /** All versions without their values, oldest first, each with its labels in alphabetical order. */
+    versions({ row }: Secret): LabelledVersion[] {
+      const rows = sql.all`SELECT id, createdAt,
+          (SELECT json_group_array(label ORDER BY label) FROM labels l WHERE l.secret = v.secret AND l.version = v.id)
+            AS labels
+        FROM versions v WHERE secret = ${row} ORDER BY v.row`;
+      return rows.map(({ id, createdAt, labels }) => ({
+        id: String(id),
+        createdAt: Number(createdAt),
+        labels: JSON.parse(String(labels)),
+      }));
+    },
+
+    countVersions({ row }: Secret): number {
+      return Number(sql.get`SELECT count(*) AS count FROM versions WHERE secret = ${row}`?.count);
     },
 
     addVersion({ row }: Secret, id: string, secretString: string | null, secretBinary: string | null): void {
@@ -131,7 +149,7 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
     /** The id of the version that has this label. */
     labelled({ row }: Secret, label: string): string | undefined {
       const found = sql.get`SELECT version FROM labels WHERE secret = ${row} AND label = ${label}`;
-      return found === undefined ? undefined : String(found['version']);
+      return found === undefined ? undefined : String(found.version);
     },
 
     /** Moves a label; AWSPREVIOUS goes to the version that AWSCURRENT came from. */

@@ -1,0 +1,176 @@
+import type { HttpAnswer } from './https-request.ts';
+import { isJsonObject, type JsonObject } from './json-object.ts';
+import type { Profile } from './profile.ts';
+import type { Reason } from './reason.ts';
+import { at } from './response-fields.ts';
+
+export interface ErrorAnswer {
+  readonly kind: 'error';
+  readonly reason: Reason;
+  /** What the provider said, free of secrets. */
+  readonly detail: string;
+  /** Seconds to wait, from Retry-After (RFC 9110 section 10.2.3). */
+  readonly retryAfter?: number | undefined;
+  /** The provider may have rotated the refresh token although this answer does not hold the new one. */
+  readonly mayHaveRotated: boolean;
+}
+
+interface ProviderError {
+  readonly code: string;
+  readonly description: string | undefined;
+}
+
+/** The error that a body names (RFC 6749 section 5.2, or where the profile says), whatever the status. */
+export function errorOf(response: JsonObject, profile: Profile): ProviderError | undefined {
+  const { error: errorPointer, error_description: descriptionPointer } = profile.token_error_fields;
+  const error = errorPointer === undefined ? response.error : at(response, errorPointer);
+  const nested = isJsonObject(error) ? error : undefined;
+  const code =
+    scalar(error) ??
+    scalar(nested?.code) ??
+    scalar(nested?.type) ??
+    scalar(nested?.status) ??
+    (response.ok === false || response.success === false ? 'not_ok' : undefined);
+  if (code === undefined) return undefined;
+  const description =
+    descriptionPointer === undefined
+      ? (response.error_description ?? nested?.message ?? response.message)
+      : at(response, descriptionPointer);
+  return { code, description: scalar(description) };
+}
+
+function scalar(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** What the codes of the standards, and the ones that many providers share, mean. */
+const meaningOfCodes: Readonly<Record<string, Reason>> = {
+  invalid_grant: 'grant_revoked',
+  interaction_required: 'grant_revoked',
+  login_required: 'grant_revoked',
+  consent_required: 'grant_revoked',
+  invalid_client: 'client_rejected',
+  unauthorized_client: 'client_rejected',
+  access_denied: 'client_rejected',
+  invalid_request: 'client_rejected',
+  invalid_scope: 'client_rejected',
+  unsupported_grant_type: 'client_rejected',
+  server_error: 'provider_unavailable',
+  temporarily_unavailable: 'provider_unavailable',
+  slow_down: 'rate_limited',
+  rate_limited: 'rate_limited',
+  ratelimited: 'rate_limited',
+  rate_limit_exceeded: 'rate_limited',
+  too_many_requests: 'rate_limited',
+};
+
+/**
+ * What an answer without tokens means, and what of it can be told.
+ *
+ * @param secrets values that must not stand in any message
+ * @param now seconds since the epoch
+ */
+export function errorAnswer(
+  answer: HttpAnswer,
+  response: JsonObject | undefined,
+  profile: Profile,
+  secrets: readonly string[],
+  now: number,
+): ErrorAnswer {
+  const { status } = answer;
+  const error = response === undefined ? undefined : errorOf(response, profile);
+  const retryAfter = retryAfterSeconds(answer.retryAfter, now);
+  const reason = reasonOf(status, error, profile, retryAfter !== undefined);
+  return {
+    kind: 'error',
+    reason,
+    detail: clean(describe(answer, error, reason), secrets),
+    retryAfter,
+    mayHaveRotated: reason !== 'grant_revoked' && mayHaveRotated(answer, error),
+  };
+}
+
+/** A gateway's error, a success that can't be read and a cut answer may all follow a rotation. */
+function mayHaveRotated({ status, complete }: HttpAnswer, error: ProviderError | undefined): boolean {
+  if (!complete) return true;
+  if (error !== undefined) return false;
+  return (status >= 200 && status < 300) || status === 500 || status === 502 || status === 504;
+}
+
+function reasonOf(
+  status: number,
+  error: ProviderError | undefined,
+  profile: Profile,
+  saysWhenToRetry: boolean,
+): Reason {
+  const throttledOrDown: Reason = status >= 500 ? 'provider_unavailable' : 'rate_limited';
+  if (names(profile.transient_errors, status, error)) return throttledOrDown;
+  if (names(profile.dead_grant_errors, status, error)) return 'grant_revoked';
+  if (status === 429) return 'rate_limited';
+  const known = error === undefined ? undefined : meaningOfCodes[error.code.toLowerCase()];
+  if (known !== undefined) return known;
+  if (status >= 500) return 'provider_unavailable';
+  if (saysWhenToRetry && status >= 400) return 'rate_limited';
+  if (status === 401 && error === undefined) return 'client_rejected';
+  return 'malformed_response';
+}
+
+/** Whether a profile's list of codes names this answer: by code, by `http_<status>`, or within the description. */
+function names(codes: readonly string[], status: number, error: ProviderError | undefined): boolean {
+  return codes.some(
+    (code) =>
+      code === error?.code ||
+      (code === `http_${status}` && error === undefined) ||
+      (error?.description !== undefined && hasWord(error.description, code)),
+  );
+}
+
+function hasWord(text: string, word: string): boolean {
+  return new RegExp(`(?:^|[^A-Za-z0-9_])${escapeRegExp(word)}(?:$|[^A-Za-z0-9_])`).test(text);
+}
+
+function describe(
+  { status, body, complete }: HttpAnswer,
+  error: ProviderError | undefined,
+  reason: Reason,
+): string {
+  if (error !== undefined) {
+    const description = error.description === undefined ? '' : ` (${error.description})`;
+    return `The provider answered ${status} ${error.code}${description}`;
+  }
+  if (!complete) return `The token endpoint's answer (HTTP ${status}) was cut short or too large`;
+  if (status >= 300 && status < 400)
+    return `The token endpoint answered with a redirect (HTTP ${status}), which is refused`;
+  const kind =
+    body.trim() === '' ? 'an empty body' : /^\s*</.test(body) ? 'HTML or XML' : 'no known error code';
+  return reason === 'malformed_response' || status < 300
+    ? `The token endpoint answered HTTP ${status} with ${kind}`
+    : `The provider answered HTTP ${status} with ${kind}`;
+}
+
+/**
+ * Makes a provider's words fit for logs and the table: one line, short, without the secrets that were sent and
+ * without anything that looks like a token.
+ */
+function clean(text: string, secrets: readonly string[]): string {
+  const known = secrets.filter((secret) => secret.length > 3);
+  const hidden = known.reduce((rest, secret) => rest.split(secret).join('[redacted]'), text);
+  return hidden
+    .replace(/(?=[a-z_\-.~+/=%]*[A-Z0-9])[A-Za-z0-9_\-.~+/=%]{24,}/g, '[redacted]')
+    .replace(/[^\x20-\x7e’]+/g, ' ')
+    .slice(0, 300)
+    .trim();
+}
+
+/** Retry-After as seconds from now: a number, or a date. */
+function retryAfterSeconds(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil(date / 1000 - now));
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import type { RunRequest } from './event.ts';
+import { type Clock, secondsOf } from './ports.ts';
+import { severityOf } from './reason.ts';
+import type { Report } from './refresh-account.ts';
+
+/** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
+export interface RunResult {
+  readonly runId: string;
+  readonly scanned: number;
+  readonly due: number;
+  readonly refreshed: number;
+  readonly reconciled: number;
+  readonly leasedElsewhere: number;
+  readonly failed: number;
+  readonly reauthorizationRequired: number;
+  readonly invalid: number;
+  readonly deferred: number;
+  readonly durationMs: number;
+  /** Only where `accountIds` or `dryRun` asked for it. */
+  readonly accounts?: readonly Report[];
+  /** How many more accounts there are than fit into a result; absent where all fit. */
+  readonly accountsOmitted?: number;
+}
+
+/** Lambda returns 6 MB at most; more accounts than this are counted and not listed. */
+const MAX_REPORTS = 25_000;
+
+type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 'durationMs'>;
+
+export interface RunOutcome {
+  readonly result: RunResult;
+  /** Accounts whose access token has run out, and could not be refreshed. */
+  readonly accessTokensExpired: number;
+}
+
+export interface Tally {
+  add(counter: 'scanned' | 'due', count: number): void;
+  /** Counts one account by what became of it. */
+  settle(report: Report): void;
+  outcome(durationMs: number): RunOutcome;
+}
+
+/** Counts what becomes of the accounts of one run. */
+export function createTally(request: RunRequest, clock: Clock): Tally {
+  const counts: Record<Counter, number> = {
+    scanned: 0,
+    due: 0,
+    refreshed: 0,
+    reconciled: 0,
+    leasedElsewhere: 0,
+    failed: 0,
+    reauthorizationRequired: 0,
+    invalid: 0,
+    deferred: 0,
+  };
+  const accounts: Report[] | undefined = request.accountIds !== undefined || request.dryRun ? [] : undefined;
+  let accountsOmitted = 0;
+  let accessTokensExpired = 0;
+  return {
+    add: (counter: Counter, count: number) => {
+      counts[counter] += count;
+    },
+    settle: (report: Report) => {
+      const counter = request.dryRun ? counterOfDryRun(report) : counterOf(report);
+      if (counter !== undefined) counts[counter]++;
+      const { accessTokenExpiresAt } = report;
+      if (accessTokenExpiresAt !== null && accessTokenExpiresAt <= secondsOf(clock)) accessTokensExpired++;
+      if (accounts === undefined) return;
+      if (accounts.length < MAX_REPORTS) accounts.push(report);
+      else accountsOmitted++;
+    },
+    outcome: (durationMs: number): RunOutcome => ({
+      result: {
+        runId: randomUUID(),
+        ...counts,
+        durationMs,
+        ...(accounts && { accounts }),
+        ...(accountsOmitted > 0 && { accountsOmitted }),
+      },
+      accessTokensExpired,
+    }),
+  };
+}
+
+function counterOf({ action, reason }: Report): Counter | undefined {
+  if (reason === 'leased_elsewhere') return 'leasedElsewhere';
+  switch (action) {
+    case 'leave':
+      return undefined;
+    case 'refresh':
+      return 'refreshed';
+    case 'reconcile':
+      return 'reconciled';
+    case 'retry':
+      return severityOf(reason) === 'invalid' ? 'invalid' : 'failed';
+    case 'reauthorize':
+      return 'reauthorizationRequired';
+    case 'defer':
+      return 'deferred';
+  }
+}
+
+/** A dry run refreshes nothing, so it counts none as refreshed. */
+function counterOfDryRun(report: Report): Counter | undefined {
+  const counter = counterOf(report);
+  return counter === 'refreshed' || counter === 'reconciled' ? undefined : counter;
+}

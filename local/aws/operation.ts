@@ -1,0 +1,77 @@
+import * as v from 'valibot';
+import { AwsError } from './aws-error.ts';
+
+/**
+ * An operation whose input has this schema. Use strict objects: a member that nobody implemented must not go
+ * unnoticed.
+ */
+export function operation<Schema extends v.GenericSchema>(
+  schema: Schema,
+  run: (input: v.InferOutput<Schema>) => unknown,
+): (input: unknown) => unknown {
+  return (input) => {
+    const result = v.safeParse(schema, input, { abortEarly: true });
+    if (result.success) return run(result.output);
+    throw refusal(result.issues[0]);
+  };
+}
+
+/** A violated constraint in the words of AWS. Values are left out, for one may be a secret. */
+function refusal(issue: v.BaseIssue<unknown>): AwsError {
+  const member = v.getDotPath(issue) ?? 'input';
+  const invalid = (constraint: string) =>
+    new AwsError(
+      'ValidationException',
+      `1 validation error detected: Value at '${member}' failed to satisfy constraint: ${constraint}`,
+    );
+  if (issue.kind === 'validation') return invalid(issue.message);
+  if (issue.received === 'undefined') return invalid('Member must not be null');
+  if (issue.expected === 'never') return invalid('Member is not implemented by the local endpoint');
+  if (issue.type === 'literal' || issue.type === 'picklist')
+    return invalid(`Member must be ${issue.expected} at the local endpoint`);
+  return new AwsError('SerializationException', `The value at '${member}' has the wrong type.`);
+}
+
+const noShorter = (least: number) => `Member must have length greater than or equal to ${least}`;
+const noLonger = (most: number) => `Member must have length less than or equal to ${most}`;
+
+/** Text of so many characters. */
+export const text = (least: number, most: number) =>
+  v.pipe(v.string(), v.minLength(least, noShorter(least)), v.maxLength(most, noLonger(most)));
+
+/** A list of so many items. */
+export const list = <Item extends v.GenericSchema>(item: Item, least: number, most: number) =>
+  v.pipe(v.array(item), v.minLength(least, noShorter(least)), v.maxLength(most, noLonger(most)));
+
+/** Text that is so many bytes in UTF-8. */
+export const utf8 = (least: number, most: number) =>
+  v.pipe(v.string(), v.minBytes(least, noShorter(least)), v.maxBytes(most, noLonger(most)));
+
+/** A blob of so many bytes, which arrives in Base64. */
+export const blob = (least: number, most: number) =>
+  v.pipe(
+    v.string(),
+    v.transform((base64) => Buffer.from(base64, 'base64')),
+    v.check(({ length }) => length >= least, noShorter(least)),
+    v.check(({ length }) => length <= most, noLonger(most)),
+  );
+
+/** A whole number in these bounds. */
+export const integer = (least: number, most: number) =>
+  v.pipe(
+    v.number(),
+    v.integer('Member must be an integer'),
+    v.minValue(least, `Member must have value greater than or equal to ${least}`),
+    v.maxValue(most, `Member must have value less than or equal to ${most}`),
+  );
+
+/** A place in a list as an opaque token for the next page, and back. */
+export const pageToken = (place: number) => Buffer.from(`page:${place}`).toString('base64url');
+
+/** The place that a token names; the start without one. @throws AwsError of the given type */
+export function pagePlace(token: string | undefined, errorType: string): number {
+  if (token === undefined) return 0;
+  const place = /^page:(\d+)$/.exec(Buffer.from(token, 'base64url').toString())?.[1];
+  if (place === undefined) throw new AwsError(errorType, 'The token for the next page is invalid.');
+  return Number(place);
+}
