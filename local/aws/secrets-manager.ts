@@ -224,15 +224,20 @@ export function secretsManager(db: DatabaseSync, now: () => number, limits: Limi
         RecoveryWindowInDays: v.optional(v.number()),
         ForceDeleteWithoutRecovery: v.optional(v.boolean(), false),
       }),
-      ({ SecretId, RecoveryWindowInDays: days = 30, ...input }) => {
-        if (input.ForceDeleteWithoutRecovery) {
+      ({ SecretId, RecoveryWindowInDays, ForceDeleteWithoutRecovery }) => {
+        const days = RecoveryWindowInDays ?? 30;
+        if (days < 7 || days > 30)
+          throw invalidParameter('The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).');
+        if (ForceDeleteWithoutRecovery && RecoveryWindowInDays !== undefined)
+          throw invalidParameter(
+            "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+          );
+        if (ForceDeleteWithoutRecovery) {
           const secret = store.find(SecretId);
-          // That the secret isn't there is what was asked for, so no error.
+          // A secret that isn't there is what was asked for, so no error.
           if (secret !== undefined) store.remove(secret);
           return { ...(secret ? identity(secret) : { Name: SecretId }), DeletionDate: now() / 1000 };
         }
-        if (days < 7 || days > 30)
-          throw invalidParameter('The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).');
         const secret = versions.findActive(SecretId);
         const purgeAt = now() + days * 86_400_000;
         store.scheduleDeletion(secret, { deletedAt: now(), purgeAt });

@@ -1,0 +1,80 @@
+import { arn } from './arn.ts';
+import { AwsError } from './aws-error.ts';
+import type { Answer, AwsRequest } from './protocol.ts';
+
+/** Runs the function once. It answers rather than throws when the function failed. */
+export type Invoke = (payload: unknown) => Promise<Invocation>;
+
+export interface Invocation {
+  /** What the function returned, or `{ errorType, errorMessage }`. */
+  readonly payload: unknown;
+  readonly functionError?: 'Unhandled';
+  /** The end of this invocation's log. */
+  readonly logTail?: string;
+}
+
+const PATH = /^\/2015-03-31\/functions\/([^/?]+)\/invocations$/;
+/** A name, a partial or a full ARN. There are no versions and aliases here. */
+const NAME = /^(?:(?:arn:aws:lambda:[a-z0-9-]+:)?\d{12}:function:)?([a-zA-Z0-9-_]+)(?::\$LATEST)?$/;
+/** Lambda returns no more of a log than this. */
+const LOG_TAIL_BYTES = 4096;
+
+/** Whether this is a request to Lambda's Invoke. */
+export function isInvoke({ method, url }: Pick<AwsRequest, 'method' | 'url'>): boolean {
+  return method === 'POST' && PATH.test(url);
+}
+
+/**
+ * Lambda's Invoke for the one local function.
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+ * @throws AwsError
+ */
+export async function invokeFunction(
+  request: AwsRequest,
+  functionName: string | undefined,
+  invoke: Invoke | undefined,
+): Promise<Answer> {
+  const named = decodeURIComponent(PATH.exec(request.url)?.[1] ?? '');
+  if (invoke === undefined || NAME.exec(named)?.[1] !== functionName)
+    throw new AwsError(
+      'ResourceNotFoundException',
+      named.startsWith('arn:') ? `Function not found: ${named}` : `Function not found: ${arn('lambda', `function:${named}`)}`,
+      404,
+    );
+  const payload = parsePayload(request.body);
+  switch (request.headers['x-amz-invocation-type'] ?? 'RequestResponse') {
+    case 'DryRun':
+      return { status: 204, headers: {}, body: '' };
+    case 'Event':
+      invoke(payload).catch(() => {}); // nobody waits for the outcome
+      return { status: 202, headers: {}, body: '' };
+    case 'RequestResponse':
+      return answer(await invoke(payload), request.headers['x-amz-log-type'] === 'Tail');
+    default:
+      throw new AwsError('InvalidParameterValueException', 'The invocation type is not one that Lambda has.');
+  }
+}
+
+function answer({ payload, functionError, logTail = '' }: Invocation, withLog: boolean): Answer {
+  const tail = Buffer.from(logTail).subarray(-LOG_TAIL_BYTES).toString('base64');
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'application/json',
+      'x-amz-executed-version': '$LATEST',
+      ...(functionError !== undefined && { 'x-amz-function-error': functionError }),
+      ...(withLog && { 'x-amz-log-result': tail }),
+    },
+    body: JSON.stringify(payload ?? null),
+  };
+}
+
+/** No payload at all is an empty event. */
+function parsePayload(body: Buffer): unknown {
+  if (body.length === 0) return {};
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    throw new AwsError('InvalidRequestContentException', 'Could not parse request body into json.');
+  }
+}
