@@ -5,6 +5,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Context } from 'aws-lambda';
 import { createAccountsTable } from './accounts-table.ts';
+import type { DiscoveryCache } from './discovery.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { createEscrowVault } from './escrow.ts';
 import { readEvent } from './event.ts';
@@ -44,6 +45,8 @@ const clients = {
   events: new EventBridgeClient(calls),
 };
 
+const discoveryCache: DiscoveryCache = new Map();
+
 /** Where nothing tells how long the function may run, as in a test of one's own. */
 const DEFAULT_TIME = 120_000;
 
@@ -81,7 +84,12 @@ async function runWith(environment: Environment, event: unknown, deadline: numbe
         table: createAccountsTable(clients.table, accountsTableName),
         secrets,
         profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
-        endpoint: createTokenEndpoint({ send: https.send, allowHttpLoopback }),
+        endpoint: createTokenEndpoint({
+          send: https.send,
+          allowHttpLoopback,
+          cache: discoveryCache,
+          now: Date.now,
+        }),
         vault: escrowKeyId === undefined ? undefined : createEscrowVault(clients.kms, escrowKeyId),
         events: createEvents(clients.events, eventBusName),
         spending: createSpending(request.share?.totalSegments ?? 1),

@@ -1,7 +1,8 @@
 import * as oauth from 'oauth4webapi';
 import type { Account } from './account.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
-import { type HttpAnswer, RequestFailed, refusalOf, type SendHttpsRequest } from './https-request.ts';
+import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
+import { type HttpAnswer, RequestFailed, refusalOf } from './https-request.ts';
 import { fillPlaceholders, MissingParameter } from './placeholders.ts';
 import type { Profile } from './profile.ts';
 import type { Reason } from './reason.ts';
@@ -26,27 +27,25 @@ export interface TokenEndpoint {
   refresh(request: RefreshRequest): Promise<Exchange>;
 }
 
-export interface TokenEndpointOptions {
-  readonly send: SendHttpsRequest;
-  /** Permits plain http to loopback addresses, for a provider on this machine. */
-  readonly allowHttpLoopback: boolean;
-}
-
 /**
  * The request is made by oauth4webapi; the answer is interpreted elsewhere, since after a provider has rotated a
  * token no odd field in its answer may throw the new one away.
  */
-export function createTokenEndpoint({ send, allowHttpLoopback }: TokenEndpointOptions): TokenEndpoint {
+export function createTokenEndpoint(options: DiscoveryOptions): TokenEndpoint {
+  const { send, allowHttpLoopback } = options;
   return {
     refresh: async ({ profile, account, refreshToken, timeoutMilliseconds }) => {
       try {
         const fill = (template: string, field: string) => fillPlaceholders(template, field, account, profile);
         const signal = AbortSignal.timeout(timeoutMilliseconds);
-        const server = await authorizationServer(profile, fill, allowHttpLoopback);
+        const server = await authorizationServer(profile, fill, signal, options);
         let answer: HttpAnswer | undefined;
         await oauth.refreshTokenGrantRequest(
           server,
-          { client_id: profile.client_id },
+          {
+            client_id: profile.client_id,
+            use_mtls_endpoint_aliases: profile.tls_client_certificate !== undefined,
+          },
           clientAuthentication(profile),
           refreshToken,
           {
@@ -80,23 +79,31 @@ export function createTokenEndpoint({ send, allowHttpLoopback }: TokenEndpointOp
 
 async function authorizationServer(
   profile: Profile,
-  fill: (template: string, field: string) => string,
-  allowHttpLoopback: boolean,
+  fill: Fill,
+  signal: AbortSignal,
+  options: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
-  const field = profile.refresh_token_endpoint === undefined ? 'token_endpoint' : 'refresh_token_endpoint';
-  const endpoint = fill(profile[field] ?? '', field);
-  const refusal = URL.canParse(endpoint) ? refusalOf(new URL(endpoint), allowHttpLoopback) : 'must be a URL';
-  if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
+  const { allowHttpLoopback } = options;
+  const checked = (field: 'issuer' | 'token_endpoint' | 'refresh_token_endpoint') => {
+    const url = fill(profile[field] ?? '', field);
+    const refusal = URL.canParse(url) ? refusalOf(new URL(url), allowHttpLoopback) : 'must be a URL';
+    if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
+    return url;
+  };
+  if (profile.refresh_token_endpoint === undefined && profile.token_endpoint === undefined)
+    return await discover(checked('issuer'), tlsIdentity(profile), signal, options);
+  const endpoint = checked(
+    profile.refresh_token_endpoint === undefined ? 'token_endpoint' : 'refresh_token_endpoint',
+  );
+  // Without metadata the endpoint itself is the audience of a signed assertion (RFC 7523 section 3).
   return { issuer: profile.issuer ?? endpoint, token_endpoint: endpoint };
 }
 
+type Fill = (template: string, field: string) => string;
+
 class RefusedEndpoint extends Error {}
 
-function filled(
-  values: Readonly<Record<string, string>>,
-  field: string,
-  fill: (template: string, field: string) => string,
-): Record<string, string> {
+function filled(values: Readonly<Record<string, string>>, field: string, fill: Fill): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, fill(value, `${field}.${name}`)]),
   );
@@ -116,7 +123,7 @@ function unsent(reason: Reason, detail: string): Exchange {
 
 function failed(error: unknown): Exchange {
   if (error instanceof MissingParameter) return unsent('account_invalid', error.message);
-  if (error instanceof RefusedEndpoint || error instanceof InvalidKey)
+  if (error instanceof RefusedEndpoint || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
   if (error instanceof RequestFailed && error.code === 'ADDRESS_NOT_ALLOWED')
     return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');

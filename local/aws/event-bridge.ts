@@ -39,7 +39,9 @@ export interface EventBridge {
 
 /** @see https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html */
 export function eventBridge(db: DatabaseSync, now: () => number): EventBridge {
-  db.exec(`CREATE TABLE IF NOT EXISTS events (row INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL) STRICT`);
+  db.exec(
+    `CREATE TABLE IF NOT EXISTS events (row INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL) STRICT`,
+  );
   const sql = db.createTagStore();
 
   function put(item: Entry): Failure | { readonly EventId: string } {
@@ -64,7 +66,10 @@ export function eventBridge(db: DatabaseSync, now: () => number): EventBridge {
     operations: {
       PutEvents: operation(v.strictObject({ Entries: list(entry, 1, 10) }), ({ Entries }) => {
         if (Entries.reduce((sum, item) => sum + weight(item), 0) >= MAX_BYTES)
-          throw new AwsError('ValidationException', 'Total size of the entries in the request is over the limit.');
+          throw new AwsError(
+            'ValidationException',
+            'Total size of the entries in the request is over the limit.',
+          );
         const results = transaction(db, () => Entries.map(put));
         return {
           FailedEntryCount: results.filter((result) => 'ErrorCode' in result).length,
@@ -72,7 +77,8 @@ export function eventBridge(db: DatabaseSync, now: () => number): EventBridge {
         };
       }),
     },
-    recorded: () => sql.all`SELECT event FROM events ORDER BY row`.map(({ event }) => JSON.parse(String(event))),
+    recorded: () =>
+      sql.all`SELECT event FROM events ORDER BY row`.map(({ event }) => JSON.parse(String(event))),
   };
 }
 
@@ -89,7 +95,8 @@ function judge({ Source, DetailType, Detail }: Entry): Failure | undefined {
       ErrorCode: 'NotAuthorizedForSourceException',
       ErrorMessage: 'Not authorized for the source.',
     };
-  if (!isJsonObject(Detail ?? '')) return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
+  if (!isJsonObject(Detail ?? ''))
+    return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
   return undefined;
 }
 

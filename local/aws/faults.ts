@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsError } from './aws-error.ts';
 import { type Answer, errorAnswer } from './protocol.ts';
@@ -54,19 +55,13 @@ export async function performWith(
     case 'error':
       return errorAnswer(new AwsError(fault.type, fault.message, fault.status));
     case 'hang':
-      await until(closing);
+      if (!closing.aborted) await once(closing, 'abort');
       return 'reset';
     case 'delay':
-      await Promise.race([sleep(fault.milliseconds, undefined, { ref: false }), until(closing)]);
+      await sleep(fault.milliseconds, undefined, { signal: closing }).catch(() => undefined);
       return closing.aborted ? 'reset' : perform();
   }
 }
-
-const until = (closing: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    if (closing.aborted) resolve();
-    else closing.addEventListener('abort', () => resolve(), { once: true });
-  });
 
 function throttled(service: Service): AwsError {
   if (service === 'lambda') return new AwsError('TooManyRequestsException', 'Rate Exceeded.', 429);

@@ -38,7 +38,9 @@ export async function invokeFunction(
   if (invoke === undefined || NAME.exec(named)?.[1] !== functionName)
     throw new AwsError(
       'ResourceNotFoundException',
-      named.startsWith('arn:') ? `Function not found: ${named}` : `Function not found: ${arn('lambda', `function:${named}`)}`,
+      named.startsWith('arn:')
+        ? `Function not found: ${named}`
+        : `Function not found: ${arn('lambda', `function:${named}`)}`,
       404,
     );
   const payload = parsePayload(request.body);

@@ -42,7 +42,9 @@ export function secretVersions(store: SecretsStore, now: () => number, limits: L
     findActive(id: string): Secret {
       const secret = find(id);
       if (secret.deletedAt === null) return secret;
-      throw invalidRequest("You can't perform this operation on the secret because it was marked for deletion.");
+      throw invalidRequest(
+        "You can't perform this operation on the secret because it was marked for deletion.",
+      );
     },
 
     /** @throws AwsError ResourceNotFoundException */

@@ -112,7 +112,9 @@ export function secretsManager(db: DatabaseSync, now: () => number, limits: Limi
         const version = versions.requireVersion(secret, id);
         const labels = store.labels(secret, id);
         if (VersionStage !== undefined && !labels.includes(VersionStage))
-          throw invalidRequest('You provided a VersionStage that is not associated to the provided VersionId.');
+          throw invalidRequest(
+            'You provided a VersionStage that is not associated to the provided VersionId.',
+          );
         return {
           ...identity(secret),
           VersionId: id,

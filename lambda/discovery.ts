@@ -1,0 +1,65 @@
+import * as oauth from 'oauth4webapi';
+import { RequestFailed, type SendHttpsRequest, type TlsIdentity } from './https-request.ts';
+
+/** The issuer's metadata can't be used: the profile names the wrong issuer. */
+export class UnusableIssuer extends Error {}
+
+/** Metadata by issuer, with when it is to be read again (milliseconds since the epoch). Outlives a run. */
+export type DiscoveryCache = Map<
+  string,
+  { readonly server: oauth.AuthorizationServer; readonly until: number }
+>;
+
+const CACHE_TIME = 3_600_000;
+
+export interface DiscoveryOptions {
+  readonly send: SendHttpsRequest;
+  readonly allowHttpLoopback: boolean;
+  readonly cache: DiscoveryCache;
+  readonly now: () => number;
+}
+
+/**
+ * Finds an authorization server's endpoints from its issuer: OpenID Connect Discovery 1.0 first, then RFC 8414. The
+ * metadata must name the very issuer that it was asked for (RFC 8414 section 3.3).
+ *
+ * @throws UnusableIssuer, or RequestFailed where the issuer can't be reached
+ */
+export async function discover(
+  issuer: string,
+  tls: TlsIdentity,
+  signal: AbortSignal,
+  { send, allowHttpLoopback, cache, now }: DiscoveryOptions,
+): Promise<oauth.AuthorizationServer> {
+  const known = cache.get(issuer);
+  if (known !== undefined && now() < known.until) return known.server;
+  const url = new URL(issuer);
+  const ask = (algorithm: 'oidc' | 'oauth2') =>
+    oauth.discoveryRequest(url, {
+      algorithm,
+      signal,
+      [oauth.allowInsecureRequests]: allowHttpLoopback,
+      [oauth.customFetch]: async (address, { headers }) => {
+        const answer = await send(address, { method: 'GET', headers, signal, tls }).catch(
+          (error: unknown) => {
+            // Whatever became of this request, no token was sent with it.
+            throw error instanceof RequestFailed ? new RequestFailed('no', error.code) : error;
+          },
+        );
+        if (answer.status >= 500) throw new RequestFailed('no', `HTTP_${answer.status}`);
+        const body = answer.status === 200 && answer.complete ? answer.body : null;
+        return new Response(body, {
+          status: answer.status === 200 ? 200 : 404,
+          headers: { 'content-type': 'application/json' },
+        });
+      },
+    });
+  const openId = await ask('oidc');
+  const response = openId.status === 200 ? openId : await ask('oauth2');
+  const server = await oauth.processDiscoveryResponse(url, response).catch(() => undefined);
+  if (server === undefined) throw new UnusableIssuer('issuer: has no metadata that names this very issuer');
+  if (server.token_endpoint === undefined)
+    throw new UnusableIssuer('issuer: its metadata names no token_endpoint');
+  cache.set(issuer, { server, until: now() + CACHE_TIME });
+  return server;
+}

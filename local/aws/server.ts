@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AwsError } from './aws-error.ts';
+import type { RecordedEvent } from './event-bridge.ts';
+import { type FaultRule, performWith, type Service } from './faults.ts';
+import { isInvoke } from './lambda-invoke.ts';
+import { type Answer, type AwsRequest, errorAnswer, parseJson, unknownOperation } from './protocol.ts';
+import { openServices, type ServicesOptions } from './services.ts';
+
+export type { RecordedEvent } from './event-bridge.ts';
+export type { Fault, FaultCall, FaultRule, Service } from './faults.ts';
+export type { Invocation, Invoke } from './lambda-invoke.ts';
+export type { Limits } from './secret-versions.ts';
+export { DataDirectoryInUseError } from './store.ts';
+
+/** A call that arrived, whatever came of it. `at` in milliseconds since the epoch. */
+export interface CallRecord {
+  readonly sequence: number;
+  readonly service: Service;
+  readonly operation: string;
+  readonly at: number;
+}
+
+/** The local AWS endpoint: DynamoDB, Secrets Manager, KMS, EventBridge's PutEvents and Lambda's Invoke. */
+export interface LocalAws {
+  /** For `AWS_ENDPOINT_URL`. */
+  readonly url: string;
+  /** The events on the default bus, in the order they were put. */
+  putEventsLog(): RecordedEvent[];
+  /** From now on this rule decides which call goes wrong; undefined ends it. */
+  inject(rule: FaultRule | undefined): void;
+  /** The last 10,000 calls, oldest first. */
+  calls(): CallRecord[];
+  /** Resets open connections, finishes what is being written and closes the stores. */
+  close(): Promise<void>;
+}
+
+export interface LocalAwsOptions extends ServicesOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** One line of JSON per answer: time, service, operation, status, duration. Never a body. */
+  readonly logFile?: string;
+}
+
+/** The port is taken. `code` is `PORT_IN_USE`. */
+export class PortInUseError extends Error {
+  readonly code = 'PORT_IN_USE';
+}
+
+const HOST = '127.0.0.1';
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+const MAX_CALL_RECORDS = 10_000;
+const SERVICES: Readonly<Record<string, Service>> = {
+  DynamoDB_20120810: 'dynamodb',
+  secretsmanager: 'secretsmanager',
+  TrentService: 'kms',
+  AWSEvents: 'events',
+};
+
+/**
+ * Starts the endpoint on 127.0.0.1.
+ * @throws PortInUseError, DataDirectoryInUseError
+ */
+export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
+  const { now = Date.now } = options;
+  // Idle connections are kept: a client that picks one just as it is closed would see a reset that no rule asked for.
+  const server = createServer({ keepAliveTimeout: 0 });
+  const port = await listen(server, options.port ?? 0);
+  const services = openServicesOf(server, options);
+  const log = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a' });
+  const closing = new AbortController();
+  const underWay = new Set<Promise<unknown>>();
+  const calls: CallRecord[] = [];
+  let sequence = 0;
+  let rule: FaultRule | undefined;
+
+  async function perform(
+    request: AwsRequest,
+    service: Service,
+    operation: string,
+  ): Promise<Answer | 'reset'> {
+    sequence += 1;
+    calls.push({ sequence, service, operation, at: now() });
+    if (calls.length > MAX_CALL_RECORDS) calls.shift();
+    const fault = rule?.({ service, operation, sequence, input: inputOf(request) });
+    const run = async () => {
+      const performing = answerOf(() => services.perform(service, operation, request));
+      // An invocation may outlast the endpoint, and uses its stores only by way of requests.
+      if (service !== 'lambda') underWay.add(performing);
+      return performing.finally(() => underWay.delete(performing));
+    };
+    return performWith(fault, service, run, closing.signal);
+  }
+
+  async function respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    const request = await receive(incoming);
+    const target = targetOf(request);
+    const answer =
+      target === undefined
+        ? errorAnswer(unknownOperation())
+        : (refusal(request) ?? (await perform(request, target.service, target.operation)));
+    log?.write(
+      `${JSON.stringify({
+        time: new Date(now()).toISOString(),
+        ...target,
+        status: answer === 'reset' ? answer : answer.status,
+        milliseconds: Math.round(performance.now() - startedAt),
+      })}\n`,
+    );
+    if (answer === 'reset') incoming.socket.resetAndDestroy();
+    else send(outgoing, answer);
+  }
+
+  server.on('request', (incoming, outgoing) => {
+    respond(incoming, outgoing).catch(() => incoming.socket.destroy()); // the client went away
+  });
+
+  let closed: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+    closing.abort();
+    server.closeAllConnections();
+    await stopped;
+    await Promise.allSettled(underWay);
+    await services.close();
+    if (log !== undefined) await new Promise<void>((resolve) => log.end(() => resolve()));
+  }
+
+  return {
+    url: `http://${HOST}:${port}`,
+    putEventsLog: () => services.recordedEvents(),
+    inject: (next) => {
+      rule = next;
+    },
+    calls: () => [...calls],
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new PortInUseError(
+              `Port ${port} on ${HOST} is in use. Stop what listens there, or choose another port.`,
+            )
+          : error,
+      ),
+    );
+    server.listen(port, HOST, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function openServicesOf(server: Server, options: ServicesOptions) {
+  try {
+    return openServices(options);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+/** Reads a request to its end. Of a body that is too large only the size is kept. */
+async function receive(incoming: IncomingMessage): Promise<AwsRequest & { readonly size: number }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  const { method = '', url = '', headers } = incoming;
+  return { method, url, headers, body: Buffer.concat(chunks), size };
+}
+
+function targetOf(request: AwsRequest): { service: Service; operation: string } | undefined {
+  if (isInvoke(request)) return { service: 'lambda', operation: 'Invoke' };
+  const [prefix = '', operation = ''] = String(request.headers['x-amz-target']).split('.');
+  const service = Object.hasOwn(SERVICES, prefix) ? SERVICES[prefix] : undefined;
+  return service === undefined || request.method !== 'POST' ? undefined : { service, operation };
+}
+
+/**
+ * Requests must look signed, as in AWS. That also keeps web pages away from the endpoint: they can't send this header
+ * across origins unasked.
+ */
+function refusal({ headers, size }: AwsRequest & { readonly size: number }): Answer | undefined {
+  if (!headers.authorization?.startsWith('AWS4-HMAC-SHA256 '))
+    return errorAnswer(
+      new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403),
+    );
+  if (size > MAX_BODY_BYTES)
+    return errorAnswer(new AwsError('RequestEntityTooLargeException', 'The body is larger than 4 MB.', 413));
+  return undefined;
+}
+
+async function answerOf(perform: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await perform();
+  } catch (error) {
+    return errorAnswer(error);
+  }
+}
+
+function inputOf({ body }: AwsRequest): unknown {
+  try {
+    return parseJson(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function send(outgoing: ServerResponse, { status, headers, body }: Answer): void {
+  outgoing.statusCode = status;
+  outgoing.setHeader('x-amzn-requestid', randomUUID());
+  for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value);
+  outgoing.end(body);
+}

@@ -1,0 +1,54 @@
+import { openDynamodb } from './dynamodb.ts';
+import { eventBridge, type RecordedEvent } from './event-bridge.ts';
+import type { Service } from './faults.ts';
+import { kms } from './kms.ts';
+import { type Invoke, invokeFunction } from './lambda-invoke.ts';
+import { type Answer, type AwsRequest, type Operations, runOperation } from './protocol.ts';
+import { defaultLimits, type Limits } from './secret-versions.ts';
+import { secretsManager } from './secrets-manager.ts';
+import { openStore } from './store.ts';
+
+export interface ServicesOptions {
+  /** Where the state is kept; without it, in memory. */
+  readonly dataDirectory?: string;
+  readonly secretsManager?: Partial<Limits>;
+  /** Milliseconds since the epoch. DynamoDB does not ask it. */
+  readonly now?: () => number;
+  /** The one function that Lambda knows, and how to run it. */
+  readonly functionName?: string;
+  readonly invoke?: Invoke;
+}
+
+export interface Services {
+  /** @throws AwsError */
+  perform(service: Service, operation: string, request: AwsRequest): Promise<Answer>;
+  recordedEvents(): RecordedEvent[];
+  /** Call it once nothing is being performed. */
+  close(): Promise<void>;
+}
+
+/** Opens the stores and the services on them. @throws DataDirectoryInUseError */
+export function openServices(options: ServicesOptions): Services {
+  const { dataDirectory, now = Date.now, functionName, invoke } = options;
+  // First the one that says so when another process has the directory.
+  const db = openStore(dataDirectory);
+  const dynamodb = openDynamodb(dataDirectory);
+  const events = eventBridge(db, now);
+  const operations: Record<Exclude<Service, 'dynamodb' | 'lambda'>, Operations> = {
+    secretsmanager: secretsManager(db, now, { ...defaultLimits, ...options.secretsManager }),
+    kms: kms(db, now),
+    events: events.operations,
+  };
+  return {
+    async perform(service, operation, request) {
+      if (service === 'dynamodb') return dynamodb.handle(request);
+      if (service === 'lambda') return invokeFunction(request, functionName, invoke);
+      return runOperation(operations[service], operation, request);
+    },
+    recordedEvents: () => events.recorded(),
+    close: async () => {
+      await dynamodb.close();
+      db.close();
+    },
+  };
+}
