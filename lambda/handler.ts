@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { KMSClient } from '@aws-sdk/client-kms';
@@ -59,9 +60,11 @@ const DEFAULT_TIME = 120_000;
  */
 export async function handler(event: unknown, context?: Context): Promise<RunResult> {
   const deadline = Date.now() + (context?.getRemainingTimeInMillis?.() ?? DEFAULT_TIME);
-  if (context !== undefined) logger.addContext(context);
+  const runId = randomUUID();
+  logger.resetKeys();
+  logger.appendKeys({ runId, requestId: context?.awsRequestId });
   try {
-    return await runWith(readEnvironment(process.env), event, deadline);
+    return await runWith(readEnvironment(process.env), event, { runId, deadline });
   } catch (error) {
     const { name, code } = error as { name?: unknown; code?: unknown };
     logger.error('The run failed.', { errorName: String(name), code: String(code ?? name) });
@@ -69,7 +72,13 @@ export async function handler(event: unknown, context?: Context): Promise<RunRes
   }
 }
 
-async function runWith(environment: Environment, event: unknown, deadline: number): Promise<RunResult> {
+interface Invocation {
+  readonly runId: string;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+async function runWith(environment: Environment, event: unknown, invocation: Invocation): Promise<RunResult> {
   const request = readEvent(event);
   const { accountsTableName, secretNamePrefix, refreshWindow, escrowKeyId, eventBusName, allowHttpLoopback } =
     environment;
@@ -79,7 +88,7 @@ async function runWith(environment: Environment, event: unknown, deadline: numbe
   try {
     const outcome = await run(
       request,
-      { secretNamePrefix, refreshWindow, deadline },
+      { ...invocation, secretNamePrefix, refreshWindow },
       {
         table: createAccountsTable(clients.table, accountsTableName),
         secrets,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RunRequest } from './event.ts';
 import { type Clock, secondsOf } from './ports.ts';
 import { severityOf } from './reason.ts';
@@ -42,7 +41,7 @@ export interface Tally {
 }
 
 /** Counts what becomes of the accounts of one run. */
-export function createTally(request: RunRequest, clock: Clock): Tally {
+export function createTally(runId: string, request: RunRequest, clock: Clock): Tally {
   const counts: Record<Counter, number> = {
     scanned: 0,
     due: 0,
@@ -72,7 +71,7 @@ export function createTally(request: RunRequest, clock: Clock): Tally {
     },
     outcome: (durationMs: number): RunOutcome => ({
       result: {
-        runId: randomUUID(),
+        runId,
         ...counts,
         durationMs,
         ...(accounts && { accounts }),

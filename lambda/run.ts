@@ -16,6 +16,7 @@ import { MINIMUM_TIME } from './spend-refresh-token.ts';
 import { readTokenSet } from './token-secret.ts';
 
 export interface RunSettings {
+  readonly runId: string;
   readonly secretNamePrefix: string;
   /** Seconds; a profile's own window wins. */
   readonly refreshWindow: number;
@@ -44,7 +45,7 @@ interface Job {
  */
 export async function run(request: RunRequest, settings: RunSettings, edges: Edges): Promise<RunOutcome> {
   const begun = edges.clock.now();
-  const tally = createTally(request, edges.clock);
+  const tally = createTally(settings.runId, request, edges.clock);
   const queue = new PQueue({
     // What changes nothing needs no caution.
     concurrency: request.dryRun ? MAX_IN_FLIGHT : 1,

@@ -35,7 +35,7 @@ export async function invokeFunction(
   invoke: Invoke | undefined,
 ): Promise<Answer> {
   const named = decodeURIComponent(PATH.exec(request.url)?.[1] ?? '');
-  if (invoke === undefined || NAME.exec(named)?.[1] !== functionName)
+  if (invoke === undefined || functionName === undefined || NAME.exec(named)?.[1] !== functionName)
     throw new AwsError(
       'ResourceNotFoundException',
       named.startsWith('arn:')

@@ -1,0 +1,29 @@
+import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+
+/** The AWS endpoint that contract tests talk to. */
+export interface AwsEndpoint {
+  readonly url: string;
+  /** `external`: another emulator, shared with whoever else uses it. */
+  readonly kind: 'local' | 'external';
+  readonly aws?: LocalAws;
+  close(): Promise<void>;
+}
+
+/** The endpoint that `AWS_ENDPOINT_URL` names, or else a local one in memory, started for the caller. */
+export async function awsEndpoint(): Promise<AwsEndpoint> {
+  const url = process.env.AWS_ENDPOINT_URL;
+  if (url) return { url, kind: 'external', close: async () => {} };
+  // Contract tests look at answers, not at quotas.
+  const aws = await startLocalAws({ secretsManager: { writesPerSecond: 10_000 } });
+  return { url: aws.url, kind: 'local', aws, close: () => aws.close() };
+}
+
+/** The settings of an SDK client for an endpoint: made-up credentials, and one attempt, so that each error is seen. */
+export function clientSettings(url: string) {
+  return {
+    endpoint: url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    maxAttempts: 1,
+  };
+}
