@@ -22,6 +22,8 @@ export interface FunctionProcessOptions {
   /** The module that exports `handler`: the source, or a bundle of it. */
   readonly module?: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Modules to load before it, as URLs. */
+  readonly preload?: readonly string[];
   /** Where the log is kept; in memory only where absent. */
   readonly logFile?: string;
 }
@@ -51,7 +53,7 @@ export function createFunctionProcess(options: FunctionProcessOptions): Function
       env: { PATH: process.env.PATH ?? '', ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execPath: process.execPath,
-      execArgv: ['--enable-source-maps'],
+      execArgv: ['--enable-source-maps', ...(options.preload ?? []).flatMap((url) => ['--import', url])],
       // Ctrl-C is for the one who started us; it ends the function when its invocation is over.
       detached: true,
     });

@@ -1,12 +1,12 @@
 import { lookup as lookupWithCallback } from 'node:dns';
 import { lookup, resolve4 } from 'node:dns/promises';
-import { get } from 'node:http';
-import { createServer, Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer, get } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { promisify } from 'node:util';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import './close-network.ts';
 
 const closed = expect.objectContaining({ code: 'NETWORK_CLOSED' });
 // TEST-NET-1: were the network open, this would be a time-out, or a refusal with another code.
@@ -19,21 +19,12 @@ const failure = (socket: { once(event: 'error' | 'connect', listener: (error?: E
     socket.once('connect', () => reject(new Error('It has connected.')));
   });
 
-let url: string;
-let port: number;
-const server = createServer((socket) => socket.end('HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n'));
-beforeAll(
-  () =>
-    new Promise<void>((resolve) =>
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        port = typeof address === 'object' && address !== null ? address.port : 0;
-        url = `http://127.0.0.1:${port}`;
-        resolve();
-      }),
-    ),
-);
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+const server = createServer((_, response) => response.writeHead(204).end());
+beforeAll(() => once(server.listen(0, '127.0.0.1'), 'listening'));
+afterAll(() => {
+  server.close();
+  server.closeAllConnections();
+});
 
 test('a connection to another machine fails, however its target is given', async () => {
   expect(await failure(new Socket().connect(443, elsewhere))).toEqual(closed);
@@ -65,7 +56,8 @@ test('looking up a name fails', async () => {
 });
 
 test('this machine is still reached', async () => {
-  expect((await fetch(url)).status).toBe(204);
+  const { port } = server.address() as AddressInfo;
+  expect((await fetch(`http://127.0.0.1:${port}`)).status).toBe(204);
   expect((await fetch(`http://localhost:${port}`)).status).toBe(204);
   expect((await lookup('localhost')).address).toMatch(/^(127\.|::1$)/);
 });

@@ -28,8 +28,8 @@ function hostOf(args: readonly unknown[]): string | undefined {
   // `net.connect` passes its own arguments on as one list.
   if (Array.isArray(first)) return hostOf(first);
   if (typeof first === 'object' && first !== null) {
-    const { path, host } = first as { path?: string; host?: string };
-    return path === undefined ? (host ?? 'localhost') : undefined;
+    const { path, host } = first as { path?: string | null; host?: string | null };
+    return path ? undefined : (host ?? 'localhost');
   }
   if (typeof first === 'string' && Number.isNaN(Number(first))) return undefined;
   return typeof second === 'string' ? second : 'localhost';

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  paginateScan,
+  ScanCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+
+let endpoint: AwsEndpoint;
+let dynamodb: DynamoDBClient;
+let client: DynamoDBDocumentClient;
+let TableName: string;
+
+beforeAll(async () => {
+  endpoint = await awsEndpoint();
+  dynamodb = new DynamoDBClient(clientSettings(endpoint.url));
+  client = DynamoDBDocumentClient.from(dynamodb);
+});
+afterAll(async () => {
+  dynamodb.destroy();
+  await endpoint.close();
+});
+beforeEach(async () => {
+  TableName = `accounts-${randomUUID()}`;
+  await dynamodb.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
+    }),
+  );
+  await waitUntilTableExists(
+    { client: dynamodb, maxWaitTime: 10, minDelay: 0.01, maxDelay: 0.05 },
+    { TableName },
+  );
+});
+
+const put = (Item: { accountId: string } & Record<string, unknown>) =>
+  client.send(new PutCommand({ TableName, Item }));
+
+test('a table that is not there is not found', async () => {
+  await expect(dynamodb.send(new DescribeTableCommand({ TableName: randomUUID() }))).rejects.toMatchObject({
+    name: 'ResourceNotFoundException',
+    $metadata: { httpStatusCode: 400 },
+  });
+});
+
+test('an item comes back as it was put', async () => {
+  const item = {
+    accountId: 'a',
+    enabled: true,
+    parameters: { subdomain: 'acme' },
+    accessTokenExpiresAt: 1_800_000_000,
+  };
+  await put(item);
+  const { Item } = await client.send(
+    new GetCommand({ TableName, Key: { accountId: 'a' }, ConsistentRead: true }),
+  );
+  expect(Item).toEqual(item);
+});
+
+test('of two that take a lease only one gets it', async () => {
+  await put({ accountId: 'a' });
+  const lease = (owner: string) =>
+    client.send(
+      new UpdateCommand({
+        TableName,
+        Key: { accountId: 'a' },
+        UpdateExpression: 'SET #lease = :lease',
+        ConditionExpression: 'attribute_not_exists(#lease) OR #lease.#expiresAt <= :now',
+        ExpressionAttributeNames: { '#lease': 'lease', '#expiresAt': 'expiresAt' },
+        ExpressionAttributeValues: { ':lease': { owner, expiresAt: 200 }, ':now': 100 },
+      }),
+    );
+  const outcomes = await Promise.allSettled([lease('one'), lease('two')]);
+  const lost = outcomes.filter(({ status }) => status === 'rejected');
+  expect(lost).toEqual([
+    expect.objectContaining({
+      reason: expect.objectContaining({
+        name: 'ConditionalCheckFailedException',
+        message: 'The conditional request failed',
+      }),
+    }),
+  ]);
+});
+
+test('a scan leaves out what its filter does not want and still counts it as read', async () => {
+  for (const [accountId, expiresAt] of [
+    ['a', 50],
+    ['b', 150],
+    ['c', undefined],
+  ] as const)
+    await put({ accountId, ...(expiresAt !== undefined && { expiresAt }) });
+  const { Items, ScannedCount } = await client.send(
+    new ScanCommand({
+      TableName,
+      FilterExpression: 'attribute_not_exists(expiresAt) OR expiresAt <= :now',
+      ExpressionAttributeValues: { ':now': 100 },
+    }),
+  );
+  expect(Items?.map(({ accountId }) => accountId).sort()).toEqual(['a', 'c']);
+  expect(ScannedCount).toBe(3);
+});
+
+test('pages and segments of a scan make up the table, each item once', async () => {
+  const ids = Array.from({ length: 25 }, (_, index) => `account-${index}`);
+  for (const accountId of ids) await put({ accountId });
+  const scan = async (segment: object) => {
+    const seen: unknown[] = [];
+    for await (const { Items = [] } of paginateScan({ client, pageSize: 4 }, { TableName, ...segment }))
+      seen.push(...Items.map(({ accountId }) => accountId));
+    return seen;
+  };
+  expect((await scan({})).sort()).toEqual([...ids].sort());
+  const segments = await Promise.all([0, 1, 2].map((Segment) => scan({ Segment, TotalSegments: 3 })));
+  expect(segments.flat().sort()).toEqual([...ids].sort());
+});

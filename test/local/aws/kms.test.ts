@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import {
+  CreateAliasCommand,
+  CreateKeyCommand,
+  DecryptCommand,
+  DescribeKeyCommand,
+  EncryptCommand,
+  KMSClient,
+  ListAliasesCommand,
+  paginateListAliases,
+} from '@aws-sdk/client-kms';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+
+let endpoint: AwsEndpoint;
+let client: KMSClient;
+
+beforeAll(async () => {
+  endpoint = await awsEndpoint();
+  client = new KMSClient(clientSettings(endpoint.url));
+});
+afterAll(async () => {
+  client.destroy();
+  await endpoint.close();
+});
+
+const error = (name: string) =>
+  expect.objectContaining({ name, $metadata: expect.objectContaining({ httpStatusCode: 400 }) });
+
+const Plaintext = Uint8Array.from(Buffer.from('a refresh token'));
+const EncryptionContext = { accountId: 'acct-1', purpose: 'escrow' };
+
+async function createKey() {
+  const { KeyMetadata } = await client.send(new CreateKeyCommand({ Description: 'escrow' }));
+  const AliasName = `alias/${randomUUID()}`;
+  const keyId = KeyMetadata?.KeyId ?? '';
+  await client.send(new CreateAliasCommand({ AliasName, TargetKeyId: keyId }));
+  const arn = KeyMetadata?.Arn ?? '';
+  return { keyId, arn, alias: AliasName, aliasArn: arn.replace(/key\/.*$/, AliasName) };
+}
+
+test('a key is a symmetric one for encryption, known by id, ARN, alias and alias ARN', async () => {
+  const { keyId, arn, alias, aliasArn } = await createKey();
+  expect(arn).toMatch(new RegExp(`^arn:aws:kms:us-east-1:\\d{12}:key/${keyId}$`));
+  for (const KeyId of [keyId, arn, alias, aliasArn]) {
+    const { KeyMetadata } = await client.send(new DescribeKeyCommand({ KeyId }));
+    expect(KeyMetadata).toMatchObject({
+      Arn: arn,
+      KeyId: keyId,
+      Description: 'escrow',
+      Enabled: true,
+      KeyState: 'Enabled',
+      KeyUsage: 'ENCRYPT_DECRYPT',
+      KeySpec: 'SYMMETRIC_DEFAULT',
+    });
+  }
+});
+
+test('what was encrypted under an alias is decrypted without naming the key', async () => {
+  const { arn, alias } = await createKey();
+  const { CiphertextBlob, KeyId } = await client.send(
+    new EncryptCommand({ KeyId: alias, Plaintext, EncryptionContext }),
+  );
+  expect(KeyId).toBe(arn);
+  expect(Buffer.from(CiphertextBlob ?? []).includes('a refresh token')).toBe(false);
+  // The order of a context's members says nothing.
+  const reordered = { purpose: 'escrow', accountId: 'acct-1' };
+  const opened = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext: reordered }));
+  expect(opened).toMatchObject({ KeyId: arn, EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' });
+  expect(opened.Plaintext).toEqual(Plaintext);
+});
+
+test('the same text is never encrypted to the same bytes twice', async () => {
+  const { keyId: KeyId } = await createKey();
+  const first = await client.send(new EncryptCommand({ KeyId, Plaintext }));
+  const second = await client.send(new EncryptCommand({ KeyId, Plaintext }));
+  expect(first.CiphertextBlob).not.toEqual(second.CiphertextBlob);
+});
+
+test('another context, none, or a changed byte opens nothing', async () => {
+  const { keyId: KeyId } = await createKey();
+  const { CiphertextBlob = new Uint8Array() } = await client.send(
+    new EncryptCommand({ KeyId, Plaintext, EncryptionContext }),
+  );
+  const changed = CiphertextBlob.map((byte, index) =>
+    index === CiphertextBlob.length - 1 ? byte ^ 1 : byte,
+  );
+  for (const request of [
+    { CiphertextBlob, EncryptionContext: { ...EncryptionContext, accountId: 'acct-2' } },
+    { CiphertextBlob },
+    { CiphertextBlob: changed, EncryptionContext },
+    { CiphertextBlob: new Uint8Array(7), EncryptionContext },
+  ])
+    await expect(client.send(new DecryptCommand(request))).rejects.toEqual(
+      error('InvalidCiphertextException'),
+    );
+});
+
+test('naming another key than the one that encrypted is an error', async () => {
+  const { keyId: KeyId } = await createKey();
+  const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId, Plaintext }));
+  const { keyId: other } = await createKey();
+  const opening = client.send(new DecryptCommand({ CiphertextBlob, KeyId: other }));
+  await expect(opening).rejects.toEqual(error('IncorrectKeyException'));
+});
+
+test('a key or alias that is not there is not found', async () => {
+  const arn = `arn:aws:kms:us-east-1:000000000000:key/${randomUUID()}`;
+  for (const KeyId of [randomUUID(), arn, `alias/${randomUUID()}`]) {
+    await expect(client.send(new EncryptCommand({ KeyId, Plaintext }))).rejects.toEqual(
+      error('NotFoundException'),
+    );
+    await expect(client.send(new DescribeKeyCommand({ KeyId }))).rejects.toEqual(error('NotFoundException'));
+  }
+  const alias = new CreateAliasCommand({ AliasName: `alias/${randomUUID()}`, TargetKeyId: randomUUID() });
+  await expect(client.send(alias)).rejects.toEqual(error('NotFoundException'));
+});
+
+test('an alias is taken once, and its name begins with alias/', async () => {
+  const { keyId, alias } = await createKey();
+  await expect(client.send(new CreateAliasCommand({ AliasName: alias, TargetKeyId: keyId }))).rejects.toEqual(
+    error('AlreadyExistsException'),
+  );
+  await expect(
+    client.send(new CreateAliasCommand({ AliasName: randomUUID(), TargetKeyId: keyId })),
+  ).rejects.toEqual(error('ValidationException'));
+});
+
+test('the aliases of a key are listed', async () => {
+  const { keyId, alias, aliasArn } = await createKey();
+  const { Aliases } = await client.send(new ListAliasesCommand({ KeyId: keyId }));
+  expect(Aliases).toEqual([
+    expect.objectContaining({ AliasName: alias, AliasArn: aliasArn, TargetKeyId: keyId }),
+  ]);
+});
+
+test('all aliases are listed page by page', async () => {
+  const created = [(await createKey()).alias, (await createKey()).alias, (await createKey()).alias];
+  const seen: (string | undefined)[] = [];
+  for await (const { Aliases = [] } of paginateListAliases({ client, pageSize: 2 }, {}))
+    seen.push(...Aliases.map(({ AliasName }) => AliasName));
+  expect(seen).toEqual(expect.arrayContaining(created));
+  expect(new Set(seen).size).toBe(seen.length);
+});
+
+test('a plaintext has 1 to 4,096 bytes', async () => {
+  const { keyId: KeyId } = await createKey();
+  const { CiphertextBlob } = await client.send(
+    new EncryptCommand({ KeyId, Plaintext: new Uint8Array(4096) }),
+  );
+  expect((await client.send(new DecryptCommand({ CiphertextBlob }))).Plaintext).toHaveLength(4096);
+  for (const length of [0, 4097])
+    await expect(
+      client.send(new EncryptCommand({ KeyId, Plaintext: new Uint8Array(length) })),
+    ).rejects.toEqual(error('ValidationException'));
+});
