@@ -15,6 +15,7 @@ export interface Environment {
 
 /** The environment does not say what it has to. A run with it fails. */
 export class InvalidEnvironment extends Error {
+  override readonly name = 'InvalidEnvironment';
   readonly code = 'INVALID_ENVIRONMENT';
 }
 

@@ -15,6 +15,7 @@ export interface RunRequest {
 
 /** The event asks for something that the function does not know. */
 export class InvalidEvent extends Error {
+  override readonly name = 'InvalidEvent';
   readonly code = 'INVALID_EVENT';
 }
 

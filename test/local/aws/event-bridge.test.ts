@@ -91,6 +91,8 @@ test('a source of AWS itself is not ours to use', async () => {
 });
 
 test('an event for a bus that is not there is accepted and lost', async () => {
+  // moto refuses the whole request.
+  if (endpoint.kind === 'external') return;
   const DetailType = randomUUID();
   const { FailedEntryCount, Entries } = await put([
     entry({ DetailType, EventBusName: `no-such-bus-${randomUUID()}` }),
@@ -98,7 +100,7 @@ test('an event for a bus that is not there is accepted and lost', async () => {
   ]);
   expect(FailedEntryCount).toBe(0);
   expect(Entries).toEqual([{ EventId: expect.any(String) }, { EventId: expect.any(String) }]);
-  if (endpoint.kind === 'local') expect(recorded(DetailType)).toHaveLength(1);
+  expect(recorded(DetailType)).toHaveLength(1);
 });
 
 test('a request has 1 to 10 entries', async () => {
@@ -112,5 +114,7 @@ test('a request has 1 to 10 entries', async () => {
 test('the entries of a request stay below 256 KB together', async () => {
   const half = entry({ Detail: JSON.stringify({ text: 'a'.repeat(128 * 1024) }) });
   expect(await put([half])).toMatchObject({ FailedEntryCount: 0 });
-  await expect(put([half, half])).rejects.toMatchObject({ name: 'ValidationException' });
+  // moto looks at each entry alone.
+  if (endpoint.kind === 'local')
+    await expect(put([half, half])).rejects.toMatchObject({ name: 'ValidationException' });
 });

@@ -31,7 +31,9 @@ const Plaintext = Uint8Array.from(Buffer.from('a refresh token'));
 const EncryptionContext = { accountId: 'acct-1', purpose: 'escrow' };
 
 async function createKey() {
-  const { KeyMetadata } = await client.send(new CreateKeyCommand({ Description: 'escrow' }));
+  const { KeyMetadata } = await client.send(
+    new CreateKeyCommand({ Description: 'escrow', KeyUsage: 'ENCRYPT_DECRYPT' }),
+  );
   const AliasName = `alias/${randomUUID()}`;
   const keyId = KeyMetadata?.KeyId ?? '';
   await client.send(new CreateAliasCommand({ AliasName, TargetKeyId: keyId }));
@@ -66,7 +68,9 @@ test('what was encrypted under an alias is decrypted without naming the key', as
   // The order of a context's members says nothing.
   const reordered = { purpose: 'escrow', accountId: 'acct-1' };
   const opened = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext: reordered }));
-  expect(opened).toMatchObject({ KeyId: arn, EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' });
+  expect(opened.KeyId).toBe(arn);
+  // moto does not name the algorithm.
+  if (endpoint.kind === 'local') expect(opened.EncryptionAlgorithm).toBe('SYMMETRIC_DEFAULT');
   expect(opened.Plaintext).toEqual(Plaintext);
 });
 
@@ -101,7 +105,10 @@ test('naming another key than the one that encrypted is an error', async () => {
   const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId, Plaintext }));
   const { keyId: other } = await createKey();
   const opening = client.send(new DecryptCommand({ CiphertextBlob, KeyId: other }));
-  await expect(opening).rejects.toEqual(error('IncorrectKeyException'));
+  // moto calls it a lack of permission.
+  await expect(opening).rejects.toEqual(
+    error(endpoint.kind === 'local' ? 'IncorrectKeyException' : 'AccessDeniedException'),
+  );
 });
 
 test('a key or alias that is not there is not found', async () => {

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RunResult } from '../../../lambda/run-result.ts';
+import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
+import {
+  type ProviderFault,
+  type StrictProvider,
+  startStrictProvider,
+} from '../../support/strict-provider.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+/**
+ * Accounts in every kind of trouble in one table, between healthy ones: each has its reason, and harms nobody else.
+ */
+const html = { 'content-type': 'text/html' };
+const faults: Record<string, ProviderFault> = {
+  'answers-html': { kind: 'answer', status: 200, body: '<!doctype html><h1>Welcome</h1>', headers: html },
+  'answers-500': { kind: 'answer', status: 500, body: 'Internal Server Error', headers: html },
+  'answers-503': { kind: 'answer', status: 503, headers: { 'retry-after': '120' } },
+  'answers-429': { kind: 'answer', status: 429, headers: { 'retry-after': '600' } },
+  'answers-nothing': { kind: 'answer', status: 200, body: '' },
+  'answers-5-mb': { kind: 'answer', status: 200, body: Buffer.alloc(5 * 1024 * 1024, 'x') },
+  'answers-redirect': { kind: 'answer', status: 302, headers: { location: 'http://127.0.0.1/elsewhere' } },
+  'drops-the-request': { kind: 'drop_request' },
+};
+
+/** What is wrong, the reason, and what the message must name. */
+const rows: readonly [accountId: string, reason: string, names: string][] = [
+  ['enabled-as-text', 'account_invalid', 'enabled: must be true or false'],
+  ['parameters-as-text', 'account_invalid', 'parameters: must be a map of strings'],
+  ['no-secret', 'secret_missing', 'accounts/no-secret" does not exist'],
+  ['secret-not-json', 'secret_invalid', 'must hold a JSON object'],
+  ['secret-of-wrong-kind', 'secret_invalid', 'refresh_token: must be a string'],
+  ['profile-not-there', 'profile_missing', 'oauthProfile "erp" does not exist'],
+  ['profile-not-json', 'profile_invalid', 'must hold a JSON object'],
+  ['profile-unknown-field', 'profile_invalid', 'client_ident: is not a known field'],
+  ['profile-http', 'profile_invalid', 'token_endpoint: must use https'],
+  ['profile-metadata', 'profile_invalid', 'token_endpoint: must not be a link-local or metadata address'],
+  [
+    'profile-placeholder',
+    'account_invalid',
+    "parameters.subdomain: is missing; the profile's token_endpoint needs it",
+  ],
+  ['wrong-client', 'client_rejected', 'invalid_client'],
+  ['revoked', 'grant_revoked', 'invalid_grant'],
+  ['answers-html', 'malformed_response', 'HTML'],
+  ['answers-500', 'provider_unavailable', 'HTTP 500'],
+  ['answers-503', 'provider_unavailable', 'HTTP 503'],
+  ['answers-429', 'rate_limited', 'HTTP 429'],
+  ['answers-nothing', 'malformed_response', 'empty body'],
+  ['answers-5-mb', 'malformed_response', 'too large'],
+  ['answers-redirect', 'malformed_response', 'redirect'],
+  ['drops-the-request', 'provider_unavailable', 'did not answer'],
+];
+
+let aws: AwsEndpoint;
+let provider: StrictProvider;
+let world: World;
+let result: RunResult;
+const before = new Map<string, unknown>();
+
+beforeAll(async () => {
+  aws = await awsEndpoint();
+  provider = await startStrictProvider();
+  world = await createWorld(aws.url);
+  const { profile } = provider;
+  await world.profile('crm', profile);
+  await world.profile('profile-not-json', '{"client_id": ');
+  await world.profile('profile-unknown-field', { ...profile, client_ident: 'x' });
+  await world.profile('profile-http', { ...profile, token_endpoint: 'http://id.example/token' });
+  await world.profile('profile-metadata', { ...profile, token_endpoint: 'https://169.254.169.254/latest' });
+  await world.profile('profile-placeholder', {
+    ...profile,
+    token_endpoint: 'https://{subdomain}.example/token',
+  });
+  await world.profile('wrong-client', { ...profile, client_secret: 'wrong' });
+  // A profile each, as three failures in a row count as an outage of the profile's provider.
+  for (const name of Object.keys(faults)) await world.profile(name, profile);
+  const item: Record<string, Record<string, unknown>> = {
+    'enabled-as-text': { enabled: 'yes' },
+    'parameters-as-text': { parameters: 'subdomain=x' },
+    'profile-not-there': { oauthProfile: 'erp' },
+    'wrong-client': { oauthProfile: 'wrong-client' },
+  };
+  const secret: Record<string, unknown> = {
+    'secret-not-json': 'tokens!',
+    'secret-of-wrong-kind': { refresh_token: 12345 },
+  };
+  for (const [accountId] of rows) {
+    const issued = provider.issue(accountId);
+    const own = accountId.startsWith('profile-') || accountId in faults ? { oauthProfile: accountId } : {};
+    const tokens = accountId === 'no-secret' ? undefined : (secret[accountId] ?? issued);
+    await world.account({ accountId, oauthProfile: 'crm', ...own, ...item[accountId] }, tokens);
+    if (tokens !== undefined && accountId !== 'secret-not-json')
+      before.set(accountId, await world.tokens(accountId));
+  }
+  for (const accountId of ['good-1', 'good-2', 'good-3'])
+    await world.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
+  provider.revoke('revoked');
+  provider.inject(({ accountId }) => faults[accountId ?? '']);
+  result = await world.run();
+});
+
+afterAll(async () => {
+  world.close();
+  await provider.close();
+  await aws.close();
+});
+
+describe('an account', () => {
+  test.each(rows)('%s fails with %s, by name', async (accountId, reason, names) => {
+    const { status, failure } = await world.item(accountId);
+    expect({ status, failure }).toMatchObject({ status: 'failing', failure: { reason, count: 1 } });
+    const { message } = failure as { message: string };
+    expect(message).toContain(names);
+    expect(message).toContain(`Account="${accountId}"`);
+  });
+
+  test('waits as long as its provider asked for', async () => {
+    const { nextAttemptAt, failure } = await world.item('answers-429');
+    expect(nextAttemptAt).toBe((failure as { at: number }).at + 600);
+  });
+
+  test('keeps its tokens as they were', async () => {
+    for (const [accountId, tokens] of before) expect(await world.tokens(accountId)).toEqual(tokens);
+  });
+});
+
+describe('the others', () => {
+  test.each(['good-1', 'good-2', 'good-3'])('%s is refreshed', async (accountId) => {
+    expect(await world.item(accountId)).toMatchObject({ status: 'healthy' });
+    expect(provider.accepts(accountId, (await world.tokens(accountId)).refresh_token)).toBe(true);
+  });
+});
+
+describe('the run', () => {
+  test('does not fail, and counts each account once', () => {
+    const { scanned, refreshed, failed, invalid, reauthorizationRequired, deferred } = result;
+    expect({ scanned, refreshed, reauthorizationRequired, deferred }).toEqual({
+      scanned: rows.length + 3,
+      refreshed: 3,
+      reauthorizationRequired: 0,
+      deferred: 0,
+    });
+    expect(failed + invalid).toBe(rows.length);
+    expect(invalid).toBe(11);
+  });
+
+  test('believes a dead grant when a later run hears it again', async () => {
+    const later = world.process({ clockOffsetSeconds: 60 });
+    await later.invoke({ accountIds: ['revoked'] });
+    expect(await world.item('revoked')).toMatchObject({
+      status: 'reauthorization_required',
+      failure: { reason: 'grant_revoked', count: 2 },
+    });
+  });
+
+  test('says of an account that is not there that it is not', async () => {
+    const { accounts, invalid } = await world.run({ accountIds: ['nobody'] });
+    expect(invalid).toBe(1);
+    expect(accounts).toEqual([
+      { accountId: 'nobody', action: 'retry', reason: 'account_invalid', accessTokenExpiresAt: null },
+    ]);
+    expect(await world.item('nobody')).toEqual({});
+  });
+});

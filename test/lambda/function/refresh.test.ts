@@ -1,0 +1,290 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RunResult } from '../../../lambda/run-result.ts';
+import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
+import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+let aws: AwsEndpoint;
+let provider: StrictProvider;
+let world: World;
+const now = () => Math.floor(Date.now() / 1000);
+
+beforeAll(async () => {
+  aws = await awsEndpoint();
+  provider = await startStrictProvider();
+  world = await createWorld(aws.url);
+  await world.profile('crm', provider.profile);
+});
+
+afterAll(async () => {
+  world.close();
+  await provider.close();
+  await aws.close();
+});
+
+/** Runs over one account and says what became of it. */
+async function runOver(accountId: string, event: Record<string, unknown> = {}) {
+  const result = await world.run({ accountIds: [accountId], ...event });
+  return { result, report: result.accounts?.[0] };
+}
+
+function linesAbout(accountId: string): { level: string; message: string }[] {
+  return world.function
+    .takeLog()
+    .map((line) => JSON.parse(line))
+    .filter((line) => line.accountId === accountId);
+}
+
+describe('a due account', () => {
+  test('is refreshed: the secret holds tokens that the provider accepts, the item says until when', async () => {
+    const issued = provider.issue('due');
+    await world.account(
+      { accountId: 'due', name: 'Due Inc', oauthProfile: 'crm' },
+      { ...issued, team: 'kept' },
+    );
+    const { result, report } = await runOver('due');
+    expect(result).toMatchObject({ scanned: 1, due: 1, refreshed: 1, failed: 0 });
+    const tokens = await world.tokens('due');
+    expect(provider.accepts('due', tokens.refresh_token)).toBe(true);
+    expect(tokens).toMatchObject({ token_type: 'Bearer', team: 'kept' });
+    expect(tokens.refresh_token).not.toBe(issued.refresh_token);
+    expect(report).toEqual({
+      accountId: 'due',
+      action: 'refresh',
+      reason: 'no_access_token',
+      accessTokenExpiresAt: tokens.expires_at,
+    });
+    expect(await world.item('due')).toEqual({
+      accountId: 'due',
+      name: 'Due Inc',
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      status: 'healthy',
+      accessTokenExpiresAt: tokens.expires_at,
+      lastRefreshedAt: tokens.obtained_at,
+    });
+    expect(linesAbout('due')[0]).toMatchObject({
+      level: 'INFO',
+      message: 'Refreshing OAuth access token. Account="Due Inc"',
+    });
+  });
+
+  test('is left alone by the next run', async () => {
+    const { result, report } = await runOver('due');
+    expect(result).toMatchObject({ due: 0, refreshed: 0 });
+    expect(report).toMatchObject({ action: 'leave', reason: 'fresh' });
+  });
+
+  test('is refreshed all the same under force', async () => {
+    const { report } = await runOver('due', { force: true });
+    expect(report).toMatchObject({ action: 'refresh', reason: 'forced' });
+    expect(provider.truth('due')).toMatchObject({ grants: 2, reuses: 0 });
+  });
+
+  test('keeps its refresh token where the answer has none', async () => {
+    const issued = provider.issue('kept');
+    await world.account({ accountId: 'kept', oauthProfile: 'crm' }, issued);
+    provider.inject(({ accountId }) =>
+      accountId === 'kept'
+        ? { kind: 'answer', status: 200, body: JSON.stringify({ access_token: 'a', expires_in: 3600 }) }
+        : undefined,
+    );
+    const { report } = await runOver('kept');
+    provider.inject(undefined);
+    expect(report).toMatchObject({ action: 'refresh' });
+    expect(await world.tokens('kept')).toMatchObject({
+      access_token: 'a',
+      refresh_token: issued.refresh_token,
+    });
+  });
+
+  test('of a secret that is newer than its item is recorded, and nothing is spent', async () => {
+    const issued = provider.issue('stored');
+    const expiresAt = now() + 3_000;
+    await world.account(
+      { accountId: 'stored', oauthProfile: 'crm', status: 'healthy', accessTokenExpiresAt: now() - 60 },
+      { ...issued, obtained_at: now() - 600, expires_at: expiresAt },
+    );
+    const { result, report } = await runOver('stored');
+    expect(result).toMatchObject({ reconciled: 1, refreshed: 0 });
+    expect(report).toMatchObject({ action: 'reconcile', accessTokenExpiresAt: expiresAt });
+    expect(provider.truth('stored').requests).toBe(0);
+    expect(await world.item('stored')).toMatchObject({ accessTokenExpiresAt: expiresAt, status: 'healthy' });
+  });
+});
+
+describe('an account that needs a person', () => {
+  test.each([
+    [
+      'no-refresh-token',
+      { refresh_token: undefined },
+      'no_refresh_token',
+      'No OAuth refresh token. Manual reauthorization required. Account="no-refresh-token"',
+    ],
+    [
+      'expired',
+      { refresh_token_expires_at: 1 },
+      'refresh_token_expired',
+      'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
+    ],
+  ])('%s is marked at once, and said as the old job said it', async (accountId, differences, reason, message) => {
+    await world.account({ accountId, oauthProfile: 'crm' }, { ...provider.issue(accountId), ...differences });
+    const { result, report } = await runOver(accountId);
+    expect(result).toMatchObject({ due: 1, reauthorizationRequired: 1, failed: 0 });
+    expect(report).toMatchObject({ action: 'reauthorize', reason });
+    expect(linesAbout(accountId)).toMatchObject([{ level: 'ERROR', message }]);
+    expect(await world.item(accountId)).toMatchObject({
+      status: 'reauthorization_required',
+      failure: { reason },
+    });
+    expect(provider.truth(accountId).requests).toBe(0);
+  });
+
+  test('is left alone and counted by later runs, and repaired under force', async () => {
+    const { result, report } = await runOver('expired');
+    expect(result).toMatchObject({ due: 0, reauthorizationRequired: 1 });
+    expect(report).toMatchObject({ action: 'reauthorize', reason: 'refresh_token_expired' });
+    await world.clients.putSecret(
+      `${world.prefix}accounts/expired`,
+      JSON.stringify(provider.issue('expired')),
+    );
+    expect((await runOver('expired', { force: true })).report).toMatchObject({ action: 'refresh' });
+    const item = await world.item('expired');
+    expect(item).toMatchObject({ status: 'healthy' });
+    expect(item).not.toHaveProperty('failure');
+  });
+});
+
+describe('a dry run', () => {
+  test('decides and reports, reads everything and changes nothing', async () => {
+    await world.account({ accountId: 'dry', oauthProfile: 'crm' }, provider.issue('dry'));
+    const before = [await world.item('dry'), await world.tokens('dry')];
+    const { result, report } = await runOver('dry', { dryRun: true });
+    expect(report).toMatchObject({ action: 'refresh', reason: 'no_access_token' });
+    expect(result).toMatchObject({ due: 1, refreshed: 0 });
+    expect([await world.item('dry'), await world.tokens('dry')]).toEqual(before);
+    expect(provider.truth('dry').requests).toBe(0);
+  });
+});
+
+describe('a scan', () => {
+  let result: RunResult;
+  let scanned: World;
+
+  beforeAll(async () => {
+    scanned = await createWorld(aws.url);
+    await scanned.profile('crm', provider.profile);
+    await scanned.profile('eager', { ...provider.profile, refresh_window_seconds: 7_200 });
+    const fresh = { status: 'healthy', accessTokenExpiresAt: now() + 3_600, lastRefreshedAt: now() };
+    await scanned.account({ accountId: 'scan-due', oauthProfile: 'crm' }, provider.issue('scan-due'));
+    await scanned.account(
+      { accountId: 'scan-fresh', oauthProfile: 'crm', ...fresh },
+      provider.issue('scan-fresh'),
+    );
+    await scanned.account(
+      { accountId: 'scan-eager', oauthProfile: 'eager', ...fresh },
+      provider.issue('scan-eager'),
+    );
+    await scanned.account(
+      { accountId: 'scan-disabled', oauthProfile: 'crm', enabled: false },
+      provider.issue('scan-disabled'),
+    );
+    await scanned.account(
+      { accountId: 'scan-basic', oauthProfile: 'crm', authenticationType: 'basic' },
+      provider.issue('scan-basic'),
+    );
+    await scanned.account({ accountId: 'scan-no-profile' }, provider.issue('scan-no-profile'));
+    result = await scanned.run();
+  });
+
+  afterAll(() => scanned.close());
+
+  test('refreshes what is due, by the profile’s own window too', () => {
+    expect(result).toMatchObject({ scanned: 6, due: 2, refreshed: 2 });
+    expect(provider.truth('scan-due').grants).toBe(1);
+    expect(provider.truth('scan-eager').grants).toBe(1);
+  });
+
+  test.each([
+    'scan-fresh',
+    'scan-disabled',
+    'scan-basic',
+    'scan-no-profile',
+  ])('leaves %s alone', (accountId) => {
+    expect(provider.truth(accountId).requests).toBe(0);
+  });
+
+  test('ends with the result as its last log line, behind the metrics', () => {
+    const lines = scanned.function.takeLog().map((line) => JSON.parse(line));
+    expect(lines.at(-1)).toMatchObject(result);
+    expect(lines.at(-2)).toMatchObject({ TokensRefreshed: 2, service: 'oauth-token-refresher' });
+  });
+
+  test('of shares looks at every account once', async () => {
+    const shares = await Promise.all(
+      [0, 1, 2].map((segment) => scanned.process().invoke({ dryRun: true, segment, totalSegments: 3 })),
+    );
+    const seen = shares.flatMap(({ kind, ...share }) => {
+      const { payload } = share as { payload: RunResult };
+      return kind === 'returned' ? (payload.accounts ?? []).map(({ accountId }) => accountId) : [];
+    });
+    expect(seen.sort()).toEqual(['scan-disabled', 'scan-due', 'scan-eager', 'scan-fresh']);
+  });
+});
+
+describe('two runs at once', () => {
+  test('over the same accounts spend each refresh token once', async () => {
+    const both = await createWorld(aws.url);
+    await both.profile('crm', provider.profile);
+    const ids = [...Array(20)].map((_, i) => `both-${i}`);
+    for (const accountId of ids)
+      await both.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
+    const ends = await Promise.all(
+      [both.function, both.process(), both.process()].map((one) => one.invoke({})),
+    );
+    expect(ends.map(({ kind }) => kind)).toEqual(['returned', 'returned', 'returned']);
+    for (const id of ids) {
+      expect(provider.truth(id)).toMatchObject({ grants: 1, reuses: 0, revokedBecause: undefined });
+      expect(provider.accepts(id, (await both.tokens(id)).refresh_token)).toBe(true);
+    }
+    both.close();
+  });
+});
+
+describe('a run', () => {
+  test.each([
+    [
+      'with an unknown field in its event fails by name',
+      { dryrun: true },
+      {},
+      /InvalidEvent: .*dryrun: is not a known/,
+    ],
+    [
+      'without a table fails by name',
+      {},
+      { ACCOUNTS_TABLE_NAME: '' },
+      /InvalidEnvironment: .*ACCOUNTS_TABLE_NAME/,
+    ],
+    [
+      'with a table that is not there fails',
+      {},
+      { ACCOUNTS_TABLE_NAME: 'nowhere' },
+      /ResourceNotFoundException/,
+    ],
+  ])('%s', async (_, event, environment, message) => {
+    const end = await world.process({ environment }).invoke(event);
+    const said = end.kind === 'failed' ? `${end.errorType}: ${end.errorMessage}` : 'returned';
+    expect(said).toMatch(message);
+  });
+
+  test('with little time left takes no account and says so', async () => {
+    await world.account({ accountId: 'late', oauthProfile: 'crm' }, provider.issue('late'));
+    const result = await world.run({ accountIds: ['late'] }, 5_000);
+    expect(result).toMatchObject({
+      deferred: 1,
+      refreshed: 0,
+      accounts: [{ action: 'defer', reason: 'out_of_time' }],
+    });
+    expect(provider.truth('late').requests).toBe(0);
+  });
+});
