@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type { Account } from '../lambda/account.ts';
-import type { RunResult } from '../lambda/run.ts';
+import type { RunResult } from '../lambda/run-result.ts';
 
 /** An account as the table shows it; items of every kind, also those that the function can't use. */
 export type FleetItem = Readonly<Record<string, unknown>> & { readonly accountId: string };
@@ -44,7 +44,7 @@ export function renderFleet(items: readonly FleetItem[], options: TableOptions):
           const cut = text.length > room ? `${text.slice(0, Math.max(0, room - 1))}…` : text;
           return paint(cut.padEnd(room), style, color);
         })
-        .join(' ')
+        .join('  ')
         .trimEnd(),
     )
     .join('\n');
@@ -128,7 +128,13 @@ function tokenCell({ accessTokenExpiresAt, lastRefreshedAt }: Partial<Account>, 
   const full = left > 0 ? Math.max(1, Math.round(share * BAR)) : 0;
   const bar = '█'.repeat(full) + '░'.repeat(BAR - full);
   const style: Style = left <= 0 ? 'red' : share < 0.34 ? 'yellow' : 'green';
-  return { text: `${bar} ${left > 0 ? duration(left) : 'expired'}`, style };
+  return { text: `${bar} ${left > 0 ? countdown(left) : 'expired'}`, style };
+}
+
+/** Seconds left: minutes and seconds below an hour. */
+function countdown(seconds: number): string {
+  if (seconds >= 3_600) return duration(seconds);
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 }
 
 /** Seconds as people say them: 45 s, 12 min, 3 h, 5 d. */
@@ -153,7 +159,7 @@ function columnWidths(rows: readonly (readonly Cell[])[], width: number): number
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.text.length ?? 0)),
   );
-  const total = () => widths.reduce((sum, one) => sum + one + 1, -1);
+  const total = () => widths.reduce((sum, one) => sum + one + 2, -2);
   while (total() > width) {
     const widest = [1, 2, 4].reduce((a, b) => ((widths[b] ?? 0) > (widths[a] ?? 0) ? b : a));
     if ((widths[widest] ?? 0) <= 8) break;

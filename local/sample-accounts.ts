@@ -1,44 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import type { AuthorizationServer, LocalClient } from './authorization-server/server.ts';
 import type { LocalClients } from './clients.ts';
 
-/** What the samples need of the authorization server: real grants, and one that is no longer good. */
-export interface GrantSource {
-  readonly tokenEndpoint: string;
-  /** Where the deliberately broken token endpoints stand, without a path. */
-  readonly origin: string;
-  seedGrant(request: { clientId: string; accountId: string; scope?: string }): Promise<SeededTokens>;
-  revokeGrant(refreshToken: string): Promise<void>;
-}
-
-export interface SeededTokens {
-  readonly access_token: string;
-  readonly refresh_token: string;
-  readonly expires_in: number;
-  readonly token_type: string;
-  readonly scope: string;
-}
-
 /** The clients that the local authorization server knows, by profile. */
-export const SAMPLE_CLIENTS = [
-  { profile: 'crm', client_id: 'crm', client_secret: 'local-secret-of-crm', method: 'client_secret_basic' },
+export const SAMPLE_CLIENTS: readonly LocalClient[] = [
   {
-    profile: 'billing',
+    client_id: 'crm',
+    client_secret: 'local-secret-of-crm',
+    token_endpoint_auth_method: 'client_secret_basic',
+    accessTokenSeconds: 120,
+  },
+  {
     client_id: 'billing',
     client_secret: 'local-secret-of-billing',
-    method: 'client_secret_post',
+    token_endpoint_auth_method: 'client_secret_post',
+    accessTokenSeconds: 150,
   },
-  { profile: 'mail', client_id: 'mail', client_secret: undefined, method: 'none' },
-] as const;
+  { client_id: 'mail', token_endpoint_auth_method: 'none', accessTokenSeconds: 180 },
+];
 
 /**
  * Writes the profiles. Done at every start, since their endpoints carry the port.
  */
-export async function writeSampleProfiles(clients: LocalClients, server: GrantSource): Promise<void> {
+export async function writeSampleProfiles(clients: LocalClients, server: AuthorizationServer): Promise<void> {
   const profiles: Record<string, unknown> = Object.fromEntries(
-    SAMPLE_CLIENTS.map(({ profile, client_id, client_secret, method }) => [
-      profile,
-      { client_id, client_secret, token_endpoint: server.tokenEndpoint, token_endpoint_auth_method: method },
+    SAMPLE_CLIENTS.map(({ client_id, client_secret, token_endpoint_auth_method }) => [
+      client_id,
+      { client_id, client_secret, token_endpoint: server.tokenEndpoint, token_endpoint_auth_method },
     ]),
   );
   const crm = profiles.crm as object;
@@ -57,7 +46,7 @@ export async function writeSampleProfiles(clients: LocalClients, server: GrantSo
  */
 export async function createSampleAccounts(
   clients: LocalClients,
-  server: GrantSource,
+  server: AuthorizationServer,
   now: number,
 ): Promise<void> {
   const account = async (item: Record<string, unknown>, secret?: string | Record<string, unknown>) => {
@@ -112,7 +101,7 @@ export async function createSampleAccounts(
   await account(
     {
       accountId: 'billing-umbrella',
-      name: 'Umbrella billing (stored, not recorded)',
+      name: 'Umbrella billing',
       oauthProfile: 'billing',
       status: 'healthy',
       accessTokenExpiresAt: now - 30,
@@ -124,7 +113,7 @@ export async function createSampleAccounts(
   await account(
     {
       accountId: 'mail-stark',
-      name: 'Stark mail (was failing)',
+      name: 'Stark mail',
       oauthProfile: 'mail',
       status: 'failing',
       failure: {
@@ -143,17 +132,17 @@ export async function createSampleAccounts(
   // Only a person can help these.
   const { refresh_token: _, ...withoutRefreshToken } = await grant('crm', 'wayne');
   await account(
-    { accountId: 'crm-wayne', name: 'Wayne CRM (no refresh token)', oauthProfile: 'crm' },
+    { accountId: 'crm-wayne', name: 'Wayne CRM', oauthProfile: 'crm' },
     { ...withoutRefreshToken, expires_at: now - 10 },
   );
   await account(
-    { accountId: 'crm-tyrell', name: 'Tyrell CRM (refresh token expired)', oauthProfile: 'crm' },
+    { accountId: 'crm-tyrell', name: 'Tyrell CRM', oauthProfile: 'crm' },
     { ...(await withRefreshTokenOnly('crm', 'tyrell')), refresh_token_expires_at: now - 3_600 },
   );
   const revoked = await withRefreshTokenOnly('billing', 'cyberdyne');
   await server.revokeGrant(revoked.refresh_token);
   await account(
-    { accountId: 'billing-cyberdyne', name: 'Cyberdyne billing (revoked)', oauthProfile: 'billing' },
+    { accountId: 'billing-cyberdyne', name: 'Cyberdyne billing', oauthProfile: 'billing' },
     revoked,
   );
   const lost = await withRefreshTokenOnly('mail', 'soylent');
@@ -161,7 +150,7 @@ export async function createSampleAccounts(
   await account(
     {
       accountId: 'mail-soylent',
-      name: 'Soylent mail (a run died holding it)',
+      name: 'Soylent mail',
       oauthProfile: 'mail',
       status: 'healthy',
       accessTokenExpiresAt: now - 300,
@@ -173,28 +162,19 @@ export async function createSampleAccounts(
 
   // These fail, and are tried again.
   for (const [accountId, name, oauthProfile] of [
-    ['crm-vehement', 'Vehement CRM (provider is down)', 'down-for-maintenance'],
-    ['crm-massive', 'Massive CRM (provider answers HTML)', 'answers-html'],
-    ['crm-virtucon', 'Virtucon CRM (wrong client secret)', 'crm-wrong-secret'],
+    ['crm-vehement', 'Vehement CRM', 'down-for-maintenance'],
+    ['crm-massive', 'Massive CRM', 'answers-html'],
+    ['crm-virtucon', 'Virtucon CRM', 'crm-wrong-secret'],
   ] as const)
     await account({ accountId, name, oauthProfile }, await withRefreshTokenOnly('crm', accountId));
 
   // What people wrote can't be used.
+  await account({ accountId: 'erp-nakatomi', name: 'Nakatomi ERP', oauthProfile: 'erp' }, {});
+  await account({ accountId: 'crm-oscorp', name: 'Oscorp CRM', oauthProfile: 'crm-misspelt' }, {});
+  await account({ accountId: 'crm-weyland', name: 'Weyland CRM', oauthProfile: 'crm' });
+  await account({ accountId: 'crm-aperture', name: 'Aperture CRM', oauthProfile: 'crm' }, 'tokens!');
   await account(
-    { accountId: 'erp-nakatomi', name: 'Nakatomi ERP (profile missing)', oauthProfile: 'erp' },
-    {},
-  );
-  await account(
-    { accountId: 'crm-oscorp', name: 'Oscorp CRM (profile misspelt)', oauthProfile: 'crm-misspelt' },
-    {},
-  );
-  await account({ accountId: 'crm-weyland', name: 'Weyland CRM (no token secret)', oauthProfile: 'crm' });
-  await account(
-    { accountId: 'crm-aperture', name: 'Aperture CRM (secret is not JSON)', oauthProfile: 'crm' },
-    'tokens!',
-  );
-  await account(
-    { accountId: 'crm-monarch', name: 'Monarch CRM (wrong types)', oauthProfile: 'crm', enabled: 'yes' },
+    { accountId: 'crm-monarch', name: 'Monarch CRM', oauthProfile: 'crm', enabled: 'yes' },
     await withRefreshTokenOnly('crm', 'monarch'),
   );
 
@@ -202,15 +182,15 @@ export async function createSampleAccounts(
   await account(
     {
       accountId: 'crm-dharma',
-      name: 'Dharma CRM (leased elsewhere)',
+      name: 'Dharma CRM',
       oauthProfile: 'crm',
       lease: { owner: randomUUID(), expiresAt: now + 300 },
     },
     await withRefreshTokenOnly('crm', 'dharma'),
   );
   await account(
-    { accountId: 'crm-pied-piper', name: 'Pied Piper CRM (disabled)', oauthProfile: 'crm', enabled: false },
+    { accountId: 'crm-pied-piper', name: 'Pied Piper CRM', oauthProfile: 'crm', enabled: false },
     await withRefreshTokenOnly('crm', 'pied-piper'),
   );
-  await account({ accountId: 'ftp-acme', name: 'Acme FTP (password)', authenticationType: 'basic' });
+  await account({ accountId: 'ftp-acme', name: 'Acme FTP', authenticationType: 'basic' });
 }

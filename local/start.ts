@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { styleText } from 'node:util';
-import type { RunResult } from '../lambda/run.ts';
+import type { RunResult } from '../lambda/run-result.ts';
 import { type FleetItem, renderFleet, renderResult } from './fleet-table.ts';
 import { AlreadyRunning, type LocalSystem, startLocalSystem } from './local-system.ts';
 import { readStartOptions, START_HELP, type StartOptions, UsageError } from './options.ts';

@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { AwsError } from './aws-error.ts';
 import { list, operation } from './operation.ts';
 import type { Operations } from './protocol.ts';
-import { transaction } from './store.ts';
+import { statements, transaction } from './store.ts';
 
 /** An event that the default bus took, as a rule's target would get it. */
 export interface RecordedEvent {
@@ -42,7 +42,7 @@ export function eventBridge(db: DatabaseSync, now: () => number): EventBridge {
   db.exec(
     `CREATE TABLE IF NOT EXISTS events (row INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL) STRICT`,
   );
-  const sql = db.createTagStore();
+  const sql = statements(db);
 
   function put(item: Entry): Failure | { readonly EventId: string } {
     const failure = judge(item);

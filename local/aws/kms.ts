@@ -5,6 +5,7 @@ import { accountId, arn } from './arn.ts';
 import { AwsError } from './aws-error.ts';
 import { blob, integer, operation, pagePlace, pageToken, text } from './operation.ts';
 import type { Operations } from './protocol.ts';
+import { statements } from './store.ts';
 
 interface Key {
   readonly id: string;
@@ -35,7 +36,7 @@ export function kms(db: DatabaseSync, now: () => number): Operations {
       createdAt INTEGER NOT NULL
     ) STRICT;
   `);
-  const sql = db.createTagStore();
+  const sql = statements(db);
 
   const keyById = (id: string) => sql.get`SELECT * FROM keys WHERE id = ${id}` as Key | undefined;
 

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { arn } from './arn.ts';
+import { statements } from './store.ts';
 
 /** A secret's metadata; times in milliseconds. */
 export interface Secret {
@@ -63,7 +64,7 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
     ) STRICT;
     CREATE INDEX IF NOT EXISTS labels_by_version ON labels (secret, version);
   `);
-  const sql = db.createTagStore();
+  const sql = statements(db);
 
   const attach = ({ row }: Secret, label: string, version: string) =>
     sql.run`INSERT INTO labels VALUES (${row}, ${label}, ${version})

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
 /** The data directory belongs to another process. `code` is `DATA_DIRECTORY_IN_USE`. */
 export class DataDirectoryInUseError extends Error {
@@ -31,6 +31,24 @@ export function openStore(dataDirectory: string | undefined): DatabaseSync {
     );
   }
   return db;
+}
+
+/**
+ * Statements as tagged templates, each prepared once; what is put in them is bound, never pasted.
+ * node:sqlite's own tag store does the same, but in Node.js 24 it keeps the file locked after the database is closed.
+ */
+export function statements(db: DatabaseSync) {
+  const prepared = new Map<TemplateStringsArray, StatementSync>();
+  const statement = (sql: TemplateStringsArray) => {
+    const known = prepared.get(sql) ?? db.prepare(sql.join('?'));
+    prepared.set(sql, known);
+    return known;
+  };
+  return {
+    get: (sql: TemplateStringsArray, ...values: SQLInputValue[]) => statement(sql).get(...values),
+    all: (sql: TemplateStringsArray, ...values: SQLInputValue[]) => statement(sql).all(...values),
+    run: (sql: TemplateStringsArray, ...values: SQLInputValue[]) => statement(sql).run(...values),
+  };
 }
 
 /** Runs a change as a whole or not at all. */

@@ -1,0 +1,73 @@
+/** The login and consent pages: plain HTML that needs nothing from elsewhere. */
+
+export interface PageForm {
+  readonly action: string;
+  readonly client: string;
+}
+
+/** Asks who the person is. Any name will do; it becomes the `sub` of the grant. */
+export function loginPage({ action, client }: PageForm): string {
+  return page(
+    'Sign in',
+    `<p><strong>${escapeHtml(client)}</strong> wants to know who you are.</p>
+    <form method="post" action="${escapeHtml(action)}">
+      <label for="login">User name</label>
+      <input id="login" name="login" autocomplete="username" required autofocus>
+      <p class="hint">This server is for trying things out: any name will do, and there is no password.</p>
+      <div class="actions">
+        <button name="answer" value="login">Sign in</button>
+        <button name="answer" value="cancel" class="secondary" formnovalidate>Cancel</button>
+      </div>
+    </form>`,
+  );
+}
+
+/** Asks whether the client may have what it asks for. */
+export function consentPage({ action, client }: PageForm, login: string, scopes: readonly string[]): string {
+  const list = scopes.map((scope) => `<li>${escapeHtml(scope)}</li>`).join('');
+  return page(
+    'Allow access',
+    `<p><strong>${escapeHtml(client)}</strong> asks for access to the account of <strong>${escapeHtml(login)}</strong>:</p>
+    <ul>${list}</ul>
+    <form method="post" action="${escapeHtml(action)}">
+      <div class="actions">
+        <button name="answer" value="allow" autofocus>Allow</button>
+        <button name="answer" value="cancel" class="secondary">Cancel</button>
+      </div>
+    </form>`,
+  );
+}
+
+/** Says what went wrong, where there is nobody to send the person back to. */
+export function errorPage(message: string): string {
+  return page('That did not work', `<p>${escapeHtml(message)}</p>`);
+}
+
+function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>${title} · local authorization server</title>
+  <style>
+    :root { color-scheme: light dark; font: 17px/1.5 system-ui, sans-serif; }
+    body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#eef1f5, #15181d); }
+    main { width: min(26rem, 88vw); padding: 2rem; border-radius: 12px; background: light-dark(#fff, #1f242c); box-shadow: 0 2px 16px #0002; }
+    h1 { margin: 0 0 1rem; font-size: 1.4rem; }
+    label { display: block; font-weight: 600; margin-bottom: .3rem; }
+    input { width: 100%; box-sizing: border-box; font: inherit; padding: .6rem .8rem; border: 1px solid #8892a0; border-radius: 8px; }
+    .hint { font-size: .85rem; opacity: .8; }
+    .actions { display: flex; gap: .8rem; margin-top: 1.2rem; }
+    button { font: inherit; padding: .6rem 1.4rem; border: 1px solid #1a56c4; border-radius: 8px; background: #1a56c4; color: #fff; cursor: pointer; }
+    button.secondary { background: transparent; color: inherit; border-color: #8892a0; }
+    :focus-visible { outline: 3px solid #f0a020; outline-offset: 2px; }
+  </style>
+</head>
+<body><main><h1>${title}</h1>${body}</main></body>
+</html>`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

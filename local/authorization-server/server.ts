@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import Provider, { type ClientMetadata, type Configuration, type InteractionResults } from 'oidc-provider';
+import { HOST, listen } from '../listen.ts';
+import { openAdapterStore } from './adapter.ts';
+import { consentPage, errorPage, loginPage } from './pages.ts';
+
+/** A client of the local authorization server. */
+export interface LocalClient {
+  readonly client_id: string;
+  readonly client_secret?: string | undefined;
+  readonly token_endpoint_auth_method: ClientMetadata['token_endpoint_auth_method'];
+  /** How long its access tokens live. */
+  readonly accessTokenSeconds: number;
+  /** Further client metadata (RFC 7591). */
+  readonly metadata?: Partial<ClientMetadata>;
+}
+
+export interface SeededTokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly expires_in: number;
+  readonly token_type: string;
+  readonly scope: string;
+}
+
+/** An OAuth 2.0 authorization server with rotating refresh tokens, whose reuse revokes the grant. */
+export interface AuthorizationServer {
+  readonly issuer: string;
+  readonly tokenEndpoint: string;
+  readonly origin: string;
+  /** Issues a grant to a user as if that person had just consented. */
+  seedGrant(request: { clientId: string; accountId: string; scope?: string }): Promise<SeededTokens>;
+  revokeGrant(refreshToken: string): Promise<void>;
+  isAccessTokenActive(token: string): Promise<boolean>;
+  isRefreshTokenLive(token: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface AuthorizationServerOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** In memory where absent. */
+  readonly databaseFile?: string;
+  readonly clients: readonly LocalClient[];
+  readonly refreshTokenSeconds?: number;
+}
+
+const SCOPE = 'openid offline_access';
+const DAY = 86_400;
+
+/**
+ * Starts the server on 127.0.0.1.
+ *
+ * @throws PortInUseError
+ */
+export async function startAuthorizationServer(
+  options: AuthorizationServerOptions,
+): Promise<AuthorizationServer> {
+  const server = createServer({ keepAliveTimeout: 0 });
+  const port = await listen(server, options.port ?? 0);
+  const origin = `http://${HOST}:${port}`;
+  const store = openAdapterStore(options.databaseFile);
+  const jwks = await store.remember('jwks', async () => ({ keys: await signingKeys() }));
+  const cookieKey = await store.remember('cookie-key', async () => randomBytes(32).toString('base64url'));
+  const provider = new Provider(origin, configuration(options, store.adapterOf, jwks, cookieKey));
+  provider.on('server_error', (_, error) =>
+    console.error(`authorization server: ${error.name}: ${error.message}`),
+  );
+  const callback = provider.callback();
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const path = new URL(request.url ?? '/', origin).pathname;
+    const broken = brokenEndpoints[path];
+    if (broken !== undefined) broken(response);
+    else if (path.startsWith('/interaction/'))
+      interact(provider, request, response).catch(() => {
+        respond(
+          response,
+          400,
+          errorPage('This sign-in has expired or was already used. Please start again.'),
+        );
+      });
+    else callback(request, response);
+  });
+  return {
+    issuer: origin,
+    origin,
+    tokenEndpoint: `${origin}/token`,
+    seedGrant: (request) => seedGrant(provider, request),
+    revokeGrant: async (refreshToken) => {
+      const token = await provider.RefreshToken.find(refreshToken);
+      const grant = token?.grantId === undefined ? undefined : await provider.Grant.find(token.grantId);
+      await grant?.destroy();
+      await token?.destroy();
+    },
+    isAccessTokenActive: async (token) => (await provider.AccessToken.find(token))?.isValid ?? false,
+    isRefreshTokenLive: async (token) => {
+      const found = await provider.RefreshToken.find(token);
+      if (found?.grantId === undefined || !found.isValid) return false;
+      return (await provider.Grant.find(found.grantId)) !== undefined;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          store.close();
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function signingKeys(): Promise<JWK[]> {
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+  return [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig' }];
+}
+
+function configuration(
+  { clients, refreshTokenSeconds = DAY }: AuthorizationServerOptions,
+  adapter: ReturnType<typeof openAdapterStore>['adapterOf'],
+  jwks: { keys: JWK[] },
+  cookieKey: string,
+): Configuration {
+  const lifetimes = new Map(
+    clients.map(({ client_id, accessTokenSeconds }) => [client_id, accessTokenSeconds]),
+  );
+  return {
+    adapter,
+    jwks: jwks as NonNullable<Configuration['jwks']>,
+    cookies: { keys: [cookieKey] },
+    clients: clients.map(({ client_id, client_secret, token_endpoint_auth_method, metadata }) => ({
+      client_id,
+      ...(client_secret !== undefined && { client_secret }),
+      token_endpoint_auth_method,
+      // A native client may come back to any port of the loopback address (RFC 8252 section 7.3).
+      application_type: 'native',
+      redirect_uris: ['http://127.0.0.1/callback'],
+      grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+      response_types: ['code'],
+      ...metadata,
+    })),
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_, client) => client.grantTypeAllowed('refresh_token'),
+    findAccount: async (_, sub) => ({ accountId: sub, claims: async () => ({ sub }) }),
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    features: {
+      devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+    },
+    ttl: {
+      AccessToken: (_, __, client) => lifetimes.get(client.clientId) ?? 120,
+      RefreshToken: refreshTokenSeconds,
+      Grant: 14 * DAY,
+      IdToken: 3_600,
+      Interaction: 600,
+      Session: DAY,
+      AuthorizationCode: 60,
+      DeviceCode: 600,
+    },
+  };
+}
+
+async function seedGrant(
+  provider: Provider,
+  { clientId, accountId, scope = SCOPE }: { clientId: string; accountId: string; scope?: string },
+): Promise<SeededTokens> {
+  const client = await provider.Client.find(clientId);
+  if (client === undefined) throw new Error(`The local authorization server has no client "${clientId}".`);
+  const grant = new provider.Grant({ accountId, clientId });
+  grant.addOIDCScope(scope);
+  const grantId = await grant.save();
+  const common = { accountId, client, grantId, gty: 'authorization_code', scope, expiresWithSession: false };
+  const accessToken = new provider.AccessToken(
+    common as ConstructorParameters<typeof provider.AccessToken>[0],
+  );
+  const refreshToken = new provider.RefreshToken(
+    common as ConstructorParameters<typeof provider.RefreshToken>[0],
+  );
+  return {
+    access_token: await accessToken.save(),
+    refresh_token: await refreshToken.save(),
+    expires_in: accessToken.expiration,
+    token_type: 'Bearer',
+    scope,
+  };
+}
+
+/** Token endpoints that are out of order on purpose, for sample accounts in trouble. */
+const brokenEndpoints: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  '/broken/unavailable/token': (response) => {
+    response.writeHead(503, { 'retry-after': '90', 'content-type': 'text/plain' });
+    response.end('Down for maintenance');
+  },
+  '/broken/html/token': (response) => respond(response, 200, errorPage('Our website has moved.')),
+};
+
+async function interact(
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const details = await provider.interactionDetails(request, response);
+  const { prompt, params, uid, session } = details;
+  const form = { action: `/interaction/${uid}`, client: String(params.client_id) };
+  if (request.method !== 'POST') {
+    const scopes = String(params.scope ?? SCOPE).split(' ');
+    const html =
+      prompt.name === 'login' ? loginPage(form) : consentPage(form, session?.accountId ?? '', scopes);
+    return respond(response, 200, html);
+  }
+  const { answer, login } = await readForm(request);
+  const result: InteractionResults =
+    answer === 'cancel'
+      ? { error: 'access_denied', error_description: 'The person did not allow it.' }
+      : prompt.name === 'login'
+        ? { login: { accountId: login || 'somebody' } }
+        : { consent: { grantId: await consent(provider, details) } };
+  await provider.interactionFinished(request, response, result, {
+    mergeWithLastSubmission: answer !== 'cancel',
+  });
+}
+
+async function consent(
+  provider: Provider,
+  { params, session, grantId }: Awaited<ReturnType<Provider['interactionDetails']>>,
+): Promise<string> {
+  const known = grantId === undefined ? undefined : await provider.Grant.find(grantId);
+  const grant =
+    known ?? new provider.Grant({ accountId: session?.accountId, clientId: String(params.client_id) });
+  grant.addOIDCScope(String(params.scope ?? SCOPE));
+  return await grant.save();
+}
+
+async function readForm(request: IncomingMessage): Promise<Record<string, string>> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString('utf8')));
+}
+
+function respond(response: ServerResponse, status: number, html: string): void {
+  response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' });
+  response.end(html);
+}

@@ -1,0 +1,33 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** The port is taken. */
+export class PortInUseError extends Error {
+  override readonly name = 'PortInUseError';
+  readonly code = 'PORT_IN_USE';
+}
+
+/** Everything local is reached from this machine only. */
+export const HOST = '127.0.0.1';
+
+/**
+ * Has a server listen on the loopback address.
+ *
+ * @param port 0 takes a free one
+ * @returns the port
+ * @throws PortInUseError
+ */
+export function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new PortInUseError(
+              `Port ${port} on ${HOST} is in use. Stop what listens there, or choose another port.`,
+            )
+          : error,
+      ),
+    );
+    server.listen(port, HOST, () => resolve((server.address() as AddressInfo).port));
+  });
+}
