@@ -129,8 +129,8 @@ export type ParsedAccount =
   | { readonly kind: 'account'; readonly account: Account }
   | {
       readonly kind: 'invalid';
-      readonly accountId: string;
-      readonly label: string;
+      /** What could be read of it, enough to write the trouble down. */
+      readonly account: Account;
       readonly problem: string;
     };
 
@@ -142,12 +142,24 @@ export type ParsedAccount =
 export function parseAccount(item: Readonly<Record<string, unknown>>): ParsedAccount {
   const result = v.safeParse(accountSchema, item, { abortEarly: true });
   if (result.success) return { kind: 'account', account: result.output };
-  const accountId = typeof item.accountId === 'string' ? item.accountId : '(no accountId)';
+  return { kind: 'invalid', account: salvage(item), problem: problemOf(result.issues[0]) };
+}
+
+/** The parts of an unreadable item that can be read: whose it is, and what was noted of it before. */
+function salvage(item: Readonly<Record<string, unknown>>): Account {
+  const { entries } = accountSchema.pipe[0];
+  const read = <T>(schema: v.GenericSchema<unknown, T>, value: unknown) => {
+    const result = v.safeParse(schema, value);
+    return result.success ? result.output : undefined;
+  };
   return {
-    kind: 'invalid',
-    accountId,
-    label: labelOf({ accountId, name: item.name }),
-    problem: problemOf(result.issues[0]),
+    accountId: typeof item.accountId === 'string' ? item.accountId : '(no accountId)',
+    authenticationType: 'oauth2',
+    oauthProfile: typeof item.oauthProfile === 'string' ? item.oauthProfile : '',
+    name: read(entries.name, item.name),
+    status: read(entries.status, item.status),
+    failure: read(entries.failure, item.failure),
+    nextAttemptAt: read(entries.nextAttemptAt, item.nextAttemptAt),
   };
 }
 

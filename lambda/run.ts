@@ -131,7 +131,10 @@ async function sift(
   const jobs: Job[] = [];
   for (const one of parsed) {
     if (one.kind === 'invalid') {
-      jobs.push(invalidJob(one, request, edges));
+      const { nextAttemptAt = 0 } = one.account;
+      if (nextAttemptAt > secondsOf(edges.clock) && request.accountIds === undefined)
+        settle(reportOn(one.account, 'leave', 'account_invalid'));
+      else jobs.push(invalidJob(one, request, edges));
       continue;
     }
     const { account } = one;
@@ -148,24 +151,18 @@ async function sift(
 }
 
 function invalidJob(
-  { accountId, label, problem }: Extract<ParsedAccount, { kind: 'invalid' }>,
+  { account, problem }: Extract<ParsedAccount, { kind: 'invalid' }>,
   { dryRun }: RunRequest,
   edges: Edges,
 ): Job {
-  const report: Report = {
-    accountId,
-    action: 'retry',
-    reason: 'account_invalid',
-    accessTokenExpiresAt: null,
-  };
-  const account = { accountId, name: label, authenticationType: 'oauth2', oauthProfile: '' };
+  const report = reportOn(account, 'retry', 'account_invalid');
+  const detail = `The account's item can't be used: ${problem}`;
   return {
     kind: 'invalid',
     tooLate: report,
     run: async () => {
-      if (dryRun) edges.log.warn(`The account's item can't be used: ${problem}.`, { accountId });
-      else
-        await noteTrouble(account, 'account_invalid', `The account's item can't be used: ${problem}`, edges);
+      if (dryRun) edges.log.warn(detail, { accountId: account.accountId });
+      else await noteTrouble(account, 'account_invalid', detail, edges);
       return report;
     },
   };

@@ -13,7 +13,7 @@ export interface Invocation {
   readonly logTail?: string;
 }
 
-const PATH = /^\/2015-03-31\/functions\/([^/?]+)\/invocations$/;
+const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 /** A name, a partial or a full ARN. There are no versions and aliases here. */
 const NAME = /^(?:(?:arn:aws:lambda:[a-z0-9-]+:)?\d{12}:function:)?([a-zA-Z0-9-_]+)(?::\$LATEST)?$/;
 /** Lambda returns no more of a log than this. */
@@ -21,8 +21,10 @@ const LOG_TAIL_BYTES = 4096;
 
 /** Whether this is a request to Lambda's Invoke. */
 export function isInvoke({ method, url }: Pick<AwsRequest, 'method' | 'url'>): boolean {
-  return method === 'POST' && PATH.test(url);
+  return method === 'POST' && PATH.test(parsed(url).pathname);
 }
+
+const parsed = (url: string) => new URL(url, 'http://localhost');
 
 /**
  * Lambda's Invoke for the one local function.
@@ -34,13 +36,13 @@ export async function invokeFunction(
   functionName: string | undefined,
   invoke: Invoke | undefined,
 ): Promise<Answer> {
-  const named = decodeURIComponent(PATH.exec(request.url)?.[1] ?? '');
-  if (invoke === undefined || functionName === undefined || NAME.exec(named)?.[1] !== functionName)
+  const { pathname, searchParams } = parsed(request.url);
+  const named = decodeURIComponent(PATH.exec(pathname)?.[1] ?? '');
+  const name = (searchParams.get('Qualifier') ?? '$LATEST') === '$LATEST' ? NAME.exec(named)?.[1] : undefined;
+  if (invoke === undefined || name === undefined || name !== functionName)
     throw new AwsError(
       'ResourceNotFoundException',
-      named.startsWith('arn:')
-        ? `Function not found: ${named}`
-        : `Function not found: ${arn('lambda', `function:${named}`)}`,
+      `Function not found: ${named.startsWith('arn:') ? named : arn('lambda', `function:${named}`)}`,
       404,
     );
   const payload = parsePayload(request.body);

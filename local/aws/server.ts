@@ -97,26 +97,24 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   async function respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     const request = await receive(incoming);
+    if (request === undefined) return;
     const target = targetOf(request);
     const answer =
       target === undefined
         ? errorAnswer(unknownOperation())
         : (refusal(request) ?? (await perform(request, target.service, target.operation)));
-    log?.write(
-      `${JSON.stringify({
-        time: new Date(now()).toISOString(),
-        ...target,
-        status: answer === 'reset' ? answer : answer.status,
-        milliseconds: Math.round(performance.now() - startedAt),
-      })}\n`,
-    );
+    const entry = {
+      time: new Date(now()).toISOString(),
+      ...target,
+      status: answer === 'reset' ? answer : answer.status,
+      milliseconds: Math.round(performance.now() - startedAt),
+    };
+    if (!closing.signal.aborted) log?.write(`${JSON.stringify(entry)}\n`);
     if (answer === 'reset') incoming.socket.resetAndDestroy();
     else send(outgoing, answer);
   }
 
-  server.on('request', (incoming, outgoing) => {
-    respond(incoming, outgoing).catch(() => incoming.socket.destroy()); // the client went away
-  });
+  server.on('request', respond);
 
   let closed: Promise<void> | undefined;
   async function close(): Promise<void> {
@@ -167,13 +165,22 @@ function openServicesOf(server: Server, options: ServicesOptions) {
   }
 }
 
-/** Reads a request to its end. Of a body that is too large only the size is kept. */
-async function receive(incoming: IncomingMessage): Promise<AwsRequest & { readonly size: number }> {
+interface ReceivedRequest extends AwsRequest {
+  /** Bytes that were sent; those beyond the limit are not in the body. */
+  readonly size: number;
+}
+
+/** Reads a request to its end; undefined where the client went away before. */
+async function receive(incoming: IncomingMessage): Promise<ReceivedRequest | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    }
+  } catch {
+    return undefined;
   }
   const { method = '', url = '', headers } = incoming;
   return { method, url, headers, body: Buffer.concat(chunks), size };
@@ -190,7 +197,7 @@ function targetOf(request: AwsRequest): { service: Service; operation: string } 
  * Requests must look signed, as in AWS. That also keeps web pages away from the endpoint: they can't send this header
  * across origins unasked.
  */
-function refusal({ headers, size }: AwsRequest & { readonly size: number }): Answer | undefined {
+function refusal({ headers, size }: ReceivedRequest): Answer | undefined {
   if (!headers.authorization?.startsWith('AWS4-HMAC-SHA256 '))
     return errorAnswer(
       new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403),

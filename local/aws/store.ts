@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
@@ -13,8 +13,7 @@ export class DataDirectoryInUseError extends Error {
  * @throws DataDirectoryInUseError
  */
 export function openStore(dataDirectory: string | undefined): DatabaseSync {
-  if (dataDirectory !== undefined) mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(dataDirectory === undefined ? ':memory:' : join(dataDirectory, 'aws.sqlite'));
+  const db = new DatabaseSync(dataDirectory === undefined ? ':memory:' : privateFile(dataDirectory));
   try {
     db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
@@ -31,6 +30,14 @@ export function openStore(dataDirectory: string | undefined): DatabaseSync {
     );
   }
   return db;
+}
+
+/** Makes the file that holds the secrets, for its owner's eyes only; SQLite's files beside it take after it. */
+function privateFile(directory: string): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = join(directory, 'aws.sqlite');
+  closeSync(openSync(file, 'a', 0o600));
+  return file;
 }
 
 /**

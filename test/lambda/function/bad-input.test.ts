@@ -154,6 +154,18 @@ describe('the run', () => {
     });
   });
 
+  test('tells trouble that goes on once, and counts it', async () => {
+    const later = world.process({ clockOffsetSeconds: 60 });
+    await later.invoke({ accountIds: ['enabled-as-text', 'profile-not-there'] });
+    for (const id of ['enabled-as-text', 'profile-not-there'])
+      expect(await world.item(id)).toMatchObject({ status: 'failing', failure: { count: 2 } });
+    const told = aws.aws
+      ?.putEventsLog()
+      .map(({ detailType, detail }) => [detailType, (detail as { accountId: string }).accountId])
+      .filter(([, accountId]) => accountId === 'enabled-as-text');
+    if (told !== undefined) expect(told).toEqual([['OAuth Account Failing', 'enabled-as-text']]);
+  });
+
   test('says of an account that is not there that it is not', async () => {
     const { accounts, invalid } = await world.run({ accountIds: ['nobody'] });
     expect(invalid).toBe(1);

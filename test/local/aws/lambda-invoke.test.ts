@@ -96,9 +96,12 @@ describe('the one local function', () => {
       const answer = await client.send(new InvokeCommand({ FunctionName: `${prefix}${FunctionName}` }));
       expect(text(answer.Payload)).toBe('"here"');
     }
-    await expect(
-      client.send(new InvokeCommand({ FunctionName: `${FunctionName}:alias` })),
-    ).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    const latest = await client.send(new InvokeCommand({ FunctionName, Qualifier: '$LATEST' }));
+    expect(latest.StatusCode).toBe(200);
+    for (const alias of [{ FunctionName: `${FunctionName}:alias` }, { FunctionName, Qualifier: 'alias' }])
+      await expect(client.send(new InvokeCommand(alias))).rejects.toMatchObject({
+        name: 'ResourceNotFoundException',
+      });
   });
 
   test('does not get a payload that is no JSON', async () => {

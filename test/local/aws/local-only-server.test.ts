@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,6 +138,12 @@ test('a data directory belongs to one endpoint at a time', async () => {
   await expect(start({ dataDirectory: directory })).rejects.toMatchObject({ code: 'DATA_DIRECTORY_IN_USE' });
   await first.close();
   await start({ dataDirectory: directory });
+});
+
+test('the file that holds the secrets is for its owner alone', async () => {
+  await start({ dataDirectory: directory });
+  for (const file of ['aws.sqlite', 'aws.sqlite-wal'])
+    expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600);
 });
 
 test('closing twice is closing once', async () => {
