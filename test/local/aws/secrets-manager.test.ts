@@ -82,6 +82,13 @@ describe('CreateSecret', () => {
     expect(await get(ARN.slice(0, -7))).toMatchObject({ ARN, SecretString: 'first' });
   });
 
+  test('does not take an ARN without its suffix for one where the name itself ends like a suffix', async () => {
+    const Name = `${randomUUID()}-a1b2c3`;
+    const { ARN = '' } = await client.send(new CreateSecretCommand({ Name, SecretString: 'first' }));
+    expect(await get(ARN)).toMatchObject({ Name });
+    await expect(get(ARN.slice(0, -7))).rejects.toEqual(error('ResourceNotFoundException'));
+  });
+
   test('refuses a name that is taken', async () => {
     const { Name } = await createSecret();
     const again = client.send(new CreateSecretCommand({ Name, SecretString: 'second' }));

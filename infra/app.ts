@@ -1,0 +1,17 @@
+import { App, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { readContext } from './context.ts';
+import { OAuthTokenRefresherStack } from './stack.ts';
+
+const app = new App({ analyticsReporting: false });
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
+const { stage, prefix, segments, window } = readContext((name) => app.node.tryGetContext(name));
+new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
+  secretNamePrefix: prefix,
+  ...(segments !== undefined && { segments }),
+  ...(window !== undefined && { refreshWindow: Duration.seconds(window) }),
+  // A stage for trying things out leaves nothing behind.
+  ...(stage === 'dev' && { removalPolicy: RemovalPolicy.DESTROY }),
+  tags: { service: 'oauth-token-refresher', stage },
+});
+app.synth();

@@ -1,0 +1,37 @@
+/** What `cdk -c name=value` may set for the stack of this repository. */
+export interface Context {
+  /** Becomes part of the stack's name; `dev` is a throwaway that leaves nothing behind. */
+  readonly stage: string;
+  /** The beginning of its secrets' names. */
+  readonly prefix: string;
+  readonly segments: number | undefined;
+  /** Seconds. */
+  readonly window: number | undefined;
+}
+
+/**
+ * Reads the context.
+ *
+ * @throws Error naming the value that can't be used and what to write instead
+ */
+export function readContext(get: (name: string) => unknown): Context {
+  const stage = String(get('stage') ?? 'prod');
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(stage))
+    throw new Error(
+      `stage must be lower-case letters, digits and "-", such as -c stage=prod; it is "${stage}"`,
+    );
+  return {
+    stage,
+    prefix: String(get('prefix') ?? (stage === 'prod' ? 'oauth/' : `oauth-${stage}/`)),
+    segments: wholeNumber('segments', get('segments')),
+    window: wholeNumber('window', get('window')),
+  };
+}
+
+function wholeNumber(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1)
+    throw new Error(`${name} must be a whole number, such as -c ${name}=${name === 'window' ? 300 : 2}`);
+  return number;
+}

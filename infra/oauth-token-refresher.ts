@@ -1,0 +1,317 @@
+import { join } from 'node:path';
+import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import {
+  AccountRootPrincipal,
+  AnyPrincipal,
+  Effect,
+  type IGrantable,
+  PolicyDocument,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { ApplicationLogLevel, Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { METRIC_NAMESPACE, METRIC_SERVICE } from '../lambda/metric-names.ts';
+import { bundling, projectRoot } from './bundling.ts';
+import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
+
+/** EventBridge takes at most five targets for a rule. */
+const TARGETS_PER_RULE = 5;
+
+/**
+ * Keeps OAuth access tokens fresh: the accounts table, the function, and the rule that fires it.
+ *
+ * @throws Error where the props contradict each other; it lists what to change
+ */
+export class OAuthTokenRefresher extends Construct {
+  /** One item an account. */
+  readonly table: Table;
+  readonly function: NodejsFunction;
+  readonly rules: readonly Rule[];
+  /** Events that the function could not take. */
+  readonly deadLetterQueue: Queue;
+  /** Encrypts refresh tokens while they can't be stored. */
+  readonly escrowKey: Key;
+  readonly secretNamePrefix: string;
+
+  constructor(scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) {
+    super(scope, id);
+    const settings = resolveProps(props);
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    this.secretNamePrefix = settings.secretNamePrefix;
+    this.table = this.createTable(removalPolicy);
+    // A key of its own: who may read the table can't read what is in escrow there.
+    this.escrowKey = this.createKey('EscrowKey', 'Refresh tokens in escrow', removalPolicy);
+    this.deadLetterQueue = this.createDeadLetterQueue();
+    const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
+    this.function = this.createFunction(props, settings, removalPolicy, eventBus.eventBusName);
+    eventBus.grantPutEventsTo(this.function);
+    this.grantTable(this.function);
+    this.grantSecrets(this.function, props);
+    this.grantEscrow(this.function);
+    this.rules = this.createRules(settings);
+    this.acknowledgeFindings(this.function, props);
+  }
+
+  private createTable(removalPolicy: RemovalPolicy): Table {
+    return new Table(this, 'Accounts', {
+      partitionKey: { name: 'accountId', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: removalPolicy !== RemovalPolicy.DESTROY,
+      encryption: TableEncryption.CUSTOMER_MANAGED,
+      encryptionKey: this.createKey('TableKey', 'The accounts table', removalPolicy),
+      removalPolicy,
+    });
+  }
+
+  private createKey(id: string, what: string, removalPolicy: RemovalPolicy): Key {
+    return new Key(this, id, {
+      description: `OAuth token refresher: ${what}`,
+      enableKeyRotation: true,
+      removalPolicy,
+      // The usual policy gives the account kms:*; this one names what administering and using a key takes.
+      policy: new PolicyDocument({
+        statements: [
+          new PolicyStatement({
+            principals: [new AccountRootPrincipal()],
+            actions: [...keyAdministration, ...keyUse],
+            resources: ['*'],
+          }),
+        ],
+      }),
+    });
+  }
+
+  private createDeadLetterQueue(): Queue {
+    const queue = new Queue(this, 'DeadLetterQueue', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      retentionPeriod: Duration.days(14),
+    });
+    // What enforceSSL does, without its wildcard action.
+    queue.addToResourcePolicy(
+      new PolicyStatement({
+        effect: Effect.DENY,
+        principals: [new AnyPrincipal()],
+        actions: queueUse,
+        resources: [queue.queueArn],
+        conditions: { Bool: { 'aws:SecureTransport': 'false' } },
+      }),
+    );
+    return queue;
+  }
+
+  private createFunction(
+    props: OAuthTokenRefresherProps,
+    { refreshWindow, timeout, memorySize, secretNamePrefix }: Settings,
+    removalPolicy: RemovalPolicy,
+    eventBusName: string,
+  ): NodejsFunction {
+    const logGroup = new LogGroup(this, 'Logs', {
+      retention: props.logRetention ?? RetentionDays.ONE_MONTH,
+      removalPolicy,
+    });
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        resources: [logGroup.logGroupArn],
+      }),
+    );
+    return new NodejsFunction(this, 'Function', {
+      description: 'Keeps OAuth access tokens fresh',
+      entry: join(projectRoot, 'lambda', 'handler.ts'),
+      projectRoot,
+      depsLockFilePath: join(projectRoot, 'package-lock.json'),
+      handler: 'handler',
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize,
+      timeout,
+      role,
+      bundling,
+      tracing: Tracing.ACTIVE,
+      loggingFormat: LoggingFormat.JSON,
+      applicationLogLevelV2: ApplicationLogLevel.INFO,
+      logGroup,
+      // The next minute's run is the retry, and an event that waited for longer is of no use.
+      retryAttempts: 0,
+      maxEventAge: Duration.seconds(60),
+      onFailure: new SqsDestination(this.deadLetterQueue),
+      awsSdkConnectionReuse: false,
+      environment: {
+        ACCOUNTS_TABLE_NAME: this.table.tableName,
+        SECRET_NAME_PREFIX: secretNamePrefix,
+        REFRESH_WINDOW_SECONDS: String(refreshWindow.toSeconds()),
+        ESCROW_KEY_ID: this.escrowKey.keyArn,
+        EVENT_BUS_NAME: eventBusName,
+        POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
+        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
+        NODE_OPTIONS: '--enable-source-maps',
+      },
+    });
+  }
+
+  private grantTable(grantee: IGrantable): void {
+    this.table.grant(grantee, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
+        resources: [this.table.encryptionKey?.keyArn ?? ''],
+        conditions: {
+          StringEquals: { 'kms:ViaService': `dynamodb.${Stack.of(this).region}.amazonaws.com` },
+        },
+      }),
+    );
+  }
+
+  /** Profiles are read only. Nothing here lists, creates or deletes a secret. */
+  private grantSecrets(grantee: IGrantable, props: OAuthTokenRefresherProps): void {
+    const tokenSecrets = [this.secretArn('accounts/*'), ...(props.additionalTokenSecretArns ?? [])];
+    const allow = (actions: string[], resources: string[]) =>
+      grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
+    allow(['secretsmanager:GetSecretValue'], [this.secretArn('profiles/*'), ...tokenSecrets]);
+    // ListSecretVersionIds lists the versions of one secret that is known by name, so that the version quota is seen
+    // coming; it lists no secrets.
+    allow(['secretsmanager:PutSecretValue', 'secretsmanager:ListSecretVersionIds'], tokenSecrets);
+    if (props.secretsEncryptionKey === undefined) return;
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        resources: [props.secretsEncryptionKey.keyArn],
+        conditions: {
+          StringEquals: { 'kms:ViaService': `secretsmanager.${Stack.of(this).region}.amazonaws.com` },
+        },
+      }),
+    );
+  }
+
+  private grantEscrow(grantee: IGrantable): void {
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ['kms:Encrypt', 'kms:Decrypt'],
+        resources: [this.escrowKey.keyArn],
+        // Only for an account, named in the encryption context.
+        conditions: { 'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': ['accountId'] } },
+      }),
+    );
+  }
+
+  /** What cdk-nag's AwsSolutions pack finds here, and why it is right as it is. */
+  private acknowledgeFindings(
+    { role }: NodejsFunction,
+    { additionalTokenSecretArns = [] }: OAuthTokenRefresherProps,
+  ): void {
+    Validations.of(this.deadLetterQueue).acknowledge(
+      { id: 'AwsSolutions::AwsSolutions-SQS3', reason: 'This is the dead-letter queue.' },
+      {
+        id: 'AwsSolutions::AwsSolutions-SQS4',
+        reason: 'Requests without TLS are denied, by a statement that names each action rather than sqs:*.',
+      },
+    );
+    if (role === undefined) return;
+    const byPrefix =
+      'A secret for each account and profile, made after the deployment: only the prefix is known here.';
+    const nagArn = (name: string) =>
+      `arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${this.secretNamePrefix}${name}`;
+    const resources = [nagArn('accounts/*'), nagArn('profiles/*'), ...additionalTokenSecretArns];
+    Validations.of(role).acknowledge(
+      {
+        id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
+        reason: 'X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords.',
+      },
+      ...resources.map((resource) => ({
+        id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`,
+        reason: byPrefix,
+      })),
+    );
+  }
+
+  private secretArn(name: string): string {
+    return Stack.of(this).formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: `${this.secretNamePrefix}${name}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+  }
+
+  /** A target for each share of the table, and a rule for every five targets. */
+  private createRules({ schedule, segments }: Settings): Rule[] {
+    const inputs = [...Array(segments)].map((_, segment) =>
+      segments === 1 ? undefined : RuleTargetInput.fromObject({ segment, totalSegments: segments }),
+    );
+    const rules = Math.ceil(segments / TARGETS_PER_RULE);
+    return [...Array(rules)].map((_, index) => {
+      const own = inputs.slice(index * TARGETS_PER_RULE, (index + 1) * TARGETS_PER_RULE);
+      return new Rule(this, index === 0 ? 'Schedule' : `Schedule${index + 1}`, {
+        description: 'Fires the OAuth token refresher',
+        schedule: Schedule.rate(schedule),
+        targets: own.map(
+          (event) =>
+            new LambdaFunction(this.function, {
+              ...(event && { event }),
+              retryAttempts: 0,
+              maxEventAge: Duration.seconds(60),
+            }),
+        ),
+      });
+    });
+  }
+}
+
+const keyAdministration = [
+  'kms:CancelKeyDeletion',
+  'kms:CreateAlias',
+  'kms:CreateGrant',
+  'kms:DeleteAlias',
+  'kms:DescribeKey',
+  'kms:DisableKey',
+  'kms:DisableKeyRotation',
+  'kms:EnableKey',
+  'kms:EnableKeyRotation',
+  'kms:GetKeyPolicy',
+  'kms:GetKeyRotationStatus',
+  'kms:ListGrants',
+  'kms:ListKeyPolicies',
+  'kms:ListKeyRotations',
+  'kms:ListResourceTags',
+  'kms:PutKeyPolicy',
+  'kms:RetireGrant',
+  'kms:RevokeGrant',
+  'kms:RotateKeyOnDemand',
+  'kms:ScheduleKeyDeletion',
+  'kms:TagResource',
+  'kms:UntagResource',
+  'kms:UpdateAlias',
+  'kms:UpdateKeyDescription',
+];
+
+const keyUse = [
+  'kms:Decrypt',
+  'kms:Encrypt',
+  'kms:GenerateDataKey',
+  'kms:GenerateDataKeyWithoutPlaintext',
+  'kms:ReEncryptFrom',
+  'kms:ReEncryptTo',
+];
+
+const queueUse = [
+  'sqs:ChangeMessageVisibility',
+  'sqs:DeleteMessage',
+  'sqs:GetQueueAttributes',
+  'sqs:GetQueueUrl',
+  'sqs:PurgeQueue',
+  'sqs:ReceiveMessage',
+  'sqs:SendMessage',
+  'sqs:SetQueueAttributes',
+];

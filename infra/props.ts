@@ -1,0 +1,145 @@
+import { Duration, type RemovalPolicy, Token } from 'aws-cdk-lib';
+import type { IEventBus } from 'aws-cdk-lib/aws-events';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+/** What can be set about an `OAuthTokenRefresher`. Everything has a default that suits most teams. */
+export interface OAuthTokenRefresherProps {
+  /**
+   * The beginning of the names of its secrets: `<prefix>profiles/…` and `<prefix>accounts/…`.
+   * @default 'oauth/'
+   */
+  readonly secretNamePrefix?: string;
+  /**
+   * An access token that expires within it is refreshed. Must be at least `schedule` plus `timeout`, or a token could
+   * run out between two runs.
+   * @default 5 minutes
+   */
+  readonly refreshWindow?: Duration;
+  /**
+   * How often the function is fired, in whole minutes.
+   * @default 1 minute
+   */
+  readonly schedule?: Duration;
+  /**
+   * How long a run may take.
+   * @default 2 minutes
+   */
+  readonly timeout?: Duration;
+  /**
+   * Shares of the table that are run in parallel. One is enough for 50 refreshes a second, the most that Secrets
+   * Manager takes in a Region; more make runs over very large tables shorter.
+   * @default 1
+   */
+  readonly segments?: number;
+  /**
+   * MB.
+   * @default 512
+   */
+  readonly memorySize?: number;
+  /** @default 1 month */
+  readonly logRetention?: RetentionDays;
+  /**
+   * Where the events about accounts go.
+   * @default the default event bus
+   */
+  readonly eventBus?: IEventBus;
+  /**
+   * The customer key that the secrets are encrypted with, if they are not under `aws/secretsmanager`.
+   */
+  readonly secretsEncryptionKey?: IKey;
+  /**
+   * ARNs (an ending `*` allowed) of token secrets outside the prefix, for accounts with a `tokenSecretId` of their own.
+   * @default none
+   */
+  readonly additionalTokenSecretArns?: readonly string[];
+  /**
+   * What becomes of the table, the keys and the logs when the stack is deleted. `DESTROY` also lifts the table's
+   * deletion protection: for throwaway stacks.
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+export interface Settings {
+  readonly secretNamePrefix: string;
+  readonly refreshWindow: Duration;
+  readonly schedule: Duration;
+  readonly timeout: Duration;
+  readonly segments: number;
+  readonly memorySize: number;
+}
+
+/**
+ * Fills in the defaults and refuses what can't work.
+ *
+ * @throws Error that lists every problem, each with the prop and what to change
+ */
+export function resolveProps(props: OAuthTokenRefresherProps): Settings {
+  const settings: Settings = {
+    secretNamePrefix: props.secretNamePrefix ?? 'oauth/',
+    refreshWindow: props.refreshWindow ?? Duration.minutes(5),
+    schedule: props.schedule ?? Duration.minutes(1),
+    timeout: props.timeout ?? Duration.minutes(2),
+    segments: props.segments ?? 1,
+    memorySize: props.memorySize ?? 512,
+  };
+  const problems = [...problemsOf(settings), ...arnProblems(props.additionalTokenSecretArns ?? [])];
+  if (problems.length > 0)
+    throw new Error(
+      `OAuthTokenRefresher can't work like this:\n${problems.map((text) => `  - ${text}`).join('\n')}`,
+    );
+  return settings;
+}
+
+function problemsOf({
+  secretNamePrefix,
+  refreshWindow,
+  schedule,
+  timeout,
+  segments,
+  memorySize,
+}: Settings): string[] {
+  const window = refreshWindow.toSeconds();
+  const every = schedule.toSeconds();
+  const limit = timeout.toSeconds();
+  const checks: readonly (readonly [wrong: boolean, message: string])[] = [
+    [
+      !Token.isUnresolved(secretNamePrefix) && !/^[A-Za-z0-9/_+=.@-]{0,200}\/$/.test(secretNamePrefix),
+      `secretNamePrefix must end with "/" and hold letters, digits and / _ + = . @ - only, such as "oauth/"`,
+    ],
+    [
+      every % 60 !== 0 || every < 60 || every > 86_400,
+      `schedule is ${every} s: EventBridge fires in whole minutes; use 1 minute or a multiple of it, up to a day`,
+    ],
+    [
+      limit < 30 || limit > 900,
+      `timeout is ${limit} s: use 30 s (a token request, a second try and the store need 12) to 900 s (Lambda's limit)`,
+    ],
+    [
+      window < every + limit,
+      `refreshWindow is ${window} s, less than schedule (${every} s) plus timeout (${limit} s): a token could expire between two runs; use a refreshWindow of ${every + limit} s or more, or shorten the others`,
+    ],
+    [
+      !Number.isInteger(segments) || segments < 1 || segments > 48,
+      'segments must be a whole number from 1 to 48: together they share the 48 refreshes a second that Secrets Manager allows',
+    ],
+    [
+      !Number.isInteger(memorySize) || memorySize < 256 || memorySize > 10_240,
+      'memorySize must be a whole number of MB from 256 to 10240',
+    ],
+  ];
+  return checks.filter(([wrong]) => wrong).map(([, message]) => message);
+}
+
+function arnProblems(arns: readonly string[]): string[] {
+  return arns
+    .filter(
+      (arn) =>
+        !Token.isUnresolved(arn) && !/^arn:[^:]+:secretsmanager:[^:*]+:[^:*]+:secret:[^*]+\*?$/.test(arn),
+    )
+    .map(
+      (arn) =>
+        `additionalTokenSecretArns: "${arn}" is not the ARN of a secret, or of all secrets with a prefix`,
+    );
+}
