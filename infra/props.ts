@@ -43,7 +43,7 @@ export interface OAuthTokenRefresherProps {
    * Where the events about accounts go.
    * @default the default event bus
    */
-  readonly eventBus?: IEventBus;
+  readonly eventBus?: Pick<IEventBus, 'eventBusName' | 'grantPutEventsTo'>;
   /**
    * The customer key that the secrets are encrypted with, if they are not under `aws/secretsmanager`.
    */

@@ -35,8 +35,9 @@ export function renderFleet(items: readonly FleetItem[], options: TableOptions):
   const header = ['', 'ACCOUNT', 'PROFILE', 'STATUS', 'REASON', 'ACCESS TOKEN', 'REFRESHED'].map(
     (text): Cell => ({ text, style: 'dim' }),
   );
-  const widths = columnWidths([header, ...rows], width);
-  return [header, ...rows]
+  const table = fitted([header, ...rows], width);
+  const widths = columnWidths(table, width);
+  return table
     .map((row) =>
       row
         .map(({ text, style }, column) => {
@@ -154,16 +155,31 @@ function nameOf({ name, accountId }: FleetItem): string {
   return typeof name === 'string' && name !== '' ? name : accountId;
 }
 
-/** Natural widths; where the line is too long, the widest text columns give way first. */
-function columnWidths(rows: readonly (readonly Cell[])[], width: number): number[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.text.length ?? 0)),
+/** Leaves columns out where the line is too short for all of them: when it was refreshed, then the profile. */
+function fitted(rows: readonly (readonly Cell[])[], width: number): readonly (readonly Cell[])[] {
+  const without = (column: number) => rows.map((row) => row.filter((_, index) => index !== column));
+  const columns = rows[0]?.length ?? 0;
+  const shortest = lineWidth(
+    naturalWidths(rows).map((one, column) => (column === 1 || column === 2 ? Math.min(one, 12) : one)),
   );
-  const total = () => widths.reduce((sum, one) => sum + one + 2, -2);
-  while (total() > width) {
-    const widest = [1, 2, 4].reduce((a, b) => ((widths[b] ?? 0) > (widths[a] ?? 0) ? b : a));
-    if ((widths[widest] ?? 0) <= 8) break;
-    widths[widest] = (widths[widest] ?? 0) - 1;
+  if (shortest <= width || columns < 6) return rows;
+  return fitted(without(columns === 7 ? 6 : 2), width);
+}
+
+function naturalWidths(rows: readonly (readonly Cell[])[]): number[] {
+  return (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.text.length ?? 0)));
+}
+
+function lineWidth(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one + 2, -2);
+}
+
+/** Natural widths; where the line is too long, names and then everything else in words give way. */
+function columnWidths(rows: readonly (readonly Cell[])[], width: number): number[] {
+  const widths = naturalWidths(rows);
+  for (const column of [1, 2, 3, 4]) {
+    const tooMuch = Math.max(0, lineWidth(widths) - width);
+    widths[column] = Math.max(8, (widths[column] ?? 0) - tooMuch);
   }
   return widths;
 }

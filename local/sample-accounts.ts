@@ -33,8 +33,8 @@ export async function writeSampleProfiles(clients: LocalClients, server: Authori
   const crm = profiles.crm as object;
   profiles['crm-wrong-secret'] = { ...crm, client_secret: 'not-the-secret' };
   profiles['crm-misspelt'] = { ...crm, client_ident: 'crm' };
-  profiles['down-for-maintenance'] = { ...crm, token_endpoint: `${server.origin}/broken/unavailable/token` };
-  profiles['answers-html'] = { ...crm, token_endpoint: `${server.origin}/broken/html/token` };
+  profiles['crm-down'] = { ...crm, token_endpoint: `${server.origin}/broken/unavailable/token` };
+  profiles['crm-html'] = { ...crm, token_endpoint: `${server.origin}/broken/html/token` };
   for (const [name, profile] of Object.entries(profiles))
     await clients.putSecret(`oauth/profiles/${name}`, JSON.stringify(profile));
 }
@@ -162,8 +162,8 @@ export async function createSampleAccounts(
 
   // These fail, and are tried again.
   for (const [accountId, name, oauthProfile] of [
-    ['crm-vehement', 'Vehement CRM', 'down-for-maintenance'],
-    ['crm-massive', 'Massive CRM', 'answers-html'],
+    ['crm-vehement', 'Vehement CRM', 'crm-down'],
+    ['crm-massive', 'Massive CRM', 'crm-html'],
     ['crm-virtucon', 'Virtucon CRM', 'crm-wrong-secret'],
   ] as const)
     await account({ accountId, name, oauthProfile }, await withRefreshTokenOnly('crm', accountId));

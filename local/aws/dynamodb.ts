@@ -11,7 +11,10 @@ export interface Dynamodb {
   close(): Promise<void>;
 }
 
-/** Opens DynamoDB on `dynamodb/` in the directory, or in memory. Tables are there as soon as they are made. */
+/**
+ * Opens DynamoDB on `dynamodb/` in the directory, or in memory. As in AWS, a new table is CREATING when CreateTable
+ * answers, if only for a moment: wait for it.
+ */
 export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
   const path = dataDirectory === undefined ? undefined : join(dataDirectory, 'dynamodb');
   if (path !== undefined) mkdirSync(path, { recursive: true });

@@ -1,3 +1,4 @@
+import { CreateTableCommand, type DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 
 /** The AWS endpoint that contract tests talk to. */
@@ -26,4 +27,17 @@ export function clientSettings(url: string) {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 1,
   };
+}
+
+/** Makes a table with the key of the accounts table, and waits until it is there. */
+export async function createAccountsTable(client: DynamoDBClient, TableName: string): Promise<void> {
+  await client.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
+    }),
+  );
+  await waitUntilTableExists({ client, maxWaitTime: 30, minDelay: 0.01, maxDelay: 0.05 }, { TableName });
 }

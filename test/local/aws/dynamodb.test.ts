@@ -1,10 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  CreateTableCommand,
-  DescribeTableCommand,
-  DynamoDBClient,
-  waitUntilTableExists,
-} from '@aws-sdk/client-dynamodb';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   DynamoDBDocumentClient,
   GetCommand,
@@ -14,7 +9,12 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import {
+  type AwsEndpoint,
+  awsEndpoint,
+  clientSettings,
+  createAccountsTable,
+} from '../../support/aws-endpoint.ts';
 
 let endpoint: AwsEndpoint;
 let dynamodb: DynamoDBClient;
@@ -32,18 +32,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   TableName = `accounts-${randomUUID()}`;
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
-    }),
-  );
-  await waitUntilTableExists(
-    { client: dynamodb, maxWaitTime: 10, minDelay: 0.01, maxDelay: 0.05 },
-    { TableName },
-  );
+  await createAccountsTable(dynamodb, TableName);
 });
 
 const put = (Item: { accountId: string } & Record<string, unknown>) =>

@@ -1,4 +1,4 @@
-import { CreateTableCommand, DynamoDBClient, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateAliasCommand, CreateKeyCommand, KMSClient, ListAliasesCommand } from '@aws-sdk/client-kms';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type FaultCall, type LocalAws, type Service, startLocalAws } from '../../../local/aws/server.ts';
-import { clientSettings } from '../../support/aws-endpoint.ts';
+import { clientSettings, createAccountsTable } from '../../support/aws-endpoint.ts';
 
 const TableName = 'accounts';
 const SecretId = 'oauth/accounts/a';
@@ -44,14 +44,7 @@ beforeEach(async () => {
     events: new EventBridgeClient(settings),
     lambda: new LambdaClient(settings),
   };
-  await clients.dynamodb.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
-    }),
-  );
+  await createAccountsTable(clients.dynamodb, TableName);
   await clients.secretsmanager.send(new CreateSecretCommand({ Name: SecretId }));
   keyId = (await clients.kms.send(new CreateKeyCommand())).KeyMetadata?.KeyId ?? '';
 });

@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import {
   CreateAliasCommand,
@@ -22,16 +22,19 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LocalAws, type LocalAwsOptions, startLocalAws } from '../../../local/aws/server.ts';
-import { clientSettings } from '../../support/aws-endpoint.ts';
+import { clientSettings, createAccountsTable } from '../../support/aws-endpoint.ts';
 
 let running: LocalAws[];
 let directory: string;
+let children: ChildProcess[];
 
 beforeEach(() => {
   running = [];
+  children = [];
   directory = mkdtempSync(join(tmpdir(), 'local-aws-'));
 });
 afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
   await Promise.all(running.map((aws) => aws.close()));
   rmSync(directory, { recursive: true });
 });
@@ -194,14 +197,7 @@ describe('what was written', () => {
   /** Writes to each service, and returns a ciphertext. */
   async function write(url: string): Promise<Uint8Array> {
     const { dynamodb, secrets, kms, events } = clientsOf(url);
-    await dynamodb.send(
-      new CreateTableCommand({
-        TableName,
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
-      }),
-    );
+    await createAccountsTable(dynamodb, TableName);
     await dynamodb.send(new PutItemCommand({ TableName, Item: { accountId: { S: 'a' } } }));
     await secrets.send(new CreateSecretCommand({ Name: 'a', SecretString: 'first' }));
     await secrets.send(new PutSecretValueCommand({ SecretId: 'a', SecretString: 'second' }));
@@ -251,6 +247,7 @@ describe('what was written', () => {
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    children.push(child);
     const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
     const ciphertext = await write(url);
     child.kill('SIGKILL');

@@ -86,7 +86,9 @@ describe('CreateSecret', () => {
     const Name = `${randomUUID()}-a1b2c3`;
     const { ARN = '' } = await client.send(new CreateSecretCommand({ Name, SecretString: 'first' }));
     expect(await get(ARN)).toMatchObject({ Name });
-    await expect(get(ARN.slice(0, -7))).rejects.toEqual(error('ResourceNotFoundException'));
+    // moto finds it.
+    if (endpoint.kind === 'local')
+      await expect(get(ARN.slice(0, -7))).rejects.toEqual(error('ResourceNotFoundException'));
   });
 
   test('refuses a name that is taken', async () => {

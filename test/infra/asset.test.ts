@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { buildSync } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../infra/bundling.ts';
+import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
+import { type AwsEndpoint, awsEndpoint } from '../support/aws-endpoint.ts';
+import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+/** The bundle that gets deployed, taken from a synthesized assembly. */
+let assembly: string;
+let bundle: string;
+let aws: AwsEndpoint;
+let provider: StrictProvider;
+let world: World;
+
+beforeAll(async () => {
+  assembly = mkdtempSync(join(tmpdir(), 'assembly-'));
+  const app = new App({ outdir: assembly, analyticsReporting: false });
+  new OAuthTokenRefresherStack(app, 'Test');
+  app.synth();
+  const { files } = JSON.parse(readFileSync(join(assembly, 'Test.assets.json'), 'utf8'));
+  const asset = Object.values<{ source: { path: string; packaging: string } }>(files).find(
+    ({ source }) => source.packaging === 'zip',
+  );
+  bundle = join(assembly, asset?.source.path ?? '', 'index.mjs');
+  aws = await awsEndpoint();
+  provider = await startStrictProvider();
+  world = await createWorld(aws.url);
+  await world.profile('crm', provider.profile);
+});
+
+afterAll(async () => {
+  world.close();
+  await provider.close();
+  await aws.close();
+  rmSync(assembly, { recursive: true });
+});
+
+describe('the bundled asset, in a fresh process', () => {
+  test('refreshes an account', async () => {
+    await world.account({ accountId: 'asset', oauthProfile: 'crm' }, provider.issue('asset'));
+    const fn = world.process({ module: bundle });
+    const invocation = await fn.invoke({});
+    expect(invocation).toMatchObject({ kind: 'returned', payload: { refreshed: 1, failed: 0, invalid: 0 } });
+    expect(provider.accepts('asset', (await world.tokens('asset')).refresh_token)).toBe(true);
+    const lines = fn.takeLog().map((line) => JSON.parse(line));
+    expect(lines.at(-1)).toMatchObject((invocation as { payload: RunResult }).payload);
+  });
+
+  test('names its errors, minified as it is', async () => {
+    const failed = await world.process({ module: bundle }).invoke({ dryrun: true });
+    expect(failed).toMatchObject({ kind: 'failed', errorType: 'InvalidEvent' });
+  });
+
+  test('needs nothing beside itself', () => {
+    const alone = `import(${JSON.stringify(bundle)}).then((m) => console.log(typeof m.handler))`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', alone], {
+      cwd: tmpdir(),
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: 'function\n', stderr: '' });
+  });
+
+  test('is at most 1.2 times as large as the three SDK clients alone', () => {
+    const { outputFiles } = buildSync({
+      stdin: { contents: sdkAlone, resolveDir: projectRoot },
+      bundle: true,
+      minify: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+      target: 'node24',
+      mainFields: ['module', 'main'],
+    });
+    const floor = outputFiles[0]?.contents.byteLength ?? 0;
+    const ratio = statSync(bundle).size / floor;
+    console.log(`bundle ${statSync(bundle).size} B, the three clients alone ${floor} B: ${ratio.toFixed(3)}`);
+    expect(ratio).toBeLessThanOrEqual(1.2);
+  });
+});
+
+const sdkAlone = `
+  import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+  import { DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+  import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+  export const clients = [DynamoDBDocumentClient.from(new DynamoDBClient()), new SecretsManagerClient()];
+  export const commands = [GetCommand, ScanCommand, UpdateCommand, GetSecretValueCommand, PutSecretValueCommand];
+`;

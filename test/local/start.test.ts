@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RunResult } from '../../lambda/run-result.ts';
+import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
+
+const data = mkdtempSync(join(tmpdir(), 'local-'));
+afterAll(() => rmSync(data, { recursive: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a script as a person would, with Ctrl-C once it has said `until`. */
+function runScript(script: string, args: readonly string[], until?: RegExp): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [script, ...args], { env: { PATH: process.env.PATH ?? '' } });
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const)
+      child[stream].on('data', (chunk: Buffer) => {
+        const before = until?.test(said.stdout + said.stderr);
+        said[stream] += chunk;
+        if (!before && until?.test(said.stdout + said.stderr)) child.kill('SIGINT');
+      });
+    child.on('close', (code) => resolve({ code, ...said }));
+  });
+}
+
+const start = (...args: string[]) => runScript('local/start.ts', ['--data', data, '--port', '0', ...args]);
+
+describe('npm start -- --once --json', () => {
+  let first: Ended;
+  beforeAll(async () => {
+    first = await start('--once', '--json');
+  });
+
+  test('exits 0, and its last line is the result', () => {
+    expect(first.code).toBe(0);
+    const result: RunResult = JSON.parse(first.stdout.trim().split('\n').at(-1) ?? '');
+    expect(result.refreshed).toBeGreaterThanOrEqual(3);
+    expect(result.reauthorizationRequired).toBeGreaterThanOrEqual(2);
+  });
+
+  test('a second time refreshes none of the accounts that are now fresh', async () => {
+    const { code, stdout } = await start('--once', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ refreshed: 0, reconciled: 0 });
+  });
+
+  test('leaves tokens in the secrets that the authorization server accepts', async () => {
+    const system = await startLocalSystem({ dataDirectory: data, port: 0, say: () => {} });
+    const items = await system.clients.items();
+    const healthy = items.filter(({ status }) => status === 'healthy').map(({ accountId }) => accountId);
+    expect(healthy.length).toBeGreaterThanOrEqual(6);
+    for (const accountId of healthy) {
+      const SecretId = `oauth/accounts/${accountId}`;
+      const { SecretString } = await system.clients.secrets.send(new GetSecretValueCommand({ SecretId }));
+      const { access_token, refresh_token } = JSON.parse(SecretString ?? '');
+      expect(await system.authorizationServer.isAccessTokenActive(access_token)).toBe(true);
+      expect(await system.authorizationServer.isRefreshTokenLive(refresh_token)).toBe(true);
+    }
+    await system.close();
+  });
+
+  test('has accounts in every status, and every kind of trouble has its reason', async () => {
+    const system = await startLocalSystem({ dataDirectory: data, port: 0, say: () => {} });
+    const items = await system.clients.items();
+    await system.close();
+    const reasons = items.map(({ failure }) => (failure as { reason?: string } | undefined)?.reason);
+    expect(new Set(reasons)).toEqual(
+      new Set([
+        undefined,
+        'account_invalid',
+        'client_rejected',
+        'grant_possibly_lost',
+        'grant_revoked',
+        'malformed_response',
+        'no_refresh_token',
+        'profile_invalid',
+        'profile_missing',
+        'provider_unavailable',
+        'refresh_token_expired',
+        'secret_invalid',
+        'secret_missing',
+      ]),
+    );
+    expect(new Set(items.map(({ status }) => status))).toEqual(
+      new Set([undefined, 'healthy', 'failing', 'reauthorization_required']),
+    );
+  });
+
+  test('writes no token into its logs', async () => {
+    const log = readFileSync(join(data, 'logs', 'function.log'), 'utf8');
+    expect(log).toContain('Refreshing OAuth access token.');
+    const system = await startLocalSystem({ dataDirectory: data, port: 0, say: () => {} });
+    const SecretId = 'oauth/accounts/crm-acme';
+    const { SecretString } = await system.clients.secrets.send(new GetSecretValueCommand({ SecretId }));
+    await system.close();
+    const { access_token, refresh_token } = JSON.parse(SecretString ?? '');
+    for (const secret of [access_token, refresh_token, 'local-secret-of-crm'])
+      expect(log).not.toContain(secret);
+  });
+});
+
+describe('npm start', () => {
+  test('shows the accounts as a table, and ends with Ctrl-C', async () => {
+    const { code, stdout } = await runScript(
+      'local/start.ts',
+      ['--data', data, '--port', '0', '--every', '1s'],
+      /Next run in 1 s/,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/ACCOUNT +PROFILE +STATUS +REASON +ACCESS TOKEN +REFRESHED/);
+    expect(stdout).toMatch(/Tyrell CRM +crm +needs a person +refresh_token_expired/);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  test('uses another port where one is taken, and says so', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const { code, stderr } = await runScript('local/start.ts', [
+      '--data',
+      data,
+      '--port',
+      String(port),
+      '--once',
+    ]);
+    expect({ code, said: stderr.includes(`Port ${port} is taken by another program`) }).toEqual({
+      code: 0,
+      said: true,
+    });
+    await new Promise((resolve) => taken.close(resolve));
+  });
+
+  test('refuses what it does not understand with exit code 2', async () => {
+    const { code, stderr } = await start('--every', 'soon');
+    expect(code).toBe(2);
+    expect(stderr).toContain('--every must be a number of seconds or minutes, such as 10s or 1m');
+  });
+});
+
+describe('while it runs', () => {
+  let system: LocalSystem;
+  beforeAll(async () => {
+    system = await startLocalSystem({ dataDirectory: data, port: 0, say: () => {} });
+  });
+  afterAll(() => system.close());
+
+  const invoke = (...args: string[]) => runScript('cli/invoke.ts', ['--data', data, ...args]);
+
+  test('the function can be invoked by hand', async () => {
+    const { code, stdout } = await invoke('{"dryRun": true}');
+    expect(code).toBe(0);
+    const { accounts } = JSON.parse(stdout) as RunResult;
+    expect(accounts).toContainEqual(
+      expect.objectContaining({ accountId: 'crm-pied-piper', action: 'leave', reason: 'disabled' }),
+    );
+  });
+
+  test.each([
+    ['an event that the function refuses', ['{"dryrun": true}'], 1, 'InvalidEvent: The event can'],
+    ['an event that is not JSON', ['{dryRun}'], 2, 'The event is not JSON.'],
+    ['an event without quotes', ['{', 'dryRun'], 2, 'There is more than one event'],
+  ])('%s ends with a message', async (_, args, code, message) => {
+    const end = await invoke(...args);
+    expect(end.code).toBe(code);
+    expect(end.stderr).toContain(message);
+  });
+
+  test('a second one on the same data is refused by name', async () => {
+    const { code, stderr } = await start('--once');
+    expect(code).toBe(1);
+    expect(stderr).toContain('A local system already runs on this data');
+  });
+});
+
+test('without it, invoking says how to start it', async () => {
+  const { code, stderr } = await runScript('cli/invoke.ts', ['--data', join(data, 'elsewhere')]);
+  expect(code).toBe(1);
+  expect(stderr).toContain('Start it with "npm start"');
+});
