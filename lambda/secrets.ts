@@ -48,6 +48,9 @@ export function profileSecretIdOf(prefix: string, profile: string): string {
   return `${prefix}profiles/${profile}`;
 }
 
+/** A secret has a little over 100 versions at most. */
+const MAX_VERSION_PAGES = 3;
+
 /**
  * @param client for reads; its own retries apply
  * @param writer for writes; must try once only, since each further try is decided with the deadline in view
@@ -77,22 +80,19 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       }
     },
     versionDates: async (SecretId) => {
+      const dates: number[] = [];
+      const IncludeDeprecated = true;
+      let NextToken: string | undefined;
       try {
-        const dates: number[] = [];
-        let NextToken: string | undefined;
-        do {
-          const page = await client.send(
-            new ListSecretVersionIdsCommand({
-              SecretId,
-              IncludeDeprecated: true,
-              MaxResults: 100,
-              NextToken,
-            }),
+        for (let page = 0; page < MAX_VERSION_PAGES; page++) {
+          const answer = await client.send(
+            new ListSecretVersionIdsCommand({ SecretId, IncludeDeprecated, MaxResults: 100, NextToken }),
           );
-          for (const { CreatedDate } of page.Versions ?? [])
+          for (const { CreatedDate } of answer.Versions ?? [])
             if (CreatedDate !== undefined) dates.push(CreatedDate.getTime() / 1000);
-          NextToken = page.NextToken;
-        } while (NextToken !== undefined);
+          NextToken = answer.NextToken;
+          if (NextToken === undefined) break;
+        }
         return dates;
       } catch {
         return undefined;

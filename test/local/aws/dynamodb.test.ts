@@ -8,24 +8,14 @@ import {
   ScanCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import {
-  type AwsEndpoint,
-  awsEndpoint,
-  clientSettings,
-  createAccountsTable,
-} from '../../support/aws-endpoint.ts';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { awsEndpoint, clientSettings, createAccountsTable } from '../../support/aws-endpoint.ts';
 
-let endpoint: AwsEndpoint;
-let dynamodb: DynamoDBClient;
-let client: DynamoDBDocumentClient;
+const endpoint = await awsEndpoint();
+const dynamodb = new DynamoDBClient(clientSettings(endpoint.url));
+const client = DynamoDBDocumentClient.from(dynamodb);
 let TableName: string;
 
-beforeAll(async () => {
-  endpoint = await awsEndpoint();
-  dynamodb = new DynamoDBClient(clientSettings(endpoint.url));
-  client = DynamoDBDocumentClient.from(dynamodb);
-});
 afterAll(async () => {
   dynamodb.destroy();
   await endpoint.close();

@@ -1,15 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { afterAll, expect, test } from 'vitest';
+import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
 
-let endpoint: AwsEndpoint;
-let client: EventBridgeClient;
+const endpoint = await awsEndpoint();
+const client = new EventBridgeClient(clientSettings(endpoint.url));
 
-beforeAll(async () => {
-  endpoint = await awsEndpoint();
-  client = new EventBridgeClient(clientSettings(endpoint.url));
-});
 afterAll(async () => {
   client.destroy();
   await endpoint.close();

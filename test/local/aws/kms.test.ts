@@ -9,16 +9,12 @@ import {
   ListAliasesCommand,
   paginateListAliases,
 } from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { afterAll, expect, test } from 'vitest';
+import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
 
-let endpoint: AwsEndpoint;
-let client: KMSClient;
+const endpoint = await awsEndpoint();
+const client = new KMSClient(clientSettings(endpoint.url));
 
-beforeAll(async () => {
-  endpoint = await awsEndpoint();
-  client = new KMSClient(clientSettings(endpoint.url));
-});
 afterAll(async () => {
   client.destroy();
   await endpoint.close();
