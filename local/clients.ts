@@ -3,6 +3,7 @@ import {
   DescribeTableCommand,
   DynamoDBClient,
   ResourceNotFoundException,
+  waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { CreateAliasCommand, CreateKeyCommand, DescribeKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import {
@@ -99,6 +100,10 @@ export async function provision({ table, tableName, kms }: LocalClients): Promis
         AttributeDefinitions: [{ AttributeName: 'accountId', AttributeType: 'S' }],
         KeySchema: [{ AttributeName: 'accountId', KeyType: 'HASH' }],
       }),
+    );
+    await waitUntilTableExists(
+      { client: table, maxWaitTime: 30, minDelay: 0.01, maxDelay: 0.05 },
+      { TableName: tableName },
     );
     return 'new';
   }

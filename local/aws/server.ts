@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { HOST, listen } from '../listen.ts';
 import { AwsError } from './aws-error.ts';
 import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultRule, performWith, type Service } from './faults.ts';
@@ -44,12 +44,6 @@ export interface LocalAwsOptions extends ServicesOptions {
   readonly logFile?: string;
 }
 
-/** The port is taken. `code` is `PORT_IN_USE`. */
-export class PortInUseError extends Error {
-  readonly code = 'PORT_IN_USE';
-}
-
-const HOST = '127.0.0.1';
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 const MAX_CALL_RECORDS = 10_000;
 const SERVICES: Readonly<Record<string, Service>> = {
@@ -139,21 +133,6 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
       return closed;
     },
   };
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new PortInUseError(
-              `Port ${port} on ${HOST} is in use. Stop what listens there, or choose another port.`,
-            )
-          : error,
-      ),
-    );
-    server.listen(port, HOST, () => resolve((server.address() as AddressInfo).port));
-  });
 }
 
 function openServicesOf(server: Server, options: ServicesOptions) {
