@@ -1,5 +1,7 @@
 import { awsFailure, isHopeless } from './aws-error.ts';
 import type { Edges } from './edges.ts';
+import type { EscrowVault } from './escrow.ts';
+import { secondsOf } from './ports.ts';
 
 export interface KeepTokens {
   readonly accountId: string;
@@ -22,7 +24,7 @@ export type Kept =
 type KeepEdges = Pick<Edges, 'secrets' | 'table' | 'vault' | 'spending' | 'clock' | 'log' | 'count'>;
 
 const TRY_TIMEOUT = 5_000;
-/** A store that has failed for so long is helped by escrow first, and goes on afterwards. */
+/** A store that is not done by then is helped by escrow, and goes on beside it. */
 const ESCROW_AFTER = 2_000;
 /** Left at the end for recording what happened. */
 const RESERVE = 1_000;
@@ -31,54 +33,72 @@ const RESERVE = 1_000;
  * Makes what the provider just issued durable, whatever it takes, until the deadline: in the token secret, or, while
  * that can't be written, in escrow in the account's own item. Never throws.
  *
- * Escrow does not wait for the deadline: while the store is being tried again, the process can die with the only
- * copy of a refresh token.
+ * Escrow begins at the first try that fails for another reason than throttling, or after two seconds: while the store
+ * is being tried again, the process can die with the only copy of a refresh token.
  */
 export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Kept> {
-  const { secrets, spending, clock, log } = edges;
-  const begun = clock.now();
+  const { secrets, spending, clock, log, count } = edges;
+  const escrow = createEscrowing(what, edges);
   const timeLeft = () => what.deadline - RESERVE - clock.now();
-  let escrowed = false;
+  let stored = false;
+  clock.sleep(ESCROW_AFTER).then(() => {
+    if (!stored) escrow.begin();
+  });
   let code = 'OUT_OF_TIME';
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
     const timeout = Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()));
     const put = await secrets.put(what.secretId, what.text, what.attemptId, timeout);
     if (put.kind === 'stored') {
+      stored = true;
       if (tries > 1) spending.storeWorks();
+      await escrow.settled();
       return { kind: 'stored' };
     }
     code = put.failure.code;
-    const hopeless = isHopeless(put.failure);
-    if (put.failure.kind === 'throttled') edges.count('storesThrottled');
+    if (put.failure.kind === 'throttled') count('storesThrottled');
     else {
       spending.storeFailed();
+      escrow.begin();
       log.warn('Token set could not be stored yet.', { accountId: what.accountId, awsError: code, tries });
     }
-    if (!escrowed && (hopeless || clock.now() - begun >= ESCROW_AFTER))
-      escrowed = await tryEscrow(what, edges);
-    const nothingToLose = escrowed || what.refreshToken === undefined;
-    if (hopeless && nothingToLose) break;
+    if (isHopeless(put.failure) && (what.refreshToken === undefined || (await escrow.settled()))) break;
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
-  if (!escrowed) escrowed = await tryEscrow(what, edges);
-  return { kind: escrowed ? 'escrowed' : 'lost', code };
+  escrow.begin();
+  return { kind: (await escrow.settled()) ? 'escrowed' : 'lost', code };
 }
 
-async function tryEscrow(what: KeepTokens, { vault, table, clock, log, count }: KeepEdges): Promise<boolean> {
+interface Escrowing {
+  /** Puts the refresh token into escrow, unless it is there, or on its way there, or there is none at stake. */
+  begin(): void;
+  /** Whether it is there, once what was begun has ended. */
+  settled(): Promise<boolean>;
+}
+
+function createEscrowing(what: KeepTokens, { vault, table, clock, log, count }: KeepEdges): Escrowing {
   const { accountId, refreshToken, baseVersionId, attemptId } = what;
-  if (vault === undefined || refreshToken === undefined) return false;
-  try {
-    const ciphertext = await vault.seal(accountId, { refreshToken, baseVersionId });
-    await table.putEscrow(accountId, { ciphertext, attemptId, at: Math.floor(clock.now() / 1000) });
-    count('escrowed');
-    return true;
-  } catch (error) {
-    log.error('Refresh token could not be put into escrow yet.', {
-      accountId,
-      awsError: awsFailure(error).code,
-    });
-    return false;
-  }
+  let current: Promise<boolean> | undefined;
+  const attempt = async (token: string, { seal }: EscrowVault) => {
+    try {
+      const ciphertext = await seal(accountId, { refreshToken: token, baseVersionId });
+      await table.putEscrow(accountId, { ciphertext, attemptId, at: secondsOf(clock) });
+      count('escrowed');
+      return true;
+    } catch (error) {
+      log.error('Refresh token could not be put into escrow yet.', {
+        accountId,
+        awsError: awsFailure(error).code,
+      });
+      current = undefined;
+      return false;
+    }
+  };
+  return {
+    begin: () => {
+      if (vault !== undefined && refreshToken !== undefined) current ??= attempt(refreshToken, vault);
+    },
+    settled: async () => (await current) ?? false,
+  };
 }
 
 /** Milliseconds before the next try: 100, doubling to 2 s, half of it at random so that runs don't march in step. */

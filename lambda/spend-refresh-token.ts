@@ -116,7 +116,7 @@ async function attempt(
     profile,
     account,
     refreshToken: held.refreshToken,
-    timeoutMilliseconds: Math.min(EXCHANGE_TIMEOUT, (left - STORE_TIME) / (answerLost ? 1 : 2)),
+    timeoutMilliseconds: Math.min(EXCHANGE_TIMEOUT, Math.floor((left - STORE_TIME) / (answerLost ? 1 : 2))),
   });
   const now = secondsOf(clock);
   const answer = understood(exchange, profile, held, now);

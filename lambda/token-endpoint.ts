@@ -129,6 +129,10 @@ function failed(error: unknown): Exchange {
     return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');
   if (error instanceof RequestFailed && error.sent === 'maybe')
     return { kind: 'unanswered', detail: `The provider did not answer (${error.code})` };
-  const code = error instanceof RequestFailed ? error.code : 'REQUEST_NOT_MADE';
+  // Anything else is a fault of ours; its name alone is told, as a message can quote what was to be sent.
+  const code =
+    error instanceof RequestFailed
+      ? error.code
+      : `REQUEST_NOT_MADE, ${error instanceof Error ? error.name : 'unknown'}`;
   return unsent('provider_unavailable', `The provider could not be reached (${code})`);
 }

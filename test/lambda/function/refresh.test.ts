@@ -277,6 +277,12 @@ describe('a run', () => {
     expect(said).toMatch(message);
   });
 
+  test.each([13_001, 15_000, 17_003])('of %i ms has time for one account', async (time) => {
+    const accountId = `short-run-${time}`;
+    await world.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
+    expect(await world.run({ accountIds: [accountId] }, time)).toMatchObject({ refreshed: 1 });
+  });
+
   test('with little time left takes no account and says so', async () => {
     await world.account({ accountId: 'late', oauthProfile: 'crm' }, provider.issue('late'));
     const result = await world.run({ accountIds: ['late'] }, 5_000);
