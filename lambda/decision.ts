@@ -61,6 +61,28 @@ export function decideTokenSet(tokenSet: TokenSet, account: Account, input: Deci
   return { action: 'exchange', refreshToken: tokenSet.refresh_token };
 }
 
+/** Seconds for which a read of a secret may still give what stood there before the last store. */
+const STALE_READS_FOR = 120;
+/** Seconds by which Secrets Manager's clock and the function's may differ without a version looking older than it is. */
+const CLOCK_TOLERANCE = 2;
+
+/**
+ * Secrets Manager is eventually consistent: a read soon after a store can still give the version before it, with a
+ * refresh token that is spent. The item, leased by a consistent write, knows when the last token set was obtained.
+ *
+ * @param createdAt when the version that was read was written, seconds since the epoch
+ */
+export function isStaleRead(
+  { obtained_at }: TokenSet,
+  createdAt: number | undefined,
+  { lastRefreshedAt }: Account,
+  now: number,
+): boolean {
+  if (obtained_at === undefined || createdAt === undefined || lastRefreshedAt === undefined) return false;
+  const older = obtained_at < lastRefreshedAt && createdAt < lastRefreshedAt - CLOCK_TOLERANCE;
+  return older && now - lastRefreshedAt < STALE_READS_FOR;
+}
+
 /** Secrets Manager keeps about 100 versions of a secret and removes none younger than a day. */
 export const VERSIONS_PER_DAY = 96;
 const DAY = 86_400;

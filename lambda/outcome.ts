@@ -149,22 +149,38 @@ export function backOff(reason: Reason, count: number): number {
   return Math.min(FIRST_BACK_OFF * 2 ** Math.min(count - 1, 10), limit);
 }
 
+/** What a doubt is judged by: the token set, and the version of the secret that it is. */
+export interface ReadVersion {
+  readonly tokenSet: TokenSet;
+  readonly version: { readonly versionId: string; readonly createdAt: number | undefined };
+}
+
 /**
  * Since when an answer for the refresh token now in the secret may have been lost, or undefined.
  *
  * An expired lease that was never given back means that a run died holding it. If its attempt is the version that
- * the secret holds, it had stored what it got; otherwise it may have died between the provider's answer and the
- * store. A token set that is newer than the doubt ends the doubt: somebody obtained it since.
+ * the secret holds, it had stored what it got; if the provider had called this very refresh token dead before, there
+ * was nothing to lose; otherwise it may have died between the provider's answer and the store. A token set that is
+ * newer than the doubt ends the doubt: somebody obtained it since.
  *
  * @param read absent where the secret could not be read: then a doubt stays
  */
-export function ambiguousSince(
-  { lease, failure, escrow }: Account,
-  read?: { readonly tokenSet: TokenSet; readonly version: { readonly versionId: string } },
-): number | undefined {
+export function ambiguousSince(account: Account, read?: ReadVersion): number | undefined {
+  const { lease, failure, escrow } = account;
   // What the dead attempt obtained was kept after all, in the secret or in escrow.
   const kept = lease !== undefined && [read?.version.versionId, escrow?.attemptId].includes(lease.owner);
-  const since = failure?.ambiguousSince ?? (kept ? undefined : lease?.expiresAt);
+  const harmless = kept || wasDeadBefore(account, read);
+  const since = failure?.ambiguousSince ?? (harmless ? undefined : lease?.expiresAt);
   const obtainedAt = read?.tokenSet.obtained_at;
   return since !== undefined && obtainedAt !== undefined && obtainedAt > since ? undefined : since;
+}
+
+/** Seconds between a version and a failure before the failure surely speaks of that version. */
+const SURELY_BEFORE = 60;
+
+function wasDeadBefore({ failure }: Account, read: ReadVersion | undefined): boolean {
+  const createdAt = read?.version.createdAt;
+  return (
+    failure?.reason === 'grant_revoked' && createdAt !== undefined && createdAt + SURELY_BEFORE < failure.at
+  );
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Account, labelOf } from './account.ts';
 import type { Changes } from './accounts-table.ts';
-import { decideTokenSet, isShortLived, roomForVersion } from './decision.ts';
+import { decideTokenSet, isShortLived, isStaleRead, roomForVersion } from './decision.ts';
 import type { Edges } from './edges.ts';
 import { keepTokens } from './keep-tokens.ts';
 import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
@@ -52,6 +52,8 @@ async function visitLeased(visit: Visit, attemptId: string, edges: Edges): Promi
   const secretId = tokenSecretIdOf(visit.secretNamePrefix, account);
   const read = await readTokenSet(secretId, edges.secrets);
   if (read.kind === 'trouble') return { ...read, ambiguousSince: ambiguousSince(account) };
+  if (isStaleRead(read.tokenSet, read.version.createdAt, account, visit.input.now))
+    return { kind: 'deferred', reason: 'store_unavailable', escrowSettled: false };
   const settled = await settleEscrow(visit, secretId, read, edges);
   if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account) };
   const { tokenSet, version } = settled;
@@ -107,7 +109,7 @@ async function settleEscrow(
   const kept = await keepTokens(move, edges);
   if (kept.kind !== 'stored') return unsettled(`the token secret can't be written (${kept.code})`);
   edges.log.info('Refresh token moved from escrow into the token secret.', { accountId });
-  return { kind: 'read', tokenSet, version: { text, versionId: attemptId } };
+  return { kind: 'read', tokenSet, version: { text, versionId: attemptId, createdAt: undefined } };
 }
 
 function unsettled(why: string): Trouble {

@@ -10,6 +10,8 @@ import { type AwsFailure, awsFailure } from './aws-error.ts';
 export interface SecretVersion {
   readonly text: string | undefined;
   readonly versionId: string;
+  /** When it was written, seconds since the epoch; undefined where the service does not say. */
+  readonly createdAt: number | undefined;
 }
 
 export type ReadSecret =
@@ -60,7 +62,9 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
     read: async (SecretId, VersionStage = 'AWSCURRENT') => {
       try {
         const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage }));
-        return { kind: 'found', secret: { text: answer.SecretString, versionId: answer.VersionId ?? '' } };
+        const { SecretString: text, VersionId: versionId = '', CreatedDate } = answer;
+        const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
+        return { kind: 'found', secret: { text, versionId, createdAt } };
       } catch (error) {
         const failure = awsFailure(error);
         // A secret that waits for its deletion is answered with InvalidRequestException.

@@ -5,6 +5,7 @@ import {
   type Rotation,
   type StrictProvider,
   startStrictProvider,
+  type TokenRequest,
 } from '../support/strict-provider.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -23,18 +24,39 @@ export interface Trial {
 
 /**
  * - `plain`: nothing else is wrong.
+ * - `by_hand`: the run is asked for this one account.
+ * - `discovered`: the profile names an issuer, and the endpoint is found from its metadata.
+ * - `short_lived`: the access token lives ten minutes, so that the secret's versions are counted first.
+ * - `client_changed`: the profile has a new client secret that the provider does not know yet.
+ * - `answer_lost`: the first answer to the token request does not come.
  * - `store_fails`: Secrets Manager refuses to write for the first three seconds, so that escrow is used.
  * - `in_escrow`: it refused for the whole run before, so that a refresh token is in escrow.
  * - `revoked`: the provider has revoked the grant, and a run before has heard so once.
  */
-export type Setting = 'plain' | 'store_fails' | 'in_escrow' | 'revoked';
+export type Setting =
+  | 'plain'
+  | 'by_hand'
+  | 'discovered'
+  | 'short_lived'
+  | 'client_changed'
+  | 'answer_lost'
+  | 'store_fails'
+  | 'in_escrow'
+  | 'revoked';
 
 export type ProtocolCall =
   | 'scan'
+  | 'get'
   | 'read profile'
+  | 'read profile again'
+  | 'read previous profile'
   | 'lease'
   | 're-read'
+  | 're-read again'
+  | 'list versions'
+  | 'discover'
   | 'exchange'
+  | 'exchange again'
   | 'store'
   | 'seal'
   | 'put escrow'
@@ -69,36 +91,59 @@ const TIME = 17_000;
 const STEP = 120;
 const RECOVERY_RUNS = 3;
 
-/** Carries out one trial, and compares the provider's truth with the stored secret. */
-export async function carryOut(trial: Trial): Promise<Verdict> {
+/**
+ * Carries out one trial, and compares the provider's truth with the stored secret.
+ *
+ * @param module the function's bundle
+ */
+export async function carryOut(trial: Trial, module: string): Promise<Verdict> {
   let offset = 0;
   const now = () => Date.now() + offset * 1000;
   const aws = await startLocalAws({ now });
-  const provider = await startStrictProvider({ rotation: trial.rotation, graceSeconds: 900, now });
+  const provider = await startStrictProvider({
+    rotation: trial.rotation,
+    graceSeconds: 900,
+    accessTokenSeconds: trial.setting === 'short_lived' ? 600 : 3600,
+    now,
+  });
   const world = await createWorld(aws.url);
+  const event = trial.setting === 'by_hand' ? { accountIds: [ACCOUNT] } : {};
   try {
-    await world.profile('crm', provider.profile);
+    await writeProfile(trial.setting, world, provider);
     await world.account({ accountId: ACCOUNT, oauthProfile: 'crm' }, provider.issue(ACCOUNT));
     const runs = async (timeout?: number) => {
       offset += STEP;
-      await world.process({ clockOffsetSeconds: offset }).invoke({}, timeout);
+      await world.process({ module, clockOffsetSeconds: offset }).invoke(event, timeout);
     };
     await prepare(trial.setting, aws, provider, () => runs(TIME));
-    const faulty = world.process({ clockOffsetSeconds: offset });
-    const kill = () => faulty.kill();
-    aws.inject(awsRule(trial, kill));
-    provider.inject(providerRule(trial, kill));
-    await faulty.invoke({}, TIME);
+    offset += STEP;
+    const faulty = world.process({ module, clockOffsetSeconds: offset });
+    const faults = createFaults(trial, () => faulty.kill());
+    aws.inject(faults.atAws);
+    provider.inject(faults.atProvider);
+    await faulty.invoke(event, TIME);
     aws.inject(undefined);
     provider.inject(undefined);
     faulty.kill();
     for (let run = 0; run < RECOVERY_RUNS; run++) await runs();
+    if (!faults.happened()) return { end: 'unexplained', spentTwice: false, why: 'the call was never made' };
     return await judge(trial, world, aws, provider);
   } finally {
     world.close();
     await provider.close();
     await aws.close();
   }
+}
+
+async function writeProfile(setting: Setting, world: World, provider: StrictProvider) {
+  const { token_endpoint, ...client } = provider.profile;
+  const discovered = setting === 'discovered';
+  await world.profile('crm', {
+    ...client,
+    ...(discovered ? { issuer: provider.origin } : { token_endpoint }),
+  });
+  if (setting === 'client_changed')
+    await world.profile('crm', { ...provider.profile, client_secret: 'not known there yet' });
 }
 
 async function prepare(setting: Setting, aws: LocalAws, provider: StrictProvider, run: () => Promise<void>) {
@@ -117,14 +162,25 @@ const outage = { kind: 'error', status: 500, type: 'InternalServiceError', messa
 const STORE_FAILS_FOR = 3_000;
 const THROTTLED_CALLS = 3;
 
-/** Tells the calls of the protocol apart by what they ask for. */
-export function callOf({ service, operation, input }: FaultCall): ProtocolCall | undefined {
-  const { SecretId = '', UpdateExpression = '', ClientRequestToken = '' } = input as Record<string, string>;
+/** Tells the calls to AWS apart by what they ask for, and by what was asked for before. */
+function callOf({ operation, input }: FaultCall, asked: ReadonlySet<ProtocolCall>): ProtocolCall | undefined {
+  const {
+    SecretId = '',
+    VersionStage,
+    UpdateExpression = '',
+    ClientRequestToken = '',
+  } = input as Record<string, string>;
   switch (operation) {
     case 'Scan':
       return 'scan';
+    case 'GetItem':
+      return 'get';
     case 'GetSecretValue':
-      return SecretId.includes('/profiles/') ? 'read profile' : 're-read';
+      if (!SecretId.includes('/profiles/')) return asked.has('exchange') ? 're-read again' : 're-read';
+      if (VersionStage === 'AWSPREVIOUS') return 'read previous profile';
+      return asked.has('exchange') ? 'read profile again' : 'read profile';
+    case 'ListSecretVersionIds':
+      return 'list versions';
     case 'PutSecretValue':
       return ClientRequestToken.startsWith('escrow-') ? 'move escrow' : 'store';
     case 'Encrypt':
@@ -137,15 +193,18 @@ export function callOf({ service, operation, input }: FaultCall): ProtocolCall |
       if (UpdateExpression === 'SET #lease = :lease') return 'lease';
       return UpdateExpression === 'SET #escrow = :escrow' ? 'put escrow' : 'record';
     default:
-      return service === 'dynamodb' ? undefined : undefined;
+      return undefined;
   }
 }
 
-function awsRule({ setting, call, fault }: Trial, kill: () => void): FaultRule {
+/** The faults of the run that goes wrong. */
+function createFaults({ setting, call, fault }: Trial, kill: () => void) {
   const begun = Date.now();
+  const asked = new Set<ProtocolCall>();
   let seen = 0;
-  return (asked) => {
-    const which = callOf(asked);
+  const atAws: FaultRule = (request) => {
+    const which = callOf(request, asked);
+    if (which !== undefined) asked.add(which);
     const failing = setting === 'store_fails' && which === 'store' && Date.now() - begun < STORE_FAILS_FOR;
     if (which !== call) return failing ? outage : undefined;
     seen++;
@@ -166,11 +225,13 @@ function awsRule({ setting, call, fault }: Trial, kill: () => void): FaultRule {
         return { kind: 'drop_answer' };
     }
   };
-}
-
-function providerRule({ call, fault }: Trial, kill: () => void): () => ProviderFault | undefined {
-  return () => {
-    if (call !== 'exchange') return undefined;
+  const atProvider = ({ endpoint }: TokenRequest): ProviderFault | undefined => {
+    const first = !asked.has('exchange');
+    const exchange = setting === 'answer_lost' && !first ? 'exchange again' : 'exchange';
+    const which = endpoint === 'metadata' ? 'discover' : exchange;
+    asked.add(which);
+    if (which !== call) return setting === 'answer_lost' && first ? { kind: 'drop_answer' } : undefined;
+    seen++;
     switch (fault) {
       case 'fails':
         return { kind: 'drop_request' };
@@ -188,6 +249,7 @@ function providerRule({ call, fault }: Trial, kill: () => void): () => ProviderF
         return { kind: 'hang_after' };
     }
   };
+  return { atAws, atProvider, happened: () => seen > 0 };
 }
 
 /**
@@ -196,6 +258,7 @@ function providerRule({ call, fault }: Trial, kill: () => void): () => ProviderF
  */
 export function mayLose({ rotation, setting, call, fault }: Trial): boolean {
   if (rotation !== 'strict') return false;
+  if (setting === 'answer_lost') return true;
   const unheard = call === 'exchange' && ['answer lost', 'hangs', 'killed after'].includes(fault);
   const killed = fault === 'killed before' || fault === 'killed after';
   const diedBeforeKeeping =

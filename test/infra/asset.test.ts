@@ -1,34 +1,24 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
 import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../infra/bundling.ts';
-import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { type AwsEndpoint, awsEndpoint } from '../support/aws-endpoint.ts';
+import { synthesizeBundle } from '../support/function-bundle.ts';
 import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
 import { createWorld, type World } from '../support/world.ts';
 
-/** The bundle that gets deployed, taken from a synthesized assembly. */
-let assembly: string;
+let asset: ReturnType<typeof synthesizeBundle>;
 let bundle: string;
 let aws: AwsEndpoint;
 let provider: StrictProvider;
 let world: World;
 
 beforeAll(async () => {
-  assembly = mkdtempSync(join(tmpdir(), 'assembly-'));
-  const app = new App({ outdir: assembly, analyticsReporting: false });
-  new OAuthTokenRefresherStack(app, 'Test');
-  app.synth();
-  const { files } = JSON.parse(readFileSync(join(assembly, 'Test.assets.json'), 'utf8'));
-  const asset = Object.values<{ source: { path: string; packaging: string } }>(files).find(
-    ({ source }) => source.packaging === 'zip',
-  );
-  bundle = join(assembly, asset?.source.path ?? '', 'index.mjs');
+  asset = synthesizeBundle();
+  bundle = asset.path;
   aws = await awsEndpoint();
   provider = await startStrictProvider();
   world = await createWorld(aws.url);
@@ -39,7 +29,7 @@ afterAll(async () => {
   world.close();
   await provider.close();
   await aws.close();
-  rmSync(assembly, { recursive: true });
+  asset.remove();
 });
 
 describe('the bundled asset, in a fresh process', () => {

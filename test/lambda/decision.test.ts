@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Account } from '../../lambda/account.ts';
-import { decide, decideTokenSet, isShortLived, roomForVersion } from '../../lambda/decision.ts';
+import { decide, decideTokenSet, isShortLived, isStaleRead, roomForVersion } from '../../lambda/decision.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
 import { anAccount, aTokenSet, NOW } from '../support/builders.ts';
 
@@ -199,5 +199,28 @@ describe('the versions of a secret', () => {
   test('with 96 there is room once the oldest of them is a day old', () => {
     const dates = [...Array(96)].map((_, i) => NOW - i * 60);
     expect(roomForVersion(dates, NOW)).toBe(NOW - 95 * 60 + 86_400);
+  });
+});
+
+describe('a token set that was read', () => {
+  const rows: readonly [string, number | undefined, number | undefined, number | undefined, boolean][] = [
+    [
+      'from before the refresh that was just recorded is a stale read',
+      NOW - 3_600,
+      NOW - 3_600,
+      NOW - 5,
+      true,
+    ],
+    ['of the refresh that was just recorded is not', NOW - 5, NOW - 5, NOW - 5, false],
+    ['newer than what was recorded is not', NOW - 1, NOW - 1, NOW - 5, false],
+    ['that was put there since, though it was obtained before, is not', NOW - 3_600, NOW - 1, NOW - 5, false],
+    ['from before a refresh of some time ago is not', NOW - 3_600, NOW - 3_600, NOW - 120, false],
+    ['without a date is what a person put there', undefined, NOW - 3_600, NOW - 5, false],
+    ['for an item that was never refreshed is not', NOW - 3_600, NOW - 3_600, undefined, false],
+    ['of a version of unknown date is not', NOW - 3_600, undefined, NOW - 5, false],
+  ];
+  test.each(rows)('%s', (_, obtainedAt, createdAt, lastRefreshedAt, stale) => {
+    const tokenSet = aTokenSet({ obtained_at: obtainedAt });
+    expect(isStaleRead(tokenSet, createdAt, anAccount({ lastRefreshedAt }), NOW)).toBe(stale);
   });
 });

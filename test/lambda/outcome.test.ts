@@ -173,9 +173,9 @@ describe('the back-off', () => {
 
 describe('a doubt about the refresh token', () => {
   const lease = { owner: 'attempt-1', expiresAt: NOW - 60 };
-  const read = (versionId: string, obtained_at = NOW - 3_600) => ({
+  const read = (versionId: string, obtained_at = NOW - 3_600, createdAt = NOW - 3_600) => ({
     tokenSet: aTokenSet({ obtained_at }),
-    version: { versionId },
+    version: { versionId, createdAt },
   });
   const rows: readonly [string, Partial<Account>, ReturnType<typeof read> | undefined, number | undefined][] =
     [
@@ -199,6 +199,18 @@ describe('a doubt about the refresh token', () => {
         { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
         read('v', NOW - 30),
         undefined,
+      ],
+      [
+        'is not there where the provider had called this refresh token dead before that run',
+        { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+        read('v'),
+        undefined,
+      ],
+      [
+        'is there where a newer token set was spent by a run that died',
+        { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+        read('v', NOW - 500, NOW - 500),
+        NOW - 60,
       ],
       ['stays where the secret can not be read', { lease }, undefined, NOW - 60],
     ];

@@ -41,6 +41,7 @@ export interface OddAnswer {
 }
 
 export interface TokenRequest {
+  readonly endpoint: 'token' | 'metadata';
   readonly accountId: string | undefined;
   /** Of this account, from 1. */
   readonly sequence: number;
@@ -163,13 +164,16 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
     const accountId = owners.get(refreshToken);
     const grant = accountId === undefined ? undefined : grants.get(accountId);
     if (grant !== undefined) grant.requests++;
-    last = { accountId, sequence: grant?.requests ?? 0, headers: request.headers, parameters };
+    const endpoint = request.url?.startsWith('/.well-known/') ? 'metadata' : 'token';
+    last = { endpoint, accountId, sequence: grant?.requests ?? 0, headers: request.headers, parameters };
     const fault = rule?.(last);
     const delay = fault?.kind === 'delay' ? fault.milliseconds : (options.delayMilliseconds?.() ?? 0);
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     if (fault?.kind === 'drop_request') return void request.socket.destroy();
     if (fault?.kind === 'hang_before') return;
     if (fault?.kind === 'answer') return send(response, fault.status, fault.body ?? '', fault.headers);
+    if (endpoint === 'metadata')
+      return send(response, 200, JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` }));
     if (!knowsClient(request, parameters, client))
       return send(response, 401, JSON.stringify({ error: 'invalid_client' }));
     const answer = perform(accountId, refreshToken);

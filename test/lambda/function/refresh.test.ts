@@ -4,6 +4,10 @@ import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
 
+interface Returned {
+  readonly payload: RunResult;
+}
+
 let aws: AwsEndpoint;
 let provider: StrictProvider;
 let world: World;
@@ -96,6 +100,22 @@ describe('a due account', () => {
       access_token: 'a',
       refresh_token: issued.refresh_token,
     });
+  });
+
+  test('of a secret that does not show the last store yet is left to a later run', async () => {
+    const item = {
+      accountId: 'stale',
+      oauthProfile: 'crm',
+      status: 'healthy',
+      lastRefreshedAt: now() + 58,
+      accessTokenExpiresAt: now() + 3_000,
+    };
+    await world.account(item, provider.issue('stale'));
+    const aMinuteLater = world.process({ clockOffsetSeconds: 60 });
+    const { payload } = (await aMinuteLater.invoke({ accountIds: ['stale'], force: true })) as Returned;
+    expect(payload.accounts).toMatchObject([{ action: 'defer', reason: 'store_unavailable' }]);
+    expect(provider.truth('stale').requests).toBe(0);
+    expect(await world.item('stale')).toEqual({ ...item, authenticationType: 'oauth2' });
   });
 
   test('of a secret that is newer than its item is recorded, and nothing is spent', async () => {
