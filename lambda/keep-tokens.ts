@@ -25,7 +25,7 @@ type KeepEdges = Pick<Edges, 'secrets' | 'table' | 'vault' | 'spending' | 'clock
 
 const TRY_TIMEOUT = 5_000;
 /** A store that is not done by then is helped by escrow, and goes on beside it. */
-const ESCROW_AFTER = 2_000;
+const ESCROW_AFTER = 500;
 /** Left at the end for recording what happened. */
 const RESERVE = 1_000;
 
@@ -33,8 +33,8 @@ const RESERVE = 1_000;
  * Makes what the provider just issued durable, whatever it takes, until the deadline: in the token secret, or, while
  * that can't be written, in escrow in the account's own item. Never throws.
  *
- * Escrow begins at the first try that fails for another reason than throttling, or after two seconds: while the store
- * is being tried again, the process can die with the only copy of a refresh token.
+ * Escrow begins at the first try that fails, or after half a second: while the store is being tried again, the process
+ * can die with the only copy of a refresh token.
  */
 export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Kept> {
   const { secrets, spending, clock, log, count } = edges;
@@ -55,10 +55,10 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
       return { kind: 'stored' };
     }
     code = put.failure.code;
+    escrow.begin();
     if (put.failure.kind === 'throttled') count('storesThrottled');
     else {
       spending.storeFailed();
-      escrow.begin();
       log.warn('Token set could not be stored yet.', { accountId: what.accountId, awsError: code, tries });
     }
     if (isHopeless(put.failure) && (what.refreshToken === undefined || (await escrow.settled()))) break;

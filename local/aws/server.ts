@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { HOST, listen } from '../listen.ts';
 import { AwsError } from './aws-error.ts';
 import type { RecordedEvent } from './event-bridge.ts';
-import { type FaultRule, performWith, type Service } from './faults.ts';
+import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
 import { isInvoke } from './lambda-invoke.ts';
 import { type Answer, type AwsRequest, errorAnswer, parseJson, unknownOperation } from './protocol.ts';
 import { openServices, type ServicesOptions } from './services.ts';
@@ -31,6 +31,8 @@ export interface LocalAws {
   putEventsLog(): RecordedEvent[];
   /** From now on this rule decides which call goes wrong; undefined ends it. */
   inject(rule: FaultRule | undefined): void;
+  /** From now on this listener is told each call that was carried out, whether or not its answer goes out. */
+  onEffect(listener: ((call: FaultCall, status: number) => void) | undefined): void;
   /** The last 10,000 calls, oldest first. */
   calls(): CallRecord[];
   /** Resets open connections, finishes what is being written and closes the stores. */
@@ -69,6 +71,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const calls: CallRecord[] = [];
   let sequence = 0;
   let rule: FaultRule | undefined;
+  let effect: ((call: FaultCall, status: number) => void) | undefined;
 
   async function perform(
     request: AwsRequest,
@@ -78,12 +81,15 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     sequence += 1;
     calls.push({ sequence, service, operation, at: now() });
     if (calls.length > MAX_CALL_RECORDS) calls.shift();
-    const fault = rule?.({ service, operation, sequence, input: inputOf(request) });
+    const call = { service, operation, sequence, input: inputOf(request) };
+    const fault = rule?.(call);
     const run = async () => {
       const performing = answerOf(() => services.perform(service, operation, request));
       // An invocation may outlast the endpoint, and uses its stores only by way of requests.
       if (service !== 'lambda') underWay.add(performing);
-      return performing.finally(() => underWay.delete(performing));
+      const answer = await performing.finally(() => underWay.delete(performing));
+      effect?.(call, answer.status);
+      return answer;
     };
     return performWith(fault, service, run, closing.signal);
   }
@@ -126,6 +132,9 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     putEventsLog: () => services.recordedEvents(),
     inject: (next) => {
       rule = next;
+    },
+    onEffect: (listener) => {
+      effect = listener;
     },
     calls: () => [...calls],
     close: () => {

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import PQueue from 'p-queue';
 import { synthesizeBundle } from '../support/function-bundle.ts';
+import { reportCounts } from './counts.ts';
 import { carryOut, FAULT_KINDS, type ProtocolCall, type Setting, type Trial, type Verdict } from './trial.ts';
 
 /**
@@ -63,6 +63,7 @@ await Promise.all(
 if (process.stderr.isTTY) process.stderr.write('\r');
 bundle.remove();
 
+const notDone: Verdict = { end: 'unexplained', spentTwice: false, why: 'the trial was not carried out' };
 const words: Record<Verdict['end'], string> = {
   kept: paint('green', 'kept'.padEnd(13)),
   dead: paint('green', 'told'.padEnd(13)),
@@ -76,14 +77,14 @@ for (const rotation of rotations) {
     if (row.length === 0) continue;
     const name = setting === 'plain' ? call : `${call} (${setting.replaceAll('_', ' ')})`;
     console.log(
-      `${name.padEnd(38)} ${row.map((trial) => words[results.get(trial)?.end ?? 'unexplained']).join(' ')}`,
+      `${name.padEnd(38)} ${row.map((trial) => words[(results.get(trial) ?? notDone).end]).join(' ')}`,
     );
   }
 }
 
 const named = ({ rotation, setting, call, fault }: Trial) =>
   `${rotation}, ${setting.replaceAll('_', ' ')}: ${call} ${fault}`;
-const ends = [...results];
+const ends = trials.map((trial) => [trial, results.get(trial) ?? notDone] as const);
 const lost = ends.filter(([, { end }]) => end === 'lost');
 const spentTwice = ends.filter(([, verdict]) => verdict.spentTwice);
 const unexplained = ends.filter(([, { end }]) => end === 'unexplained');
@@ -96,12 +97,7 @@ for (const [trial, { why }] of unexplained) console.log(`  unexplained: ${named(
 for (const [trial] of spentTwice) console.log(`  spent twice: ${named(trial)}`);
 
 const bad = new Set([...spentTwice, ...unexplained].map(([trial]) => trial)).size;
-const report = process.env.COUNTS_FILE;
-if (report !== undefined)
-  writeFileSync(
-    report,
-    JSON.stringify({ numPassedTests: ends.length - bad, numFailedTests: bad, numFailedTestSuites: 0 }),
-  );
+reportCounts(ends.length - bad, bad);
 console.log(
   `\ncells ${ends.length}, lost ${lost.length}, spent twice ${spentTwice.length}, unexplained ${unexplained.length}`,
 );

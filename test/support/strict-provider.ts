@@ -57,6 +57,8 @@ export interface Truth {
   readonly grants: number;
   /** Of these, how many answers were kept back. */
   readonly answersLost: number;
+  /** What became of the answer with the latest refresh token; `nobody_there`: the client had gone before it. */
+  readonly lastAnswer: 'sent' | 'kept_back' | 'nobody_there';
   /** How often a spent refresh token was presented, grace not counted. */
   readonly reuses: number;
   readonly requests: number;
@@ -99,6 +101,7 @@ interface Grant {
   revokedBecause: Truth['revokedBecause'];
   grants: number;
   answersLost: number;
+  lastAnswer: Truth['lastAnswer'];
   reuses: number;
   requests: number;
 }
@@ -146,6 +149,7 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
       grant.live = newRefreshToken(accountId);
     }
     grant.grants++;
+    grant.lastAnswer = 'sent';
     effect?.(accountId);
     return {
       access_token: token('access'),
@@ -179,12 +183,16 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
     const answer = perform(accountId, refreshToken);
     if (answer === undefined) return send(response, 400, JSON.stringify({ error: 'invalid_grant' }));
     const body = JSON.stringify(answer);
+    if (grant !== undefined && request.socket.destroyed) grant.lastAnswer = 'nobody_there';
     if (fault?.kind === 'odd_body') {
       const odd = fault.make(answer);
       return send(response, odd.status ?? 200, odd.body, odd.headers);
     }
     if (fault?.kind === 'drop_answer' || fault?.kind === 'hang_after' || fault?.kind === 'partial_body') {
-      if (grant !== undefined) grant.answersLost++;
+      if (grant !== undefined) {
+        grant.answersLost++;
+        grant.lastAnswer = 'kept_back';
+      }
       if (fault.kind === 'hang_after') return;
       if (fault.kind === 'drop_answer') return void request.socket.destroy();
       response.writeHead(200, {
@@ -213,6 +221,7 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
         revokedBecause: undefined,
         grants: 0,
         answersLost: 0,
+        lastAnswer: 'sent',
         reuses: 0,
         requests: 0,
       });
@@ -229,9 +238,8 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
     truth: (accountId) => {
       const grant = grants.get(accountId);
       if (grant === undefined) throw new Error(`The provider knows no account ${accountId}.`);
-      const { live, revokedBecause, grants: effects, answersLost, reuses, requests } = grant;
-      const liveRefreshToken = revokedBecause === undefined ? live : undefined;
-      return { liveRefreshToken, revokedBecause, grants: effects, answersLost, reuses, requests };
+      const { live, spent: _, ...rest } = grant;
+      return { ...rest, liveRefreshToken: rest.revokedBecause === undefined ? live : undefined };
     },
     revoke: (accountId) => {
       const grant = grants.get(accountId);
