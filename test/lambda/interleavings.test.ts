@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createModel, MODEL_CALLS, type Model, type Participant } from '../support/model.ts';
+
+/** Runs over one account at once, in every order of their I/O that the scheduler comes upon, with deaths and faults. */
+const participants = (count: number) =>
+  fc.tuple(
+    ...Array.from({ length: count }, (_, i) =>
+      fc.record<Participant>({
+        name: fc.constant(`run ${i + 1}`),
+        force: fc.boolean(),
+        diesAfter: fc.option(fc.nat(24), { nil: undefined }),
+        pace: fc.constantFrom(0, 0, 1, 5, 15),
+        storeIsDown: fc.boolean(),
+        faults: fc.array(
+          fc.record({
+            call: fc.constantFrom(...MODEL_CALLS),
+            outcome: fc.constantFrom('fails' as const, 'answer lost' as const),
+          }),
+          { maxLength: 4 },
+        ),
+      }),
+    ),
+  );
+
+/** Nothing goes wrong any more: later runs, one at a time, until every access token that was good has run out. */
+async function recover(model: Model, idle: () => Promise<void>): Promise<void> {
+  for (const name of ['later', 'later still', 'much later', 'at last', 'in the end']) {
+    model.pass(1_200);
+    model.run({ name, force: false, faults: [] });
+    await idle();
+  }
+}
+
+function expectInvariants({ broken, provider, account, currentRefreshToken, events }: Model): void {
+  expect(broken, 'nothing is spent twice, and nothing is stored over what is newer').toEqual([]);
+  const { status, failure, lease, escrow } = account();
+  expect({ lease, escrow }, 'no lease and no escrow is left behind').toEqual({});
+  if (status === 'healthy') {
+    expect(failure).toBeUndefined();
+    expect(currentRefreshToken(), 'the secret holds the live refresh token').toBe(provider.live());
+    return;
+  }
+  expect(status, 'an account is healthy, or a person knows').toBe('reauthorization_required');
+  expect(failure?.reason).toBe('grant_possibly_lost');
+  expect(provider.lossIsExplained(), 'a grant is lost only with a dead process or a lost answer').toBe(true);
+  expect(events.map(({ type }) => type)).toContain('OAuth Reauthorization Required');
+}
+
+test.each([
+  [2, 3_000],
+  [3, 3_000],
+])('%i runs over one account keep its grant in each of %i orders of their calls', async (count, numRuns) => {
+  const ends = { kept: 0, lost: 0 };
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), participants(count), async (scheduler, runs) => {
+      const model = createModel((label) => scheduler.schedule(Promise.resolve(), label));
+      for (const run of runs) model.run(run);
+      await scheduler.waitIdle();
+      await recover(model, () => scheduler.waitIdle());
+      expectInvariants(model);
+      ends[model.account().status === 'healthy' ? 'kept' : 'lost']++;
+    }),
+    { numRuns },
+  );
+  // Orders that lose nothing, and orders in which a process dies with the grant, were both among them.
+  expect(ends.kept).toBeGreaterThan(numRuns / 4);
+  expect(ends.lost).toBeGreaterThan(0);
+});
