@@ -1,9 +1,15 @@
-import { createPrivateKey, type JsonWebKeyInput, type KeyObject, type webcrypto } from 'node:crypto';
+import {
+  createPrivateKey,
+  type JsonWebKeyInput,
+  type KeyObject,
+  type webcrypto,
+  X509Certificate,
+} from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import type { TlsIdentity } from './https-request.ts';
 import type { Profile } from './profile.ts';
 
-/** The profile's private key can't be used. */
+/** A key or certificate of the profile can't be used. The message names the field. */
 export class InvalidKey extends Error {}
 
 /**
@@ -34,13 +40,28 @@ const basicWithEmptyPassword: oauth.ClientAuth = (_server, client, _body, header
   headers.set('authorization', `Basic ${Buffer.from(`${id}:`).toString('base64')}`);
 };
 
-/** The certificates that a connection to this profile's provider uses. */
+/**
+ * The certificates that a connection to this profile's provider uses (RFC 8705), read once here, so that a wrong one
+ * is named instead of failing somewhere in the handshake.
+ *
+ * @throws InvalidKey where one can't be read, or the key is another certificate's
+ */
 export function tlsIdentity(profile: Profile): TlsIdentity {
-  return {
-    cert: profile.tls_client_certificate,
-    key: profile.tls_client_key,
-    ca: profile.tls_ca_certificate,
-  };
+  const { tls_client_certificate: cert, tls_client_key: key, tls_ca_certificate: ca } = profile;
+  readCertificate('tls_ca_certificate', ca);
+  const certificate = readCertificate('tls_client_certificate', cert);
+  if (key !== undefined && certificate?.checkPrivateKey(readKey('tls_client_key', key)) === false)
+    throw new InvalidKey('tls_client_key: is not the key of tls_client_certificate');
+  return { cert, key, ca };
+}
+
+function readCertificate(field: string, pem: string | undefined): X509Certificate | undefined {
+  if (pem === undefined) return undefined;
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw new InvalidKey(`${field}: can't be read as a certificate in PEM`);
+  }
 }
 
 const importParameters = {
@@ -59,7 +80,7 @@ const usualAlgorithms: Readonly<Record<string, keyof typeof importParameters>> =
 };
 
 function signingKey(profile: Profile): oauth.PrivateKey {
-  const key = readKey(profile.private_key);
+  const key = readKey('private_key', profile.private_key);
   const alg = profile.alg ?? usualAlgorithms[key.asymmetricKeyType ?? ''];
   if (alg === undefined) throw new InvalidKey('private_key: must be an RSA, P-256 or Ed25519 key');
   try {
@@ -71,13 +92,14 @@ function signingKey(profile: Profile): oauth.PrivateKey {
   }
 }
 
-function readKey(source: Profile['private_key']): KeyObject {
+function readKey(field: 'private_key' | 'tls_client_key', source: Profile['private_key']): KeyObject {
   try {
     if (typeof source === 'string') return createPrivateKey(source);
     const input: JsonWebKeyInput = { key: source ?? {}, format: 'jwk' };
     return createPrivateKey(input);
   } catch {
-    throw new InvalidKey("private_key: can't be read as a private key in PEM (PKCS #8) or as a JWK");
+    const orJwk = field === 'private_key' ? ' or as a JWK' : '';
+    throw new InvalidKey(`${field}: can't be read as a private key in PEM (PKCS #8)${orJwk}`);
   }
 }
 

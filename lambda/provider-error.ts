@@ -87,14 +87,22 @@ export function errorAnswer(
     reason,
     detail: clean(describe(answer, error, reason), secrets),
     retryAfter,
-    mayHaveRotated: reason !== 'grant_revoked' && mayHaveRotated(answer, error),
+    mayHaveRotated: mayHaveRotated(answer, error, reason),
   };
 }
 
-/** A gateway's error, a success that can't be read and a cut answer may all follow a rotation. */
-function mayHaveRotated({ status, complete }: HttpAnswer, error: ProviderError | undefined): boolean {
+/**
+ * A gateway's error, a success that can't be read, a cut answer and an error "in the middle of it" may all follow a
+ * rotation. An error that names any other cause was sent instead of one.
+ */
+function mayHaveRotated(
+  { status, complete }: HttpAnswer,
+  error: ProviderError | undefined,
+  reason: Reason,
+): boolean {
+  if (reason === 'grant_revoked') return false;
   if (!complete) return true;
-  if (error !== undefined) return false;
+  if (error !== undefined && reason !== 'provider_unavailable') return false;
   return (status >= 200 && status < 300) || status === 500 || status === 502 || status === 504;
 }
 
@@ -154,13 +162,18 @@ function describe(
  * without anything that looks like a token.
  */
 function clean(text: string, secrets: readonly string[]): string {
-  const known = secrets.filter((secret) => secret.length > 3);
+  const known = secrets.filter((secret) => secret.length > 3).flatMap(formsOf);
   const hidden = known.reduce((rest, secret) => rest.split(secret).join('[redacted]'), text);
   return hidden
     .replace(/(?=[a-z_\-.~+/=%]*[A-Z0-9])[A-Za-z0-9_\-.~+/=%]{24,}/g, '[redacted]')
     .replace(/[^\x20-\x7e’]+/g, ' ')
     .slice(0, 300)
     .trim();
+}
+
+/** A secret as it may be quoted: as it is, URL-encoded, and in Base64. */
+function formsOf(secret: string): readonly string[] {
+  return [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/=+$/, '')];
 }
 
 /** Retry-After as seconds from now: a number, or a date. */

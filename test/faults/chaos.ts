@@ -68,8 +68,11 @@ async function main(): Promise<void> {
   }
   for (const { accountId, why } of of('unexplained')) console.log(`  unexplained: ${accountId}: ${why}`);
   for (const { accountId } of spentTwice) console.log(`  spent twice: ${accountId}`);
-  const bad = new Set([...of('unexplained'), ...spentTwice].map(({ accountId }) => accountId)).size;
+  const leaks = [...storm.diary.leaks, ...JSON.stringify(storm.aws.putEventsLog()).matchAll(/CANARY/g)]
+    .length;
+  const bad = new Set([...of('unexplained'), ...spentTwice].map(({ accountId }) => accountId)).size + leaks;
   reportCounts(verdicts.length - bad, bad);
+  console.log(`tokens in logs and events: ${leaks}`);
   console.log(`seed ${seed}`);
   console.log(
     `cells ${verdicts.length}, lost ${of('lost').length}, spent twice ${spentTwice.length}, unexplained ${of('unexplained').length}`,

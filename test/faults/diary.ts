@@ -17,13 +17,20 @@ export interface Diary {
    * @param at milliseconds since the epoch, by the processes' clock
    */
   spenderDied(accountId: string, at: number): boolean;
+  /** Lines in which a token or secret stands: those of the strict provider all hold this word. */
+  readonly leaks: readonly string[];
 }
+
+const CANARY = 'CANARY';
 
 export function createDiary(): Diary {
   const visits = new Map<string, Visit[]>();
+  const leaks: string[] = [];
   return {
+    leaks,
     read: (process) => {
       for (const line of process.takeLog()) {
+        if (line.includes(CANARY)) leaks.push(line);
         const entry = parsed(line);
         if (typeof entry?.accountId !== 'string') continue;
         const { accountId, message, status, timestamp } = entry;

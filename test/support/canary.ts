@@ -1,0 +1,25 @@
+/** A value that stands in every secret of a test; it changes under URL-encoding, and Base64 hides it. */
+export const CANARY = 'CaNaRy/+~leak';
+
+/** Each form in which the canary can stand in a text: as it is, URL-encoded, and within Base64 at any offset. */
+const forms = [
+  CANARY,
+  encodeURIComponent(CANARY),
+  JSON.stringify(CANARY).slice(1, -1).replaceAll('/', '\\/'),
+  Buffer.from(CANARY).toString('hex'),
+  ...[0, 1, 2].flatMap((offset) => {
+    const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(CANARY)]);
+    // The first and the last characters also depend on what stands beside the canary.
+    const certain = bytes.toString('base64').slice(Math.ceil((offset * 8) / 6), -4);
+    return [certain, certain.replaceAll('+', '-').replaceAll('/', '_')];
+  }),
+];
+
+/** The lines of a text in which the canary stands in any form. */
+export function linesWithCanary(text: string): string[] {
+  const small = text.toLowerCase();
+  if (!forms.some((form) => small.includes(form.toLowerCase()))) return [];
+  return text
+    .split('\n')
+    .filter((line) => forms.some((form) => line.toLowerCase().includes(form.toLowerCase())));
+}
