@@ -50,6 +50,8 @@ async function main(): Promise<void> {
   const verdicts = await Promise.all(
     storm.accountIds.map(async (accountId) => ({ accountId, ...(await judge(accountId, storm)) })),
   );
+  const leaks = [...storm.diary.leaks, ...JSON.stringify(storm.aws.putEventsLog()).matchAll(/CANARY/g)]
+    .length;
   await storm.close();
   bundle.remove();
 
@@ -68,8 +70,6 @@ async function main(): Promise<void> {
   }
   for (const { accountId, why } of of('unexplained')) console.log(`  unexplained: ${accountId}: ${why}`);
   for (const { accountId } of spentTwice) console.log(`  spent twice: ${accountId}`);
-  const leaks = [...storm.diary.leaks, ...JSON.stringify(storm.aws.putEventsLog()).matchAll(/CANARY/g)]
-    .length;
   const bad = new Set([...of('unexplained'), ...spentTwice].map(({ accountId }) => accountId)).size + leaks;
   reportCounts(verdicts.length - bad, bad);
   console.log(`tokens in logs and events: ${leaks}`);
