@@ -20,22 +20,26 @@ interface ProviderError {
   readonly description: string | undefined;
 }
 
-/** The error that a body names (RFC 6749 section 5.2, or where the profile says), whatever the status. */
+/**
+ * The error that a body names (RFC 6749 section 5.2), whatever the status: where the profile says, or else where the
+ * standard says, as many providers have an older and a newer form of it.
+ */
 export function errorOf(response: JsonObject, profile: Profile): ProviderError | undefined {
   const { error: errorPointer, error_description: descriptionPointer } = profile.token_error_fields;
-  const error = errorPointer === undefined ? response.error : at(response, errorPointer);
+  const found = errorPointer === undefined ? undefined : scalar(at(response, errorPointer));
+  const described = descriptionPointer === undefined ? undefined : scalar(at(response, descriptionPointer));
+  const { error } = response;
   const nested = isJsonObject(error) ? error : undefined;
   const code =
+    found ??
     scalar(error) ??
     scalar(nested?.code) ??
     scalar(nested?.type) ??
     scalar(nested?.status) ??
+    described ??
     (response.ok === false || response.success === false ? 'not_ok' : undefined);
   if (code === undefined) return undefined;
-  const description =
-    descriptionPointer === undefined
-      ? (response.error_description ?? nested?.message ?? response.message)
-      : at(response, descriptionPointer);
+  const description = described ?? response.error_description ?? nested?.message ?? response.message;
   return { code, description: scalar(description) };
 }
 
@@ -47,10 +51,20 @@ function scalar(value: unknown): string | undefined {
 /** What the codes of the standards, and the ones that many providers share, mean. */
 const meaningOfCodes: Readonly<Record<string, Reason>> = {
   invalid_grant: 'grant_revoked',
+  bad_refresh_token: 'grant_revoked',
+  invalid_refresh_token: 'grant_revoked',
+  expired_refresh_token: 'grant_revoked',
+  refresh_token_expired: 'grant_revoked',
+  refresh_token_revoked: 'grant_revoked',
   interaction_required: 'grant_revoked',
   login_required: 'grant_revoked',
   consent_required: 'grant_revoked',
   invalid_client: 'client_rejected',
+  invalid_client_id: 'client_rejected',
+  invalid_client_secret: 'client_rejected',
+  bad_client_secret: 'client_rejected',
+  incorrect_client_credentials: 'client_rejected',
+  deleted_client: 'client_rejected',
   unauthorized_client: 'client_rejected',
   access_denied: 'client_rejected',
   invalid_request: 'client_rejected',
@@ -116,12 +130,18 @@ function reasonOf(
   if (names(profile.transient_errors, status, error)) return throttledOrDown;
   if (names(profile.dead_grant_errors, status, error)) return 'grant_revoked';
   if (status === 429) return 'rate_limited';
-  const known = error === undefined ? undefined : meaningOfCodes[error.code.toLowerCase()];
+  const known = error === undefined ? undefined : meaningOf(error.code);
   if (known !== undefined) return known;
   if (status >= 500) return 'provider_unavailable';
   if (saysWhenToRetry && status >= 400) return 'rate_limited';
   if (status === 401 && error === undefined) return 'client_rejected';
   return 'malformed_response';
+}
+
+/** To some providers "Invalid refresh token" and "INVALID-REFRESH-TOKEN" are codes. */
+function meaningOf(code: string): Reason | undefined {
+  const plain = code.toLowerCase().replace(/[\s-]+/g, '_');
+  return Object.hasOwn(meaningOfCodes, plain) ? meaningOfCodes[plain] : undefined;
 }
 
 /** Whether a profile's list of codes names this answer: by code, by `http_<status>`, or within the description. */
