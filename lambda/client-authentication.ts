@@ -27,11 +27,16 @@ export function clientAuthentication(profile: Profile): oauth.ClientAuth {
     case 'none':
       return oauth.None();
     case 'private_key_jwt':
-      return oauth.PrivateKeyJwt(signingKey(profile));
+      return oauth.PrivateKeyJwt(signingKey(profile), { [oauth.modifyAssertion]: nameEdDsa });
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth':
       return oauth.TlsClientAuth();
   }
+}
+
+/** The library signs as "Ed25519" (RFC 9864), a newer name than authorization servers know. */
+function nameEdDsa(header: Record<string, unknown>): void {
+  if (header.alg === 'Ed25519') header.alg = 'EdDSA';
 }
 
 /** Some providers issue no secret and still want Basic; the library refuses an empty one. */

@@ -72,7 +72,7 @@ function isIn(list: BlockList, address: string): boolean {
 }
 
 /** Resolves names as usual, and refuses the forbidden addresses whatever name leads to them. */
-const guardedLookup: LookupFunction = (hostname, options, callback) => {
+export const guardedLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) return callback(error, '');
     if (addresses.some(({ address }) => isIn(forbidden, address)))

@@ -121,12 +121,20 @@ function unsent(reason: Reason, detail: string): Exchange {
   return { kind: 'unsent', reason, detail };
 }
 
+/** What TLS says where a server's certificate can't be verified. */
+const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
+
 function failed(error: unknown): Exchange {
   if (error instanceof MissingParameter) return unsent('account_invalid', error.message);
   if (error instanceof RefusedEndpoint || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
   if (error instanceof RequestFailed && error.code === 'ADDRESS_NOT_ALLOWED')
     return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');
+  if (error instanceof RequestFailed && distrust.test(error.code))
+    return unsent(
+      'provider_unavailable',
+      `The provider's certificate is not trusted (${error.code}); set tls_ca_certificate if its authority is private`,
+    );
   if (error instanceof RequestFailed && error.sent === 'maybe')
     return { kind: 'unanswered', detail: `The provider did not answer (${error.code})` };
   // Anything else is a fault of ours; its name alone is told, as a message can quote what was to be sent.

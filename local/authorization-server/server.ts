@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type ClientMetadata, type Configuration, type InteractionResults } from 'oidc-provider';
 import { HOST, listen } from '../listen.ts';
@@ -45,6 +46,10 @@ export interface AuthorizationServerOptions {
   readonly databaseFile?: string;
   readonly clients: readonly LocalClient[];
   readonly refreshTokenSeconds?: number;
+  /** Serves https, and asks clients for a certificate. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** Further settings of oidc-provider. */
+  readonly settings?: Configuration;
 }
 
 const SCOPE = 'openid offline_access';
@@ -58,9 +63,13 @@ const DAY = 86_400;
 export async function startAuthorizationServer(
   options: AuthorizationServerOptions,
 ): Promise<AuthorizationServer> {
-  const server = createServer({ keepAliveTimeout: 0 });
+  const { tls } = options;
+  const server =
+    tls === undefined
+      ? createServer({ keepAliveTimeout: 0 })
+      : createHttpsServer({ ...tls, keepAliveTimeout: 0, requestCert: true, rejectUnauthorized: false });
   const port = await listen(server, options.port ?? 0);
-  const origin = `http://${HOST}:${port}`;
+  const origin = `${tls === undefined ? 'http' : 'https'}://${HOST}:${port}`;
   const store = openAdapterStore(options.databaseFile);
   const jwks = await store.remember('jwks', async () => ({ keys: await signingKeys() }));
   const cookieKey = await store.remember('cookie-key', async () => randomBytes(32).toString('base64url'));
@@ -117,7 +126,7 @@ async function signingKeys(): Promise<JWK[]> {
 }
 
 function configuration(
-  { clients, refreshTokenSeconds = DAY }: AuthorizationServerOptions,
+  { clients, refreshTokenSeconds = DAY, settings = {} }: AuthorizationServerOptions,
   adapter: ReturnType<typeof openAdapterStore>['adapterOf'],
   jwks: { keys: JWK[] },
   cookieKey: string,
@@ -126,6 +135,7 @@ function configuration(
     clients.map(({ client_id, accessTokenSeconds }) => [client_id, accessTokenSeconds]),
   );
   return {
+    ...settings,
     adapter,
     jwks: jwks as NonNullable<Configuration['jwks']>,
     cookies: { keys: [cookieKey] },
@@ -149,7 +159,8 @@ function configuration(
       deviceFlow: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },
-    },
+      ...settings.features,
+    } as Configuration['features'],
     ttl: {
       AccessToken: (_, __, client) => lifetimes.get(client.clientId) ?? 120,
       RefreshToken: refreshTokenSeconds,

@@ -1,0 +1,278 @@
+import { generateKeyPairSync, type KeyPairKeyObjectResult, X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { exportJWK, type JWK } from 'jose';
+import type { ClientMetadata, Configuration } from 'oidc-provider';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type AuthorizationServer,
+  type LocalClient,
+  startAuthorizationServer,
+} from '../../../local/authorization-server/server.ts';
+import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
+import { createAuthority, selfSigned } from '../../support/certificates.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+/**
+ * Every way in which a client can prove itself, at an authorization server that checks it: oidc-provider over https,
+ * with certificates of an authority that only the profile knows.
+ */
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const ed = generateKeyPairSync('ed25519');
+const pem = (pair: KeyPairKeyObjectResult) =>
+  pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+const jwk = (pair: KeyPairKeyObjectResult) => pair.privateKey.export({ format: 'jwk' }) as object;
+
+const authority = await createAuthority();
+const known = await authority.issue('CN=known');
+const stranger = await authority.issue('CN=stranger');
+const ownCertificate = await selfSigned('CN=self-signed');
+
+interface Case {
+  readonly method: LocalClient['token_endpoint_auth_method'];
+  readonly secret?: string;
+  /** What the server is told about the client. */
+  readonly registered?: LocalClient['metadata'];
+  /** What the profile says beside the client's id. */
+  readonly profile: Readonly<Record<string, unknown>>;
+}
+
+const publicKey = async (
+  pair: KeyPairKeyObjectResult,
+  alg: NonNullable<ClientMetadata['token_endpoint_auth_signing_alg']>,
+) => ({
+  jwks: { keys: [{ ...(await exportJWK(pair.publicKey)), alg, use: 'sig', kid: `key-${alg}` }] },
+  token_endpoint_auth_signing_alg: alg,
+});
+const tlsClient = { tls_client_certificate: known.cert, tls_client_key: known.key };
+
+const cases: Readonly<Record<string, Case>> = {
+  client_secret_basic: {
+    method: 'client_secret_basic',
+    secret: 's3cret',
+    profile: { client_secret: 's3cret' },
+  },
+  'client_secret_basic, with a secret that must be encoded': {
+    method: 'client_secret_basic',
+    secret: 'a:b c%2B+&=~/',
+    profile: { client_secret: 'a:b c%2B+&=~/' },
+  },
+  client_secret_post: {
+    method: 'client_secret_post',
+    secret: 'p&st+',
+    profile: { client_secret: 'p&st+', token_endpoint_auth_method: 'client_secret_post' },
+  },
+  none: { method: 'none', profile: {} },
+  'private_key_jwt, RS256, PEM': {
+    method: 'private_key_jwt',
+    registered: await publicKey(rsa, 'RS256'),
+    profile: { private_key: pem(rsa) },
+  },
+  'private_key_jwt, PS256, JWK': {
+    method: 'private_key_jwt',
+    registered: await publicKey(rsa, 'PS256'),
+    profile: { private_key: jwk(rsa), alg: 'PS256', kid: 'key-PS256' },
+  },
+  'private_key_jwt, ES256, PEM': {
+    method: 'private_key_jwt',
+    registered: await publicKey(ec, 'ES256'),
+    profile: { private_key: pem(ec) },
+  },
+  'private_key_jwt, EdDSA, JWK with a kid of its own': {
+    method: 'private_key_jwt',
+    registered: await publicKey(ed, 'EdDSA'),
+    profile: { private_key: { ...jwk(ed), kid: 'key-EdDSA' } },
+  },
+  tls_client_auth: {
+    method: 'tls_client_auth',
+    registered: { tls_client_auth_subject_dn: 'CN=known' },
+    profile: tlsClient,
+  },
+  self_signed_tls_client_auth: {
+    method: 'self_signed_tls_client_auth',
+    registered: { jwks: { keys: [await certificateJwk(ownCertificate.cert)] } },
+    profile: { tls_client_certificate: ownCertificate.cert, tls_client_key: ownCertificate.key },
+  },
+};
+
+/** A client's certificate as a JWK Set holds it (RFC 8705 section 2.2.2). */
+async function certificateJwk(cert: string): Promise<JWK> {
+  const certificate = new X509Certificate(cert);
+  return { ...(await exportJWK(certificate.publicKey)), x5c: [certificate.raw.toString('base64')] };
+}
+
+const assertions: { claims: Record<string, unknown>; header: Record<string, unknown> }[] = [];
+const peer = (ctx: { socket: unknown }) => ctx.socket as TLSSocket;
+const settings: Configuration = {
+  clientAuthMethods: [
+    'client_secret_basic',
+    'client_secret_post',
+    'none',
+    'private_key_jwt',
+    'tls_client_auth',
+    'self_signed_tls_client_auth',
+  ],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'] },
+  assertJwtClientAuthClaimsAndHeader: async (_, claims, header) => {
+    assertions.push({ claims, header } as (typeof assertions)[number]);
+  },
+  features: {
+    mTLS: {
+      enabled: true,
+      tlsClientAuth: true,
+      selfSignedTlsClientAuth: true,
+      getCertificate: (ctx) => peer(ctx).getPeerX509Certificate(),
+      certificateAuthorized: (ctx) => peer(ctx).authorized,
+      certificateSubjectMatches: (ctx, _, expected) =>
+        peer(ctx).getPeerX509Certificate()?.subject === expected,
+    },
+  },
+};
+
+let aws: AwsEndpoint;
+let server: AuthorizationServer;
+let world: World;
+
+beforeAll(async () => {
+  aws = await awsEndpoint();
+  world = await createWorld(aws.url);
+  server = await startAuthorizationServer({
+    tls: { ...(await authority.issue('CN=server', '127.0.0.1')), ca: authority.cert },
+    settings,
+    clients: Object.entries(cases).map(([client_id, { method, secret, registered = {} }]) => ({
+      client_id,
+      client_secret: secret,
+      token_endpoint_auth_method: method,
+      accessTokenSeconds: 3_600,
+      metadata: registered,
+    })),
+  });
+});
+
+afterAll(async () => {
+  world.close();
+  await server.close();
+  await aws.close();
+});
+
+let made = 0;
+
+/** A grant of this client, refreshed with this profile: what became of it. */
+async function refreshWith(clientId: string, profile: Readonly<Record<string, unknown>>) {
+  const name = `client-${++made}`;
+  await world.profile(name, {
+    client_id: clientId,
+    token_endpoint_auth_method: cases[clientId]?.method,
+    tls_ca_certificate: authority.cert,
+    ...profile,
+  });
+  const before = await server.seedGrant({ clientId, accountId: name });
+  await world.account({ accountId: name, oauthProfile: name }, { refresh_token: before.refresh_token });
+  const { accounts } = await world.run({ accountIds: [name] });
+  const { failure } = (await world.item(name)) as { failure?: { message: string } };
+  return { report: accounts?.[0], message: failure?.message, tokens: await world.tokens(name), before };
+}
+
+describe.each([
+  ['by its endpoint', () => ({ token_endpoint: server.tokenEndpoint })],
+  ['by its issuer', () => ({ issuer: server.issuer })],
+])('a server found %s', (_, where) => {
+  test.each(Object.entries(cases))('accepts %s', async (clientId, { profile }) => {
+    const { report, message, tokens, before } = await refreshWith(clientId, { ...profile, ...where() });
+    expect({ action: report?.action, message }).toEqual({ action: 'refresh', message: undefined });
+    expect(tokens.refresh_token).not.toBe(before.refresh_token);
+    expect(await server.isRefreshTokenLive(String(tokens.refresh_token))).toBe(true);
+    expect(await server.isAccessTokenActive(String(tokens.access_token))).toBe(true);
+  });
+});
+
+test('A signed assertion is about this client, for this server, once, and for a minute', async () => {
+  assertions.length = 0;
+  const clientId = 'private_key_jwt, ES256, PEM';
+  const before = Math.floor(Date.now() / 1000);
+  for (const where of [{ token_endpoint: server.tokenEndpoint }, { issuer: server.issuer }])
+    await refreshWith(clientId, { ...cases[clientId]?.profile, ...where });
+  expect(assertions.map(({ header }) => header.alg)).toEqual(['ES256', 'ES256']);
+  expect(assertions.map(({ claims }) => claims.aud)).toEqual([server.tokenEndpoint, server.issuer]);
+  expect(new Set(assertions.map(({ claims }) => claims.jti)).size).toBe(2);
+  for (const { claims } of assertions) {
+    expect(claims).toMatchObject({ iss: clientId, sub: clientId });
+    expect(Number(claims.iat)).toBeGreaterThanOrEqual(before - 1);
+    expect(Number(claims.exp) - Number(claims.iat)).toBe(60);
+  }
+});
+
+describe('a profile that proves another client', () => {
+  const rows: readonly [string, string, Record<string, unknown>, string, string][] = [
+    [
+      'a wrong secret',
+      'client_secret_basic',
+      { client_secret: 'wrong' },
+      'client_rejected',
+      'invalid_client',
+    ],
+    [
+      'a key that is not registered',
+      'private_key_jwt, ES256, PEM',
+      { private_key: pem(generateKeyPairSync('ec', { namedCurve: 'P-256' })) },
+      'client_rejected',
+      'invalid_client',
+    ],
+    [
+      'a key for another algorithm',
+      'private_key_jwt, ES256, PEM',
+      { private_key: pem(ec), alg: 'RS256' },
+      'profile_invalid',
+      'private_key: is not a key for alg RS256',
+    ],
+    [
+      'a private key that is none',
+      'private_key_jwt, ES256, PEM',
+      { private_key: 'not a key' },
+      'profile_invalid',
+      "private_key: can't be read as a private key in PEM (PKCS #8) or as a JWK",
+    ],
+    [
+      'a stranger’s certificate',
+      'tls_client_auth',
+      { tls_client_certificate: stranger.cert, tls_client_key: stranger.key },
+      'client_rejected',
+      'invalid_client',
+    ],
+    [
+      'a certificate that is not registered',
+      'self_signed_tls_client_auth',
+      { tls_client_certificate: stranger.cert, tls_client_key: stranger.key },
+      'client_rejected',
+      'invalid_client',
+    ],
+    [
+      'a certificate and the key of another',
+      'tls_client_auth',
+      { tls_client_certificate: known.cert, tls_client_key: stranger.key },
+      'profile_invalid',
+      'tls_client_key: is not the key of tls_client_certificate',
+    ],
+    [
+      'a certificate that is none',
+      'tls_client_auth',
+      { tls_client_certificate: 'none', tls_client_key: known.key },
+      'profile_invalid',
+      "tls_client_certificate: can't be read as a certificate in PEM",
+    ],
+    [
+      'no trust in the server',
+      'client_secret_basic',
+      { client_secret: 's3cret', tls_ca_certificate: undefined },
+      'provider_unavailable',
+      'not trusted (SELF_SIGNED_CERT_IN_CHAIN); set tls_ca_certificate',
+    ],
+  ];
+  test.each(rows)('with %s is refused by name', async (_, clientId, profile, reason, says) => {
+    const where = { token_endpoint: server.tokenEndpoint };
+    const { report, message, before } = await refreshWith(clientId, { ...where, ...profile });
+    expect(report?.reason).toBe(reason);
+    expect(message).toContain(says);
+    expect(await server.isRefreshTokenLive(before.refresh_token)).toBe(true);
+  });
+});
