@@ -42,6 +42,7 @@ export interface OddAnswer {
 
 export interface TokenRequest {
   readonly endpoint: 'token' | 'metadata';
+  readonly path: string;
   readonly accountId: string | undefined;
   /** Of this account, from 1. */
   readonly sequence: number;
@@ -169,7 +170,14 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
     const grant = accountId === undefined ? undefined : grants.get(accountId);
     if (grant !== undefined) grant.requests++;
     const endpoint = request.url?.startsWith('/.well-known/') ? 'metadata' : 'token';
-    last = { endpoint, accountId, sequence: grant?.requests ?? 0, headers: request.headers, parameters };
+    last = {
+      endpoint,
+      path: request.url ?? '',
+      accountId,
+      sequence: grant?.requests ?? 0,
+      headers: request.headers,
+      parameters,
+    };
     const fault = rule?.(last);
     const delay = fault?.kind === 'delay' ? fault.milliseconds : (options.delayMilliseconds?.() ?? 0);
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
+import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+/** The recipes of docs/profiles.md, taken from the page and run as they stand there. */
+const page = readFileSync(new URL('../../../docs/profiles.md', import.meta.url), 'utf8');
+const recipes = new Map(
+  page
+    .split(/^### /m)
+    .slice(1)
+    .map((section) => {
+      const json = /```json\n([\s\S]*?)```/.exec(section)?.[1] ?? '';
+      return [section.slice(0, section.indexOf('\n')), JSON.parse(json) as Record<string, unknown>];
+    }),
+);
+
+let aws: AwsEndpoint;
+let provider: StrictProvider;
+let world: World;
+
+beforeAll(async () => {
+  aws = await awsEndpoint();
+  provider = await startStrictProvider();
+  world = await createWorld(aws.url);
+});
+
+afterAll(async () => {
+  world.close();
+  await provider.close();
+  await aws.close();
+});
+
+interface Given {
+  readonly recipe: string;
+  /** A path of the provider, where the endpoint is not the recipe's first part. */
+  readonly path?: string;
+  readonly item?: Readonly<Record<string, unknown>>;
+  readonly answer: readonly [status: number, body: unknown];
+}
+
+async function refreshWith({ recipe, path = '/token', item, answer: [status, answer] }: Given) {
+  const accountId = recipe.replaceAll(/[^A-Za-z0-9]+/g, '-');
+  await world.profile(accountId, { ...recipes.get(recipe), token_endpoint: provider.origin + path });
+  const issued = provider.issue(accountId);
+  await world.account({ accountId, oauthProfile: accountId, ...item }, issued);
+  const body = JSON.stringify(answer);
+  provider.inject(() => ({ kind: 'answer', status, body }));
+  const { accounts } = await world.run({ accountIds: [accountId] });
+  const reason = accounts?.[0]?.reason;
+  return { reason, request: provider.lastRequest(), tokens: await world.tokens(accountId), issued };
+}
+
+const now = () => Math.floor(Date.now() / 1000);
+
+describe('the recipe', () => {
+  test('Nested answer, absolute expiry, JSON request', async () => {
+    const { request, tokens, issued } = await refreshWith({
+      recipe: 'Nested answer, absolute expiry, JSON request',
+      answer: [200, { data: { token: { access: 'A', refresh: 'R' } }, validUntil: '2031-05-01T10:00:00Z' }],
+    });
+    expect(request?.headers['content-type']).toBe('application/json');
+    expect(request?.parameters).toEqual({
+      grant_type: 'refresh_token',
+      refresh_token: issued.refresh_token,
+      client_id: 'client',
+      client_secret: 'client-secret',
+    });
+    expect(tokens).toMatchObject({ access_token: 'A', refresh_token: 'R', expires_at: 1_935_396_000 });
+  });
+
+  test('No lifetime in the answer', async () => {
+    const { tokens, issued } = await refreshWith({
+      recipe: 'No lifetime in the answer',
+      answer: [200, { access_token: 'A', token_type: 'Bearer' }],
+    });
+    expect(Number(tokens.expires_at) - Number(tokens.obtained_at)).toBe(7_200);
+    expect(Math.abs(Number(tokens.obtained_at) - now())).toBeLessThan(60);
+    expect(tokens.refresh_token).toBe(issued.refresh_token);
+  });
+
+  test('Basic with an empty password', async () => {
+    const { request, tokens } = await refreshWith({
+      recipe: 'Basic with an empty password',
+      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+    });
+    expect(request?.headers.authorization).toBe(`Basic ${btoa('client:')}`);
+    expect(request?.parameters).not.toHaveProperty('client_secret');
+    expect(tokens.access_token).toBe('A');
+  });
+
+  test.each([
+    ['Dead grant as HTTP 500', 500, { error: 'token_not_found' }, 'grant_revoked'],
+    [
+      'Dead grant as 403 unauthorized_client',
+      403,
+      { error: 'unauthorized_client', error_description: 'refresh_token is invalid' },
+      'grant_revoked',
+    ],
+    [
+      'Rate limit sent as invalid_grant',
+      400,
+      { error: 'invalid_grant', error_description: 'E1029: Too many refreshes, slow down' },
+      'rate_limited',
+    ],
+  ])('%s', async (recipe, status, body, reason) => {
+    const made = await refreshWith({ recipe, answer: [status, body] });
+    expect(made.reason).toBe(reason);
+    expect(made.tokens.refresh_token).toBe(made.issued.refresh_token);
+  });
+
+  test('A host of its own for each account', async () => {
+    const { request, tokens } = await refreshWith({
+      recipe: 'A host of its own for each account',
+      // A host can't be made up here; the path shows the same.
+      path: '/{subdomain}/{realm}/token',
+      item: { parameters: { subdomain: 'acme', realm: 'sales' } },
+      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+    });
+    expect(request?.headers['x-tenant']).toBe('acme');
+    expect(request?.parameters.resource).toBe('urn:sales');
+    expect(request?.path).toBe('/acme/sales/token');
+    expect(tokens.access_token).toBe('A');
+  });
+
+  test('is run by one of these, each of them', () => {
+    expect(recipes.size).toBe(7);
+  });
+});
