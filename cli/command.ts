@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
+import { createTerminal, type Streams, type Terminal } from './terminal.ts';
+
+/** What a command's action is given. */
+export interface Context {
+  readonly terminal: Terminal;
+  /** Finds the fleet when it is first asked for, so that help and wrong usage need no AWS. */
+  fleet(): Promise<Fleet>;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Adds a group of commands to the program. */
+export type AddCommands = (program: Command, action: MakeAction) => void;
+
+/**
+ * Makes a commander action of a function that gets the context, the arguments and the command's own options.
+ * What it returns becomes the exit code; nothing means 0.
+ */
+export type MakeAction = <Arguments extends readonly unknown[]>(
+  run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
+) => (...rest: unknown[]) => Promise<void>;
+
+/** @param ended is told each command's exit code */
+export function makeActions(
+  streams: Streams,
+  signal: AbortSignal,
+  ended: (code: ExitCode) => void,
+): MakeAction {
+  return <Arguments extends readonly unknown[]>(
+    run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
+  ) =>
+    async (...all: unknown[]) => {
+      // commander passes the arguments, the options, and the command itself last.
+      const command = all.at(-1) as Command;
+      const options: FleetOptions & { json?: boolean } = command.optsWithGlobals();
+      const terminal = createTerminal(streams, options.json === true);
+      let found: Promise<Fleet> | undefined;
+      const fleet = () => {
+        found ??= findFleet(options, streams.env);
+        return found;
+      };
+      const rest = all.slice(0, -1) as unknown as Arguments;
+      ended((await run({ terminal, signal, fleet }, ...rest)) ?? EXIT.done);
+    };
+}

@@ -1,0 +1,170 @@
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { LOCAL_REGION, LOCAL_TABLE_NAME } from '../local/clients.ts';
+import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
+import { CliError, EXIT } from './cli-error.ts';
+
+/** Where the accounts are that a command acts on: a deployed stack, or the local system. */
+export interface Fleet {
+  readonly kind: 'aws' | 'local';
+  /** For people: which one it is. */
+  readonly label: string;
+  readonly tableName: string;
+  readonly secretNamePrefix: string;
+  readonly functionName: string;
+  /** The stack's other outputs, by name; empty where the parts were named by hand. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** The local authorization server speaks plain http. */
+  readonly allowHttpLoopback: boolean;
+  /** What an AWS client needs to reach it. */
+  readonly config: AwsConfig;
+  readonly table: DynamoDBDocumentClient;
+  readonly secrets: SecretsManagerClient;
+  readonly lambda: LambdaClient;
+}
+
+export interface AwsConfig {
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** The options that every command has. */
+export interface FleetOptions {
+  readonly local?: boolean;
+  /** The local system's data directory. */
+  readonly data?: string;
+  readonly stack?: string;
+  readonly region?: string;
+  readonly table?: string;
+  readonly prefix?: string;
+  readonly function?: string;
+}
+
+const DEFAULT_DATA_DIRECTORY = '.local';
+export const DEFAULT_STACK = 'OAuthTokenRefresher-prod';
+const DEFAULT_PREFIX = 'oauth/';
+
+/**
+ * Finds the fleet: the local system where one runs here or `--local` asks for it; otherwise AWS, with the names from
+ * the stack's outputs, of which each can be overridden.
+ *
+ * @throws CliError saying what is missing
+ */
+export async function findFleet(
+  options: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet> {
+  const { local, data, stack, region, table, prefix } = options;
+  const namesAws = [stack, region, table, prefix, options.function].some((option) => option !== undefined);
+  const asksLocal = local === true || data !== undefined;
+  if (asksLocal && namesAws)
+    throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
+  if (asksLocal) return localFleet(data ?? DEFAULT_DATA_DIRECTORY);
+  if (!namesAws && findRunningSystem(DEFAULT_DATA_DIRECTORY) !== undefined)
+    return localFleet(DEFAULT_DATA_DIRECTORY);
+  return await awsFleet(options, env);
+}
+
+function localFleet(dataDirectory: string): Fleet {
+  const running = findRunningSystem(dataDirectory);
+  if (running === undefined)
+    throw new CliError(
+      'NO_LOCAL_SYSTEM',
+      `No local system runs on ${dataDirectory}. Start it with "npm start", or name a deployed stack with --stack.`,
+    );
+  const config = {
+    region: LOCAL_REGION,
+    endpoint: running.endpoint,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  };
+  return {
+    kind: 'local',
+    label: `the local system (${dataDirectory})`,
+    tableName: LOCAL_TABLE_NAME,
+    secretNamePrefix: DEFAULT_PREFIX,
+    functionName: LOCAL_FUNCTION_NAME,
+    outputs: {},
+    allowHttpLoopback: true,
+    config,
+    ...clientsFor(config),
+  };
+}
+
+async function awsFleet(
+  { stack, region = '', table, prefix, function: functionName }: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet> {
+  const named = [region, env.AWS_REGION ?? '', env.AWS_DEFAULT_REGION ?? ''].find((name) => name !== '');
+  // Without one the SDK looks into the AWS configuration file.
+  const config: AwsConfig = named === undefined ? {} : { region: named };
+  const byHand = table !== undefined && functionName !== undefined && stack === undefined;
+  const stackName = stack ?? DEFAULT_STACK;
+  const outputs = byHand ? {} : await outputsOf(stackName, config);
+  const tableName = table ?? outputs.AccountsTableName;
+  const name = functionName ?? outputs.FunctionName;
+  if (tableName === undefined || name === undefined)
+    throw new CliError(
+      'STACK_UNSUITABLE',
+      `The stack ${stackName} has no outputs AccountsTableName and FunctionName. Name another with --stack, or both parts with --table and --function.`,
+    );
+  return {
+    kind: 'aws',
+    label: byHand ? `the table ${tableName}` : `the stack ${stackName}`,
+    tableName,
+    secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
+    functionName: name,
+    outputs,
+    allowHttpLoopback: false,
+    config,
+    ...clientsFor(config),
+  };
+}
+
+function clientsFor(config: AwsConfig) {
+  return {
+    table: DynamoDBDocumentClient.from(new DynamoDBClient(config), {
+      marshallOptions: { removeUndefinedValues: true },
+      // By default one item with a number too large for JavaScript would make its whole page unreadable.
+      unmarshallOptions: { wrapNumbers: (value: string) => Number(value) },
+    }),
+    secrets: new SecretsManagerClient(config),
+    // A run may take as long as the function may: the client must not give up before, nor invoke a second time.
+    lambda: new LambdaClient({ ...config, maxAttempts: 1, requestHandler: { requestTimeout: 910_000 } }),
+  };
+}
+
+async function outputsOf(stackName: string, config: AwsConfig): Promise<Record<string, string>> {
+  try {
+    const { Stacks } = await new CloudFormationClient(config).send(
+      new DescribeStacksCommand({ StackName: stackName }),
+    );
+    return Object.fromEntries(
+      (Stacks?.[0]?.Outputs ?? []).flatMap(({ OutputKey, OutputValue }) =>
+        OutputKey === undefined || OutputValue === undefined ? [] : [[OutputKey, OutputValue]],
+      ),
+    );
+  } catch (error) {
+    throw notFound(stackName, error);
+  }
+}
+
+function notFound(stackName: string, error: unknown): CliError {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  if (/Region is missing/.test(message))
+    return new CliError('NO_REGION', 'No AWS Region is set. Use --region, or set AWS_REGION.');
+  if (name === 'CredentialsProviderError')
+    return new CliError(
+      'NO_CREDENTIALS',
+      'No AWS credentials were found. Sign in (aws sso login, or set AWS_PROFILE), start a local system with "npm start", or see docs/deploy.md.',
+    );
+  if (/does not exist/.test(message))
+    return new CliError(
+      'NO_STACK',
+      `There is no stack ${stackName} in this account and Region. Deploy it (docs/deploy.md), or name another with --stack and --region.`,
+    );
+  return new CliError('STACK_UNREADABLE', `The stack ${stackName} could not be read: ${name}: ${message}`);
+}

@@ -1,0 +1,97 @@
+import { Command, CommanderError } from 'commander';
+import { CliError, EXIT, type ExitCode } from './cli-error.ts';
+import { type AddCommands, makeActions } from './command.ts';
+import { DEFAULT_STACK } from './fleet.ts';
+import { createTerminal, type Streams } from './terminal.ts';
+
+/** Every group of commands. */
+const groups: readonly AddCommands[] = [];
+
+const EPILOGUE = `
+It acts on the local system while one runs here (npm start), otherwise on the stack
+${DEFAULT_STACK} with the usual AWS credentials and Region.
+
+Exit codes: 0 done, 1 it did not work, 2 wrong usage, 3 something needs attention,
+130 stopped by Ctrl-C. Secrets are read from a prompt or from standard input, never
+from the command line.`;
+
+/**
+ * Runs one command line.
+ *
+ * @param args what follows the program's name
+ * @returns the exit code; errors have been told on standard error, or as JSON on standard output with `--json`
+ */
+export async function runCli(
+  args: readonly string[],
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  const program = createProgram(streams, signal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (signal.aborted || isPromptClosed(error)) return tell(streams, args, interrupted);
+    return tell(streams, args, error);
+  }
+}
+
+export function createProgram(
+  streams: Streams,
+  signal: AbortSignal,
+  ended: (code: ExitCode) => void,
+): Command {
+  const { stdout, stderr } = streams;
+  const program = new Command('oauth-token-refresher')
+    .description('Connects OAuth accounts, shows how they are, and repairs them.')
+    .option('--stack <name>', 'the deployed stack to act on')
+    .option('--region <region>', 'its AWS Region')
+    .option('--table <name>', "the accounts table, where it is not the stack's")
+    .option('--prefix <prefix>', "the beginning of the secrets' names")
+    .option('--function <name>', "the function, where it is not the stack's")
+    .option('--local', 'act on the local system that runs here')
+    .option('--data <directory>', 'act on the local system that runs on this data')
+    .option('--json', 'print the result as JSON')
+    .exitOverride()
+    .showHelpAfterError('(add --help for how to use it)')
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      getOutHelpWidth: () => Math.min(stdout.columns ?? 80, 100),
+      getErrHelpWidth: () => Math.min(stderr.columns ?? 80, 100),
+    })
+    .addHelpText('after', EPILOGUE);
+  const action = makeActions(streams, signal, ended);
+  for (const add of groups) add(program, action);
+  return program;
+}
+
+const interrupted = new CliError('INTERRUPTED', 'Stopped.', EXIT.interrupted);
+
+function isPromptClosed(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ExitPromptError';
+}
+
+function tell(streams: Streams, args: readonly string[], error: unknown): ExitCode {
+  const json = args.includes('--json');
+  const terminal = createTerminal(streams, json);
+  const { code, message, exitCode } = error instanceof CliError ? error : unexpected(error);
+  if (json) terminal.result('', { error: { code, message } });
+  else streams.stderr.write(`${terminal.paintRemark('red', 'error')} ${message}\n`);
+  return exitCode;
+}
+
+/** An AWS error, or a mistake of ours. */
+function unexpected(error: unknown): CliError {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  if (name === 'AccessDeniedException' || name === 'AccessDenied')
+    return new CliError(
+      'ACCESS_DENIED',
+      `${message}. Ask for this permission, or see which are missing with "doctor".`,
+    );
+  return new CliError(name, `${name}: ${message}`);
+}

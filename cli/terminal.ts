@@ -1,0 +1,76 @@
+import type { Readable, Writable } from 'node:stream';
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** What a command sees of the process that it runs in; a test gives its own. */
+export interface Streams {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
+  readonly stderr: Writable & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * How a command speaks. Results go to standard output and everything else to standard error, so that a result can be
+ * piped; with `--json` the result is one JSON value.
+ */
+export interface Terminal extends Streams {
+  readonly json: boolean;
+  /** A person sits there who can be asked. */
+  readonly interactive: boolean;
+  /** Characters in a line of standard output. */
+  readonly width: number;
+  /** The result: as text for people, or `value` as JSON. */
+  result(text: string, value: unknown): void;
+  /** Progress and remarks, for people; nothing where nobody reads them. */
+  say(line: string): void;
+  /** Draws over the last progress line; on a terminal only. `undefined` clears it. */
+  progress(line: string | undefined): void;
+  /** Colours for standard output. */
+  paint(style: Style, text: string): string;
+  /** Colours for standard error. */
+  paintRemark(style: Style, text: string): string;
+}
+
+const DEFAULT_WIDTH = 80;
+
+export function createTerminal(streams: Streams, json: boolean): Terminal {
+  const { stdin, stdout, stderr, env } = streams;
+  let drawn = false;
+  const clear = () => {
+    if (drawn) stderr.write('\r\u001b[2K');
+    drawn = false;
+  };
+  const paintOn = (stream: Streams['stdout']) => (style: Style, text: string) =>
+    hasColor(stream, env) ? styleText(style, text, { validateStream: false }) : text;
+  return {
+    ...streams,
+    json,
+    interactive: stdin.isTTY === true && stderr.isTTY === true && !json,
+    width: stdout.columns ?? DEFAULT_WIDTH,
+    result: (text, value) => {
+      clear();
+      stdout.write(`${json ? JSON.stringify(value) : text}\n`);
+    },
+    say: (line) => {
+      if (json) return;
+      clear();
+      stderr.write(`${line}\n`);
+    },
+    progress: (line) => {
+      clear();
+      if (json || line === undefined || stderr.isTTY !== true) return;
+      stderr.write(line.slice(0, (stderr.columns ?? DEFAULT_WIDTH) - 1));
+      drawn = true;
+    },
+    paint: paintOn(stdout),
+    paintRemark: paintOn(stderr),
+  };
+}
+
+/** NO_COLOR (no-color.org) and FORCE_COLOR are respected by `hasColors`; a pipe gets colour by FORCE_COLOR only. */
+function hasColor(stream: Streams['stdout'], env: Streams['env']): boolean {
+  if (stream.isTTY === true) return stream.hasColors?.() ?? false;
+  return (env.FORCE_COLOR ?? '0') !== '0' && (env.NO_COLOR ?? '') === '';
+}
