@@ -87,8 +87,9 @@ const decisive = [
   'lastRefreshedAt',
 ] as const satisfies readonly (keyof Account)[];
 
-/** DynamoDB takes at most 100 operands in one IN. */
+/** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
 const MAX_KNOWN_PROFILES = 100;
+const MAX_WINDOWS = 20;
 
 export function createAccountsTable(client: DynamoDBDocumentClient, TableName: string): AccountsTable {
   const update = async (
@@ -254,6 +255,8 @@ function freshExpression(
   for (const [profile, window] of [...windows].slice(0, MAX_KNOWN_PROFILES))
     byWindow.set(window, [...(byWindow.get(window) ?? []), profile]);
   return [...byWindow]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .slice(0, MAX_WINDOWS)
     .map(([window, profiles], w) => {
       values[`:h${w}`] = now + window;
       const operands = profiles.map((profile, p) => {

@@ -2,10 +2,12 @@ import { EventEmitter } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import dynalite, { type DynaliteResponse } from 'dynalite';
-import type { Answer, AwsRequest } from './protocol.ts';
+import { AwsError } from './aws-error.ts';
+import { type Answer, type AwsRequest, parseJson } from './protocol.ts';
 
 /** DynamoDB by dynalite. */
 export interface Dynamodb {
+  /** @throws AwsError */
   handle(request: AwsRequest): Promise<Answer>;
   /** Closes the store; call it once nothing is being handled. */
   close(): Promise<void>;
@@ -27,13 +29,15 @@ export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
 
   return {
     // dynalite never sees the sockets: it ends the process when a client goes away in the middle of a request.
-    handle: ({ method, url, headers, body }) =>
-      new Promise((resolve) => {
+    handle: async ({ method, url, headers, body }) => {
+      refuseLongExpressions(body);
+      return await new Promise((resolve) => {
         const request = Object.assign(new EventEmitter(), { method, url, headers });
         server.emit('request', request, new AnswerRecorder(resolve));
         request.emit('data', body);
         request.emit('end');
-      }),
+      });
+    },
 
     // Its store is closed only along with a server that has listened.
     close: () =>
@@ -41,6 +45,21 @@ export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
         server.listen(0, '127.0.0.1', () => server.close((error) => (error ? reject(error) : resolve()))),
       ),
   };
+}
+
+/** DynamoDB's limit for one expression, which dynalite does not know. */
+const MAX_EXPRESSION_BYTES = 4_096;
+
+function refuseLongExpressions(body: Buffer): void {
+  if (body.length <= MAX_EXPRESSION_BYTES) return;
+  for (const [name, value] of Object.entries(parseJson(body) as object)) {
+    const size = name.endsWith('Expression') && typeof value === 'string' ? Buffer.byteLength(value) : 0;
+    if (size > MAX_EXPRESSION_BYTES)
+      throw new AwsError(
+        'ValidationException',
+        `Invalid ${name}: Expression size has exceeded the maximum allowed size; expression size: ${size}`,
+      );
+  }
 }
 
 class AnswerRecorder implements DynaliteResponse {

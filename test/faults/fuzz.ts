@@ -55,7 +55,7 @@ for (let at = 0; at < inputs.length; at += BATCH) {
   await judge(batch, neighbours, await fn.invoke({ accountIds }, TIMEOUT));
   const event = await fn.invoke(events[at / BATCH], TIMEOUT);
   if (event.kind === 'failed' && event.errorType !== 'InvalidEvent')
-    broken.push(`event ${JSON.stringify(events[at / BATCH])}: ${event.errorType}`);
+    broken.push(`event ${JSON.stringify(events[at / BATCH])}: ${event.errorType}: ${event.errorMessage}`);
   if (process.stderr.isTTY) process.stderr.write(`\r${at + batch.length} of ${count} inputs `);
 }
 if (process.stderr.isTTY) process.stderr.write('\r');

@@ -303,6 +303,39 @@ describe('a run', () => {
     expect(await world.run({ accountIds: [accountId] }, time)).toMatchObject({ refreshed: 1 });
   });
 
+  test('whose time is up before a large table ends still says what it did', async () => {
+    const crowded = await createWorld(aws.url);
+    await crowded.profile('crm', provider.profile);
+    const accountIds = Array.from({ length: 800 }, (_, i) => `crowd-${i}`);
+    await Promise.all(accountIds.map((accountId) => crowded.account({ accountId, oauthProfile: 'crm' })));
+    // At 48 a second these alone would take 17 seconds.
+    const result = await crowded.run({}, 13_000);
+    expect(result.scanned).toBe(800);
+    expect(result.due).toBe(result.deferred + result.invalid);
+    expect(result.deferred).toBeGreaterThan(500);
+    crowded.close();
+  });
+
+  test('that knows profiles with more windows than a filter can hold goes on to the next page', async () => {
+    const varied = await createWorld(aws.url);
+    // With 12 KB each the table has two pages: the second is filtered by the windows that the first one taught.
+    const accountIds = Array.from({ length: 150 }, (_, i) => `varied-${i}`);
+    await Promise.all(
+      accountIds.map(async (accountId, i) => {
+        const profile = { ...provider.profile, refresh_window_seconds: 300 + i };
+        await varied.profile(`profile-of-${accountId}`, profile);
+        await varied.account({
+          accountId,
+          oauthProfile: `profile-of-${accountId}`,
+          accessTokenExpiresAt: now() + 3_000,
+          notes: 'x'.repeat(12_000),
+        });
+      }),
+    );
+    expect(await varied.run({})).toMatchObject({ due: 0, scanned: 150 });
+    varied.close();
+  });
+
   test('with little time left takes no account and says so', async () => {
     await world.account({ accountId: 'late', oauthProfile: 'crm' }, provider.issue('late'));
     const result = await world.run({ accountIds: ['late'] }, 5_000);

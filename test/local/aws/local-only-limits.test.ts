@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
@@ -133,4 +134,22 @@ test('a secret is gone when its recovery window has passed, and its name is free
   });
   await client.send(new CreateSecretCommand({ Name: SecretId, SecretString: 'another' }));
   expect(await current()).toBe('another');
+});
+
+test('an expression of more than 4 KB is refused, as DynamoDB does', async () => {
+  await start();
+  const dynamodb = new DynamoDBClient(clientSettings(aws.url));
+  const scan = (length: number) =>
+    dynamodb.send(
+      new ScanCommand({
+        TableName: 'accounts',
+        FilterExpression: 'attribute_exists(a)'.padEnd(length),
+      }),
+    );
+  await expect(scan(4_097)).rejects.toMatchObject({
+    name: 'ValidationException',
+    message: expect.stringContaining('expression size: 4097'),
+  });
+  await expect(scan(4_096)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  dynamodb.destroy();
 });
