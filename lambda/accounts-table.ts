@@ -87,6 +87,12 @@ const decisive = [
   'lastRefreshedAt',
 ] as const satisfies readonly (keyof Account)[];
 
+/**
+ * A scan begins with so few items: they come unfiltered, since no profile's window is known yet, and usually show all
+ * profiles there are. A first page of 1 MB costs more than all the filtered ones after it.
+ */
+export const FIRST_PAGE = 50;
+
 /** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
 const MAX_KNOWN_PROFILES = 100;
 const MAX_WINDOWS = 20;
@@ -120,11 +126,13 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
     scan: async function* ({ now, wanted, windows, segment }) {
       let ExclusiveStartKey: Record<string, unknown> | undefined;
       do {
+        const first = wanted === 'due' && ExclusiveStartKey === undefined;
         const page = await client.send(
           new ScanCommand({
             TableName,
             ...scanFilter(now, wanted, windows()),
             ExclusiveStartKey,
+            ...(first && { Limit: FIRST_PAGE }),
             ...(segment && { Segment: segment.segment, TotalSegments: segment.totalSegments }),
           }),
         );
@@ -263,7 +271,8 @@ function freshExpression(
         values[`:p${w}_${p}`] = profile;
         return `:p${w}_${p}`;
       });
-      return `(#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt > :h${w})`;
+      // No parentheses around it: DynamoDB refuses an expression in two pairs of them.
+      return `#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt > :h${w}`;
     })
     .join(' OR ');
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FIRST_PAGE } from '../../../lambda/accounts-table.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
@@ -238,6 +239,35 @@ describe('a scan', () => {
     const lines = scanned.function.takeLog().map((line) => JSON.parse(line));
     expect(lines.at(-1)).toMatchObject(result);
     expect(lines.at(-2)).toMatchObject({ TokensRefreshed: 2, service: 'oauth-token-refresher' });
+  });
+
+  test.each([
+    { accounts: 'one profile', profiles: ['crm'] },
+    { accounts: 'profiles of one window', profiles: ['crm', 'other'] },
+    { accounts: 'profiles of several windows', profiles: ['crm', 'other', 'eager'] },
+  ])('of several pages of accounts of $accounts refreshes what is due, once', async ({ profiles }) => {
+    const many = await createWorld(aws.url);
+    await many.profile('crm', provider.profile);
+    await many.profile('other', provider.profile);
+    await many.profile('eager', { ...provider.profile, refresh_window_seconds: 7_200 });
+    const count = 2 * FIRST_PAGE + 20;
+    for (let i = 0; i < count; i++) {
+      const accountId = `${profiles.join('-')}-${i}`;
+      const due = i % 42 === 0;
+      await many.account(
+        {
+          accountId,
+          oauthProfile: profiles[i % profiles.length],
+          status: 'healthy',
+          lastRefreshedAt: now(),
+          accessTokenExpiresAt: now() + (due ? 60 : 10_000),
+        },
+        due ? provider.issue(accountId) : undefined,
+      );
+    }
+    expect(await many.run()).toMatchObject({ scanned: count, due: 3, refreshed: 3, invalid: 0 });
+    expect(await many.run()).toMatchObject({ scanned: count, due: 0 });
+    many.close();
   });
 
   test('of shares looks at every account once', async () => {
