@@ -17,7 +17,7 @@ export interface Fleet {
   readonly functionName: string;
   /** The stack's other outputs, by name; empty where the parts were named by hand. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** The local authorization server speaks plain http. */
+  /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
   readonly allowHttpLoopback: boolean;
   /** What an AWS client needs to reach it. */
   readonly config: AwsConfig;
@@ -118,7 +118,7 @@ async function awsFleet(
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
     functionName: name,
     outputs,
-    allowHttpLoopback: false,
+    allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true',
     config,
     ...clientsFor(config),
   };

@@ -1,0 +1,99 @@
+import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
+import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';
+import { listen } from '../../local/listen.ts';
+
+/** An AWS account to deploy to: an emulator, and in front of it what the emulator can't do without Docker: run a function. */
+export interface EmulatedAws {
+  /** The environment in which AWS's tools and SDKs reach it. */
+  readonly environment: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** The deployed function, as Lambda's API describes it. */
+interface FunctionConfiguration {
+  readonly Environment: { readonly Variables: Readonly<Record<string, string>> };
+}
+
+export interface EmulatedAwsOptions {
+  /** Where the emulator listens. */
+  readonly emulator: string;
+  /** The module that was deployed, asked for when the function is first invoked. */
+  readonly deployedModule: () => string;
+  /** Added to the deployed function's environment: certificates of this test, for one. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const INVOCATION = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
+
+/** Invocations run what was deployed, with the environment that was deployed; all else goes to the emulator. */
+export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<EmulatedAws> {
+  const started = new Map<string, FunctionProcess>();
+  let url = '';
+  const environment = () => ({
+    AWS_ENDPOINT_URL: url,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'emulated',
+    AWS_SECRET_ACCESS_KEY: 'emulated',
+  });
+  const functionNamed = async (name: string) => {
+    const known = started.get(name);
+    if (known !== undefined) return known;
+    const response = await fetch(`${options.emulator}/2015-03-31/functions/${name}/configuration`, {
+      headers: {
+        authorization: 'AWS4-HMAC-SHA256 Credential=emulated/20260101/us-east-1/lambda/aws4_request',
+      },
+    });
+    if (!response.ok) return undefined;
+    const { Environment } = (await response.json()) as FunctionConfiguration;
+    const fn = createFunctionProcess({
+      module: options.deployedModule(),
+      environment: { ...Environment.Variables, ...environment(), ...options.environment },
+    });
+    started.set(name, fn);
+    return fn;
+  };
+  const invoke = async (name: string, request: IncomingMessage, response: ServerResponse) => {
+    const fn = await functionNamed(decodeURIComponent(name));
+    if (fn === undefined)
+      return response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    const invocation = await fn.invoke(text === '' ? {} : JSON.parse(text));
+    if (invocation.kind === 'returned')
+      return response.writeHead(200).end(JSON.stringify(invocation.payload));
+    const { errorType, errorMessage } = invocation;
+    return response
+      .writeHead(200, { 'x-amz-function-error': 'Unhandled' })
+      .end(JSON.stringify({ errorType, errorMessage }));
+  };
+  const forward = (request: IncomingMessage, response: ServerResponse) => {
+    const onward = send(
+      new URL(request.url ?? '/', options.emulator),
+      { method: request.method ?? 'GET', headers: request.headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    onward.on('error', () => response.writeHead(502).end());
+    request.pipe(onward);
+  };
+  const server = createServer((request, response) => {
+    const [, name] = INVOCATION.exec(request.url ?? '') ?? [];
+    if (name === undefined) forward(request, response);
+    else void invoke(name, request, response);
+  });
+  // The emulator knows the buckets of a template's address by the name localhost alone.
+  url = `http://localhost:${await listen(server, 0)}`;
+  return {
+    environment: environment(),
+    close: async () => {
+      for (const fn of started.values()) fn.kill();
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** A command on a page, and what it printed, as the page shows it. */
+export interface Step {
+  readonly command: string;
+  /** Lines; `…` stands for any number of lines, and within a line for any text. */
+  readonly shown: readonly string[];
+}
+
+const BLOCK = /```console\n([\s\S]*?)```/g;
+
+/** The commands of a page's `console` blocks, in order. */
+export function stepsOf(page: string): Step[] {
+  return [...page.matchAll(BLOCK)].flatMap(([, text = '']) =>
+    text
+      .split(/^\$ /m)
+      .slice(1)
+      .map((step) => {
+        const [command = '', ...shown] = step.trimEnd().split('\n');
+        return { command, shown };
+      }),
+  );
+}
+
+/**
+ * Holds what a page shows against what was printed.
+ *
+ * @returns the first line shown that was not printed in its place, or undefined
+ */
+export function firstDifference(shown: readonly string[], printed: readonly string[]): string | undefined {
+  let at = 0;
+  let anywhere = false;
+  for (const line of shown) {
+    if (line.trim() === '…') {
+      anywhere = true;
+      continue;
+    }
+    const pattern = new RegExp(`^${line.trimEnd().split('…').map(escapeRegExp).join('.*')}$`);
+    const found = printed.findIndex(
+      (one, index) => index >= at && (anywhere || index === at) && pattern.test(one.trimEnd()),
+    );
+    if (found === -1) return line;
+    at = found + 1;
+    anywhere = false;
+  }
+  return anywhere || at === printed.length ? undefined : `(nothing, where this was printed: ${printed[at]})`;
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
