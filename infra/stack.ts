@@ -15,6 +15,7 @@ export class OAuthTokenRefresherStack extends Stack {
     const { alarmTopic, dashboard } = this.refresher;
     this.output('AccountsTableName', table.tableName, 'One item an account');
     this.output('FunctionName', fn.functionName, 'Invoke it by hand with npm run invoke -- --function NAME');
+    this.output('LogGroupName', fn.logGroup.logGroupName, 'What it said');
     this.output('SecretNamePrefix', secretNamePrefix, 'Where profiles and token sets are kept');
     this.output('EscrowKeyArn', escrowKey.keyArn, 'Encrypts refresh tokens while they can not be stored');
     this.output('DeadLetterQueueUrl', deadLetterQueue.queueUrl, 'Events that the function could not take');

@@ -165,6 +165,7 @@ describe('the stack', () => {
       'DeadLetterQueueUrl',
       'EscrowKeyArn',
       'FunctionName',
+      'LogGroupName',
       'RuleNames',
       'SecretNamePrefix',
     ]);
