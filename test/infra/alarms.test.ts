@@ -131,6 +131,12 @@ describe('the runbook', () => {
     expect(messageOf(withUrl)).toContain(`${runbookUrl}#accounts-need-a-person`);
   });
 
+  test('leads nowhere that is not there', () => {
+    const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.filter((anchor) => !sections.has(anchor ?? ''))).toEqual([]);
+  });
+
   test.each([...sections])('%s says all four things', (_, text) => {
     const parts = ['**What it means.**', '**How to see it.**', '**How to fix it.**', '**Fixed when**'];
     const at = parts.map((part) => text.indexOf(part));
