@@ -7,6 +7,10 @@ export interface Context {
   readonly segments: number | undefined;
   /** Seconds. */
   readonly window: number | undefined;
+  /** Who is told of alarms. */
+  readonly alarmEmail: string | undefined;
+  /** Where docs/runbook.md can be read. */
+  readonly runbookUrl: string | undefined;
 }
 
 /**
@@ -25,7 +29,14 @@ export function readContext(get: (name: string) => unknown): Context {
     prefix: String(get('prefix') ?? (stage === 'prod' ? 'oauth/' : `oauth-${stage}/`)),
     segments: wholeNumber('segments', get('segments')),
     window: wholeNumber('window', get('window')),
+    alarmEmail: text(get('alarmEmail')),
+    runbookUrl: text(get('runbookUrl')),
   };
+}
+
+/** An empty value is none: a pipeline passes on a variable that is not set as one. */
+function text(value: unknown): string | undefined {
+  return value === undefined || value === '' ? undefined : String(value);
 }
 
 function wholeNumber(name: string, value: unknown): number | undefined {

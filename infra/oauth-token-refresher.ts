@@ -1,34 +1,39 @@
 import { join } from 'node:path';
 import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import type { Alarm, Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import {
-  AccountRootPrincipal,
   AnyPrincipal,
   Effect,
   type IGrantable,
-  PolicyDocument,
   PolicyStatement,
   Role,
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam';
-import { Key } from 'aws-cdk-lib/aws-kms';
+import type { Key } from 'aws-cdk-lib/aws-kms';
 import { ApplicationLogLevel, Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { METRIC_NAMESPACE, METRIC_SERVICE } from '../lambda/metric-names.ts';
+import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
+import { createAlarmTopic, tellWhoNeedsAPerson } from './alarm-topic.ts';
+import { createAlarms } from './alarms.ts';
 import { bundling, projectRoot } from './bundling.ts';
+import { createDashboard } from './dashboard.ts';
+import { createKey } from './key.ts';
+import type { Watched } from './metrics.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
 
 /** EventBridge takes at most five targets for a rule. */
 const TARGETS_PER_RULE = 5;
 
 /**
- * Keeps OAuth access tokens fresh: the accounts table, the function, and the rule that fires it.
+ * Keeps OAuth access tokens fresh: the accounts table, the function, the rule that fires it, and what tells people.
  *
  * @throws Error where the props contradict each other; it lists what to change
  */
@@ -42,6 +47,10 @@ export class OAuthTokenRefresher extends Construct {
   /** Encrypts refresh tokens while they can't be stored. */
   readonly escrowKey: Key;
   readonly secretNamePrefix: string;
+  /** Told of every alarm, and of each account that needs a person. */
+  readonly alarmTopic: Topic;
+  readonly alarms: readonly Alarm[];
+  readonly dashboard: Dashboard;
 
   constructor(scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) {
     super(scope, id);
@@ -50,7 +59,7 @@ export class OAuthTokenRefresher extends Construct {
     this.secretNamePrefix = settings.secretNamePrefix;
     this.table = this.createTable(removalPolicy);
     // A key of its own: who may read the table can't read what is in escrow there.
-    this.escrowKey = this.createKey('EscrowKey', 'Refresh tokens in escrow', removalPolicy);
+    this.escrowKey = createKey(this, 'EscrowKey', 'Refresh tokens in escrow', removalPolicy);
     this.deadLetterQueue = this.createDeadLetterQueue();
     const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
     this.function = this.createFunction(props, settings, removalPolicy, eventBus.eventBusName);
@@ -60,6 +69,28 @@ export class OAuthTokenRefresher extends Construct {
     this.grantEscrow(this.function);
     this.rules = this.createRules(settings);
     this.acknowledgeFindings(this.function, props);
+    this.alarmTopic = createAlarmTopic(this, settings.alarmEmail, removalPolicy);
+    tellWhoNeedsAPerson(this, {
+      eventBus: EventBus.fromEventBusName(this, 'EventBus', eventBus.eventBusName),
+      topic: this.alarmTopic,
+      deadLetterQueue: this.deadLetterQueue,
+      runbookUrl: settings.runbookUrl,
+    });
+    const watched: Watched = {
+      service: this.service,
+      function: this.function,
+      logGroup: this.function.logGroup,
+      deadLetterQueue: this.deadLetterQueue,
+      ruleNames: this.rules.map(({ ruleName }) => ruleName),
+      settings,
+    };
+    this.alarms = createAlarms(this, watched, this.alarmTopic);
+    this.dashboard = createDashboard(this, watched, this.alarms);
+  }
+
+  /** Tells this deployment's metrics and alarms from those of other stages in the same account. */
+  private get service(): string {
+    return this.node.path.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
   }
 
   private createTable(removalPolicy: RemovalPolicy): Table {
@@ -69,26 +100,8 @@ export class OAuthTokenRefresher extends Construct {
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: removalPolicy !== RemovalPolicy.DESTROY,
       encryption: TableEncryption.CUSTOMER_MANAGED,
-      encryptionKey: this.createKey('TableKey', 'The accounts table', removalPolicy),
+      encryptionKey: createKey(this, 'TableKey', 'The accounts table', removalPolicy),
       removalPolicy,
-    });
-  }
-
-  private createKey(id: string, what: string, removalPolicy: RemovalPolicy): Key {
-    return new Key(this, id, {
-      description: `OAuth token refresher: ${what}`,
-      enableKeyRotation: true,
-      removalPolicy,
-      // The usual policy gives the account kms:*; this one names what administering and using a key takes.
-      policy: new PolicyDocument({
-        statements: [
-          new PolicyStatement({
-            principals: [new AccountRootPrincipal()],
-            actions: [...keyAdministration, ...keyUse],
-            resources: ['*'],
-          }),
-        ],
-      }),
     });
   }
 
@@ -154,7 +167,7 @@ export class OAuthTokenRefresher extends Construct {
         REFRESH_WINDOW_SECONDS: String(refreshWindow.toSeconds()),
         ESCROW_KEY_ID: this.escrowKey.keyArn,
         EVENT_BUS_NAME: eventBusName,
-        POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
+        POWERTOOLS_SERVICE_NAME: this.service,
         POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
         NODE_OPTIONS: '--enable-source-maps',
       },
@@ -268,42 +281,6 @@ export class OAuthTokenRefresher extends Construct {
     });
   }
 }
-
-const keyAdministration = [
-  'kms:CancelKeyDeletion',
-  'kms:CreateAlias',
-  'kms:CreateGrant',
-  'kms:DeleteAlias',
-  'kms:DescribeKey',
-  'kms:DisableKey',
-  'kms:DisableKeyRotation',
-  'kms:EnableKey',
-  'kms:EnableKeyRotation',
-  'kms:GetKeyPolicy',
-  'kms:GetKeyRotationStatus',
-  'kms:ListGrants',
-  'kms:ListKeyPolicies',
-  'kms:ListKeyRotations',
-  'kms:ListResourceTags',
-  'kms:PutKeyPolicy',
-  'kms:RetireGrant',
-  'kms:RevokeGrant',
-  'kms:RotateKeyOnDemand',
-  'kms:ScheduleKeyDeletion',
-  'kms:TagResource',
-  'kms:UntagResource',
-  'kms:UpdateAlias',
-  'kms:UpdateKeyDescription',
-];
-
-const keyUse = [
-  'kms:Decrypt',
-  'kms:Encrypt',
-  'kms:GenerateDataKey',
-  'kms:GenerateDataKeyWithoutPlaintext',
-  'kms:ReEncryptFrom',
-  'kms:ReEncryptTo',
-];
 
 const queueUse = [
   'sqs:ChangeMessageVisibility',

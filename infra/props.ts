@@ -54,6 +54,17 @@ export interface OAuthTokenRefresherProps {
    */
   readonly additionalTokenSecretArns?: readonly string[];
   /**
+   * Who is told of alarms and of accounts that need a person. They have to confirm the subscription once. Others can
+   * subscribe to `alarmTopic`.
+   * @default nobody
+   */
+  readonly alarmEmail?: string;
+  /**
+   * Where docs/runbook.md can be read, for the descriptions of the alarms.
+   * @default 'docs/runbook.md', its path in the repository
+   */
+  readonly runbookUrl?: string;
+  /**
    * What becomes of the table, the keys and the logs when the stack is deleted. `DESTROY` also lifts the table's
    * deletion protection: for throwaway stacks.
    * @default RemovalPolicy.RETAIN
@@ -68,6 +79,8 @@ export interface Settings {
   readonly timeout: Duration;
   readonly segments: number;
   readonly memorySize: number;
+  readonly alarmEmail: string | undefined;
+  readonly runbookUrl: string;
 }
 
 /**
@@ -83,6 +96,8 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
     timeout: props.timeout ?? Duration.minutes(2),
     segments: props.segments ?? 1,
     memorySize: props.memorySize ?? 512,
+    alarmEmail: props.alarmEmail,
+    runbookUrl: props.runbookUrl ?? 'docs/runbook.md',
   };
   const problems = [...problemsOf(settings), ...arnProblems(props.additionalTokenSecretArns ?? [])];
   if (problems.length > 0)
@@ -99,6 +114,8 @@ function problemsOf({
   timeout,
   segments,
   memorySize,
+  alarmEmail,
+  runbookUrl,
 }: Settings): string[] {
   const window = refreshWindow.toSeconds();
   const every = schedule.toSeconds();
@@ -127,6 +144,16 @@ function problemsOf({
     [
       !Number.isInteger(memorySize) || memorySize < 256 || memorySize > 10_240,
       'memorySize must be a whole number of MB from 256 to 10240',
+    ],
+    [
+      alarmEmail !== undefined &&
+        !Token.isUnresolved(alarmEmail) &&
+        !/^[^\s@,;]+@[^\s@,;]+\.[^\s@,;]+$/.test(alarmEmail),
+      `alarmEmail must be one e-mail address, such as oncall@example.com; it is "${alarmEmail}"`,
+    ],
+    [
+      !Token.isUnresolved(runbookUrl) && !/^[^\s#]{1,300}$/.test(runbookUrl),
+      `runbookUrl must be the address of docs/runbook.md, without "#" and spaces; it is "${runbookUrl}"`,
     ],
   ];
   return checks.filter(([wrong]) => wrong).map(([, message]) => message);

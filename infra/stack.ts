@@ -1,4 +1,5 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from './props.ts';
@@ -11,15 +12,24 @@ export class OAuthTokenRefresherStack extends Stack {
     super(scope, id, { description: 'Keeps OAuth access tokens fresh', ...props });
     this.refresher = new OAuthTokenRefresher(this, 'Refresher', props);
     const { table, function: fn, secretNamePrefix, escrowKey, deadLetterQueue, rules } = this.refresher;
+    const { alarmTopic, dashboard } = this.refresher;
     this.output('AccountsTableName', table.tableName, 'One item an account');
     this.output('FunctionName', fn.functionName, 'Invoke it by hand with npm run invoke -- --function NAME');
+    this.output('LogGroupName', fn.logGroup.logGroupName, 'What it said');
     this.output('SecretNamePrefix', secretNamePrefix, 'Where profiles and token sets are kept');
     this.output('EscrowKeyArn', escrowKey.keyArn, 'Encrypts refresh tokens while they can not be stored');
     this.output('DeadLetterQueueUrl', deadLetterQueue.queueUrl, 'Events that the function could not take');
+    this.output('AlarmTopicArn', alarmTopic.topicArn, 'Subscribe to it to be told');
+    this.output('DashboardName', dashboard.dashboardName, 'The CloudWatch dashboard');
+    this.output('DashboardUrl', urlOf(dashboard, this.region), 'The same, to open');
     this.output('RuleNames', rules.map(({ ruleName }) => ruleName).join(','), 'What fires the function');
   }
 
   private output(id: string, value: string, description: string): void {
     new CfnOutput(this, id, { value, description });
   }
+}
+
+function urlOf({ dashboardName }: Dashboard, region: string): string {
+  return `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#dashboards/dashboard/${dashboardName}`;
 }

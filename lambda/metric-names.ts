@@ -5,21 +5,29 @@
  */
 export const METRIC_NAMESPACE = 'OAuthTokenRefresher';
 
-/** The value of the `service` dimension, the only one. */
+/**
+ * The value of the `service` dimension, the only one, where POWERTOOLS_SERVICE_NAME does not name another. A deployed
+ * function's is its deployment's own, or two stages in one AWS account would be counted together.
+ */
 export const METRIC_SERVICE = 'oauth-token-refresher';
 
+/** What each run emits once: a run over one share of the table about that share. */
 export const METRIC = {
+  // Counts of what the run did.
   scanned: 'AccountsScanned',
   due: 'AccountsDue',
   refreshed: 'TokensRefreshed',
   reconciled: 'TokensReconciled',
   leasedElsewhere: 'AccountsLeasedElsewhere',
   failed: 'RefreshesFailed',
-  reauthorizationRequired: 'ReauthorizationRequired',
   invalid: 'AccountsInvalid',
   deferred: 'AccountsDeferred',
-  accessTokensExpired: 'AccessTokensExpired',
   escrowed: 'RefreshTokensEscrowed',
   storesThrottled: 'StoresThrottled',
+  // Levels: each run finds the same accounts again until they are mended.
+  reauthorizationRequired: 'ReauthorizationRequired',
+  accessTokensExpired: 'AccessTokensExpired',
+  inEscrow: 'RefreshTokensInEscrow',
+  // Milliseconds; how many there are is how many runs finished.
   runDuration: 'RunDuration',
 } as const;

@@ -29,7 +29,7 @@ type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 
 
 export interface RunOutcome {
   readonly result: RunResult;
-  /** Accounts whose access token has run out, and could not be refreshed. */
+  /** Accounts whose access token has run out though no person is needed: refreshing them fails, or is late. */
   readonly accessTokensExpired: number;
 }
 
@@ -63,8 +63,7 @@ export function createTally(runId: string, request: RunRequest, clock: Clock): T
     settle: (report: Report) => {
       const counter = request.dryRun ? counterOfDryRun(report) : counterOf(report);
       if (counter !== undefined) counts[counter]++;
-      const { accessTokenExpiresAt } = report;
-      if (accessTokenExpiresAt !== null && accessTokenExpiresAt <= secondsOf(clock)) accessTokensExpired++;
+      if (isOverdue(report, secondsOf(clock))) accessTokensExpired++;
       if (accounts === undefined) return;
       if (accounts.length < MAX_REPORTS) accounts.push(report);
       else accountsOmitted++;
@@ -80,6 +79,11 @@ export function createTally(runId: string, request: RunRequest, clock: Clock): T
       accessTokensExpired,
     }),
   };
+}
+
+function isOverdue({ action, reason, accessTokenExpiresAt }: Report, now: number): boolean {
+  const expired = accessTokenExpiresAt !== null && accessTokenExpiresAt <= now;
+  return expired && action !== 'reauthorize' && reason !== 'disabled';
 }
 
 function counterOf({ action, reason }: Report): Counter | undefined {

@@ -138,6 +138,7 @@ async function sift(
   );
   const jobs: Job[] = [];
   for (const one of parsed) {
+    if (one.account.escrow !== undefined) edges.count('inEscrow');
     if (one.kind === 'invalid') {
       const { nextAttemptAt = 0 } = one.account;
       if (nextAttemptAt > secondsOf(edges.clock) && request.accountIds === undefined)

@@ -3,15 +3,20 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { METRIC, METRIC_NAMESPACE, METRIC_SERVICE } from './metric-names.ts';
 import type { RunOutcome } from './run-result.ts';
 
-/** Structured JSON lines on standard output. */
-export const logger = new Logger({ serviceName: METRIC_SERVICE });
+const serviceName = process.env.POWERTOOLS_SERVICE_NAME ?? METRIC_SERVICE;
 
-const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName: METRIC_SERVICE });
+/** Structured JSON lines on standard output. */
+export const logger = new Logger({ serviceName });
+
+const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName });
 
 /** What only a metric shows, counted during one run. */
 export interface RunCounters {
   storesThrottled: number;
+  /** Refresh tokens put into escrow. */
   escrowed: number;
+  /** Accounts found with a refresh token in escrow. */
+  inEscrow: number;
 }
 
 /** Writes one EMF line with the run's metrics; the only dimension is the service. */

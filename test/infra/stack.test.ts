@@ -20,6 +20,13 @@ function templateOf(props: OAuthTokenRefresherProps = {}): Template {
   return Template.fromStack(stack);
 }
 
+/** The rules that fire the function. */
+function schedulesOf(template: Template) {
+  return template.findResources('AWS::Events::Rule', {
+    Properties: { ScheduleExpression: Match.anyValue() },
+  });
+}
+
 interface Statement {
   readonly Action: string | string[];
   readonly Resource?: unknown;
@@ -49,7 +56,7 @@ describe('the stack', () => {
   });
 
   test('has one rule, each minute, with one target and no input of its own', () => {
-    template.resourceCountIs('AWS::Events::Rule', 1);
+    expect(Object.keys(schedulesOf(template))).toHaveLength(1);
     template.hasResourceProperties('AWS::Events::Rule', {
       ScheduleExpression: 'rate(1 minute)',
       State: 'ENABLED',
@@ -70,8 +77,8 @@ describe('the stack', () => {
     });
   });
 
-  test('rotates its two keys and keeps them', () => {
-    template.resourceCountIs('AWS::KMS::Key', 2);
+  test('rotates its three keys and keeps them', () => {
+    template.resourceCountIs('AWS::KMS::Key', 3);
     template.allResources('AWS::KMS::Key', {
       DeletionPolicy: 'Retain',
       Properties: { EnableKeyRotation: true },
@@ -152,9 +159,13 @@ describe('the stack', () => {
   test('tells the command line where things are', () => {
     expect(Object.keys(template.findOutputs('*')).sort()).toEqual([
       'AccountsTableName',
+      'AlarmTopicArn',
+      'DashboardName',
+      'DashboardUrl',
       'DeadLetterQueueUrl',
       'EscrowKeyArn',
       'FunctionName',
+      'LogGroupName',
       'RuleNames',
       'SecretNamePrefix',
     ]);
@@ -171,7 +182,7 @@ describe('the stack', () => {
 describe('shares of the table', () => {
   test('are constant inputs, at most five to a rule', () => {
     const template = templateOf({ segments: 7 });
-    const rules = Object.values(template.findResources('AWS::Events::Rule'));
+    const rules = Object.values(schedulesOf(template));
     const inputs = rules.map(({ Properties }) =>
       Properties.Targets.map(({ Input }: { Input: string }) => JSON.parse(Input)),
     );
@@ -226,6 +237,12 @@ describe('what can not work fails at synth, and says what to change:', () => {
     ['a prefix without an end', { secretNamePrefix: 'oauth' }, 'secretNamePrefix must end with "/"'],
     ['no segment', { segments: 0 }, 'segments must be a whole number from 1 to 48'],
     ['too little memory', { memorySize: 128 }, 'memorySize must be a whole number of MB from 256'],
+    ['an e-mail address that is none', { alarmEmail: 'on call' }, 'alarmEmail must be one e-mail address'],
+    [
+      'a runbook with an anchor',
+      { runbookUrl: 'https://wiki.example.com/runbook#top' },
+      'runbookUrl must be the address of docs/runbook.md',
+    ],
     [
       'an ARN that is none',
       { additionalTokenSecretArns: ['*'] },

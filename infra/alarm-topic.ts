@@ -1,0 +1,100 @@
+import { ArnFormat, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { EventField, type IEventBusRef, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { createKey } from './key.ts';
+
+const cloudWatch = new ServicePrincipal('cloudwatch.amazonaws.com');
+const eventBridge = new ServicePrincipal('events.amazonaws.com');
+
+/**
+ * The topic that people subscribe to. Its key is a customer's: CloudWatch can't use `aws/sns`, and its alarms would
+ * fail silently.
+ *
+ * Only this account's alarms may publish, and EventBridge. EventBridge gives no context that a condition could be
+ * about ("You can't use Condition blocks in Amazon SNS topic policies for EventBridge", its user guide), nor may its
+ * target have a role, so its statements have none.
+ */
+export function createAlarmTopic(
+  scope: Construct,
+  email: string | undefined,
+  removalPolicy: RemovalPolicy,
+): Topic {
+  const masterKey = createKey(scope, 'AlarmTopicKey', 'what people are told', removalPolicy);
+  const topic = new Topic(scope, 'AlarmTopic', {
+    displayName: 'OAuth token refresher',
+    masterKey,
+    enforceSSL: true,
+  });
+  const { account } = Stack.of(scope);
+  const alarms = Stack.of(scope).formatArn({
+    service: 'cloudwatch',
+    resource: 'alarm',
+    resourceName: '*',
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+  const ownAlarms = {
+    StringEquals: { 'aws:SourceAccount': account },
+    ArnLike: { 'aws:SourceArn': alarms },
+  };
+  const useKey = ['kms:Decrypt', 'kms:GenerateDataKey'];
+  masterKey.addToResourcePolicy(
+    new PolicyStatement({
+      principals: [cloudWatch],
+      actions: useKey,
+      resources: ['*'],
+      conditions: ownAlarms,
+    }),
+  );
+  masterKey.addToResourcePolicy(
+    new PolicyStatement({ principals: [eventBridge], actions: useKey, resources: ['*'] }),
+  );
+  const publish = { actions: ['sns:Publish'], resources: [topic.topicArn] };
+  topic.addToResourcePolicy(
+    new PolicyStatement({ principals: [cloudWatch], ...publish, conditions: ownAlarms }),
+  );
+  topic.addToResourcePolicy(new PolicyStatement({ principals: [eventBridge], ...publish }));
+  if (email !== undefined) topic.addSubscription(new EmailSubscription(email));
+  return topic;
+}
+
+export interface TellWhoNeedsAPerson {
+  readonly eventBus: IEventBusRef;
+  readonly topic: ITopic;
+  /** Takes what could not be published, so that it is not lost without a sign. */
+  readonly deadLetterQueue: IQueue;
+  readonly runbookUrl: string;
+}
+
+/** Tells the topic which account needs a person, and why: an alarm knows only that there is one. */
+export function tellWhoNeedsAPerson(
+  scope: Construct,
+  { eventBus, topic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
+): Rule {
+  // By its ARN, or the target would add statements to the topic and its key that are there already, with a wildcard.
+  const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', topic.topicArn);
+  const of = (field: string) => EventField.fromPath(`$.detail.${field}`);
+  return new Rule(scope, 'TellWhoNeedsAPerson', {
+    description: 'Tells people which OAuth account needs one of them',
+    eventBus,
+    eventPattern: { source: ['oauth-token-refresher'], detailType: ['OAuth Reauthorization Required'] },
+    targets: [
+      new SnsTopic(known, {
+        message: RuleTargetInput.fromMultilineText(
+          [
+            `An OAuth account needs a person: ${of('name')}`,
+            `accountId: ${of('accountId')}`,
+            `profile: ${of('oauthProfile')}`,
+            `reason: ${of('reason')}`,
+            `What to do: ${runbookUrl}#accounts-need-a-person`,
+          ].join('\n'),
+        ),
+        deadLetterQueue,
+      }),
+    ],
+  });
+}

@@ -1,0 +1,125 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import {
+  type Alarm,
+  AlarmStatusWidget,
+  Color,
+  Dashboard,
+  GraphWidget,
+  type GraphWidgetProps,
+  type IMetric,
+  LogQueryVisualizationType,
+  LogQueryWidget,
+  SingleValueWidget,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import { level, ownMetric, type Watched } from './metrics.ts';
+
+/** Each account's last word within the time shown; those whose last word is that they need a person stay. */
+export const WHO_NEEDS_A_PERSON = [
+  'filter ispresent(accountId) and ispresent(status)',
+  'stats latest(status) as lastStatus, latest(reason) as lastReason, latest(message) as lastMessage by accountId, oauthProfile',
+  'filter lastStatus = "reauthorization_required"',
+  'display accountId, oauthProfile, lastReason, lastMessage',
+  'limit 100',
+];
+
+/** What one wants to see on a wall: is it well, who needs a person, and how hard is it working. */
+export function createDashboard(scope: Construct, watched: Watched, alarms: readonly Alarm[]): Dashboard {
+  const { function: fn, settings, logGroup, deadLetterQueue } = watched;
+  const dashboard = new Dashboard(scope, 'Dashboard', {
+    // Dashboards are not of a Region: two Regions' need two names.
+    dashboardName: `${watched.service}-${Stack.of(scope).region}`,
+    defaultInterval: Duration.hours(12),
+  });
+  const period = settings.schedule;
+  const sum = (name: Parameters<typeof ownMetric>[1], label: string) =>
+    ownMetric(watched, name, 'Sum', label);
+  dashboard.addWidgets(new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: 24, height: 4 }));
+  dashboard.addWidgets(
+    now('Accounts', level(watched, 'scanned', 'accounts')),
+    now('Need a person', level(watched, 'reauthorizationRequired', 'accounts')),
+    now('Access tokens expired', level(watched, 'accessTokensExpired', 'tokens')),
+    now('Refresh tokens in escrow', level(watched, 'inEscrow', 'tokens')),
+  );
+  dashboard.addWidgets(
+    graph('Accounts due, refreshed and failed', {
+      left: [sum('due', 'due'), sum('refreshed', 'refreshed'), sum('failed', 'failed')],
+      width: 12,
+    }),
+    graph('Runs that finished, and how long they took (ms)', {
+      left: [ownMetric(watched, 'runDuration', 'SampleCount', 'runs')],
+      right: [
+        ownMetric(watched, 'runDuration', 'p50', 'half took less than'),
+        ownMetric(watched, 'runDuration', 'Maximum', 'longest'),
+      ],
+      width: 12,
+    }),
+  );
+  dashboard.addWidgets(
+    graph('Waiting', {
+      left: [
+        level(watched, 'reauthorizationRequired', 'need a person'),
+        level(watched, 'accessTokensExpired', 'expired, being tried'),
+      ],
+    }),
+    graph('Left to a later run', {
+      left: [
+        sum('deferred', 'deferred'),
+        sum('leasedElsewhere', 'leased elsewhere'),
+        sum('reconciled', 'reconciled'),
+        sum('invalid', 'invalid'),
+      ],
+    }),
+    graph('Writes throttled, and escrow', {
+      left: [
+        sum('storesThrottled', 'writes throttled'),
+        sum('escrowed', 'put into escrow'),
+        level(watched, 'inEscrow', 'in escrow'),
+      ],
+    }),
+  );
+  dashboard.addWidgets(
+    graph('Lambda: errors and throttles', {
+      left: [
+        fn.metricErrors({ statistic: 'Sum', period, label: 'errors' }),
+        fn.metricThrottles({ statistic: 'Sum', period, label: 'throttles' }),
+        fn.metricInvocations({ statistic: 'Sum', period, label: 'invocations' }),
+      ],
+    }),
+    graph('Lambda: duration (ms)', {
+      left: [
+        fn.metricDuration({ statistic: 'p50', period, label: 'half took less than' }),
+        fn.metricDuration({ statistic: 'Maximum', period, label: 'longest' }),
+      ],
+      leftAnnotations: [{ value: settings.timeout.toMilliseconds(), label: 'timeout', color: Color.RED }],
+    }),
+    graph('Lambda: runs at once', {
+      left: [fn.metric('ConcurrentExecutions', { statistic: 'Maximum', period, label: 'runs at once' })],
+    }),
+  );
+  dashboard.addWidgets(
+    new LogQueryWidget({
+      title: 'Accounts that came to need a person in the time shown',
+      logGroupNames: [logGroup.logGroupName],
+      queryLines: WHO_NEEDS_A_PERSON,
+      view: LogQueryVisualizationType.TABLE,
+      width: 16,
+      height: 6,
+    }),
+    graph('Dead-letter queue', {
+      left: [
+        deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', label: 'messages' }),
+      ],
+    }),
+  );
+  return dashboard;
+}
+
+/** The last value, large. */
+function now(title: string, metric: IMetric): SingleValueWidget {
+  return new SingleValueWidget({ title, metrics: [metric], width: 6, height: 3 });
+}
+
+function graph(title: string, props: Omit<GraphWidgetProps, 'title'>): GraphWidget {
+  return new GraphWidget({ title, width: 8, height: 6, leftYAxis: { min: 0 }, ...props });
+}

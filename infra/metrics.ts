@@ -1,0 +1,53 @@
+import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { METRIC, METRIC_NAMESPACE } from '../lambda/metric-names.ts';
+import type { Settings } from './props.ts';
+
+/** What alarms and the dashboard look at. */
+export interface Watched {
+  /** The value of the `service` dimension. */
+  readonly service: string;
+  readonly function: IFunction;
+  readonly logGroup: ILogGroup;
+  readonly deadLetterQueue: IQueue;
+  /** The names of the rules that fire the function. */
+  readonly ruleNames: readonly string[];
+  readonly settings: Settings;
+}
+
+export type Statistic = 'Sum' | 'Maximum' | 'Average' | 'SampleCount' | 'p50' | 'p99';
+
+/** One of the function's own metrics, a data point for each tick of the schedule. */
+export function ownMetric(
+  { service, settings: { schedule } }: Watched,
+  name: keyof typeof METRIC,
+  statistic: Statistic,
+  label?: string,
+): Metric {
+  return new Metric({
+    namespace: METRIC_NAMESPACE,
+    metricName: METRIC[name],
+    dimensionsMap: { service },
+    statistic,
+    period: schedule,
+    ...(label !== undefined && { label }),
+  });
+}
+
+/**
+ * How many accounts there are in some state, over all shares of the table. Each share's run tells its own part, and
+ * their sum over a period would grow with the period that a graph is drawn in: the mean of a share, times the shares,
+ * does not. With one share the largest value is exact, and runs by hand over a few accounts do not lower it.
+ */
+export function level(watched: Watched, name: keyof typeof METRIC, label: string): IMetric {
+  const { segments, schedule } = watched.settings;
+  if (segments === 1) return ownMetric(watched, name, 'Maximum', label);
+  return new MathExpression({
+    expression: `${segments} * ${name}`,
+    usingMetrics: { [name]: ownMetric(watched, name, 'Average') },
+    period: schedule,
+    label,
+  });
+}
