@@ -18,8 +18,8 @@ interface ExportOptions {
 
 const MORE = `
 Only what people write is exported, never a token, nor what the function notes
-(status, expiries): "import" reads it back. Cells that a spreadsheet would run as a
-formula begin with an apostrophe, which "import" takes off again.`;
+(status, expiries): "import" reads it back. Cells that a spreadsheet would run
+as a formula begin with an apostrophe, which "import" takes off again.`;
 
 export const addExport: AddCommands = (program, action) => {
   program

@@ -65,10 +65,15 @@ export async function makePlan(source: Source, fleet: Fleet, onRow: (rows: numbe
   return { ...plan, same: plan.same.size, invalidRows: invalid.size, problems };
 }
 
-function unknownProfile({ secretNamePrefix }: Fleet, profile: unknown): Problem {
+/** A name this long may be a token that slipped into the wrong column. */
+const LONGEST_SHOWN = 32;
+
+function unknownProfile({ secretNamePrefix }: Fleet, name: unknown): Problem {
+  const whole = String(name);
+  const profile = whole.length > LONGEST_SHOWN ? `${whole.slice(0, 6)}…` : whole;
   return {
     field: 'oauthProfile',
-    text: `there is no profile "${profile}" (secret ${profileSecretIdOf(secretNamePrefix, String(profile))}); add it first, or correct the name`,
+    text: `there is no profile "${profile}" (secret ${profileSecretIdOf(secretNamePrefix, profile)}); add it first, or correct the name`,
   };
 }
 

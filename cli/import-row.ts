@@ -118,6 +118,19 @@ function isKnown(column: string): boolean {
   return (ACCOUNT_ATTRIBUTES as readonly string[]).includes(column);
 }
 
+/** Names the columns of a CSV header that mean nothing here; undefined where all are known. */
+export function checkColumns(header: readonly string[]): string | undefined {
+  const unknown = header.filter(
+    (column) =>
+      !isKnown(column) &&
+      !TOKEN_FIELDS.includes(column) &&
+      !/^(tokens|parameters\..+|tokens\..+)$/.test(column),
+  );
+  if (unknown.length === 0) return undefined;
+  const names = unknown.map((column) => `"${column}"`).join(', ');
+  return `unknown columns: ${names}. Rename or remove them; known are ${KNOWN_COLUMNS}`;
+}
+
 /** Each attribute judged by itself, so that all that is wrong is told at once. */
 function attributeProblems(item: Readonly<Record<string, unknown>>): Problem[] {
   const right = { accountId: 'x', authenticationType: 'oauth2', oauthProfile: 'x', tokenSecretId: 'x' };

@@ -22,6 +22,7 @@ export interface Source {
   rows(): AsyncGenerator<Row>;
 }
 
+type CheckHeader = (header: readonly string[]) => string | undefined;
 type Chunks = () => AsyncIterable<Uint8Array>;
 
 const STANDARD_INPUT = '-';
@@ -34,8 +35,14 @@ const MAX_ROW_CHARACTERS = 1024 * 1024;
  *
  * @param path `-` is standard input, which is kept in memory so that it can be read twice
  * @param encoding a name that TextDecoder knows, such as `utf-8` or `windows-1252`
+ * @param checkHeader says what is wrong with a CSV file's columns
  */
-export async function openSource(path: string, stdin: Readable, encoding = 'utf-8'): Promise<Source> {
+export async function openSource(
+  path: string,
+  stdin: Readable,
+  encoding = 'utf-8',
+  checkHeader: CheckHeader = () => undefined,
+): Promise<Source> {
   if (!isEncoding(encoding))
     throw new CliError(
       'UNKNOWN_ENCODING',
@@ -45,7 +52,7 @@ export async function openSource(path: string, stdin: Readable, encoding = 'utf-
   const name = path === STANDARD_INPUT ? 'standard input' : path;
   const kept = path === STANDARD_INPUT ? await collect(stdin) : undefined;
   const chunks: Chunks = () => (kept === undefined ? createReadStream(path) : Readable.from([kept]));
-  return { name, rows: () => rowsOf(name, () => decode(name, chunks, encoding)) };
+  return { name, rows: () => rowsOf(name, () => decode(name, chunks, encoding), checkHeader) };
 }
 
 async function collect(stdin: Readable): Promise<Uint8Array> {
@@ -79,7 +86,11 @@ async function* decode(name: string, chunks: Chunks, encoding: string): AsyncGen
   }
 }
 
-async function* rowsOf(name: string, text: () => AsyncGenerator<string>): AsyncGenerator<Row> {
+async function* rowsOf(
+  name: string,
+  text: () => AsyncGenerator<string>,
+  checkHeader: CheckHeader,
+): AsyncGenerator<Row> {
   const chunks = text();
   // Enough to see the whole of the first line.
   let start = '';
@@ -99,7 +110,7 @@ async function* rowsOf(name: string, text: () => AsyncGenerator<string>): AsyncG
       'NOT_JSON_LINES',
       `${name} is a JSON array. Write one object a line, for example with: jq -c '.[]'`,
     );
-  yield* first === '{' ? jsonRows(whole()) : csvRows(name, whole(), delimiterOf(start));
+  yield* first === '{' ? jsonRows(whole()) : csvRows(name, whole(), delimiterOf(start), checkHeader);
 }
 
 async function* jsonRows(text: AsyncIterable<string>): AsyncGenerator<Row> {
@@ -124,7 +135,12 @@ async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
   if (rest !== '') yield rest;
 }
 
-async function* csvRows(name: string, text: AsyncIterable<string>, delimiter: string): AsyncGenerator<Row> {
+async function* csvRows(
+  name: string,
+  text: AsyncIterable<string>,
+  delimiter: string,
+  checkHeader: CheckHeader,
+): AsyncGenerator<Row> {
   const parser = parse({
     delimiter,
     info: true,
@@ -137,7 +153,7 @@ async function* csvRows(name: string, text: AsyncIterable<string>, delimiter: st
   let header: readonly string[] | undefined;
   try {
     for await (const { info, record } of parser as AsyncIterable<{ info: InfoRecord; record: string[] }>) {
-      if (header === undefined) header = headerOf(name, record);
+      if (header === undefined) header = headerOf(name, record, checkHeader);
       else yield csvRow(header, record, info.lines);
     }
   } catch (error) {
@@ -151,11 +167,13 @@ async function* csvRows(name: string, text: AsyncIterable<string>, delimiter: st
   }
 }
 
-function headerOf(name: string, record: readonly string[]): readonly string[] {
+function headerOf(name: string, record: readonly string[], checkHeader: CheckHeader): readonly string[] {
   const header = record.map((column) => column.trim());
   const twice = header.find((column, index) => header.indexOf(column) !== index);
   if (twice !== undefined)
     throw new CliError('COLUMN_TWICE', `${name}, line 1: the column "${twice}" is there twice.`);
+  const trouble = checkHeader(header);
+  if (trouble !== undefined) throw new CliError('UNKNOWN_COLUMN', `${name}, line 1: ${trouble}.`);
   return header;
 }
 

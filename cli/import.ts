@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import type { AddCommands, Context } from './command.ts';
 import { makePlan, type Plan } from './import-plan.ts';
+import { checkColumns } from './import-row.ts';
 import { type ImportResult, runImport } from './import-run.ts';
 import { readProfileMap, serviceNowSource } from './import-servicenow.ts';
 import { openSource, type Source } from './import-source.ts';
@@ -16,7 +17,7 @@ interface ImportOptions {
   readonly rate?: number;
   readonly encoding?: string;
   readonly servicenow?: boolean;
-  readonly map: readonly string[];
+  readonly map?: readonly string[];
   readonly tokensIn?: string;
 }
 
@@ -25,12 +26,13 @@ const DEFAULT_RATE = { aws: 20, local: 40 } as const;
 
 const MORE = `
 The file is CSV with a header, or one JSON object a line; "-" is standard input.
-Columns: accountId, name, oauthProfile, tokenSecretId, enabled, parameters (JSON) or
-parameters.<name>; refresh_token, access_token, expires_at … for its token set.
+Columns: accountId, name, oauthProfile, tokenSecretId, enabled, parameters as
+JSON or parameters.<name>; of the token set: refresh_token, access_token,
+expires_at …
 
-All of it is checked before anything is written. An account that is there is never
-overwritten, and its tokens least of all: stop it when you like, the same command
-goes on. More in docs/importing.md.`;
+All of it is checked before anything is written. An account that is there is
+never overwritten, its tokens least of all: stop it when you like, the same
+command goes on. More in docs/importing.md.`;
 
 export const addImport: AddCommands = (program, action) => {
   program
@@ -44,7 +46,7 @@ export const addImport: AddCommands = (program, action) => {
     .option('--rate <n>', 'writes a second to Secrets Manager (20; locally 40)', wholeRate)
     .option('--encoding <name>', 'of the file, such as windows-1252 (utf-8)')
     .option('--servicenow', 'the files are exports of sys_rest_message and oauth_credential')
-    .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect, [])
+    .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect)
     .option('--tokens-in <column>', 'of the credentials, where it holds readable tokens')
     .addHelpText('after', MORE)
     .action(action<[string[], ImportOptions, Command]>(importFiles));
@@ -102,7 +104,7 @@ function dryRunJson({ rows, create, same, differ, invalidRows, problems }: Plan)
 async function sourceOf(
   { terminal }: Context,
   files: readonly string[],
-  { servicenow = false, encoding, map, tokensIn }: ImportOptions,
+  { servicenow = false, encoding, map = [], tokensIn }: ImportOptions,
 ): Promise<Source> {
   const usage = (message: string) => new CliError('USAGE', message, EXIT.usage);
   const [first = '', second, ...others] = files;
@@ -116,13 +118,13 @@ async function sourceOf(
     );
   if (second === undefined && tokensIn !== undefined)
     throw usage('--tokens-in needs the second file, the OAuth credentials.');
+  if (!servicenow) return await openSource(first, terminal.stdin, encoding, checkColumns);
   const main = await openSource(first, terminal.stdin, encoding);
-  if (!servicenow) return main;
   const credentials = second === undefined ? undefined : await openSource(second, terminal.stdin, encoding);
   return serviceNowSource(main, credentials, { profiles: readProfileMap(map), tokensIn });
 }
 
-function collect(value: string, before: readonly string[]): readonly string[] {
+function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
