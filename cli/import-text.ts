@@ -6,6 +6,7 @@ import type { Plan, RowProblem } from './import-plan.ts';
 import type { ImportResult } from './import-run.ts';
 import { number } from './progress.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 const SHOWN = 20;
 
@@ -22,19 +23,8 @@ export function problemLines(problems: readonly RowProblem[], terminal: Terminal
 
 /** Text under a hanging indent of four. */
 function wrapped(head: string, text: string, width: number): string[] {
-  const lines: string[] = [];
-  // The first line also carries the head, whose colours take no room.
-  let room = width - 1 - visible(head);
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > room) {
-      lines.push(line);
-      line = word;
-      room = width - 5;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  lines.push(line);
-  return lines.map((one, index) => (index === 0 ? head + one : `    ${one}`));
+  const first = width - 1 - visible(head);
+  return wrap(text, width - 5, first).map((line, index) => (index === 0 ? head + line : `    ${line}`));
 }
 
 const visible = (text: string) => stripVTControlCharacters(text).length;

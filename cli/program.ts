@@ -1,13 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
+import { addDoctor } from './doctor.ts';
 import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import.ts';
 import { createTerminal, type Streams } from './terminal.ts';
 
 /** Every group of commands. */
-const groups: readonly AddCommands[] = [addImport, addExport];
+const groups: readonly AddCommands[] = [addImport, addExport, addDoctor];
 
 const EPILOGUE = `
 It acts on the local system while one runs here (npm start), otherwise on the stack
