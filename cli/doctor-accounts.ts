@@ -108,7 +108,9 @@ async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
     const found =
       loaded.kind === 'profile'
         ? await checkEndpoints(name, loaded.profile, patient)
-        : [broken(`${shortened(loaded.detail)} (${users})`, todoOf(fleet, name, loaded.reason))];
+        : /can't be read|could not be read/.test(loaded.detail)
+          ? [unreadableProfile(loaded.detail)]
+          : [broken(`${shortened(loaded.detail)} (${users})`, todoOf(fleet, name, loaded.reason))];
     if (found.length === 0) fine.push(name);
     findings.push(...found);
   }
@@ -117,15 +119,19 @@ async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
   return findings;
 }
 
+const unreadableProfile = (text: string): Finding => ({
+  kind: 'unknown',
+  text,
+  todo: 'May you read this secret? Ask for secretsmanager:GetSecretValue on it, then run doctor again.',
+});
+
 /** All known fields would fill the screen; the page that is named says them better. */
 const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
 
 function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
   if (reason === 'profile_missing')
     return `Add the profile (secret ${profileSecretIdOf(secretNamePrefix, name)}), or correct oauthProfile of these accounts.`;
-  return reason === 'store_unavailable'
-    ? 'Run doctor again.'
-    : 'Correct the secret; docs/profiles.md describes each field.';
+  return 'Correct the secret; docs/profiles.md describes each field.';
 }
 
 /** The profiles that there are, also those that no account names yet; none where listing is not permitted. */

@@ -9,7 +9,8 @@ import { EXIT, type ExitCode } from './cli-error.ts';
 import type { AddCommands, Context } from './command.ts';
 import { accountChecks, takeCensus } from './doctor-accounts.ts';
 import { type Check, examine, good, type Patient, type Told } from './doctor-check.ts';
-import { stackChecks } from './doctor-stack.ts';
+import { runChecks } from './doctor-runs.ts';
+import { storeChecks } from './doctor-stores.ts';
 import type { Fleet } from './fleet.ts';
 import type { Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
@@ -36,7 +37,8 @@ const checks: readonly Check[] = [
       return good(fleet.kind === 'local' ? fleet.label : `${fleet.label} in ${region}`);
     },
   },
-  ...stackChecks,
+  ...storeChecks,
+  ...runChecks,
   ...accountChecks,
 ];
 

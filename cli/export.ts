@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { type Command, Option } from 'commander';
 import { type Options, stringify } from 'csv-stringify/sync';
@@ -51,7 +52,9 @@ async function exportAccounts(
     signal.throwIfAborted();
     if (!wanted(item, options)) continue;
     exported += 1;
-    terminal.stdout.write(csv ? csvLine(item) : `${JSON.stringify(peoples(item))}\n`);
+    const line = csv ? csvLine(item) : `${JSON.stringify(peoples(item))}\n`;
+    // A slow reader is waited for, so that memory does not grow with the table.
+    if (!terminal.stdout.write(line)) await once(terminal.stdout, 'drain', { signal });
   }
   terminal.say(`${number(exported)} accounts of ${fleet.label}`);
   return EXIT.done;

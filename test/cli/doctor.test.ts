@@ -6,7 +6,7 @@ import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { patientOf } from '../../cli/doctor.ts';
 import { examine } from '../../cli/doctor-check.ts';
-import { stackChecks } from '../../cli/doctor-stack.ts';
+import { storeChecks } from '../../cli/doctor-stores.ts';
 import { findFleet } from '../../cli/fleet.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { listen } from '../../local/listen.ts';
@@ -108,12 +108,12 @@ test('where all is well, each check says so, and it ends with 0', async () => {
     'Table',
     'Table access',
     'Secrets access',
+    'Escrow key',
+    'Clock',
     'Function',
     'Rules',
     'Last run',
     'Dead letters',
-    'Escrow key',
-    'Clock',
     'Profiles',
     'Accounts',
     'Escrow',
@@ -358,6 +358,14 @@ describe('what is broken is found, with what to do', () => {
       /docs\/profiles\.md/,
     ],
     [
+      'reading a profile is denied',
+      deny('GetSecretValue', 'profiles/crm'),
+      'Profiles',
+      'unknown',
+      /"crm" can't be read \(AccessDeniedException\)/,
+      /Ask for secretsmanager:GetSecretValue/,
+    ],
+    [
       'an account names no profile',
       acme({ oauthProfile: 'crn' }),
       'Profiles',
@@ -452,7 +460,7 @@ describe('what is broken is found, with what to do', () => {
     ['behind', -120_000],
   ])('this machine is %s the service', async (which, offset) => {
     const fleet = await findFleet({ stack: 'a-stack' }, process.env);
-    const clock = stackChecks.find(({ title }) => title === 'Clock');
+    const clock = storeChecks.find(({ title }) => title === 'Clock');
     if (clock === undefined) throw new Error('There is no such check.');
     const patient = (off: number) =>
       patientOf(
@@ -498,7 +506,7 @@ test('an endpoint with placeholders is not asked', async () => {
 test('on a terminal of 80 columns, with colours, no line is longer', async () => {
   await world.account({
     accountId: 'acme',
-    oauthProfile: 'a-profile-with-a-long-name-that-is-nowhere',
+    oauthProfile: 'a-profile-that-is-nowhere',
     status: 'failing',
   });
   const { code, stdout } = await cli(['doctor', '--stack', 'a-stack'], { columns: 80 });
