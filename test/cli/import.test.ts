@@ -271,6 +271,19 @@ describe('what is there is never overwritten', () => {
     expect(await world.tokens('itemless')).toEqual({ refresh_token: token('rotated since') });
   });
 
+  test('… also where the service says that the secret exists, rather than that this is a repetition', async () => {
+    await importText(file('told'));
+    await world.removeItem('told');
+    world.aws.inject(({ operation }) =>
+      operation === 'CreateSecret'
+        ? { kind: 'error', status: 400, type: 'ResourceExistsException', message: 'exists' }
+        : undefined,
+    );
+    expect(await json(file('told'))).toMatchObject({ created: 1, conflicts: [] });
+    expect(await json(file('told', token('other')))).toMatchObject({ alreadyThere: 1 });
+    world.aws.inject(undefined);
+  });
+
   test('a secret that somebody else made stays, and the account is in conflict', async () => {
     await world.putTokens('foreign', { refresh_token: token('foreign') });
     const { conflicts, created } = await json(file('foreign'));
