@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly update: boolean;
   /** Writes a second to Secrets Manager. */
   readonly rate: number;
+  /** Encrypts the secrets; undefined: the service's own key does. */
+  readonly kmsKey: string | undefined;
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
 }
@@ -41,7 +43,7 @@ export async function runImport(
   source: Source,
   plan: Plan,
   fleet: Fleet,
-  { update, rate, signal, terminal }: RunOptions,
+  { update, rate, kmsKey, signal, terminal }: RunOptions,
 ): Promise<ImportResult> {
   const create = new Set(plan.create);
   const change = new Set(update ? plan.differ : []);
@@ -61,7 +63,7 @@ export async function runImport(
       counts.updated += 1;
       return;
     }
-    const written = await createAccount(fleet, candidate, turn);
+    const written = await createAccount(fleet, candidate, { turn, kmsKey });
     const { accountId, tokenSecretId } = candidate.item;
     if (written.kind === 'conflict') conflicts.push({ accountId, text: written.text });
     else if (written.kind === 'already_there') counts.alreadyThere += 1;

@@ -16,6 +16,12 @@ export type Written =
   | { readonly kind: 'already_there' }
   | { readonly kind: 'conflict'; readonly text: string };
 
+export interface HowToWrite {
+  /** Waited for before each write to Secrets Manager, whose quota is shared with the function. */
+  readonly turn: () => Promise<void>;
+  readonly kmsKey: string | undefined;
+}
+
 const MAX_TRIES = 10;
 const LONGEST_PAUSE = 5_000;
 
@@ -24,16 +30,11 @@ const LONGEST_PAUSE = 5_000;
  * the item, if there is none. Both may be repeated: neither overwrites what is there, so a refresh token that was
  * rotated since is never put back to the one in the file.
  *
- * @param turn waited for before each write to Secrets Manager, whose quota is shared with the function
  * @throws the SDK's error where it can't be done
  */
-export async function createAccount(
-  fleet: Fleet,
-  candidate: Candidate,
-  turn: () => Promise<void>,
-): Promise<Written> {
+export async function createAccount(fleet: Fleet, candidate: Candidate, how: HowToWrite): Promise<Written> {
   if (candidate.tokenText !== undefined) {
-    const conflict = await createTokens(fleet, candidate, candidate.tokenText, turn);
+    const conflict = await createTokens(fleet, candidate, candidate.tokenText, how);
     if (conflict !== undefined) return { kind: 'conflict', text: conflict };
   }
   try {
@@ -72,14 +73,14 @@ async function createTokens(
   { secrets, secretNamePrefix }: Fleet,
   candidate: Candidate,
   SecretString: string,
-  turn: () => Promise<void>,
+  { turn, kmsKey: KmsKeyId }: HowToWrite,
 ): Promise<string | undefined> {
   const Name = tokenSecretIdOf(secretNamePrefix, candidate.item);
   const ClientRequestToken = versionIdOf(candidate);
   for (let tries = 1; ; tries++) {
     await turn();
     try {
-      await secrets.send(new CreateSecretCommand({ Name, SecretString, ClientRequestToken }));
+      await secrets.send(new CreateSecretCommand({ Name, SecretString, ClientRequestToken, KmsKeyId }));
       return undefined;
     } catch (error) {
       const { kind, code } = awsFailure(error);

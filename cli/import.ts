@@ -15,6 +15,7 @@ interface ImportOptions {
   readonly skipInvalid?: boolean;
   readonly rejects?: string;
   readonly rate?: number;
+  readonly kmsKey?: string;
   readonly encoding?: string;
   readonly servicenow?: boolean;
   readonly map?: readonly string[];
@@ -44,6 +45,7 @@ export const addImport: AddCommands = (program, action) => {
     .option('--skip-invalid', 'leave invalid rows out, rather than refuse the file')
     .option('--rejects <file>', 'write what is wrong, by line, as CSV without any values')
     .option('--rate <n>', 'writes a second to Secrets Manager (20; locally 40)', wholeRate)
+    .option('--kms-key <id>', "for the secrets, where it is not AWS's own")
     .option('--encoding <name>', 'of the file, such as windows-1252 (utf-8)')
     .option('--servicenow', 'the files are exports of sys_rest_message and oauth_credential')
     .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect)
@@ -58,6 +60,7 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   const fleet = await context.fleet();
   terminal.say(`Checking ${source.name} for ${fleet.label} …`);
   const plan = await makePlan(source, fleet, (rows) => {
+    signal.throwIfAborted();
     if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
   });
   terminal.progress(undefined);
@@ -71,11 +74,12 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   if (refused)
     throw new CliError(
       'INVALID_ROWS',
-      `${source.name}: ${number(plan.invalidRows)} of ${number(plan.rows)} rows ${plan.invalidRows === 1 ? 'is' : 'are'} invalid (above), so nothing was written. Correct the file, or import the others with --skip-invalid.`,
+      `${source.name}: ${number(plan.invalidRows)} of ${number(plan.rows)} rows ${plan.invalidRows === 1 ? 'is' : 'are'} invalid, so nothing was written. Correct the file, or import the others with --skip-invalid.`,
     );
   const result = await runImport(source, plan, fleet, {
     update: options.update === true,
     rate: options.rate ?? DEFAULT_RATE[fleet.kind],
+    kmsKey: options.kmsKey,
     signal,
     terminal,
   });

@@ -498,6 +498,17 @@ test('a slower schedule may be longer ago', async () => {
   });
 });
 
+test('without a stack, what only its outputs name is not applicable', async () => {
+  const parts = ['--table', world.clients.tableName, '--function', 'refresher', '--prefix', world.prefix];
+  const { code, stdout } = await cli(['doctor', ...parts, '--json']);
+  const { findings }: { findings: Told[] } = JSON.parse(stdout);
+  expect(findings.filter(({ kind }) => kind !== 'good')).toEqual([
+    { title: 'Rules', kind: 'not_applicable', text: 'no stack is named, so the rule is not known' },
+    { title: 'Dead letters', kind: 'not_applicable', text: 'no stack is named, so the queue is not known' },
+  ]);
+  expect(code).toBe(0);
+});
+
 test('an endpoint with placeholders is not asked', async () => {
   await world.profile('crm', { ...profile(), token_endpoint: 'https://{subdomain}.example/token' });
   expect((await doctor()).code).toBe(0);

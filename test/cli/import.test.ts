@@ -91,6 +91,19 @@ describe('an account is made as the file describes it', () => {
     expect(await world.tokens('rest')).toEqual({ ...kept, instance_url: 'https://x.example' });
   });
 
+  test('its secret is under the key that --kms-key names', async () => {
+    const keys: unknown[] = [];
+    world.aws.onEffect(({ operation, input }) => {
+      if (operation === 'CreateSecret') keys.push((input as { KmsKeyId?: string }).KmsKeyId);
+    });
+    const row = (accountId: string) =>
+      jsonLines({ accountId, oauthProfile: 'crm', tokens: { refresh_token: token('k') } });
+    await importText(row('key-1'), '--kms-key', 'alias/ours');
+    await importText(row('key-2'));
+    world.aws.onEffect(undefined);
+    expect(keys).toEqual(['alias/ours', undefined]);
+  });
+
   test('a name in another encoding is read with --encoding, and refused without', async () => {
     const file = join(directory, 'latin.csv');
     writeFileSync(
@@ -412,6 +425,15 @@ describe('trouble on the way', () => {
       created: Number(left),
       alreadyThere: 60 - Number(left),
     });
+  });
+
+  test('Ctrl-C while the file is checked writes nothing', async () => {
+    const { code, stderr } = await run(['import', '-'], {
+      input: rows('early', 3),
+      signal: AbortSignal.abort(),
+    });
+    expect({ code, stderr: stderr.includes('Stopped.') }).toEqual({ code: 130, stderr: true });
+    expect(await world.item('early-0')).toEqual({});
   });
 
   test('wrong options are refused with 2', async () => {
