@@ -2,7 +2,6 @@ import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { parseAccount } from '../lambda/account.ts';
 import { awsFailure } from '../lambda/aws-error.ts';
-import { RequestFailed } from '../lambda/https-request.ts';
 import type { Profile } from '../lambda/profile.ts';
 import { createProfiles } from '../lambda/profiles.ts';
 import { createSecrets, profileSecretIdOf } from '../lambda/secrets.ts';
@@ -176,7 +175,7 @@ async function checkEndpoints(name: string, profile: Profile, { send }: Patient)
           'Ask the provider; runs go on trying.',
         );
       } catch (error) {
-        const code = error instanceof RequestFailed ? error.code : 'UNKNOWN';
+        const { code = 'UNKNOWN' } = error as { code?: string };
         return broken(`${name}: ${host} can't be reached (${code})`, endpointTodo(code));
       }
     }),
@@ -187,6 +186,7 @@ async function checkEndpoints(name: string, profile: Profile, { send }: Patient)
 function endpointTodo(code: string): string {
   if (code === 'ADDRESS_NOT_ALLOWED')
     return 'The endpoint must be https, at an address that is not link-local.';
+  if (/OSSL/.test(code)) return 'tls_client_certificate and tls_client_key must be PEM, and belong together.';
   if (/CERT|SIGNATURE|ISSUER|ALTNAME|TLS|SSL/.test(code))
     return 'Its certificate is not trusted. Is the host right? A private authority goes into tls_ca_certificate.';
   if (code === 'ENOTFOUND') return 'No such host: correct the endpoint in the profile.';

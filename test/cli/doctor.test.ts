@@ -390,6 +390,19 @@ describe('what is broken is found, with what to do', () => {
       /certificate is not trusted/,
     ],
     [
+      "the client's certificate is none",
+      crm(() => ({
+        ...profile(),
+        token_endpoint_auth_method: 'tls_client_auth',
+        tls_client_certificate: CANARY,
+        tls_client_key: CANARY,
+      })),
+      'Profiles',
+      'broken',
+      /can't be reached \(ERR_OSSL/,
+      /must be PEM/,
+    ],
+    [
       'nobody listens there',
       crm(() => ({ ...profile(), token_endpoint: 'https://127.0.0.1:1/token' })),
       'Profiles',

@@ -374,6 +374,22 @@ describe('trouble on the way', () => {
       })),
     );
 
+  test.each<[string, string[], number]>([
+    ['20 a second where nothing is said', [], 20],
+    ['as many as --rate says', ['--rate', '50'], 50],
+  ])('writes to Secrets Manager are paced: %s', async (_, options, rate) => {
+    const before = world.aws.calls().length;
+    await json(rows(`paced-${rate}`, 10), ...options);
+    const writes = world.aws
+      .calls()
+      .slice(before)
+      .filter(({ operation }) => operation === 'CreateSecret');
+    const span = (writes.at(-1)?.at ?? 0) - (writes[0]?.at ?? 0);
+    // Nine pauses; the first and the last write may each be a little early or late.
+    expect(span).toBeGreaterThan((7 * 1000) / rate);
+    expect(writes).toHaveLength(10);
+  });
+
   test('throttling is waited out', async () => {
     let left = 3;
     world.aws.inject(({ operation }) =>
@@ -461,6 +477,8 @@ describe('what people see', () => {
       ['import', '-', '--skip-invalid'],
       ['import', '--help'],
       ['export', '--help'],
+      ['doctor', '--help'],
+      ['--help'],
     ]) {
       const { stdout, stderr } = await run(args, { input, columns: 80, env: { NO_COLOR: '1' } });
       for (const line of `${stdout}\n${stderr}`.split(/[\r\n]/))
