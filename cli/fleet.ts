@@ -18,6 +18,8 @@ export interface Fleet {
   /** The stack's other outputs, by name; empty where the parts were named by hand. */
   readonly outputs: Readonly<Record<string, string>>;
   /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
+  /** The local system's data; undefined on AWS. */
+  readonly dataDirectory?: string;
   readonly allowHttpLoopback: boolean;
   /** What an AWS client needs to reach it. */
   readonly config: AwsConfig;
@@ -84,6 +86,7 @@ function localFleet(dataDirectory: string): Fleet {
   return {
     kind: 'local',
     label: `the local system (${dataDirectory})`,
+    dataDirectory,
     tableName: LOCAL_TABLE_NAME,
     secretNamePrefix: DEFAULT_PREFIX,
     functionName: LOCAL_FUNCTION_NAME,
@@ -101,6 +104,8 @@ async function awsFleet(
   const named = [region, env.AWS_REGION ?? '', env.AWS_DEFAULT_REGION ?? ''].find((name) => name !== '');
   // Without one the SDK looks into the AWS configuration file.
   const config: AwsConfig = named === undefined ? {} : { region: named };
+  const clients = clientsFor(config);
+  await requireRegion(clients.lambda);
   const byHand = table !== undefined && functionName !== undefined && stack === undefined;
   const stackName = stack ?? DEFAULT_STACK;
   const outputs = byHand ? {} : await outputsOf(stackName, config);
@@ -120,8 +125,18 @@ async function awsFleet(
     outputs,
     allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true',
     config,
-    ...clientsFor(config),
+    ...clients,
   };
+}
+
+/** An empty AWS_REGION hides the one of the AWS configuration file, and counts as none. */
+async function requireRegion({ config }: LambdaClient): Promise<void> {
+  const region = await config.region().catch(() => '');
+  if (region !== '') return;
+  throw new CliError(
+    'NO_REGION',
+    'No AWS Region is set. Use --region, or set AWS_REGION, or the region of your profile (aws configure set region). Start a local system with "npm start" to need none.',
+  );
 }
 
 function clientsFor(config: AwsConfig) {
@@ -154,8 +169,6 @@ async function outputsOf(stackName: string, config: AwsConfig): Promise<Record<s
 
 function notFound(stackName: string, error: unknown): CliError {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
-  if (/Region is missing/.test(message))
-    return new CliError('NO_REGION', 'No AWS Region is set. Use --region, or set AWS_REGION.');
   if (name === 'CredentialsProviderError')
     return new CliError(
       'NO_CREDENTIALS',

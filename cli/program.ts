@@ -1,19 +1,22 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
+import { addDoctor } from './doctor.ts';
+import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
+import { addImport } from './import.ts';
 import { createTerminal, type Streams } from './terminal.ts';
 
 /** Every group of commands. */
-const groups: readonly AddCommands[] = [];
+const groups: readonly AddCommands[] = [addImport, addExport, addDoctor];
 
 const EPILOGUE = `
-It acts on the local system while one runs here (npm start), otherwise on the stack
-${DEFAULT_STACK} with the usual AWS credentials and Region.
+It acts on the local system while one runs here (npm start), otherwise on the
+stack ${DEFAULT_STACK} with the usual AWS credentials and Region.
 
-Exit codes: 0 done, 1 it did not work, 2 wrong usage, 3 something needs attention,
-130 stopped by Ctrl-C. Secrets are read from a prompt or from standard input, never
-from the command line.`;
+Exit codes: 0 done, 1 it did not work, 2 wrong usage, 3 something needs
+attention, 130 stopped by Ctrl-C. Secrets are read from a prompt, a file or
+standard input, never from the command line.`;
 
 /**
  * Runs one command line.

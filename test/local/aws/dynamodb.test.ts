@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
+  BatchGetCommand,
   DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
@@ -80,6 +81,35 @@ describe('a lease', () => {
     expect(losers).toHaveLength(4);
     for (const { reason } of losers) expect(reason).toMatchObject(lost);
   });
+});
+
+test('a batch of reads gives the items that there are, with the attributes asked for', async () => {
+  await put({ accountId: 'a', name: 'A', status: 'healthy', parameters: { subdomain: 'acme' } });
+  await put({ accountId: 'b', status: 'failing' });
+  const { Responses, UnprocessedKeys } = await client.send(
+    new BatchGetCommand({
+      RequestItems: {
+        [TableName]: {
+          Keys: [{ accountId: 'a' }, { accountId: 'b' }, { accountId: 'nobody' }],
+          ConsistentRead: true,
+          ProjectionExpression: '#accountId, #name, #parameters',
+          ExpressionAttributeNames: {
+            '#accountId': 'accountId',
+            '#name': 'name',
+            '#parameters': 'parameters',
+          },
+        },
+      },
+    }),
+  );
+  const items = [...(Responses?.[TableName] ?? [])].sort((one, other) =>
+    one.accountId < other.accountId ? -1 : 1,
+  );
+  expect(items).toEqual([
+    { accountId: 'a', name: 'A', parameters: { subdomain: 'acme' } },
+    { accountId: 'b' },
+  ]);
+  expect(UnprocessedKeys ?? {}).toEqual({});
 });
 
 test('a scan leaves out what its filter does not want and still counts it as read', async () => {

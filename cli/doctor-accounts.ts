@@ -1,0 +1,194 @@
+import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
+import { ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { parseAccount } from '../lambda/account.ts';
+import { awsFailure } from '../lambda/aws-error.ts';
+import type { Profile } from '../lambda/profile.ts';
+import { createProfiles } from '../lambda/profiles.ts';
+import { createSecrets, profileSecretIdOf } from '../lambda/secrets.ts';
+import {
+  attention,
+  broken,
+  type Census,
+  type Check,
+  type Finding,
+  good,
+  notApplicable,
+  type Patient,
+  plural,
+} from './doctor-check.ts';
+import type { Fleet } from './fleet.ts';
+
+/** What people wrote and what became of it. */
+export const accountChecks: readonly Check[] = [
+  {
+    title: 'Profiles',
+    needs: 'secretsmanager:GetSecretValue on the profiles',
+    run: checkProfiles,
+  },
+  {
+    title: 'Accounts',
+    needs: 'dynamodb:Scan on the table',
+    run: async ({ census }) => {
+      const { accounts, needPerson, failing, unreadable } = await census();
+      const findings: Finding[] = [];
+      if (needPerson > 0)
+        findings.push(
+          attention(
+            `${plural(needPerson, 'account')} of ${accounts.toLocaleString('en-US')} ${needPerson === 1 ? 'needs' : 'need'} a person`,
+            'Authorize each again: "status" names them, "authorize" does it.',
+          ),
+        );
+      if (failing > 0)
+        findings.push(
+          attention(
+            `${plural(failing, 'account')} of ${accounts.toLocaleString('en-US')} ${failing === 1 ? 'is' : 'are'} failing and will be retried`,
+            '"status" says why; docs/reasons.md says who can help.',
+          ),
+        );
+      if (unreadable.length > 0)
+        findings.push(
+          broken(
+            `the function can't read ${unreadable.join(', ')}`,
+            'Correct what people wrote in these items; docs/reasons.md, account_invalid.',
+          ),
+        );
+      return findings.length > 0 ? findings : [good(`${plural(accounts, 'account')}, none in trouble`)];
+    },
+  },
+  {
+    title: 'Escrow',
+    needs: 'dynamodb:Scan on the table',
+    run: async ({ census }) => {
+      const { inEscrow } = await census();
+      return inEscrow === 0
+        ? good('no refresh token waits there')
+        : attention(
+            `${plural(inEscrow, 'refresh token')} could not be stored and ${inEscrow === 1 ? 'waits' : 'wait'} there`,
+            'Can the function write to Secrets Manager? The next run stores them; do not delete the escrow key.',
+          );
+    },
+  },
+];
+
+/** Counts all accounts, page by page. */
+export async function takeCensus({ table, tableName: TableName }: Fleet): Promise<Census> {
+  const counts = { accounts: 0, needPerson: 0, failing: 0, inEscrow: 0 };
+  const unreadable: string[] = [];
+  const profiles = new Map<string, number>();
+  let ExclusiveStartKey: Record<string, unknown> | undefined;
+  do {
+    const page = await table.send(new ScanCommand({ TableName, ExclusiveStartKey }));
+    for (const item of page.Items ?? []) {
+      if (item.authenticationType !== 'oauth2' || item.oauthProfile === undefined) continue;
+      counts.accounts += 1;
+      if (item.status === 'reauthorization_required') counts.needPerson += 1;
+      if (item.status === 'failing') counts.failing += 1;
+      if (item.escrow !== undefined) counts.inEscrow += 1;
+      const { kind, account } = parseAccount(item);
+      if (kind === 'invalid' && unreadable.length < 5) unreadable.push(account.accountId);
+      profiles.set(account.oauthProfile, (profiles.get(account.oauthProfile) ?? 0) + 1);
+    }
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey !== undefined);
+  return { ...counts, unreadable, profiles };
+}
+
+async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
+  const { fleet, census } = patient;
+  const { profiles: named } = await census();
+  const names = [...new Set([...named.keys(), ...(await profileNames(fleet))])].sort();
+  if (names.length === 0) return [notApplicable('there are none yet')];
+  const profiles = createProfiles(createSecrets(fleet.secrets, fleet.secrets), fleet.secretNamePrefix, 300);
+  const findings: Finding[] = [];
+  const fine: string[] = [];
+  for (const name of names) {
+    const loaded = await profiles.load(name);
+    const users = plural(named.get(name) ?? 0, 'account');
+    const found =
+      loaded.kind === 'profile'
+        ? await checkEndpoints(name, loaded.profile, patient)
+        : /can't be read|could not be read/.test(loaded.detail)
+          ? [unreadableProfile(loaded.detail)]
+          : [broken(`${shortened(loaded.detail)} (${users})`, todoOf(fleet, name, loaded.reason))];
+    if (found.length === 0) fine.push(name);
+    findings.push(...found);
+  }
+  if (fine.length > 0)
+    findings.unshift(good(`${plural(fine.length, 'profile')} in order: ${fine.join(', ')}`));
+  return findings;
+}
+
+const unreadableProfile = (text: string): Finding => ({
+  kind: 'unknown',
+  text,
+  todo: 'May you read this secret? Ask for secretsmanager:GetSecretValue on it, then run doctor again.',
+});
+
+/** All known fields would fill the screen; the page that is named says them better. */
+const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
+
+function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
+  if (reason === 'profile_missing')
+    return `Add the profile (secret ${profileSecretIdOf(secretNamePrefix, name)}), or correct oauthProfile of these accounts.`;
+  return 'Correct the secret; docs/profiles.md describes each field.';
+}
+
+/** The profiles that there are, also those that no account names yet; none where listing is not permitted. */
+async function profileNames({ secrets, secretNamePrefix }: Fleet): Promise<string[]> {
+  const beginning = profileSecretIdOf(secretNamePrefix, '');
+  const names: string[] = [];
+  let NextToken: string | undefined;
+  try {
+    do {
+      const page = await secrets.send(
+        new ListSecretsCommand({ Filters: [{ Key: 'name', Values: [beginning] }], NextToken }),
+      );
+      for (const { Name = '' } of page.SecretList ?? [])
+        if (Name.startsWith(beginning)) names.push(Name.slice(beginning.length));
+      NextToken = page.NextToken;
+    } while (NextToken !== undefined);
+  } catch (error) {
+    if (awsFailure(error).kind !== 'denied') throw error;
+  }
+  return names;
+}
+
+const ENDPOINT_TIMEOUT = 10_000;
+
+/** Asks each endpoint for anything at all, without credentials: an answer of any kind below 500 will do. */
+async function checkEndpoints(name: string, profile: Profile, { send }: Patient): Promise<Finding[]> {
+  const { token_endpoint, refresh_token_endpoint, issuer } = profile;
+  const { tls_client_certificate: cert, tls_client_key: key, tls_ca_certificate: ca } = profile;
+  // What an account's parameters fill in is not known here.
+  const urls = [token_endpoint, refresh_token_endpoint, issuer].filter(
+    (url) => url !== undefined && !url.includes('{'),
+  ) as string[];
+  const found = await Promise.all(
+    urls.map(async (url) => {
+      const { host } = new URL(url);
+      try {
+        const signal = AbortSignal.timeout(ENDPOINT_TIMEOUT);
+        const { status } = await send(url, { method: 'GET', headers: {}, signal, tls: { cert, key, ca } });
+        if (status < 500) return undefined;
+        return attention(
+          `${name}: ${host} answers with HTTP ${status}`,
+          'Ask the provider; runs go on trying.',
+        );
+      } catch (error) {
+        const { code = 'UNKNOWN' } = error as { code?: string };
+        return broken(`${name}: ${host} can't be reached (${code})`, endpointTodo(code));
+      }
+    }),
+  );
+  return found.filter((finding) => finding !== undefined);
+}
+
+function endpointTodo(code: string): string {
+  if (code === 'ADDRESS_NOT_ALLOWED')
+    return 'The endpoint must be https, at an address that is not link-local.';
+  if (/OSSL/.test(code)) return 'tls_client_certificate and tls_client_key must be PEM, and belong together.';
+  if (/CERT|SIGNATURE|ISSUER|ALTNAME|TLS|SSL/.test(code))
+    return 'Its certificate is not trusted. Is the host right? A private authority goes into tls_ca_certificate.';
+  if (code === 'ENOTFOUND') return 'No such host: correct the endpoint in the profile.';
+  return 'Is the host right, and is it reachable from here?';
+}

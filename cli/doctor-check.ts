@@ -1,0 +1,85 @@
+import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import type { KMSClient } from '@aws-sdk/client-kms';
+import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import { awsFailure } from '../lambda/aws-error.ts';
+import type { SendHttpsRequest } from '../lambda/https-request.ts';
+import type { Fleet } from './fleet.ts';
+
+/** What a check found. */
+export type Finding =
+  | { readonly kind: 'good'; readonly text: string }
+  /** It works, and somebody should do something; or it does not work. */
+  | { readonly kind: 'attention' | 'broken'; readonly text: string; readonly todo: string }
+  | { readonly kind: 'unknown'; readonly text: string; readonly todo: string }
+  | { readonly kind: 'not_applicable'; readonly text: string };
+
+/** One thing that must be right for the fleet to be well. */
+export interface Check {
+  readonly title: string;
+  /** The permissions that the one who runs it needs. */
+  readonly needs: string;
+  /** May reject with the SDK's error: the check is then told as one that could not be made. */
+  readonly run: (patient: Patient) => Promise<Finding | readonly Finding[]>;
+}
+
+/** What is examined, and with what. Nothing here writes. */
+export interface Patient {
+  readonly fleet: Fleet;
+  readonly kms: KMSClient;
+  readonly rules: EventBridgeClient;
+  readonly logs: CloudWatchLogsClient;
+  readonly queues: SQSClient;
+  readonly send: SendHttpsRequest;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** The function's configuration, read once; undefined locally. */
+  readonly configuration: () => Promise<FunctionConfiguration | undefined>;
+  /** What a scan of all accounts counts, done once. */
+  readonly census: () => Promise<Census>;
+}
+
+/** All accounts, counted. */
+export interface Census {
+  readonly accounts: number;
+  readonly needPerson: number;
+  readonly failing: number;
+  readonly inEscrow: number;
+  /** Ids of items that the function can't read, the first few. */
+  readonly unreadable: readonly string[];
+  /** How many accounts name each profile. */
+  readonly profiles: ReadonlyMap<string, number>;
+}
+
+/** A finding with the check that made it. */
+export type Told = Finding & { readonly title: string };
+
+/** Makes one check; one that can't be made is a finding too. */
+export async function examine({ title, needs, run }: Check, patient: Patient): Promise<readonly Told[]> {
+  try {
+    const found = await run(patient);
+    const findings: readonly Finding[] = Array.isArray(found) ? found : [found as Finding];
+    return findings.map((finding) => ({ title, ...finding }));
+  } catch (error) {
+    const { kind, code } = awsFailure(error);
+    const todo =
+      kind === 'denied'
+        ? `Ask for ${needs}, then run doctor again.`
+        : 'Look at the network and the Region, then run doctor again.';
+    return [{ title, kind: 'unknown', text: `could not be checked: ${code}`, todo }];
+  }
+}
+
+export const good = (text: string): Finding => ({ kind: 'good', text });
+export const attention = (text: string, todo: string): Finding => ({ kind: 'attention', text, todo });
+export const broken = (text: string, todo: string): Finding => ({ kind: 'broken', text, todo });
+export const notApplicable = (text: string): Finding => ({ kind: 'not_applicable', text });
+
+/** What an SDK error is called; anything else is not an answer and goes on. */
+export function errorName(error: unknown): string {
+  return error instanceof Error ? error.name : String(error);
+}
+
+export const plural = (amount: number, what: string) =>
+  `${amount.toLocaleString('en-US')} ${what}${amount === 1 ? '' : 's'}`;

@@ -1,0 +1,177 @@
+import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { DescribeRuleCommand } from '@aws-sdk/client-eventbridge';
+import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
+import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { readEnvironment } from '../lambda/environment.ts';
+import { duration } from '../local/fleet-table.ts';
+import {
+  attention,
+  broken,
+  type Check,
+  errorName,
+  type Finding,
+  good,
+  notApplicable,
+  type Patient,
+  plural,
+} from './doctor-check.ts';
+import { lastLocalRun } from './doctor-local.ts';
+
+/** Is the function right, is it fired, and does it run? */
+export const runChecks: readonly Check[] = [
+  {
+    title: 'Function',
+    needs: 'lambda:GetFunctionConfiguration and lambda:GetFunctionConcurrency',
+    run: checkFunction,
+  },
+  { title: 'Rules', needs: 'events:DescribeRule', run: checkRules },
+  { title: 'Last run', needs: "logs:FilterLogEvents on the function's log group", run: checkLastRun },
+  {
+    title: 'Dead letters',
+    needs: 'sqs:GetQueueAttributes',
+    run: async ({ fleet, queues }) => {
+      const QueueUrl = fleet.outputs.DeadLetterQueueUrl;
+      if (QueueUrl === undefined) return notApplicable(absent(fleet.kind, 'queue'));
+      const { Attributes } = await queues.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] }),
+      );
+      const count = Number(Attributes?.ApproximateNumberOfMessages ?? 0);
+      return count === 0
+        ? good('the queue is empty')
+        : attention(
+            `${plural(count, 'event')} that the function could not take`,
+            `Read the errors in its log; each minute's run makes up for them, so then purge the queue.`,
+          );
+    },
+  },
+];
+
+const absent = (kind: 'aws' | 'local', what: string) =>
+  kind === 'local' ? `the local system has no ${what}` : `no stack is named, so the ${what} is not known`;
+
+/** A table may also be named by its ARN. */
+const nameOf = (table: string) => table.split('/').at(-1);
+
+async function checkFunction({ fleet, configuration }: Patient): Promise<readonly Finding[]> {
+  if (fleet.kind === 'local') return [notApplicable('the local system makes it anew at each start')];
+  const found = await configuration().catch((error: unknown) => {
+    if (errorName(error) === 'ResourceNotFoundException') return undefined;
+    throw error;
+  });
+  if (found === undefined)
+    return [
+      broken(`${fleet.functionName} does not exist`, 'Deploy the stack, or name another with --function.'),
+    ];
+  const { State, StateReason = '', Environment } = found;
+  const findings: Finding[] = [];
+  if (State !== undefined && State !== 'Active')
+    findings.push(
+      broken(`is ${State}. ${StateReason}`.trim(), 'Deploy the stack again; see docs/deploy.md.'),
+    );
+  const variables = Environment?.Variables ?? {};
+  const again = 'Correct its environment, or deploy the stack again.';
+  try {
+    const { accountsTableName, secretNamePrefix, escrowKeyId, allowHttpLoopback } =
+      readEnvironment(variables);
+    if (nameOf(accountsTableName) !== nameOf(fleet.tableName))
+      findings.push(broken(`uses another table, ${accountsTableName}`, again));
+    if (secretNamePrefix !== fleet.secretNamePrefix)
+      findings.push(broken(`uses another prefix, ${secretNamePrefix}`, again));
+    if (escrowKeyId === undefined) findings.push(broken('has no ESCROW_KEY_ID', again));
+    if (allowHttpLoopback)
+      findings.push(attention('has ALLOW_HTTP_LOOPBACK set, which is for one machine only', again));
+  } catch (error) {
+    if (errorName(error) !== 'InvalidEnvironment') throw error;
+    findings.push(broken((error as Error).message, again));
+  }
+  const FunctionName = fleet.functionName;
+  const { ReservedConcurrentExecutions: reserved } = await fleet.lambda.send(
+    new GetFunctionConcurrencyCommand({ FunctionName }),
+  );
+  if (reserved === 0)
+    findings.push(
+      broken(
+        'its reserved concurrency is 0, so it never runs',
+        `Let it run: aws lambda delete-function-concurrency --function-name ${FunctionName}`,
+      ),
+    );
+  return findings.length > 0
+    ? findings
+    : [good(`${FunctionName} is active and configured as the stack says`)];
+}
+
+async function checkRules({ fleet, rules }: Patient): Promise<readonly Finding[]> {
+  const names = (fleet.outputs.RuleNames ?? '').split(',').filter(Boolean);
+  if (names.length === 0)
+    return [
+      notApplicable(fleet.kind === 'local' ? 'npm start fires the function itself' : absent('aws', 'rule')),
+    ];
+  return await Promise.all(
+    names.map(async (Name) => {
+      try {
+        const { State, ScheduleExpression = '' } = await rules.send(new DescribeRuleCommand({ Name }));
+        if (State === 'ENABLED') return good(`${Name} is enabled, ${ScheduleExpression}`);
+        return broken(
+          `${Name} is ${State}: nothing fires the function`,
+          `Enable it: aws events enable-rule --name ${Name}`,
+        );
+      } catch (error) {
+        if (errorName(error) !== 'ResourceNotFoundException') throw error;
+        return broken(`${Name} does not exist: nothing fires the function`, 'Deploy the stack again.');
+      }
+    }),
+  );
+}
+
+/** A run each minute, unless the rule says otherwise; this many may be missed before it is a finding. */
+const MISSED_RUNS = 5;
+const LOG_DELAY = 60_000;
+
+async function checkLastRun(patient: Patient): Promise<Finding> {
+  const { fleet, logs, now, configuration } = patient;
+  const since = now() - MISSED_RUNS * (await interval(patient)) - LOG_DELAY;
+  const latest =
+    fleet.kind === 'local'
+      ? await lastLocalRun(fleet.dataDirectory ?? '.local')
+      : await lastLoggedRun(logs, await configuration(), fleet.functionName, since);
+  if (latest !== undefined && latest >= since)
+    return good(`a run finished ${duration((now() - latest) / 1000)} ago`);
+  return broken(
+    `no run has finished in the last ${duration((now() - since) / 1000)}`,
+    fleet.kind === 'local'
+      ? 'Look into the log of the function, logs/function.log in the data directory.'
+      : 'See Rules and Function here, and read the errors in the log of the function.',
+  );
+}
+
+async function lastLoggedRun(
+  logs: Patient['logs'],
+  configuration: Awaited<ReturnType<Patient['configuration']>>,
+  functionName: string,
+  startTime: number,
+): Promise<number | undefined> {
+  const logGroupName = configuration?.LoggingConfig?.LogGroup ?? `/aws/lambda/${functionName}`;
+  let nextToken: string | undefined;
+  do {
+    const page = await logs.send(
+      new FilterLogEventsCommand({ logGroupName, startTime, filterPattern: '"Run finished."', nextToken }),
+    );
+    const times = (page.events ?? []).map(({ timestamp = 0 }) => timestamp);
+    if (times.length > 0) return Math.max(...times);
+    nextToken = page.nextToken;
+  } while (nextToken !== undefined);
+  return undefined;
+}
+
+/** Milliseconds between two runs. */
+async function interval({ fleet, rules }: Patient): Promise<number> {
+  const [Name] = (fleet.outputs.RuleNames ?? '').split(',');
+  if (Name === undefined || Name === '') return 60_000;
+  try {
+    const { ScheduleExpression = '' } = await rules.send(new DescribeRuleCommand({ Name }));
+    const [, amount = '1', unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(ScheduleExpression) ?? [];
+    return Number(amount) * (unit === 'day' ? 86_400_000 : unit === 'hour' ? 3_600_000 : 60_000);
+  } catch {
+    return 60_000;
+  }
+}

@@ -1,0 +1,139 @@
+import type { Command } from 'commander';
+import { CliError, EXIT, type ExitCode } from './cli-error.ts';
+import type { AddCommands, Context } from './command.ts';
+import { makePlan, type Plan } from './import-plan.ts';
+import { checkColumns } from './import-row.ts';
+import { type ImportResult, runImport } from './import-run.ts';
+import { readProfileMap, serviceNowSource } from './import-servicenow.ts';
+import { openSource, type Source } from './import-source.ts';
+import { planText, problemLines, resultText, writeRejects } from './import-text.ts';
+import { number } from './progress.ts';
+
+interface ImportOptions {
+  readonly dryRun?: boolean;
+  readonly update?: boolean;
+  readonly skipInvalid?: boolean;
+  readonly rejects?: string;
+  readonly rate?: number;
+  readonly kmsKey?: string;
+  readonly encoding?: string;
+  readonly servicenow?: boolean;
+  readonly map?: readonly string[];
+  readonly tokensIn?: string;
+}
+
+/** Secrets Manager takes 50 writes a second, and the function needs its share of them to store what it refreshes. */
+const DEFAULT_RATE = { aws: 20, local: 40 } as const;
+
+const MORE = `
+The file is CSV with a header, or one JSON object a line; "-" is standard input.
+Columns: accountId, name, oauthProfile, tokenSecretId, enabled, parameters as
+JSON or parameters.<name>; of the token set: refresh_token, access_token,
+expires_at …
+
+All of it is checked before anything is written. An account that is there is
+never overwritten, its tokens least of all: stop it when you like, the same
+command goes on. More in docs/importing.md.`;
+
+export const addImport: AddCommands = (program, action) => {
+  program
+    .command('import')
+    .description('make accounts, with their tokens, from a file')
+    .argument('<files...>', 'the file; with --servicenow, REST messages and then OAuth credentials')
+    .option('--dry-run', 'check the file, say what would be done, and write nothing')
+    .option('--update', 'also change accounts that are there, but never their tokens')
+    .option('--skip-invalid', 'leave invalid rows out, rather than refuse the file')
+    .option('--rejects <file>', 'write what is wrong, by line, as CSV without any values')
+    .option('--rate <n>', 'writes a second to Secrets Manager (20; locally 40)', wholeRate)
+    .option('--kms-key <id>', "for the secrets, where it is not AWS's own")
+    .option('--encoding <name>', 'of the file, such as windows-1252 (utf-8)')
+    .option('--servicenow', 'the files are exports of sys_rest_message and oauth_credential')
+    .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect)
+    .option('--tokens-in <column>', 'of the credentials, where it holds readable tokens')
+    .addHelpText('after', MORE)
+    .action(action<[string[], ImportOptions, Command]>(importFiles));
+};
+
+async function importFiles(context: Context, files: string[], options: ImportOptions): Promise<ExitCode> {
+  const { terminal, signal } = context;
+  const source = await sourceOf(context, files, options);
+  const fleet = await context.fleet();
+  terminal.say(`Checking ${source.name} for ${fleet.label} …`);
+  const plan = await makePlan(source, fleet, (rows) => {
+    signal.throwIfAborted();
+    if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
+  });
+  terminal.progress(undefined);
+  for (const line of problemLines(plan.problems, terminal)) terminal.say(line);
+  if (options.rejects !== undefined) writeRejects(options.rejects, plan.problems);
+  const refused = plan.invalidRows > 0 && options.skipInvalid !== true;
+  if (options.dryRun === true) {
+    terminal.result(planText(source.name, plan, options.update === true, terminal), dryRunJson(plan));
+    return refused ? EXIT.failed : EXIT.done;
+  }
+  if (refused)
+    throw new CliError(
+      'INVALID_ROWS',
+      `${source.name}: ${number(plan.invalidRows)} of ${number(plan.rows)} rows ${plan.invalidRows === 1 ? 'is' : 'are'} invalid, so nothing was written. Correct the file, or import the others with --skip-invalid.`,
+    );
+  const result = await runImport(source, plan, fleet, {
+    update: options.update === true,
+    rate: options.rate ?? DEFAULT_RATE[fleet.kind],
+    kmsKey: options.kmsKey,
+    signal,
+    terminal,
+  });
+  terminal.result(resultText(result, terminal), result);
+  return exitCodeOf(result);
+}
+
+function exitCodeOf({ stopped, invalid, conflicts, withoutRefreshToken }: ImportResult): ExitCode {
+  if (stopped === 'interrupted') return EXIT.interrupted;
+  if (stopped !== undefined) return EXIT.failed;
+  return invalid + conflicts.length + withoutRefreshToken > 0 ? EXIT.attention : EXIT.done;
+}
+
+function dryRunJson({ rows, create, same, differ, invalidRows, problems }: Plan) {
+  return {
+    dryRun: true,
+    rows,
+    create: create.size,
+    same,
+    differ: differ.size,
+    invalid: invalidRows,
+    problems,
+  };
+}
+
+async function sourceOf(
+  { terminal }: Context,
+  files: readonly string[],
+  { servicenow = false, encoding, map = [], tokensIn }: ImportOptions,
+): Promise<Source> {
+  const usage = (message: string) => new CliError('USAGE', message, EXIT.usage);
+  const [first = '', second, ...others] = files;
+  if (!servicenow && (map.length > 0 || tokensIn !== undefined))
+    throw usage('--map and --tokens-in go with --servicenow.');
+  if (others.length > 0 || (!servicenow && second !== undefined))
+    throw usage(
+      servicenow
+        ? '--servicenow takes two files: the REST messages, and the OAuth credentials.'
+        : 'Name one file, or give --servicenow.',
+    );
+  if (second === undefined && tokensIn !== undefined)
+    throw usage('--tokens-in needs the second file, the OAuth credentials.');
+  if (!servicenow) return await openSource(first, terminal.stdin, encoding, checkColumns);
+  const main = await openSource(first, terminal.stdin, encoding);
+  const credentials = second === undefined ? undefined : await openSource(second, terminal.stdin, encoding);
+  return serviceNowSource(main, credentials, { profiles: readProfileMap(map), tokensIn });
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function wholeRate(text: string): number {
+  const rate = Number(text);
+  if (Number.isInteger(rate) && rate >= 1 && rate <= 10_000) return rate;
+  throw new CliError('USAGE', '--rate must be a whole number of writes a second, such as 20.', EXIT.usage);
+}

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { awsEnvironment } from '../../local/clients.ts';
+import { linesWithCanary } from '../support/canary.ts';
+import { cli } from '../support/cli.ts';
+import { createImportWorld, type ImportWorld, token } from '../support/import-world.ts';
+
+let world: ImportWorld;
+let empty: ImportWorld;
+
+const accounts = [
+  { accountId: 'plain', oauthProfile: 'crm' },
+  {
+    accountId: 'full',
+    name: 'Zoë, "Q"; & co',
+    oauthProfile: 'crm',
+    tokenSecretId: 'elsewhere/full',
+    enabled: false,
+    parameters: { subdomain: 'acme', region: 'eu' },
+  },
+  { accountId: '=formula', name: '=HYPERLINK("https://evil.example")', oauthProfile: 'crm' },
+  { accountId: '@at', name: "'=quoted", oauthProfile: 'crm' },
+  { accountId: '+plus', name: "'ordinary", oauthProfile: 'crm' },
+  { accountId: '-minus', name: '-1', oauthProfile: 'crm' },
+  { accountId: 'tab', name: '\tx\ny', oauthProfile: 'crm', parameters: { p: '-5' } },
+].map((account) => ({ ...account, authenticationType: 'oauth2' }));
+const state = { status: 'healthy', accessTokenExpiresAt: 5, lastRefreshedAt: 4 };
+
+beforeAll(async () => {
+  world = await createImportWorld();
+  empty = await createImportWorld();
+  for (const account of accounts)
+    await world.account({ ...account, ...state }, { refresh_token: token('secret') });
+  await world.account({ accountId: 'other', oauthProfile: 'mail', status: 'failing' });
+});
+afterAll(async () => {
+  await world.close();
+  await empty.close();
+});
+
+function run(at: ImportWorld, args: readonly string[], input = '') {
+  Object.assign(process.env, awsEnvironment(at.aws.url));
+  return cli([...at.options, ...args], { input });
+}
+
+describe.each(['csv', 'jsonl'])('an export as %s', (format) => {
+  test('imported into an empty system, gives the same accounts', async () => {
+    const { stdout } = await run(world, ['export', '--format', format, '--profile', 'crm']);
+    for (const { accountId } of accounts) await empty.removeItem(accountId);
+    const { code, stderr } = await run(empty, ['import', '-'], stdout);
+    expect(stderr).not.toContain('✗');
+    expect(code).toBe(3);
+    const sorted = (items: readonly { accountId: string }[]) =>
+      [...items].sort((a, b) => (a.accountId < b.accountId ? -1 : 1));
+    expect(sorted(await empty.clients.items())).toEqual(sorted(accounts));
+  });
+
+  test('holds no secret, and nothing that the function wrote', async () => {
+    const { stdout, stderr } = await run(world, ['export', '--format', format]);
+    expect(linesWithCanary(stdout + stderr)).toEqual([]);
+    expect(stdout).not.toMatch(/healthy|lastRefreshedAt|accessTokenExpiresAt/);
+  });
+});
+
+test('no cell of the CSV begins like a formula', async () => {
+  const { stdout } = await run(world, ['export']);
+  expect(stdout).toContain("'=formula,\"'=HYPERLINK(");
+  for (const line of stdout.split('\n').slice(1)) expect(line).not.toMatch(/(^|,)"?[=+@-]/);
+});
+
+describe('filters', () => {
+  test.each<[string, string[], number]>([
+    ['all', [], 8],
+    ['a profile', ['--profile', 'mail'], 1],
+    ['a status', ['--status', 'healthy'], 7],
+    ['both', ['--status', 'healthy', '--profile', 'mail'], 0],
+    ['accounts that were never looked at', ['--status', 'new'], 0],
+  ])('%s', async (_, options, count) => {
+    const { code, stdout, stderr } = await run(world, ['--json', 'export', ...options]);
+    expect({ code, lines: stdout.split('\n').filter(Boolean).length, stderr }).toEqual({
+      code: 0,
+      lines: count,
+      stderr: '',
+    });
+  });
+
+  test('an unknown status is refused with 2', async () => {
+    expect((await run(world, ['export', '--status', 'ill'])).code).toBe(2);
+  });
+});

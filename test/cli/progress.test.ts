@@ -1,0 +1,51 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { progressLine, startProgress } from '../../cli/progress.ts';
+import { createTerminal } from '../../cli/terminal.ts';
+
+test.each<[string, Parameters<typeof progressLine>, string]>([
+  ['nothing yet', [0, 10_000, 0, true], `${'░'.repeat(24)} 0 of 10,000 (0 %), 0/s`],
+  [
+    'half of it',
+    [5_000, 10_000, 125, true],
+    `${'█'.repeat(12)}${'░'.repeat(12)} 5,000 of 10,000 (50 %), 40/s, 2 min left`,
+  ],
+  ['all of it', [3, 3, 1, true], `${'█'.repeat(24)} 3 of 3 (100 %), 3/s, 0 s left`],
+  ['without a bar', [5_000, 10_000, 125, false], '5,000 of 10,000 (50 %), 40/s, 2 min left'],
+])('%s', (_, args, line) => {
+  expect(progressLine(...args)).toBe(line);
+});
+
+function told(terminal: object, json = false): string[] {
+  const lines: string[] = [];
+  const stream = () => new PassThrough();
+  const stderr = Object.assign(stream(), terminal);
+  stderr.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
+  let now = 0;
+  const progress = startProgress(
+    createTerminal({ stdin: stream(), stdout: stream(), stderr, env: {} }, json),
+    100,
+    () => now,
+  );
+  for (let step = 1; step <= 100; step++) {
+    now += 250;
+    progress.step();
+  }
+  progress.end();
+  return lines;
+}
+
+test('a pipe gets a line each ten seconds', () => {
+  expect(told({})).toEqual(['40 of 100 (40 %), 4/s, 15 s left\n', '80 of 100 (80 %), 4/s, 5 s left\n']);
+});
+
+test('a terminal gets a bar, cut to its width, and no bar in the end', () => {
+  const lines = told({ isTTY: true, columns: 40 });
+  expect(lines[0]).toBe(`${'░'.repeat(24)} 0 of 100 (0 %)`);
+  expect(lines.at(-1)).toBe('\r\u001b[2K');
+  expect(lines.length).toBeGreaterThan(100);
+});
+
+test('nothing with --json', () => {
+  expect(told({ isTTY: true }, true)).toEqual([]);
+});

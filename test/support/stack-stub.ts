@@ -1,0 +1,107 @@
+import { createServer } from 'node:http';
+import { listen } from '../../local/listen.ts';
+
+/** What a deployed stack's services answer, as far as the local endpoint has no such service. */
+export interface StackState {
+  outputs: Record<string, string>;
+  /** Lambda's GetFunctionConfiguration; undefined: there is no such function. */
+  configuration: Record<string, unknown> | undefined;
+  reservedConcurrency: number | undefined;
+  /** EventBridge's DescribeRule, by name. */
+  rules: Record<string, { State: string; ScheduleExpression?: string }>;
+  /** When runs finished, milliseconds since the epoch. */
+  runs: number[];
+  deadLetters: number;
+  /** KMS's DescribeKey; undefined: there is no such key. */
+  keyState: string | undefined;
+  /** Operations that are denied. */
+  denied: string[];
+}
+
+export interface StackStub {
+  readonly state: StackState;
+  /** For `process.env`: these services are asked here. */
+  readonly environment: Record<string, string>;
+  close(): Promise<void>;
+}
+
+/** CloudFormation, Lambda, EventBridge, CloudWatch Logs, SQS and KMS of one stack, to be broken one by one. */
+export async function startStackStub(state: StackState): Promise<StackStub> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks).toString();
+    const operation = operationOf(request.url ?? '', String(request.headers['x-amz-target'] ?? ''));
+    const { status, answer } = state.denied.includes(operation)
+      ? { status: 400, answer: { __type: 'AccessDeniedException', message: 'not authorized' } }
+      : answerOf(operation, body, state);
+    const xml = typeof answer === 'string';
+    response.writeHead(status, {
+      'content-type': xml ? 'text/xml' : 'application/x-amz-json-1.0',
+      ...(!xml && '__type' in answer && { 'x-amzn-errortype': String(answer.__type) }),
+    });
+    response.end(xml ? answer : JSON.stringify(answer));
+  });
+  const url = `http://127.0.0.1:${await listen(server, 0)}`;
+  if ('DeadLetterQueueUrl' in state.outputs) state.outputs.DeadLetterQueueUrl = `${url}/queue`;
+  const services = ['CLOUDFORMATION', 'LAMBDA', 'EVENTBRIDGE', 'CLOUDWATCH_LOGS', 'SQS', 'KMS'];
+  return {
+    state,
+    environment: Object.fromEntries(services.map((service) => [`AWS_ENDPOINT_URL_${service}`, url])),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function operationOf(url: string, target: string): string {
+  if (target !== '') return target.split('.')[1] ?? '';
+  if (url.endsWith('/configuration')) return 'GetFunctionConfiguration';
+  return url.endsWith('/concurrency') ? 'GetFunctionConcurrency' : 'DescribeStacks';
+}
+
+type Answered = { status: number; answer: Record<string, unknown> | string };
+
+function answerOf(operation: string, body: string, state: StackState): Answered {
+  const fine = (answer: Record<string, unknown> | string) => ({ status: 200, answer });
+  const missing = (__type = 'ResourceNotFoundException') => ({
+    status: __type === 'NotFoundException' ? 400 : 404,
+    answer: { __type, message: 'not found' },
+  });
+  const { configuration, rules, keyState } = state;
+  switch (operation) {
+    case 'GetFunctionConfiguration':
+      return configuration === undefined ? missing() : fine(configuration);
+    case 'GetFunctionConcurrency':
+      return fine(
+        state.reservedConcurrency === undefined
+          ? {}
+          : { ReservedConcurrentExecutions: state.reservedConcurrency },
+      );
+    case 'DescribeRule': {
+      const rule = rules[JSON.parse(body).Name];
+      return rule === undefined ? { ...missing(), status: 400 } : fine(rule);
+    }
+    case 'FilterLogEvents': {
+      const { startTime } = JSON.parse(body);
+      return fine({ events: state.runs.filter((at) => at >= startTime).map((timestamp) => ({ timestamp })) });
+    }
+    case 'GetQueueAttributes':
+      return fine({ Attributes: { ApproximateNumberOfMessages: String(state.deadLetters) } });
+    case 'DescribeKey':
+      return keyState === undefined
+        ? missing('NotFoundException')
+        : fine({ KeyMetadata: { KeyId: 'key', KeyState: keyState } });
+    default:
+      return fine(describeStacks(state.outputs));
+  }
+}
+
+function describeStacks(outputs: Record<string, string>): string {
+  const members = Object.entries(outputs).map(
+    ([name, value]) => `<member><OutputKey>${name}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+  );
+  return `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>s</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${members.join('')}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`;
+}
