@@ -9,10 +9,10 @@ test('a function that is not there is not found', async () => {
   const client = new LambdaClient(clientSettings(endpoint.url));
   const FunctionName = randomUUID();
   for (const asking of [
-    client.send(new InvokeCommand({ FunctionName })),
-    client.send(new GetFunctionConfigurationCommand({ FunctionName })),
+    () => client.send(new InvokeCommand({ FunctionName })),
+    () => client.send(new GetFunctionConfigurationCommand({ FunctionName })),
   ])
-    await expect(asking).rejects.toMatchObject({
+    await expect(asking()).rejects.toMatchObject({
       name: 'ResourceNotFoundException',
       message: expect.stringMatching(/^Function not found: arn:aws:lambda:us-east-1:\d{12}:function:/),
       $metadata: { httpStatusCode: 404 },
