@@ -1,11 +1,15 @@
 import { Command, CommanderError } from 'commander';
+import { addAccounts } from './accounts.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
+import { addCompletion } from './completion.ts';
 import { DEFAULT_STACK } from './fleet.ts';
+import { addStatus } from './status.ts';
 import { createTerminal, type Streams } from './terminal.ts';
+import { addToken } from './token.ts';
 
 /** Every group of commands. */
-const groups: readonly AddCommands[] = [];
+const groups: readonly AddCommands[] = [addAccounts, addStatus, addToken, addCompletion];
 
 const EPILOGUE = `
 It acts on the local system while one runs here (npm start), otherwise on the stack

@@ -2,6 +2,7 @@ import stringWidth from 'string-width';
 
 /** What the terminal would obey rather than show: control characters, and marks that reorder or hide text. */
 const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
+const PILED_UP_MARKS = /(\p{M}{4})\p{M}+/gu;
 const TAB_OR_BREAK = /[\t\n\r\u2028\u2029]+/g;
 
 /**
@@ -9,7 +10,7 @@ const TAB_OR_BREAK = /[\t\n\r\u2028\u2029]+/g;
  * reorder anything on the terminal. What is taken out leaves a visible mark.
  */
 export function printable(text: string): string {
-  return text.replace(TAB_OR_BREAK, ' ').replace(INVISIBLE, '�');
+  return text.replace(TAB_OR_BREAK, ' ').replace(INVISIBLE, '�').replace(PILED_UP_MARKS, '$1');
 }
 
 /** Cells of a terminal that a text takes: wide characters take two. Colours take none. */

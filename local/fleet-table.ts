@@ -50,8 +50,8 @@ export function renderFleet(
 export const stateColumns: readonly Column[] = [
   { title: 'PROFILE', least: 10 },
   { title: 'STATUS' },
-  { title: 'REASON', least: 12 },
-  { title: 'ACCESS TOKEN' },
+  { title: 'REASON' },
+  { title: 'ACCESS TOKEN', shortTitle: 'TOKEN' },
   { title: 'REFRESHED' },
 ];
 
@@ -132,7 +132,7 @@ function tokenCell({ accessTokenExpiresAt, lastRefreshedAt }: Partial<Account>, 
 }
 
 /** Seconds left: minutes and seconds below an hour. */
-function countdown(seconds: number): string {
+export function countdown(seconds: number): string {
   if (seconds >= 3_600) return duration(seconds);
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 }

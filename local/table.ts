@@ -12,6 +12,8 @@ export interface Cell {
 
 export interface Column {
   readonly title: string;
+  /** The title over the cells' short form. */
+  readonly shortTitle?: string;
   /** Cells below which it is not cut; where absent it is never cut, unless nothing else is left. */
   readonly least?: number;
   readonly align?: 'right';
@@ -85,7 +87,13 @@ function without({ columns, rows }: Table, title: string): Table {
 function shortened({ columns, rows }: Table, title: string): Table {
   const index = columns.findIndex((column) => column.title === title);
   const short = (cell: Cell) => ({ ...cell, text: cell.short ?? cell.text });
-  return { columns, rows: rows.map((row) => row.map((cell, at) => (at === index ? short(cell) : cell))) };
+  const renamed = columns.map((column, at) =>
+    at === index ? { ...column, title: column.shortTitle ?? column.title } : column,
+  );
+  return {
+    columns: renamed,
+    rows: rows.map((row) => row.map((cell, at) => (at === index ? short(cell) : cell))),
+  };
 }
 
 function naturalWidths({ columns, rows }: Table): number[] {
