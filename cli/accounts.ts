@@ -73,7 +73,7 @@ export const addAccounts: AddCommands = (program, action) => {
       .action(action<[string[], RemoveOptions]>(removeAccounts)),
     [
       ['accounts remove acme', 'asks first, and says how to undo it'],
-      ['accounts remove acme globex --yes --recovery-window 30', 'for a script'],
+      ['accounts remove acme globex --yes', 'for a script'],
     ],
   );
   addExamples(

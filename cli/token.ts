@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isReason, REASONS } from '../lambda/reason.ts';
+import { Option } from 'commander';
+import { REASONS } from '../lambda/reason.ts';
 import type { Report } from '../lambda/refresh-account.ts';
 import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
 import { readTokenSet } from '../lambda/token-secret.ts';
@@ -26,8 +27,16 @@ export const addToken: AddCommands = (program, action) => {
       .command('token')
       .description('Prints an access token that is good for a while, refreshed where that is needed.')
       .argument('<accountId>', 'whose token')
-      .option('--for <duration>', 'it must be good for 60s, 5m, 1h …', readDuration, 60)
-      .option('--wait <duration>', 'how long to wait for a run that refreshes it just now', readDuration, 30)
+      .addOption(
+        new Option('--for <duration>', 'it must be good for 60s, 5m, 1h …')
+          .argParser(readDuration)
+          .default(60, '60s'),
+      )
+      .addOption(
+        new Option('--wait <duration>', 'how long to wait for a run that refreshes it just now')
+          .argParser(readDuration)
+          .default(30, '30s'),
+      )
       .action(action<[string, TokenOptions]>(printToken)),
     [
       ['token acme | pbcopy', 'into the clipboard'],
@@ -108,7 +117,7 @@ function refused(
   options: TokenOptions,
 ): CliError {
   const id = printable(accountId);
-  const { meaning, remedy } = REASONS[reason];
+  const { meaning } = REASONS[reason];
   if (action === 'reauthorize')
     return new CliError(
       'REAUTHORIZATION_REQUIRED',
@@ -121,7 +130,7 @@ function refused(
     left > 0 ? ` The token that is stored is good for ${left} s; ask for less with --for.` : '';
   return new CliError(
     'REFRESH_FAILED',
-    `No token good for ${options.for} s: ${meaning} (${reason}). ${remedy}${leftover}`.trim(),
+    `${id} has no token good for ${options.for} s: ${meaning} (${reason}).${leftover} More: accounts show ${id}`,
   );
 }
 
@@ -155,10 +164,7 @@ async function readToken(fleet: Fleet, accountId: string): Promise<GoodToken | u
   });
   const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
   if (read.kind === 'trouble')
-    throw new CliError(
-      'NO_TOKEN_SET',
-      `${read.detail}. ${isReason(read.reason) ? REASONS[read.reason].remedy : ''}`.trim(),
-    );
+    throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
   const { access_token, token_type = 'Bearer', expires_at } = read.tokenSet;
   return access_token === undefined || expires_at === undefined
     ? undefined

@@ -13,6 +13,8 @@ const WRITTEN_BY_PEOPLE = [
   'parameters',
 ] as const;
 
+const CONTINUED = ' \\\n    ';
+
 /** AWS commands that bring back a removed account, and its secret where that has been deleted. */
 export function undoCommands(
   { tableName, config }: Pick<Fleet, 'tableName' | 'config'>,
@@ -31,7 +33,7 @@ export function undoCommands(
   );
   const restore = ['aws secretsmanager restore-secret', ...target, `--secret-id ${deletedSecretId}`];
   const put = ['aws dynamodb put-item', ...target, `--table-name ${tableName}`, `--item ${quoted(kept)}`];
-  return [...(deletedSecretId === undefined ? [] : [restore.join(' ')]), put.join(' ')];
+  return [...(deletedSecretId === undefined ? [] : [restore.join(CONTINUED)]), put.join(CONTINUED)];
 }
 
 /** DynamoDB's own notation, for the kinds of values that people write. */
