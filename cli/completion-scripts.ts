@@ -40,7 +40,7 @@ function zsh(name: string, command: readonly string[]): string {
     [[ $word == $line ]] && line='' || line=:\${line#*$'\\t'}
     described+=("\${word//:/\\\\:}$line")
   done
-  _describe -o '' described
+  _describe 'candidates' described
 }
 compdef ${fn} ${name}`;
 }

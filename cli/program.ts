@@ -100,7 +100,8 @@ function errorText(
   { isTTY, columns = 80 }: Streams['stderr'],
   { paintRemark }: Terminal,
 ): string {
-  const lines = wrapTo(printable(message), isTTY === true ? columns - 6 : Number.POSITIVE_INFINITY);
+  const width = isTTY === true ? columns - 6 : Number.POSITIVE_INFINITY;
+  const lines = message.split('\n').flatMap((line) => wrapTo(printable(line), width));
   return `${paintRemark('red', 'error')} ${lines.join('\n      ')}`;
 }
 
