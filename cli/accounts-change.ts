@@ -2,7 +2,7 @@ import { DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../lambda/aws-error.ts';
 import { tokenSecretIdOf } from '../lambda/secrets.ts';
-import { printable } from '../local/display-text.ts';
+import { printable, wrapTo } from '../local/display-text.ts';
 import { duration, type FleetItem } from '../local/fleet-table.ts';
 import { count } from './accounts-list.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
@@ -178,9 +178,11 @@ async function changeEach(
   return changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed;
 }
 
-function changeText({ accountId, result, message }: Change, { paint }: Terminal): string {
+function changeText({ accountId, result, message }: Change, { paint, width, height }: Terminal): string {
   const mark = GOOD.includes(result) ? paint('green', '✓') : paint('red', '✗');
-  return printable(`${accountId}  ${message}`).replace(/^/, `${mark} `);
+  // A script that looks for a line finds all of it.
+  const room = height === undefined ? Number.POSITIVE_INFINITY : width - 2;
+  return `${mark} ${wrapTo(printable(`${accountId}: ${message}`), room).join('\n  ')}`;
 }
 
 function tellUndo(changes: readonly Change[], { say }: Terminal): void {

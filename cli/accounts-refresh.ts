@@ -1,5 +1,6 @@
 import { REASONS } from '../lambda/reason.ts';
 import type { Report } from '../lambda/refresh-account.ts';
+import { wrapTo } from '../local/display-text.ts';
 import { countdown, type FleetItem } from '../local/fleet-table.ts';
 import { renderTable, type Style } from '../local/table.ts';
 import { count, screenful, statusKey } from './accounts-list.ts';
@@ -159,5 +160,5 @@ function resultsText(results: readonly Result[], dryRun: boolean, terminal: Term
   const summary = [...counts].map(([what, { length }]) => `${length} ${what}`).join(', ');
   const more = results.length - shown.length;
   const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
-  return [...table, ...rest, '', summary].join('\n');
+  return [...table, ...rest, '', ...wrapTo(summary, terminal.width)].join('\n');
 }

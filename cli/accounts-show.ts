@@ -4,7 +4,7 @@ import { awsFailure } from '../lambda/aws-error.ts';
 import { isReason, REASONS } from '../lambda/reason.ts';
 import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
 import { parseTokenSet } from '../lambda/token-set.ts';
-import { printable } from '../local/display-text.ts';
+import { printable, widthOf, wrapTo } from '../local/display-text.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../local/fleet-table.ts';
 import { needsAttention, summaryOf } from './accounts-list.ts';
 import type { Context } from './command.ts';
@@ -142,8 +142,6 @@ function textOf(
   terminal: Terminal,
 ): string {
   const { paint } = terminal;
-  const [status, style] = statusOf(item);
-  const label = nameOf(item) === item.accountId ? '' : ` (${printable(item.accountId)})`;
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
   const parsed = parseAccount(item);
@@ -158,7 +156,7 @@ function textOf(
   const paragraphs = (texts: readonly (string | undefined)[]) =>
     texts.flatMap((text) => (text === undefined ? [] : [paragraph(text, terminal)]));
   return [
-    `${paint('bold', printable(nameOf(item)))}${label}  ${paint(style, status)}`,
+    ...headline(item, terminal),
     '',
     ...factLines(itemFacts(item, at), terminal),
     ...section('Token secret', factLines(secretFacts(secret, at), terminal)),
@@ -166,6 +164,15 @@ function textOf(
     ...section('Trouble', trouble.length === 0 ? [] : paragraphs([...trouble, often])),
     ...section('What to do', paragraphs([advice])),
   ].join('\n');
+}
+
+function headline(item: FleetItem, { paint, width }: Terminal): string[] {
+  const [status, style] = statusOf(item);
+  const label = nameOf(item) === item.accountId ? '' : ` (${item.accountId})`;
+  const lines = wrapTo(printable(`${nameOf(item)}${label}`), width).map((line) => paint('bold', line));
+  const last = lines.pop() ?? '';
+  const room = widthOf(last) + 2 + status.length <= width;
+  return [...lines, ...(room ? [`${last}  ${paint(style, status)}`] : [last, paint(style, status)])];
 }
 
 function decisionText({ action = '', reason, problem }: DecisionShown): string {

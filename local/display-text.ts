@@ -38,14 +38,24 @@ export function padTo(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** Breaks a text between words into lines of at most so many cells; a longer word has a line of its own. */
+/** Breaks a text between words into lines of at most so many cells; a longer word is broken where the line ends. */
 export function wrapTo(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(/ +/)) {
+  for (const word of text.split(/ +/).flatMap((long) => pieces(long, width))) {
     const last = lines.at(-1);
     if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= width)
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
   return lines;
+}
+
+function pieces(word: string, width: number): string[] {
+  if (widthOf(word) <= width) return [word];
+  const found = [''];
+  for (const { segment } of graphemes.segment(word)) {
+    if (widthOf((found.at(-1) ?? '') + segment) > width) found.push('');
+    found[found.length - 1] += segment;
+  }
+  return found;
 }
