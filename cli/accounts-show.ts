@@ -151,7 +151,9 @@ function textOf(
     ...(parsed.kind === 'invalid' ? [`The item can't be used: ${parsed.problem}.`] : []),
   ];
   const often =
-    typeof since === 'number' ? `For ${duration(at - since)}, ${count} times in a row.` : undefined;
+    typeof since === 'number'
+      ? `For ${duration(at - since)}; ${count === 1 ? 'seen once' : `${count} times in a row`}.`
+      : undefined;
   const advice = adviceOf(item, decision);
   const paragraphs = (texts: readonly (string | undefined)[]) =>
     texts.flatMap((text) => (text === undefined ? [] : [paragraph(text, terminal)]));

@@ -74,10 +74,12 @@ const has = (shell: string) => spawnSync(shell, ['--version']).status === 0;
 
 test.skipIf(!has('fish'))('fish completes', async () => {
   const line = `oauth-token-refresher --data ${fleet.data} accounts show crm-a`;
-  const { stdout } = await runProcess('fish', ['--no-config'], {
-    input: `${await scriptFor('fish')}\ncomplete -C '${line}'`,
-  });
-  expect(stdout.trim().split('\n')).toEqual(['crm-acme', 'crm-aperture']);
+  const { stdout, stderr } = await runProcess('fish', [
+    '--no-config',
+    '-c',
+    `${await scriptFor('fish')}\ncomplete -C '${line}'`,
+  ]);
+  expect({ stdout, stderr }).toEqual({ stdout: 'crm-acme\ncrm-aperture\n', stderr: '' });
 });
 
 test.skipIf(!has('zsh'))('zsh takes the script', async () => {
