@@ -42,12 +42,12 @@ describe('docs/cli.md', () => {
     const known = [...options(program), '--help', '--prefix', '--silent'];
     const text = page.replaceAll(/^```[\s\S]*?^```/gm, '');
     expect(
-      [...text.matchAll(/--[a-z-]+/g)].map(([name]) => name).filter((name) => !known.includes(name)),
+      [...text.matchAll(/--[a-z][a-z-]+/g)].map(([name]) => name).filter((name) => !known.includes(name)),
     ).toEqual([]);
   });
 
   test('shows samples that fit 80 columns', () => {
-    const samples = [...page.matchAll(/^```\n([\s\S]*?)^```/gm)].flatMap(([, sample = '']) =>
+    const samples = [...page.matchAll(/^```\n(\$ [\s\S]*?)^```/gm)].flatMap(([, sample = '']) =>
       sample.split('\n'),
     );
     expect(samples.length).toBeGreaterThan(50);
