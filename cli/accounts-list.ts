@@ -39,7 +39,7 @@ export async function listAccounts(
   const limit = options.limit ?? (options.all || terminal.json ? found.length : screenful(terminal));
   const shown = found.slice(0, limit);
   terminal.result(
-    listText(shown, found.length, items.length, at, terminal),
+    terminal.json ? '' : listText(shown, found.length, items.length, at, terminal),
     shown.map((item) => summaryOf(item, at)),
   );
   return options.check && found.some((item) => needsAttention(item)) ? EXIT.attention : EXIT.done;

@@ -13,9 +13,12 @@ export function printable(text: string): string {
   return text.replace(TAB_OR_BREAK, ' ').replace(INVISIBLE, '�').replace(PILED_UP_MARKS, '$1');
 }
 
+const ONE_CELL_EACH = /^[ -~█░—…·]*$/;
+
 /** Cells of a terminal that a text takes: wide characters take two. Colours take none. */
 export function widthOf(text: string): number {
-  return stringWidth(text);
+  // The question is asked for every cell of a large table, and nearly all of them hold nothing else.
+  return ONE_CELL_EACH.test(text) ? text.length : stringWidth(text);
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
