@@ -17,9 +17,9 @@ export interface Fleet {
   readonly functionName: string;
   /** The stack's other outputs, by name; empty where the parts were named by hand. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
   /** The local system's data; undefined on AWS. */
   readonly dataDirectory?: string;
+  /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
   readonly allowHttpLoopback: boolean;
   /** What an AWS client needs to reach it. */
   readonly config: AwsConfig;

@@ -1,14 +1,27 @@
 import { Command, CommanderError } from 'commander';
+import { printable, wrapTo } from '../local/display-text.ts';
+import { addAccounts } from './accounts.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
+import { addCompletion } from './completion.ts';
 import { addDoctor } from './doctor.ts';
 import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import.ts';
-import { createTerminal, type Streams } from './terminal.ts';
+import { addStatus } from './status.ts';
+import { createTerminal, type Streams, type Terminal } from './terminal.ts';
+import { addToken } from './token.ts';
 
-/** Every group of commands. */
-const groups: readonly AddCommands[] = [addImport, addExport, addDoctor];
+/** Every group of commands, in the order in which the help lists them. */
+const groups: readonly AddCommands[] = [
+  addAccounts,
+  addStatus,
+  addToken,
+  addImport,
+  addExport,
+  addDoctor,
+  addCompletion,
+];
 
 const EPILOGUE = `
 It acts on the local system while one runs here (npm start), otherwise on the
@@ -17,6 +30,9 @@ stack ${DEFAULT_STACK} with the usual AWS credentials and Region.
 Exit codes: 0 done, 1 it did not work, 2 wrong usage, 3 something needs
 attention, 130 stopped by Ctrl-C. Secrets are read from a prompt, a file or
 standard input, never from the command line.`;
+
+const ALSO = `
+Also: --json, --stack, --region, --local and more: oauth-token-refresher --help`;
 
 /**
  * Runs one command line.
@@ -67,7 +83,8 @@ export function createProgram(
       getOutHelpWidth: () => Math.min(stdout.columns ?? 80, 100),
       getErrHelpWidth: () => Math.min(stderr.columns ?? 80, 100),
     })
-    .addHelpText('after', EPILOGUE);
+    .addHelpText('after', EPILOGUE)
+    .addHelpText('afterAll', ({ command }) => (command.parent === null ? '' : ALSO));
   const action = makeActions(streams, signal, ended);
   for (const add of groups) add(program, action);
   return program;
@@ -84,8 +101,19 @@ function tell(streams: Streams, args: readonly string[], error: unknown): ExitCo
   const terminal = createTerminal(streams, json);
   const { code, message, exitCode } = error instanceof CliError ? error : unexpected(error);
   if (json) terminal.result('', { error: { code, message } });
-  else streams.stderr.write(`${terminal.paintRemark('red', 'error')} ${message}\n`);
+  else streams.stderr.write(`${errorText(message, streams.stderr, terminal)}\n`);
   return exitCode;
+}
+
+/** On a terminal broken between words; a log takes it as one line. */
+function errorText(
+  message: string,
+  { isTTY, columns = 80 }: Streams['stderr'],
+  { paintRemark }: Terminal,
+): string {
+  const width = isTTY === true ? columns - 6 : Number.POSITIVE_INFINITY;
+  const lines = message.split('\n').flatMap((line) => wrapTo(printable(line), width));
+  return `${paintRemark('red', 'error')} ${lines.join('\n      ')}`;
 }
 
 /** An AWS error, or a mistake of ours. */

@@ -6,7 +6,7 @@ type Style = Parameters<typeof styleText>[0];
 /** What a command sees of the process that it runs in; a test gives its own. */
 export interface Streams {
   readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: Writable & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
+  readonly stdout: Writable & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'rows' | 'hasColors'>>;
   readonly stderr: Writable & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -21,6 +21,10 @@ export interface Terminal extends Streams {
   readonly interactive: boolean;
   /** Characters in a line of standard output. */
   readonly width: number;
+  /** Lines that a person sees of standard output at once; undefined where it is no terminal. */
+  readonly height: number | undefined;
+  /** Whether standard output shows colours. */
+  readonly color: boolean;
   /** The result: as text for people, or `value` as JSON. */
   result(text: string, value: unknown): void;
   /** Progress and remarks, for people; nothing where nobody reads them. */
@@ -34,6 +38,7 @@ export interface Terminal extends Streams {
 }
 
 const DEFAULT_WIDTH = 80;
+const DEFAULT_HEIGHT = 24;
 
 export function createTerminal(streams: Streams, json: boolean): Terminal {
   const { stdin, stdout, stderr, env } = streams;
@@ -49,6 +54,8 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     json,
     interactive: stdin.isTTY === true && stderr.isTTY === true && !json,
     width: stdout.columns ?? DEFAULT_WIDTH,
+    height: stdout.isTTY === true ? (stdout.rows ?? DEFAULT_HEIGHT) : undefined,
+    color: hasColor(stdout, env),
     result: (text, value) => {
       clear();
       stdout.write(`${json ? JSON.stringify(value) : text}\n`);

@@ -1,6 +1,6 @@
-import { styleText } from 'node:util';
 import type { Account } from '../lambda/account.ts';
 import type { RunResult } from '../lambda/run-result.ts';
+import { type Cell, type Column, type Concession, paint, renderTable, type Style } from './table.ts';
 
 /** An account as the table shows it; items of every kind, also those that the function can't use. */
 export type FleetItem = Readonly<Record<string, unknown>> & { readonly accountId: string };
@@ -15,40 +15,58 @@ export interface TableOptions {
   readonly before: readonly FleetItem[];
 }
 
-type Style = Parameters<typeof styleText>[0];
-interface Cell {
-  readonly text: string;
-  readonly style?: Style;
-}
-
 const BAR = 10;
 
 /**
- * The accounts as a table for people: what needs attention first, what changed since the run before marked with ●.
+ * The accounts as `npm start` shows them after each run: what needs attention first, then by name, so that rows stay
+ * where they are; what changed since the run before is marked with ●.
  */
-export function renderFleet(items: readonly FleetItem[], options: TableOptions): string {
-  const { width, color } = options;
-  const known = new Map(options.before.map((item) => [item.accountId, item]));
+export function renderFleet(
+  items: readonly FleetItem[],
+  { now, width, color, before }: TableOptions,
+): string {
+  const known = new Map(before.map((item) => [item.accountId, item]));
   const rows = [...items]
     .sort((a, b) => rank(a) - rank(b) || nameOf(a).localeCompare(nameOf(b)))
-    .map((item) => cellsOf(item, known.get(item.accountId), options));
-  const header = ['', 'ACCOUNT', 'PROFILE', 'STATUS', 'REASON', 'ACCESS TOKEN', 'REFRESHED'].map(
-    (text): Cell => ({ text, style: 'dim' }),
-  );
-  const table = fitted([header, ...rows], width);
-  const widths = columnWidths(table, width);
-  return table
-    .map((row) =>
-      row
-        .map(({ text, style }, column) => {
-          const room = widths[column] ?? 0;
-          const cut = text.length > room ? `${text.slice(0, Math.max(0, room - 1))}…` : text;
-          return paint(cut.padEnd(room), style, color);
-        })
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+    .map((item): readonly Cell[] => {
+      const last = known.get(item.accountId);
+      const changed = before.length > 0 && (last === undefined || signature(last) !== signature(item));
+      return [
+        { text: changed ? '●' : ' ', style: 'cyan' },
+        { text: nameOf(item), style: changed ? 'bold' : undefined },
+        ...stateCells(item, now),
+      ];
+    });
+  const columns = [{ title: '' }, { title: 'ACCOUNT', least: 12 }, ...stateColumns];
+  const concessions: readonly Concession[] = [
+    { drop: 'REFRESHED' },
+    { drop: 'PROFILE' },
+    { shorten: 'ACCESS TOKEN' },
+  ];
+  return renderTable({ columns, rows, concessions }, width, color).join('\n');
+}
+
+/** The columns that say how an account is, for `stateCells`. */
+export const stateColumns: readonly Column[] = [
+  { title: 'PROFILE', least: 10 },
+  { title: 'STATUS' },
+  { title: 'REASON' },
+  { title: 'ACCESS TOKEN', shortTitle: 'TOKEN' },
+  { title: 'REFRESHED' },
+];
+
+/** How an account is, in the same words and colours wherever it is shown. */
+export function stateCells(item: FleetItem, now: number): readonly Cell[] {
+  const account = item as Partial<Account>;
+  const [status, style] = statusOf(item);
+  const { lastRefreshedAt } = account;
+  return [
+    { text: typeof item.oauthProfile === 'string' ? item.oauthProfile : '—' },
+    { text: status, style },
+    { text: reasonOf(item, now), style },
+    tokenCell(account, now),
+    { text: typeof lastRefreshedAt === 'number' ? `${duration(now - lastRefreshedAt)} ago` : '—' },
+  ];
 }
 
 /** One line that says what a run did. */
@@ -71,35 +89,14 @@ export function renderResult(result: RunResult, color: boolean): string {
   return `${scanned} scanned, ${due} due: ${said.length > 0 ? said.join(', ') : 'nothing to do'} (${durationMs} ms)`;
 }
 
-function cellsOf(
-  item: FleetItem,
-  before: FleetItem | undefined,
-  { now, before: all }: TableOptions,
-): readonly Cell[] {
-  const account = item as Partial<Account>;
-  const changed = all.length > 0 && (before === undefined || signature(before) !== signature(item));
-  const [status, style] = statusOf(item);
-  return [
-    { text: changed ? '●' : ' ', style: 'cyan' },
-    changed ? { text: nameOf(item), style: 'bold' } : { text: nameOf(item) },
-    { text: typeof item.oauthProfile === 'string' ? item.oauthProfile : '—' },
-    { text: status, style },
-    { text: reasonOf(item, now), style },
-    tokenCell(account, now),
-    {
-      text:
-        typeof account.lastRefreshedAt === 'number' ? `${duration(now - account.lastRefreshedAt)} ago` : '—',
-    },
-  ];
-}
-
 /** What must differ for a row to have changed: not the clock. */
 function signature({ status, failure, lastRefreshedAt, lease, enabled }: FleetItem): string {
   const { reason } = (failure ?? {}) as { reason?: unknown };
   return JSON.stringify([status, reason, lastRefreshedAt, lease !== undefined, enabled]);
 }
 
-function statusOf(item: FleetItem): readonly [string, Style] {
+/** What a person calls its state, and its colour. */
+export function statusOf(item: FleetItem): readonly [string, Style] {
   if (item.authenticationType !== 'oauth2') return ['not oauth2', 'dim'];
   if (item.enabled === false) return ['disabled', 'dim'];
   switch (item.status) {
@@ -114,7 +111,8 @@ function statusOf(item: FleetItem): readonly [string, Style] {
   }
 }
 
-function reasonOf({ failure, lease }: FleetItem, now: number): string {
+/** Why it is so; the empty text where there is nothing to say. */
+export function reasonOf({ failure, lease }: FleetItem, now: number): string {
   const { expiresAt } = (lease ?? {}) as { expiresAt?: unknown };
   if (typeof expiresAt === 'number' && expiresAt > now) return 'leased_elsewhere';
   const { reason } = (failure ?? {}) as { reason?: unknown };
@@ -129,11 +127,12 @@ function tokenCell({ accessTokenExpiresAt, lastRefreshedAt }: Partial<Account>, 
   const full = left > 0 ? Math.max(1, Math.round(share * BAR)) : 0;
   const bar = '█'.repeat(full) + '░'.repeat(BAR - full);
   const style: Style = left <= 0 ? 'red' : share < 0.34 ? 'yellow' : 'green';
-  return { text: `${bar} ${left > 0 ? countdown(left) : 'expired'}`, style };
+  const short = left > 0 ? countdown(left) : 'expired';
+  return { text: `${bar} ${short}`, short, style };
 }
 
 /** Seconds left: minutes and seconds below an hour. */
-function countdown(seconds: number): string {
+export function countdown(seconds: number): string {
   if (seconds >= 3_600) return duration(seconds);
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 }
@@ -146,44 +145,12 @@ export function duration(seconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
-function rank(item: FleetItem): number {
+/** 0 for what needs a person, then what fails, is new, is healthy, and is not looked at. */
+export function rank(item: FleetItem): number {
   const order = ['needs a person', 'failing', 'new', 'healthy', 'disabled', 'not oauth2'];
   return order.indexOf(statusOf(item)[0]);
 }
 
-function nameOf({ name, accountId }: FleetItem): string {
+export function nameOf({ name, accountId }: FleetItem): string {
   return typeof name === 'string' && name !== '' ? name : accountId;
-}
-
-/** Leaves columns out where the line is too short for all of them: when it was refreshed, then the profile. */
-function fitted(rows: readonly (readonly Cell[])[], width: number): readonly (readonly Cell[])[] {
-  const without = (column: number) => rows.map((row) => row.filter((_, index) => index !== column));
-  const columns = rows[0]?.length ?? 0;
-  const shortest = lineWidth(
-    naturalWidths(rows).map((one, column) => (column === 1 || column === 2 ? Math.min(one, 12) : one)),
-  );
-  if (shortest <= width || columns < 6) return rows;
-  return fitted(without(columns === 7 ? 6 : 2), width);
-}
-
-function naturalWidths(rows: readonly (readonly Cell[])[]): number[] {
-  return (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.text.length ?? 0)));
-}
-
-function lineWidth(widths: readonly number[]): number {
-  return widths.reduce((sum, one) => sum + one + 2, -2);
-}
-
-/** Natural widths; where the line is too long, names and then everything else in words give way. */
-function columnWidths(rows: readonly (readonly Cell[])[], width: number): number[] {
-  const widths = naturalWidths(rows);
-  for (const column of [1, 2, 3, 4]) {
-    const tooMuch = Math.max(0, lineWidth(widths) - width);
-    widths[column] = Math.max(8, (widths[column] ?? 0) - tooMuch);
-  }
-  return widths;
-}
-
-function paint(text: string, style: Style | undefined, color: boolean): string {
-  return color && style !== undefined ? styleText(style, text, { validateStream: false }) : text;
 }

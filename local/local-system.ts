@@ -63,6 +63,7 @@ export async function startLocalSystem({
       `A local system already runs on this data (process ${other.pid}). Stop it first, or use another directory with --data.`,
     );
   mkdirSync(join(dataDirectory, 'logs'), { recursive: true, mode: 0o700 });
+  const functionLogFile = join(dataDirectory, 'logs', 'function.log');
   let fn: FunctionProcess | undefined;
   const aws = await onFreePort(port, say, (on) =>
     startLocalAws({
@@ -71,6 +72,7 @@ export async function startLocalSystem({
       // A day of one-minute tokens would use up a secret's versions; here a day is ten minutes long.
       secretsManager: { protectedVersionSeconds: 600, maxVersions: 30 },
       functionName: LOCAL_FUNCTION_NAME,
+      functionLogFile,
       invoke: async (payload) => {
         const invocation = await fn?.invoke(payload);
         if (invocation?.kind === 'returned') return { payload: invocation.payload };
@@ -92,7 +94,7 @@ export async function startLocalSystem({
   if (state === 'new')
     await createSampleAccounts(clients, authorizationServer, Math.floor(Date.now() / 1000));
   fn = createFunctionProcess({
-    logFile: join(dataDirectory, 'logs', 'function.log'),
+    logFile: functionLogFile,
     environment: {
       ...awsEnvironment(aws.url),
       ACCOUNTS_TABLE_NAME: LOCAL_TABLE_NAME,

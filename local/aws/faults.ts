@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsError } from './aws-error.ts';
 import { type Answer, errorAnswer } from './protocol.ts';
 
-export type Service = 'dynamodb' | 'secretsmanager' | 'kms' | 'events' | 'lambda';
+export type Service = 'dynamodb' | 'secretsmanager' | 'kms' | 'events' | 'lambda' | 'logs';
 
 /** A call as a rule sees it. */
 export interface FaultCall {

@@ -5,13 +5,13 @@ import { HOST, listen } from '../listen.ts';
 import { AwsError } from './aws-error.ts';
 import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
-import { isInvoke } from './lambda-invoke.ts';
+import { lambdaOperation } from './lambda.ts';
 import { type Answer, type AwsRequest, errorAnswer, parseJson, unknownOperation } from './protocol.ts';
 import { openServices, type ServicesOptions } from './services.ts';
 
 export type { RecordedEvent } from './event-bridge.ts';
 export type { Fault, FaultCall, FaultRule, Service } from './faults.ts';
-export type { Invocation, Invoke } from './lambda-invoke.ts';
+export type { Invocation, Invoke } from './lambda.ts';
 export type { Limits } from './secret-versions.ts';
 export { DataDirectoryInUseError } from './store.ts';
 
@@ -23,7 +23,7 @@ export interface CallRecord {
   readonly at: number;
 }
 
-/** The local AWS endpoint: DynamoDB, Secrets Manager, KMS, EventBridge's PutEvents and Lambda's Invoke. */
+/** The local AWS endpoint: of each service the operations that this project calls. */
 export interface LocalAws {
   /** For `AWS_ENDPOINT_URL`. */
   readonly url: string;
@@ -53,6 +53,7 @@ const SERVICES: Readonly<Record<string, Service>> = {
   secretsmanager: 'secretsmanager',
   TrentService: 'kms',
   AWSEvents: 'events',
+  Logs_20140328: 'logs',
 };
 
 /**
@@ -175,7 +176,8 @@ async function receive(incoming: IncomingMessage): Promise<ReceivedRequest | und
 }
 
 function targetOf(request: AwsRequest): { service: Service; operation: string } | undefined {
-  if (isInvoke(request)) return { service: 'lambda', operation: 'Invoke' };
+  const lambda = lambdaOperation(request);
+  if (lambda !== undefined) return { service: 'lambda', operation: lambda };
   const [prefix = '', operation = ''] = String(request.headers['x-amz-target']).split('.');
   const service = Object.hasOwn(SERVICES, prefix) ? SERVICES[prefix] : undefined;
   return service === undefined || request.method !== 'POST' ? undefined : { service, operation };

@@ -2,7 +2,8 @@ import { openDynamodb } from './dynamodb.ts';
 import { eventBridge, type RecordedEvent } from './event-bridge.ts';
 import type { Service } from './faults.ts';
 import { kms } from './kms.ts';
-import { type Invoke, invokeFunction } from './lambda-invoke.ts';
+import { type Invoke, performLambda } from './lambda.ts';
+import { logs } from './logs.ts';
 import { type Answer, type AwsRequest, type Operations, runOperation } from './protocol.ts';
 import { defaultLimits, type Limits } from './secret-versions.ts';
 import { secretsManager } from './secrets-manager.ts';
@@ -17,6 +18,8 @@ export interface ServicesOptions {
   /** The one function that Lambda knows, and how to run it. */
   readonly functionName?: string;
   readonly invoke?: Invoke;
+  /** Its log, which CloudWatch Logs shows. */
+  readonly functionLogFile?: string;
 }
 
 export interface Services {
@@ -38,11 +41,12 @@ export function openServices(options: ServicesOptions): Services {
     secretsmanager: secretsManager(db, now, { ...defaultLimits, ...options.secretsManager }),
     kms: kms(db, now),
     events: events.operations,
+    logs: logs(functionName, options.functionLogFile),
   };
   return {
     async perform(service, operation, request) {
       if (service === 'dynamodb') return dynamodb.handle(request);
-      if (service === 'lambda') return invokeFunction(request, functionName, invoke);
+      if (service === 'lambda') return performLambda(request, functionName, invoke);
       return runOperation(operations[service], operation, request);
     },
     recordedEvents: () => events.recorded(),

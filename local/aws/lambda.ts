@@ -13,25 +13,33 @@ export interface Invocation {
   readonly logTail?: string;
 }
 
-const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
+const PATH = /^\/2015-03-31\/functions\/([^/]+)\/(invocations|configuration)$/;
+const OPERATIONS = { 'POST invocations': 'Invoke', 'GET configuration': 'GetFunctionConfiguration' } as const;
 /** A name, a partial or a full ARN. There are no versions and aliases here. */
 const NAME = /^(?:(?:arn:aws:lambda:[a-z0-9-]+:)?\d{12}:function:)?([a-zA-Z0-9-_]+)(?::\$LATEST)?$/;
 /** Lambda returns no more of a log than this. */
 const LOG_TAIL_BYTES = 4096;
 
-/** Whether this is a request to Lambda's Invoke. */
-export function isInvoke({ method, url }: Pick<AwsRequest, 'method' | 'url'>): boolean {
-  return method === 'POST' && PATH.test(parsed(url).pathname);
+/** Which of Lambda's operations a request asks for; undefined for a request to another service. */
+export function lambdaOperation({ method, url }: Pick<AwsRequest, 'method' | 'url'>) {
+  const name = `${method} ${PATH.exec(parsed(url).pathname)?.[2]}`;
+  return Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name as keyof typeof OPERATIONS] : undefined;
+}
+
+/** Where Lambda keeps a function's log unless told otherwise. */
+export function functionLogGroup(functionName: string): string {
+  return `/aws/lambda/${functionName}`;
 }
 
 const parsed = (url: string) => new URL(url, 'http://localhost');
 
 /**
- * Lambda's Invoke for the one local function.
+ * Lambda's Invoke and GetFunctionConfiguration for the one local function.
  * @see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html
  * @throws AwsError
  */
-export async function invokeFunction(
+export async function performLambda(
   request: AwsRequest,
   functionName: string | undefined,
   invoke: Invoke | undefined,
@@ -45,6 +53,7 @@ export async function invokeFunction(
       `Function not found: ${named.startsWith('arn:') ? named : arn('lambda', `function:${named}`)}`,
       404,
     );
+  if (request.method === 'GET') return configuration(name);
   const payload = parsePayload(request.body);
   switch (request.headers['x-amz-invocation-type'] ?? 'RequestResponse') {
     case 'DryRun':
@@ -57,6 +66,18 @@ export async function invokeFunction(
     default:
       throw new AwsError('InvalidParameterValueException', 'The invocation type is not one that Lambda has.');
   }
+}
+
+function configuration(name: string): Answer {
+  const body = {
+    FunctionName: name,
+    FunctionArn: arn('lambda', `function:${name}`),
+    Handler: 'handler.handler',
+    State: 'Active',
+    LastUpdateStatus: 'Successful',
+    LoggingConfig: { LogFormat: 'JSON', LogGroup: functionLogGroup(name) },
+  };
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
 function answer({ payload, functionError, logTail = '' }: Invocation, withLog: boolean): Answer {

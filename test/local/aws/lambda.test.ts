@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Invocation, type LocalAws, startLocalAws } from '../../../local/aws/server.ts';
 import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
@@ -7,11 +7,16 @@ import { type AwsEndpoint, awsEndpoint, clientSettings } from '../../support/aws
 test('a function that is not there is not found', async () => {
   const endpoint: AwsEndpoint = await awsEndpoint();
   const client = new LambdaClient(clientSettings(endpoint.url));
-  await expect(client.send(new InvokeCommand({ FunctionName: randomUUID() }))).rejects.toMatchObject({
-    name: 'ResourceNotFoundException',
-    message: expect.stringMatching(/^Function not found: arn:aws:lambda:us-east-1:\d{12}:function:/),
-    $metadata: { httpStatusCode: 404 },
-  });
+  const FunctionName = randomUUID();
+  for (const asking of [
+    () => client.send(new InvokeCommand({ FunctionName })),
+    () => client.send(new GetFunctionConfigurationCommand({ FunctionName })),
+  ])
+    await expect(asking()).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+      message: expect.stringMatching(/^Function not found: arn:aws:lambda:us-east-1:\d{12}:function:/),
+      $metadata: { httpStatusCode: 404 },
+    });
   client.destroy();
   await endpoint.close();
 });
@@ -51,6 +56,14 @@ describe('the one local function', () => {
     expect(answer).not.toMatchObject({ FunctionError: expect.anything() });
     expect(answer.LogResult).toBeUndefined();
     expect(JSON.parse(text(answer.Payload))).toEqual({ refreshed: 2 });
+  });
+
+  test('says where its log is', async () => {
+    expect(await client.send(new GetFunctionConfigurationCommand({ FunctionName }))).toMatchObject({
+      FunctionName,
+      State: 'Active',
+      LoggingConfig: { LogFormat: 'JSON', LogGroup: `/aws/lambda/${FunctionName}` },
+    });
   });
 
   test('gets an empty event where there is no payload', async () => {

@@ -1,0 +1,204 @@
+import { DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { awsFailure } from '../lambda/aws-error.ts';
+import { tokenSecretIdOf } from '../lambda/secrets.ts';
+import { printable, wrapTo } from '../local/display-text.ts';
+import { duration, type FleetItem } from '../local/fleet-table.ts';
+import { count } from './accounts-list.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import type { Context } from './command.ts';
+import { confirmed } from './confirm.ts';
+import type { Fleet } from './fleet.ts';
+import { findItem, now } from './items.ts';
+import type { Terminal } from './terminal.ts';
+import { undoCommands } from './undo-commands.ts';
+
+/** What became of one account. */
+interface Change {
+  readonly accountId: string;
+  readonly result: 'enabled' | 'disabled' | 'removed' | 'not_found' | 'leased' | 'in_escrow' | 'failed';
+  /** For people: what happened, and what to do next. */
+  readonly message: string;
+  readonly [detail: string]: unknown;
+}
+
+const GOOD: readonly Change['result'][] = ['enabled', 'disabled', 'removed'];
+
+/** Has the function look at these accounts, or leave them alone. */
+export async function switchAccounts(
+  context: Context,
+  accountIds: readonly string[],
+  enabled: boolean,
+): Promise<ExitCode> {
+  const fleet = await context.fleet();
+  const result = enabled ? 'enabled' : 'disabled';
+  return await changeEach(context, accountIds, async (accountId) => {
+    const found = await ifConditionHolds(() =>
+      fleet.table.send(
+        new UpdateCommand({
+          TableName: fleet.tableName,
+          Key: { accountId },
+          UpdateExpression: 'SET #enabled = :enabled',
+          ConditionExpression: 'attribute_exists(#accountId)',
+          ExpressionAttributeNames: { '#enabled': 'enabled', '#accountId': 'accountId' },
+          ExpressionAttributeValues: { ':enabled': enabled },
+        }),
+      ),
+    );
+    return found === undefined ? notFound(accountId, fleet) : { accountId, result, message: result };
+  });
+}
+
+export interface RemoveOptions {
+  readonly yes?: boolean;
+  /** Days. */
+  readonly recoveryWindow: number;
+  readonly keepSecret?: boolean;
+  readonly discardEscrow?: boolean;
+}
+
+/** Removes accounts and, where it has the default name, the token secret of each, which can be restored for a time. */
+export async function removeAccounts(
+  context: Context,
+  accountIds: readonly string[],
+  options: RemoveOptions,
+): Promise<ExitCode> {
+  const fleet = await context.fleet();
+  const which =
+    accountIds.length === 1 ? `account ${printable(accountIds[0] ?? '')}` : count(accountIds.length);
+  const question = `Remove ${which} from ${fleet.label}?`;
+  if (!(await confirmed(context, question, options.yes === true))) {
+    context.terminal.say('Nothing was removed.');
+    return EXIT.interrupted;
+  }
+  return await changeEach(context, accountIds, (accountId) => removeAccount(fleet, accountId, options));
+}
+
+async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOptions): Promise<Change> {
+  const at = now();
+  const removed = await ifConditionHolds(() =>
+    fleet.table.send(
+      new DeleteCommand({
+        TableName: fleet.tableName,
+        Key: { accountId },
+        // A run that holds the lease is spending the refresh token, and must find the account to store what it gets.
+        ConditionExpression: [
+          'attribute_exists(#accountId)',
+          'NOT (#lease.#expiresAt > :now)',
+          ...(options.discardEscrow ? [] : ['attribute_not_exists(#escrow)']),
+        ].join(' AND '),
+        ExpressionAttributeNames: {
+          '#accountId': 'accountId',
+          '#lease': 'lease',
+          '#expiresAt': 'expiresAt',
+          ...(options.discardEscrow ? {} : { '#escrow': 'escrow' }),
+        },
+        ExpressionAttributeValues: { ':now': at },
+        ReturnValues: 'ALL_OLD',
+      }),
+    ),
+  );
+  if (removed === undefined) return refusalOf(await findItem(fleet, accountId), accountId, fleet, at);
+  const item = removed.Attributes as FleetItem;
+  const secret = await removeSecret(fleet, item, options);
+  const undo = undoCommands(fleet, item, secret.kind === 'deleted' ? secret.id : undefined);
+  return {
+    accountId,
+    result: secret.kind === 'failed' ? 'failed' : 'removed',
+    message: `${secret.kind === 'failed' ? 'removed, but ' : 'removed; '}${secret.message}`,
+    secretId: secret.id,
+    undo,
+  };
+}
+
+function refusalOf(item: FleetItem | undefined, accountId: string, fleet: Fleet, at: number): Change {
+  if (item === undefined) return notFound(accountId, fleet);
+  const { expiresAt } = (item.lease ?? {}) as { expiresAt?: unknown };
+  if (typeof expiresAt === 'number' && expiresAt > at)
+    return {
+      accountId,
+      result: 'leased',
+      message: `a run is spending its refresh token now; try again in ${duration(expiresAt - at)} at the latest`,
+    };
+  if (item.escrow !== undefined)
+    return {
+      accountId,
+      result: 'in_escrow',
+      message:
+        'its newest refresh token is in escrow, not in its secret; have it stored first (accounts refresh), or lose it with --discard-escrow',
+    };
+  return { accountId, result: 'failed', message: 'it has just been changed by another; try again' };
+}
+
+interface RemovedSecret {
+  readonly kind: 'deleted' | 'kept' | 'missing' | 'failed';
+  readonly id: string;
+  readonly message: string;
+}
+
+async function removeSecret(
+  { secrets, secretNamePrefix }: Fleet,
+  { accountId, tokenSecretId }: FleetItem,
+  { recoveryWindow, keepSecret }: RemoveOptions,
+): Promise<RemovedSecret> {
+  const id = tokenSecretIdOf(secretNamePrefix, { accountId });
+  // A secret that people named may serve others, too.
+  if (typeof tokenSecretId === 'string' && tokenSecretId !== id)
+    return {
+      kind: 'kept',
+      id: tokenSecretId,
+      message: `its secret ${tokenSecretId} has a name of its own and is kept`,
+    };
+  if (keepSecret) return { kind: 'kept', id, message: `its secret ${id} is kept` };
+  try {
+    await secrets.send(new DeleteSecretCommand({ SecretId: id, RecoveryWindowInDays: recoveryWindow }));
+    return { kind: 'deleted', id, message: `its secret ${id} is deleted in ${recoveryWindow} days` };
+  } catch (error) {
+    const { kind, code } = awsFailure(error);
+    return kind === 'not_found'
+      ? { kind: 'missing', id, message: 'it had no secret' }
+      : { kind: 'failed', id, message: `its secret ${id} could not be deleted (${code})` };
+  }
+}
+
+/** One after the other: each must be done though another fails. */
+async function changeEach(
+  { terminal, signal }: Context,
+  accountIds: readonly string[],
+  change: (accountId: string) => Promise<Change>,
+): Promise<ExitCode> {
+  const changes: Change[] = [];
+  for (const accountId of new Set(accountIds)) {
+    if (signal.aborted) break;
+    changes.push(await change(accountId));
+  }
+  terminal.result(changes.map((one) => changeText(one, terminal)).join('\n'), changes);
+  tellUndo(changes, terminal);
+  if (signal.aborted) return EXIT.interrupted;
+  return changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed;
+}
+
+function changeText({ accountId, result, message }: Change, { paint, width, height }: Terminal): string {
+  const mark = GOOD.includes(result) ? paint('green', '✓') : paint('red', '✗');
+  // A script that looks for a line finds all of it.
+  const room = height === undefined ? Number.POSITIVE_INFINITY : width - 2;
+  return `${mark} ${wrapTo(printable(`${accountId}: ${message}`), room).join('\n  ')}`;
+}
+
+function tellUndo(changes: readonly Change[], { say }: Terminal): void {
+  const commands = changes.flatMap(({ undo }) => (Array.isArray(undo) ? (undo as string[]) : []));
+  if (commands.length > 0) say(`\nTo undo it:\n${commands.map((line) => `  ${line}`).join('\n')}`);
+}
+
+function notFound(accountId: string, { label }: Fleet): Change {
+  return { accountId, result: 'not_found', message: `there is no such account in ${label}` };
+}
+
+async function ifConditionHolds<T>(send: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await send();
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,149 @@
+import type { FleetItem } from '../local/fleet-table.ts';
+import { nameOf, rank, reasonOf, stateCells, stateColumns } from '../local/fleet-table.ts';
+import { type Concession, renderTable } from '../local/table.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import type { Context } from './command.ts';
+import { now, readItems } from './items.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What `--status` takes; `other` is what the function does not look at. */
+export const STATUSES = [
+  'reauthorization_required',
+  'failing',
+  'new',
+  'healthy',
+  'disabled',
+  'other',
+] as const;
+
+export type StatusKey = (typeof STATUSES)[number];
+
+export interface ListOptions {
+  readonly status?: readonly string[];
+  readonly profile?: string;
+  /** Seconds. */
+  readonly expiring?: number;
+  readonly limit?: number;
+  readonly all?: boolean;
+  readonly check?: boolean;
+}
+
+/** Lists accounts, what needs attention first. */
+export async function listAccounts(
+  { terminal, fleet }: Context,
+  options: ListOptions,
+): Promise<ExitCode | undefined> {
+  const at = now();
+  const items = await readItems(await fleet(), terminal);
+  const found = items.filter((item) => isWanted(item, options, at)).sort(byAttention);
+  const limit = options.limit ?? (options.all || terminal.json ? found.length : screenful(terminal));
+  const shown = found.slice(0, limit);
+  terminal.result(
+    terminal.json ? '' : listText(shown, found.length, items.length, at, terminal),
+    shown.map((item) => summaryOf(item, at)),
+  );
+  return options.check && found.some((item) => needsAttention(item)) ? EXIT.attention : EXIT.done;
+}
+
+/** Below the table: an empty line, what is left out, and the prompt. */
+const LINES_BESIDE = 4;
+
+/** Rows of a table that fit on the screen; all of them where standard output is no terminal. */
+export function screenful({ height }: Terminal): number {
+  return height === undefined ? Number.POSITIVE_INFINITY : Math.max(5, height - LINES_BESIDE);
+}
+
+/** `STATUSES` in the order of `rank`. */
+export function statusKey(item: FleetItem): StatusKey {
+  return STATUSES[rank(item)] ?? 'other';
+}
+
+export function needsAttention(item: FleetItem): boolean {
+  return ['reauthorization_required', 'failing'].includes(statusKey(item));
+}
+
+function isWanted(item: FleetItem, { status, profile, expiring }: ListOptions, at: number): boolean {
+  const { accessTokenExpiresAt } = item;
+  return (
+    (status === undefined || status.includes(statusKey(item))) &&
+    (profile === undefined || item.oauthProfile === profile) &&
+    (expiring === undefined ||
+      (typeof accessTokenExpiresAt === 'number' && accessTokenExpiresAt <= at + expiring))
+  );
+}
+
+/**
+ * What needs a person, then what fails, each with the newest trouble first, since that is what nobody has seen yet;
+ * then what is new, and what is healthy with the token that expires soonest first.
+ */
+export function byAttention(a: FleetItem, b: FleetItem): number {
+  return (
+    rank(a) - rank(b) ||
+    troubleSince(b) - troubleSince(a) ||
+    numberOr(a.accessTokenExpiresAt, 0) - numberOr(b.accessTokenExpiresAt, 0) ||
+    a.accountId.localeCompare(b.accountId)
+  );
+}
+
+function troubleSince(item: FleetItem): number {
+  const { since } = (item.failure ?? {}) as { since?: unknown };
+  return needsAttention(item) ? numberOr(since, 0) : 0;
+}
+
+function numberOr(value: unknown, other: number): number {
+  return typeof value === 'number' ? value : other;
+}
+
+const concessions: readonly Concession[] = [
+  { drop: 'NAME' },
+  { drop: 'REFRESHED' },
+  { shorten: 'ACCESS TOKEN' },
+  { drop: 'PROFILE' },
+];
+
+function listText(
+  shown: readonly FleetItem[],
+  found: number,
+  all: number,
+  at: number,
+  { width, color }: Terminal,
+): string {
+  if (all === 0) return 'There are no accounts yet. Add one with "authorize", or many with "import".';
+  if (found === 0) return `None of ${count(all)} matches.`;
+  const rows = shown.map((item) => [
+    { text: item.accountId },
+    { text: nameOf(item) === item.accountId ? '' : nameOf(item) },
+    ...stateCells(item, at),
+  ]);
+  const columns = [{ title: 'ACCOUNT' }, { title: 'NAME', least: 12 }, ...stateColumns];
+  const table = renderTable({ columns, rows, concessions }, width, color);
+  const more = found - shown.length;
+  return more === 0
+    ? table.join('\n')
+    : [...table, '', `… and ${more} more (--all, or --limit N)`].join('\n');
+}
+
+export function count(accounts: number): string {
+  return `${accounts} account${accounts === 1 ? '' : 's'}`;
+}
+
+/** An account for scripts. No ciphertext of an escrow, and nothing that the contract does not name. */
+export function summaryOf(item: FleetItem, at: number): Record<string, unknown> {
+  const { accountId, name, oauthProfile, accessTokenExpiresAt, refreshTokenExpiresAt } = item;
+  const { lastRefreshedAt, nextAttemptAt, failure, lease } = item;
+  const leasedUntil = (lease as { expiresAt?: unknown } | undefined)?.expiresAt;
+  return {
+    accountId,
+    name,
+    oauthProfile,
+    status: statusKey(item),
+    reason: reasonOf(item, at) || undefined,
+    failure,
+    accessTokenExpiresAt,
+    refreshTokenExpiresAt,
+    lastRefreshedAt,
+    nextAttemptAt,
+    leasedUntil,
+    inEscrow: item.escrow !== undefined,
+  };
+}

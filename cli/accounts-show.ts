@@ -1,0 +1,244 @@
+import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { parseAccount } from '../lambda/account.ts';
+import { awsFailure } from '../lambda/aws-error.ts';
+import { isReason, REASONS } from '../lambda/reason.ts';
+import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
+import { parseTokenSet } from '../lambda/token-set.ts';
+import { printable, widthOf, wrapTo } from '../local/display-text.ts';
+import { duration, type FleetItem, nameOf, statusOf } from '../local/fleet-table.ts';
+import { needsAttention, summaryOf } from './accounts-list.ts';
+import type { Context } from './command.ts';
+import { type Fact, factLines, paragraph } from './facts.ts';
+import type { Fleet } from './fleet.ts';
+import { now, readItem } from './items.ts';
+import { runForAccounts } from './run-function.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Everything that is known about one account, without its tokens. */
+export async function showAccount(
+  { terminal, fleet, signal }: Context,
+  accountId: string,
+): Promise<undefined> {
+  const target = await fleet();
+  const item = await readItem(target, accountId);
+  const [secret, decision] = await Promise.all([
+    readTokenSecret(target, item),
+    decisionOf(target, accountId, signal),
+  ]);
+  const at = now();
+  const { authorizedBy, enabled, parameters, authenticationType } = item;
+  const value = {
+    ...summaryOf(item, at),
+    authenticationType,
+    enabled,
+    parameters,
+    authorizedBy,
+    tokenSecret: secret,
+    decision,
+    advice: adviceOf(item, decision),
+  };
+  terminal.result(textOf(item, secret, decision, at, terminal), value);
+}
+
+interface TokenSecret {
+  readonly id: string;
+  /** Why it can't be shown; an AWS error's code, or what is wrong with its text. */
+  readonly problem?: string;
+  readonly fields?: readonly string[];
+  readonly tokenType?: string | undefined;
+  readonly scope?: string | undefined;
+  readonly obtainedAt?: number | undefined;
+  readonly expiresAt?: number | undefined;
+  readonly refreshTokenExpiresAt?: number | undefined;
+  /** When the current version was written, seconds since the epoch. */
+  readonly writtenAt?: number | undefined;
+  readonly versions?: number | undefined;
+}
+
+/** What the secret holds, by the names of its fields. Each token's value ends here. */
+async function readTokenSecret({ secrets, secretNamePrefix }: Fleet, item: FleetItem): Promise<TokenSecret> {
+  const { accountId, tokenSecretId } = item;
+  const id = tokenSecretIdOf(secretNamePrefix, {
+    accountId,
+    tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
+  });
+  const edge = createSecrets(secrets, secrets);
+  const [read, dates] = await Promise.all([edge.read(id), edge.versionDates(id)]);
+  if (read.kind === 'missing') return { id, problem: await whyMissing(secrets, id) };
+  if (read.kind === 'failed') return { id, problem: `it can't be read (${read.failure.code})` };
+  const { createdAt: writtenAt, text } = read.secret;
+  const parsed = parseTokenSet(text);
+  if (parsed.kind === 'invalid') return { id, problem: parsed.problem, writtenAt, versions: dates?.length };
+  const { tokenSet } = parsed;
+  return {
+    id,
+    fields: Object.keys(tokenSet).filter((field) => tokenSet[field] !== undefined),
+    tokenType: tokenSet.token_type,
+    scope: tokenSet.scope,
+    obtainedAt: tokenSet.obtained_at,
+    expiresAt: tokenSet.expires_at,
+    refreshTokenExpiresAt: tokenSet.refresh_token_expires_at,
+    writtenAt,
+    versions: dates?.length,
+  };
+}
+
+async function whyMissing(secrets: Fleet['secrets'], SecretId: string): Promise<string> {
+  try {
+    const { DeletedDate } = await secrets.send(new DescribeSecretCommand({ SecretId }));
+    return DeletedDate === undefined ? 'it has no current version' : 'it waits for its deletion';
+  } catch (error) {
+    const { kind, code } = awsFailure(error);
+    return kind === 'not_found' ? 'it does not exist' : `it can't be read (${code})`;
+  }
+}
+
+interface DecisionShown {
+  readonly action?: string;
+  readonly reason?: string;
+  /** Why there is none. */
+  readonly problem?: string;
+}
+
+/** What a run would do with the account now, by the function's own word: a dry run changes nothing. */
+async function decisionOf(fleet: Fleet, accountId: string, signal: AbortSignal): Promise<DecisionShown> {
+  try {
+    const [report] = await runForAccounts(fleet, [accountId], { dryRun: true }, { signal });
+    return report === undefined
+      ? { problem: 'The function did not report on it.' }
+      : { action: report.action, reason: report.reason };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const ACTIONS: Readonly<Record<string, string>> = {
+  leave: 'leave it alone',
+  refresh: 'refresh it',
+  reconcile: 'note the newer token set that the secret holds, and spend nothing',
+  retry: 'note the trouble and try again later',
+  reauthorize: 'wait for a person',
+  defer: 'leave it to a later run',
+};
+
+/** What a person can do; undefined where nothing needs doing. */
+function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined {
+  const { accountId, failure } = item;
+  const { reason: noted } = (failure ?? {}) as { reason?: unknown };
+  const reason = needsAttention(item) && isReason(noted) ? noted : decision.reason;
+  if (!isReason(reason)) return undefined;
+  const { remedy, severity } = REASONS[reason];
+  if (severity === 'person' || reason === 'secret_missing')
+    return `${remedy} Run: authorize ${printable(accountId)}`;
+  if (reason === 'disabled') return `Run: accounts enable ${printable(accountId)}`;
+  return remedy === '' ? undefined : remedy;
+}
+
+function textOf(
+  item: FleetItem,
+  secret: TokenSecret,
+  decision: DecisionShown,
+  at: number,
+  terminal: Terminal,
+): string {
+  const { paint } = terminal;
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
+  const parsed = parseAccount(item);
+  const { message, count, since } = (item.failure ?? {}) as Record<string, unknown>;
+  const trouble = [
+    ...(typeof message === 'string' ? [message] : []),
+    ...(parsed.kind === 'invalid' ? [`The item can't be used: ${parsed.problem}.`] : []),
+  ];
+  const often =
+    typeof since === 'number'
+      ? `For ${duration(at - since)}; ${count === 1 ? 'seen once' : `${count} times in a row`}.`
+      : undefined;
+  const advice = adviceOf(item, decision);
+  const paragraphs = (texts: readonly (string | undefined)[]) =>
+    texts.flatMap((text) => (text === undefined ? [] : [paragraph(text, terminal)]));
+  return [
+    ...headline(item, terminal),
+    '',
+    ...factLines(itemFacts(item, at), terminal),
+    ...section('Token secret', factLines(secretFacts(secret, at), terminal)),
+    ...section('A run would now', paragraphs([decisionText(decision)])),
+    ...section('Trouble', trouble.length === 0 ? [] : paragraphs([...trouble, often])),
+    ...section('What to do', paragraphs([advice])),
+  ].join('\n');
+}
+
+function headline(item: FleetItem, { paint, width }: Terminal): string[] {
+  const [status, style] = statusOf(item);
+  const label = nameOf(item) === item.accountId ? '' : ` (${item.accountId})`;
+  const lines = wrapTo(printable(`${nameOf(item)}${label}`), width).map((line) => paint('bold', line));
+  const last = lines.pop() ?? '';
+  const room = widthOf(last) + 2 + status.length <= width;
+  return [...lines, ...(room ? [`${last}  ${paint(style, status)}`] : [last, paint(style, status)])];
+}
+
+function decisionText({ action = '', reason, problem }: DecisionShown): string {
+  if (problem !== undefined) return problem;
+  const meaning = isReason(reason) ? `: ${REASONS[reason].meaning}` : '';
+  return `${ACTIONS[action] ?? action}${meaning} (${reason}).`;
+}
+
+function itemFacts(item: FleetItem, at: number): Fact[] {
+  const { oauthProfile, parameters, accessTokenExpiresAt, refreshTokenExpiresAt, lastRefreshedAt } = item;
+  const { nextAttemptAt, lease, escrow, authorizedBy } = item;
+  const { owner, expiresAt } = (lease ?? {}) as Record<string, unknown>;
+  const held = typeof expiresAt === 'number' && expiresAt > at;
+  return [
+    ['profile', text(oauthProfile)],
+    ['parameters', parameters === undefined ? undefined : JSON.stringify(parameters)],
+    ['access token', instant(accessTokenExpiresAt, at, 'expires', 'expired')],
+    ['refresh token', instant(refreshTokenExpiresAt, at, 'expires', 'expired') ?? 'no expiry is known'],
+    ['refreshed', instant(lastRefreshedAt, at, '', '') ?? 'never'],
+    ['next attempt', instant(nextAttemptAt, at, 'not before', 'due since')],
+    [
+      'lease',
+      lease === undefined
+        ? 'none'
+        : `${held ? 'held' : 'left behind'} by attempt ${owner}, ${instant(expiresAt, at, 'ends', 'ended')}`,
+    ],
+    [
+      'escrow',
+      escrow === undefined
+        ? undefined
+        : `a refresh token waits to be stored, ${instant((escrow as { at?: unknown }).at, at, '', 'since')}`,
+    ],
+    ['authorized by', text(authorizedBy)],
+  ];
+}
+
+function secretFacts(secret: TokenSecret, at: number): Fact[] {
+  const { id, problem, fields, scope, writtenAt, versions, obtainedAt, expiresAt } = secret;
+  return [
+    ['name', id],
+    ['problem', problem],
+    ['holds', fields?.join(', ')],
+    ['scope', scope],
+    ['obtained', instant(obtainedAt, at, '', '')],
+    ['access token', instant(expiresAt, at, 'expires', 'expired')],
+    ['refresh token', instant(secret.refreshTokenExpiresAt, at, 'expires', 'expired')],
+    ['written', instant(writtenAt, at, '', '')],
+    ['versions', versions === undefined ? undefined : String(versions)],
+  ];
+}
+
+function text(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** "expires in 12 min (2026-01-31 09:30:00Z)"; undefined for what is no time. */
+function instant(seconds: unknown, at: number, ahead: string, past: string): string | undefined {
+  if (typeof seconds !== 'number') return undefined;
+  const date = new Date(seconds * 1000);
+  const written = Number.isNaN(date.getTime())
+    ? ''
+    : ` (${date.toISOString().slice(0, 19).replace('T', ' ')}Z)`;
+  const when =
+    seconds > at ? `${ahead} in ${duration(seconds - at)}` : `${past} ${duration(at - seconds)} ago`;
+  return `${when.trim()}${written}`;
+}

@@ -1,0 +1,95 @@
+import { Option } from 'commander';
+import { type RemoveOptions, removeAccounts, switchAccounts } from './accounts-change.ts';
+import { type ListOptions, listAccounts, STATUSES } from './accounts-list.ts';
+import { type RefreshOptions, refreshAccounts } from './accounts-refresh.ts';
+import { showAccount } from './accounts-show.ts';
+import { readCount, readDuration, readRecoveryWindow } from './arguments.ts';
+import type { AddCommands } from './command.ts';
+import { addExamples } from './help.ts';
+
+/** `accounts …` */
+export const addAccounts: AddCommands = (program, action) => {
+  const accounts = program
+    .command('accounts')
+    .description('Lists, shows, switches, removes and refreshes accounts.');
+  addExamples(
+    accounts
+      .command('list')
+      .description('Lists accounts, what needs attention first.')
+      .addOption(new Option('--status <status...>', 'only these').choices(STATUSES))
+      .option('--profile <name>', 'only accounts of this profile')
+      .option('--expiring <duration>', 'whose access token runs out within 60s, 5m, 1h …', readDuration)
+      .option('--limit <accounts>', 'at most so many', readCount)
+      .option('--all', 'more than fit on the screen, too')
+      .option('--check', 'exit with 3 if one of them needs a person or fails')
+      .action(action<[ListOptions]>((context, options) => listAccounts(context, options))),
+    [
+      ['accounts list', 'what to look at first'],
+      ['accounts list --status failing --profile crm', 'what fails of one profile'],
+      ['accounts list --expiring 1h --json', 'for a script, all of them'],
+    ],
+  );
+  addExamples(
+    accounts
+      .command('show')
+      .description('Shows everything that is known about one account, and what to do. No tokens.')
+      .argument('<accountId>', 'which account')
+      .action(action<[string, object]>(showAccount)),
+    [
+      ['accounts show acme', 'how it is, why, and what a run would do'],
+      ['accounts show acme --json', 'the same for a script'],
+    ],
+  );
+  addExamples(
+    accounts
+      .command('enable')
+      .description('Has the function look at accounts again.')
+      .argument('<accountIds...>', 'which accounts')
+      .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, true))),
+    [['accounts enable acme globex', 'both, from the next run on']],
+  );
+  addExamples(
+    accounts
+      .command('disable')
+      .description('Has the function leave accounts alone; their tokens run out.')
+      .argument('<accountIds...>', 'which accounts')
+      .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, false))),
+    [['accounts disable acme', 'until it is enabled again']],
+  );
+  addExamples(
+    accounts
+      .command('remove')
+      .description('Removes accounts, and has their token secrets deleted after a while.')
+      .argument('<accountIds...>', 'which accounts')
+      .option('-y, --yes', 'do not ask')
+      .option(
+        '--recovery-window <days>',
+        'the secret can be restored for 7 to 30 days',
+        readRecoveryWindow,
+        7,
+      )
+      .option('--keep-secret', 'leave the token secret as it is')
+      .option('--discard-escrow', 'even if a refresh token that could not be stored is lost')
+      .action(action<[string[], RemoveOptions]>(removeAccounts)),
+    [
+      ['accounts remove acme', 'asks first, and says how to undo it'],
+      ['accounts remove acme globex --yes', 'for a script'],
+    ],
+  );
+  addExamples(
+    accounts
+      .command('refresh')
+      .description('Has the function refresh accounts now, and shows what became of each.')
+      .argument('[accountIds...]', 'which accounts')
+      .option('--all-failing', 'all that fail, without waiting for their next attempt')
+      .option('--profile <name>', 'all of this profile that are due')
+      .option('--force', 'though they are not due, or wait for a person')
+      .option('--dry-run', 'only show what would be done')
+      .action(action<[string[], RefreshOptions]>(refreshAccounts)),
+    [
+      ['accounts refresh acme --force', 'a new access token now'],
+      ['accounts refresh --all-failing', 'after an outage is over'],
+      ['accounts refresh --profile crm --dry-run', 'what a run would do'],
+    ],
+  );
+};

@@ -1,0 +1,31 @@
+import { InvalidArgumentError } from 'commander';
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/**
+ * Reads a duration of the command line, such as 60s, 5m, 1h or 7d.
+ *
+ * @returns seconds
+ * @throws InvalidArgumentError
+ */
+export function readDuration(text: string): number {
+  const [, amount, unit = ''] = /^(\d{1,7})(s|m|h|d)$/.exec(text) ?? [];
+  const seconds = Number(amount) * (UNITS[unit] ?? Number.NaN);
+  if (Number.isNaN(seconds))
+    throw new InvalidArgumentError('Write a number with s, m, h or d, such as 60s or 1h.');
+  return seconds;
+}
+
+/** Reads a whole number that is 1 or more. @throws InvalidArgumentError */
+export function readCount(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Write a whole number, 1 or more.');
+  return Number(text);
+}
+
+/** Reads how many days Secrets Manager keeps a deleted secret. @throws InvalidArgumentError */
+export function readRecoveryWindow(text: string): number {
+  const days = Number(text);
+  if (!/^\d+$/.test(text) || days < 7 || days > 30)
+    throw new InvalidArgumentError('Write a number of days from 7 to 30.');
+  return days;
+}

@@ -1,0 +1,84 @@
+import { fileURLToPath } from 'node:url';
+import { ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { Argument, type Command } from 'commander';
+import { candidatesFor, type FleetNames } from './candidates.ts';
+import type { AddCommands } from './command.ts';
+import { COMPLETION_SCRIPTS, type Shell } from './completion-scripts.ts';
+import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
+import { addExamples } from './help.ts';
+
+const ITSELF = [process.execPath, fileURLToPath(new URL('main.ts', import.meta.url))];
+
+/** `completion <shell>`, and the hidden command that its scripts ask. */
+export const addCompletion: AddCommands = (program, action) => {
+  addExamples(
+    program
+      .command('completion')
+      .description('Prints a script that has a shell complete commands, options, accounts and profiles.')
+      .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(COMPLETION_SCRIPTS)))
+      .action(
+        action<[Shell, object]>(async ({ terminal }, shell) => {
+          const script = COMPLETION_SCRIPTS[shell](program.name(), ITSELF);
+          terminal.result(script, { script });
+          return undefined;
+        }),
+      ),
+    [
+      ['eval "$(oauth-token-refresher completion bash)"', 'in ~/.bashrc'],
+      ['eval "$(oauth-token-refresher completion zsh)"', 'in ~/.zshrc, after compinit'],
+      ['oauth-token-refresher completion fish | source', 'in config.fish'],
+    ],
+  );
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .action(
+      action<[string[], object]>(async ({ terminal: { stdout, env } }, words) => {
+        const fleet = () => findFleet(targetIn(words, program), env);
+        const candidates = await candidatesFor(program, words, namesOf(fleet));
+        const lines = candidates.map(({ word, description }) =>
+          description === undefined ? word : `${word}\t${description}`,
+        );
+        if (lines.length > 0) stdout.write(`${lines.join('\n')}\n`);
+        return undefined;
+      }),
+    );
+};
+
+/** The options among the words that say which fleet is meant. */
+function targetIn(words: readonly string[], program: Command): FleetOptions {
+  const found = words.slice(0, -1).flatMap((word, index) => {
+    const option = program.options.find(({ long }) => long === word);
+    return option === undefined ? [] : [[option.attributeName(), option.required ? words[index + 1] : true]];
+  });
+  return Object.fromEntries(found) as FleetOptions;
+}
+
+/** The names in the first part of a large table: a key that is pressed must not read all of it. */
+function namesOf(fleet: () => Promise<Fleet>): FleetNames {
+  const read = async (attribute: 'accountId' | 'oauthProfile') => {
+    try {
+      const { table, tableName } = await fleet();
+      const { Items = [] } = await table.send(
+        new ScanCommand({
+          TableName: tableName,
+          ProjectionExpression: '#attribute',
+          ExpressionAttributeNames: { '#attribute': attribute },
+        }),
+        { abortSignal: AbortSignal.timeout(COMPLETION_MILLISECONDS) },
+      );
+      const names = Items.map((item) => item[attribute]).filter(isPlainWord);
+      return [...new Set(names)].sort();
+    } catch {
+      return [];
+    }
+  };
+  return { accountIds: () => read('accountId'), profiles: () => read('oauthProfile') };
+}
+
+const COMPLETION_MILLISECONDS = 3_000;
+
+/** What a shell would not take as one plain word is not offered. */
+function isPlainWord(name: unknown): name is string {
+  return typeof name === 'string' && /^[A-Za-z0-9/_+=.@-]+$/.test(name);
+}

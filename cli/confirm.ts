@@ -1,0 +1,21 @@
+import { confirm } from '@inquirer/prompts';
+import { CliError, EXIT } from './cli-error.ts';
+import type { Context } from './command.ts';
+
+/**
+ * Asks whether to go on; "no" is what Enter means.
+ *
+ * @param yes the person has said so on the command line
+ * @throws CliError where nobody is there to be asked
+ */
+export async function confirmed(
+  { terminal, signal }: Context,
+  message: string,
+  yes: boolean,
+): Promise<boolean> {
+  if (yes) return true;
+  if (!terminal.interactive)
+    throw new CliError('NOT_CONFIRMED', 'Nobody is there to confirm it. Add --yes to go ahead.', EXIT.usage);
+  const { stdin: input, stderr: output } = terminal;
+  return await confirm({ message, default: false }, { input, output, signal });
+}

@@ -1,0 +1,92 @@
+import { printable } from '../local/display-text.ts';
+import { countdown, duration } from '../local/fleet-table.ts';
+import { type Cell, renderTable, type Style } from '../local/table.ts';
+import { count, STATUSES, type StatusKey } from './accounts-list.ts';
+import type { Status } from './status.ts';
+import type { Terminal } from './terminal.ts';
+
+const SHOWN_PROFILES = 6;
+
+const COLUMNS: Readonly<Record<StatusKey, { readonly title: string; readonly style: Style }>> = {
+  reauthorization_required: { title: 'PERSON', style: 'red' },
+  failing: { title: 'FAILING', style: 'yellow' },
+  new: { title: 'NEW', style: 'cyan' },
+  healthy: { title: 'HEALTHY', style: 'green' },
+  disabled: { title: 'DISABLED', style: 'dim' },
+  other: { title: 'OTHER', style: 'dim' },
+};
+
+/** The fleet on one screen of 80 by 24 characters. */
+export function statusText(status: Status, terminal: Terminal): string {
+  const { target, at, accounts } = status;
+  const time = new Date(at * 1000).toISOString().slice(11, 19);
+  return [
+    `${terminal.paint('bold', `${count(accounts)} in ${printable(target)}`)} at ${time}Z`,
+    '',
+    ...profileLines(status, terminal),
+    '',
+    ...expiryLines(status, terminal),
+    '',
+    ...runLines(status, terminal),
+  ].join('\n');
+}
+
+function number(value: number, style?: Style): Cell {
+  return value === 0 ? { text: '·', style: 'dim' } : { text: String(value), style };
+}
+
+function profileLines(
+  { byProfile, byStatus, accounts }: Status,
+  { width, color, paint }: Terminal,
+): string[] {
+  const counts = (row: Readonly<Record<StatusKey, number>>) =>
+    STATUSES.map((status) => number(row[status], COLUMNS[status].style));
+  const rows = byProfile
+    .slice(0, SHOWN_PROFILES)
+    .map((row) => [{ text: row.profile }, ...counts(row), number(row.accounts)]);
+  const all = [{ text: 'all' }, ...counts(byStatus), number(accounts)];
+  const columns = [
+    { title: 'PROFILE', least: 12 },
+    ...STATUSES.map((status) => ({ title: COLUMNS[status].title, align: 'right' as const })),
+    { title: 'ALL', align: 'right' as const },
+  ];
+  const lines = renderTable({ columns, rows: [...rows, all] }, width, color);
+  const more = byProfile.length - rows.length;
+  if (more > 0) lines.splice(-1, 0, paint('dim', `… and ${more} more profile${more === 1 ? '' : 's'}`));
+  return lines;
+}
+
+function expiryLines({ nextExpiries, at }: Status, { width, color, paint }: Terminal): string[] {
+  if (nextExpiries.length === 0) return [paint('dim', 'EXPIRES NEXT'), 'No account is healthy.'];
+  const rows = nextExpiries.map(({ accountId, oauthProfile, accessTokenExpiresAt }): Cell[] => {
+    const left = accessTokenExpiresAt - at;
+    return [
+      { text: accountId },
+      { text: typeof oauthProfile === 'string' ? oauthProfile : '—' },
+      left > 0 ? { text: `in ${countdown(left)}` } : { text: `${duration(-left)} ago`, style: 'red' },
+    ];
+  });
+  const columns = [{ title: 'EXPIRES NEXT', least: 20 }, { title: 'PROFILE', least: 12 }, { title: 'WHEN' }];
+  return renderTable({ columns, rows }, width, color);
+}
+
+function runLines({ lastRuns, at, late }: Status, { width, color, paint }: Terminal): string[] {
+  if (lastRuns.kind === 'unreadable') return [paint('dim', 'LAST RUNS'), printable(lastRuns.problem)];
+  if (lastRuns.runs.length === 0)
+    return [paint('dim', 'LAST RUNS'), paint('red', 'No run has ended in the last 24 hours.')];
+  const rows = lastRuns.runs.map((run, index) => [
+    { text: `${duration(at - run.at)} ago`, style: late && index === 0 ? ('red' as const) : undefined },
+    number(run.scanned),
+    number(run.due),
+    number(run.refreshed + run.reconciled, 'green'),
+    number(run.failed, 'yellow'),
+    number(run.invalid, 'yellow'),
+    number(run.reauthorizationRequired, 'red'),
+    number(run.deferred, 'cyan'),
+    { text: `${(run.durationMs / 1000).toFixed(1)} s` },
+  ]);
+  const titles = ['SCANNED', 'DUE', 'REFRESHED', 'FAILED', 'INVALID', 'PERSON', 'DEFERRED', 'TOOK'];
+  const columns = [{ title: 'LAST RUNS' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
+  const concessions = [{ drop: 'DEFERRED' }, { drop: 'INVALID' }, { drop: 'TOOK' }];
+  return renderTable({ columns, rows, concessions }, width, color);
+}

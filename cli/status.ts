@@ -1,0 +1,126 @@
+import type { FleetItem } from '../local/fleet-table.ts';
+import { needsAttention, STATUSES, type StatusKey, statusKey } from './accounts-list.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import type { AddCommands, Context } from './command.ts';
+import { addExamples } from './help.ts';
+import { now, readItems } from './items.ts';
+import { type LastRuns, readLastRuns } from './last-runs.ts';
+import { statusText } from './status-text.ts';
+
+/** `status` */
+export const addStatus: AddCommands = (program, action) => {
+  addExamples(
+    program
+      .command('status')
+      .description('Shows the fleet on one screen: how many are well, what expires next, the last runs.')
+      .option('--check', 'exit with 3 if an account needs a person or fails, or no run ended in 5 min')
+      .action(
+        action<[{ check?: boolean }]>((context, options) => showStatus(context, options.check === true)),
+      ),
+    [
+      ['status', 'the fleet on one screen'],
+      ['status --check >/dev/null || echo look', 'for a monitor'],
+      ['status --json --stack refresher-dev', 'of a stack, for a script'],
+    ],
+  );
+};
+
+const SHOWN_RUNS = 3;
+const SHOWN_EXPIRIES = 3;
+/** Seconds; the rule fires each minute. */
+const RUN_IS_LATE_AFTER = 300;
+
+/** How the fleet is. Times are seconds since the epoch. */
+export interface Status {
+  readonly target: string;
+  readonly at: number;
+  readonly accounts: number;
+  readonly byStatus: Readonly<Record<StatusKey, number>>;
+  /** What needs attention first, then the largest. */
+  readonly byProfile: readonly ({ readonly profile: string; readonly accounts: number } & Record<
+    StatusKey,
+    number
+  >)[];
+  readonly nextExpiries: readonly {
+    accountId: string;
+    oauthProfile: unknown;
+    accessTokenExpiresAt: number;
+  }[];
+  readonly lastRuns: LastRuns;
+  /** Whether no run has ended for longer than the schedule allows. */
+  readonly late: boolean;
+}
+
+async function showStatus({ terminal, fleet }: Context, check: boolean): Promise<ExitCode> {
+  const target = await fleet();
+  const at = now();
+  const [items, lastRuns] = await Promise.all([
+    readItems(target, terminal),
+    readLastRuns(target, at, SHOWN_RUNS),
+  ]);
+  const status = statusOfFleet(items, lastRuns, target.label, at);
+  terminal.result(statusText(status, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
+  const attention = status.late || items.some(needsAttention);
+  return check && attention ? EXIT.attention : EXIT.done;
+}
+
+function statusOfFleet(items: readonly FleetItem[], lastRuns: LastRuns, target: string, at: number): Status {
+  const expiring = items
+    .filter((item) => statusKey(item) === 'healthy')
+    .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt }) =>
+      typeof accessTokenExpiresAt === 'number' ? [{ accountId, oauthProfile, accessTokenExpiresAt }] : [],
+    )
+    .sort((a, b) => a.accessTokenExpiresAt - b.accessTokenExpiresAt);
+  const profiles = Map.groupBy(items, profileOf);
+  const newest = lastRuns.kind === 'read' ? (lastRuns.runs[0]?.at ?? 0) : at;
+  return {
+    target,
+    at,
+    accounts: items.length,
+    byStatus: countByStatus(items),
+    byProfile: [...profiles]
+      .map(([profile, own]) => ({ profile, accounts: own.length, ...countByStatus(own) }))
+      .sort(
+        (a, b) =>
+          attentionOf(b) - attentionOf(a) || b.accounts - a.accounts || a.profile.localeCompare(b.profile),
+      ),
+    nextExpiries: expiring.slice(0, SHOWN_EXPIRIES),
+    lastRuns,
+    late: at - newest > RUN_IS_LATE_AFTER,
+  };
+}
+
+function profileOf({ oauthProfile }: FleetItem): string {
+  return typeof oauthProfile === 'string' ? oauthProfile : '—';
+}
+
+function countByStatus(items: readonly FleetItem[]): Record<StatusKey, number> {
+  const counts = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<StatusKey, number>;
+  for (const item of items) counts[statusKey(item)]++;
+  return counts;
+}
+
+function attentionOf({ reauthorization_required: person, failing }: Record<StatusKey, number>): number {
+  return person + failing;
+}
+
+/** Without the reports on single accounts, which a run by hand logs, and the log line's own fields. */
+function publicRuns(lastRuns: LastRuns): unknown {
+  if (lastRuns.kind === 'unreadable') return lastRuns;
+  return lastRuns.runs.map((run) => Object.fromEntries(PUBLIC_OF_A_RUN.map((field) => [field, run[field]])));
+}
+
+const PUBLIC_OF_A_RUN = [
+  'at',
+  'runId',
+  'scanned',
+  'due',
+  'refreshed',
+  'reconciled',
+  'leasedElsewhere',
+  'failed',
+  'reauthorizationRequired',
+  'invalid',
+  'deferred',
+  'durationMs',
+] as const;

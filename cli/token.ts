@@ -1,0 +1,187 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Option } from 'commander';
+import { REASONS } from '../lambda/reason.ts';
+import type { Report } from '../lambda/refresh-account.ts';
+import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
+import { readTokenSet } from '../lambda/token-secret.ts';
+import { printable } from '../local/display-text.ts';
+import { readDuration } from './arguments.ts';
+import { CliError, EXIT } from './cli-error.ts';
+import type { AddCommands, Context } from './command.ts';
+import type { Fleet } from './fleet.ts';
+import { addExamples } from './help.ts';
+import { now, readItem } from './items.ts';
+import { type RunOptions, runForAccounts } from './run-function.ts';
+
+interface TokenOptions {
+  /** Seconds for which the token must still be good. */
+  readonly for: number;
+  /** Seconds to wait for another run that refreshes the account. */
+  readonly wait: number;
+}
+
+/** `token <accountId>` */
+export const addToken: AddCommands = (program, action) => {
+  addExamples(
+    program
+      .command('token')
+      .description('Prints an access token that is good for a while, refreshed where that is needed.')
+      .argument('<accountId>', 'whose token')
+      .addOption(
+        new Option('--for <duration>', 'it must be good for 60s, 5m, 1h …')
+          .argParser(readDuration)
+          .default(60, '60s'),
+      )
+      .addOption(
+        new Option('--wait <duration>', 'how long to wait for a run that refreshes it just now')
+          .argParser(readDuration)
+          .default(30, '30s'),
+      )
+      .action(action<[string, TokenOptions]>(printToken)),
+    [
+      ['token acme | pbcopy', 'into the clipboard'],
+      ['token acme --for 5m', 'for a script that takes a while'],
+      ['token acme --json', 'with its type and expiry'],
+    ],
+  );
+};
+
+/** What is handed out; never a refresh token. */
+interface GoodToken {
+  readonly access_token: string;
+  readonly token_type: string;
+  /** Seconds since the epoch. */
+  readonly expires_at: number;
+}
+
+async function printToken(context: Context, accountId: string, options: TokenOptions): Promise<undefined> {
+  const { terminal } = context;
+  const token = await obtain(context, accountId, options);
+  if (terminal.stdout.isTTY === true)
+    terminal.say(
+      `${terminal.paintRemark('yellow', 'warning')} The token is on your screen now. For a script, use $(…) or a pipe.`,
+    );
+  terminal.result(token.access_token, token);
+}
+
+/** The stored token while it is good for long enough; otherwise the function is asked, and the token read again. */
+async function obtain(context: Context, accountId: string, options: TokenOptions): Promise<GoodToken> {
+  const { terminal, signal } = context;
+  const fleet = await context.fleet();
+  const giveUpAt = Date.now() + options.wait * 1000;
+  let run: RunOptions = {};
+  let told = false;
+  for (;;) {
+    const stored = await readToken(fleet, accountId);
+    if (stored !== undefined && stored.expires_at - now() >= options.for) return stored;
+    const [report] = await runForAccounts(fleet, [accountId], run, { signal });
+    const next = nextStep(report, run, stored, options, accountId);
+    if (next === 'read') {
+      const fresh = await readAfterRefresh(fleet, accountId, report, giveUpAt, signal);
+      if (fresh !== undefined && fresh.expires_at - now() >= options.for) return fresh;
+      if (run.force || report?.action === 'refresh') throw tooShort(accountId, fresh, options);
+    }
+    if (next === 'wait') {
+      if (Date.now() >= giveUpAt) throw stillHeld(accountId, options);
+      if (!told) terminal.say(`Another run holds ${printable(accountId)}; waiting for it …`);
+      told = true;
+      await wait(WAIT_MILLISECONDS, undefined, { signal });
+    } else run = { force: true };
+  }
+}
+
+const WAIT_MILLISECONDS = 500;
+
+/** What to do after the function has looked at the account. @throws CliError where there is no use in going on */
+function nextStep(
+  report: Report | undefined,
+  { force = false }: RunOptions,
+  stored: GoodToken | undefined,
+  options: TokenOptions,
+  accountId: string,
+): 'read' | 'wait' | 'force' {
+  if (report === undefined)
+    throw new CliError('REFRESH_FAILED', `The function did not report on ${printable(accountId)}.`);
+  const { action, reason } = report;
+  if (action === 'refresh' || action === 'reconcile') return 'read';
+  if (reason === 'leased_elsewhere') return 'wait';
+  // Not due by the function's own window, which is shorter than what is asked for.
+  if (reason === 'fresh' && !force) return 'force';
+  throw refused(accountId, report, stored, options);
+}
+
+function refused(
+  accountId: string,
+  { action, reason }: Report,
+  stored: GoodToken | undefined,
+  options: TokenOptions,
+): CliError {
+  const id = printable(accountId);
+  const { meaning } = REASONS[reason];
+  if (action === 'reauthorize')
+    return new CliError(
+      'REAUTHORIZATION_REQUIRED',
+      `${id} needs a person: ${meaning} (${reason}). Run: authorize ${id}`,
+      EXIT.attention,
+    );
+  if (reason === 'disabled') return new CliError('DISABLED', `${id} is disabled. Run: accounts enable ${id}`);
+  const left = stored === undefined ? 0 : stored.expires_at - now();
+  const leftover =
+    left > 0 ? ` The token that is stored is good for ${left} s; ask for less with --for.` : '';
+  return new CliError(
+    'REFRESH_FAILED',
+    `${id} has no token good for ${options.for} s: ${meaning} (${reason}).${leftover} More: accounts show ${id}`,
+  );
+}
+
+/** Reads until the secret shows what the function has stored: a read soon after a store can give the version before. */
+async function readAfterRefresh(
+  fleet: Fleet,
+  accountId: string,
+  report: Report | undefined,
+  giveUpAt: number,
+  signal: AbortSignal,
+): Promise<GoodToken | undefined> {
+  const expected = report?.accessTokenExpiresAt ?? 0;
+  for (;;) {
+    const token = await readToken(fleet, accountId);
+    if ((token?.expires_at ?? 0) >= expected || Date.now() >= giveUpAt) return token;
+    await wait(WAIT_MILLISECONDS, undefined, { signal });
+  }
+}
+
+/** The access token that the secret holds, if it holds one and says until when it is good. */
+async function readToken(fleet: Fleet, accountId: string): Promise<GoodToken | undefined> {
+  const { tokenSecretId, authenticationType } = await readItem(fleet, accountId);
+  if (authenticationType !== 'oauth2')
+    throw new CliError(
+      'NOT_OAUTH2',
+      `${printable(accountId)} is no OAuth account: its authenticationType is not oauth2.`,
+    );
+  const id = tokenSecretIdOf(fleet.secretNamePrefix, {
+    accountId,
+    tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
+  });
+  const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
+  if (read.kind === 'trouble')
+    throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
+  const { access_token, token_type = 'Bearer', expires_at } = read.tokenSet;
+  return access_token === undefined || expires_at === undefined
+    ? undefined
+    : { access_token, token_type, expires_at };
+}
+
+function tooShort(accountId: string, token: GoodToken | undefined, { for: asked }: TokenOptions): CliError {
+  const left = token === undefined ? 0 : token.expires_at - now();
+  return new CliError(
+    'TOKEN_TOO_SHORT',
+    `A new access token of ${printable(accountId)} is good for ${left} s, less than ${asked} s. Ask for less with --for.`,
+  );
+}
+
+function stillHeld(accountId: string, { wait: waited }: TokenOptions): CliError {
+  return new CliError(
+    'LEASED_ELSEWHERE',
+    `Another run has held ${printable(accountId)} for ${waited} s. Try again, or wait for longer with --wait.`,
+  );
+}

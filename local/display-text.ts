@@ -1,0 +1,64 @@
+import stringWidth from 'string-width';
+
+/** What the terminal would obey rather than show: control characters, and marks that reorder or hide text. */
+const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
+const PILED_UP_MARKS = /(\p{M}{4})\p{M}+/gu;
+const TAB_OR_BREAK = /[\t\n\r\u2028\u2029]+/g;
+
+/**
+ * Text of others, such as an account's name, made safe to print: it stays on its line, and can't colour, move or
+ * reorder anything on the terminal. What is taken out leaves a visible mark.
+ */
+export function printable(text: string): string {
+  return text.replace(TAB_OR_BREAK, ' ').replace(INVISIBLE, '�').replace(PILED_UP_MARKS, '$1');
+}
+
+const ONE_CELL_EACH = /^[ -~█░—…·]*$/;
+
+/** Cells of a terminal that a text takes: wide characters take two. Colours take none. */
+export function widthOf(text: string): number {
+  // The question is asked for every cell of a large table, and nearly all of them hold nothing else.
+  return ONE_CELL_EACH.test(text) ? text.length : stringWidth(text);
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** The text, or as much of its beginning as fits into so many cells, with "…" where something was cut. */
+export function cutTo(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let kept = '';
+  let used = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    used += widthOf(segment);
+    if (used > width - 1) break;
+    kept += segment;
+  }
+  return width > 0 ? `${kept}…` : '';
+}
+
+/** Fills a text up with spaces on its right. */
+export function padTo(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/** Breaks a text between words into lines of at most so many cells; a longer word is broken where the line ends. */
+export function wrapTo(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/ +/).flatMap((long) => pieces(long, width))) {
+    const last = lines.at(-1);
+    if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+function pieces(word: string, width: number): string[] {
+  if (widthOf(word) <= width) return [word];
+  const found = [''];
+  for (const { segment } of graphemes.segment(word)) {
+    if (widthOf((found.at(-1) ?? '') + segment) > width) found.push('');
+    found[found.length - 1] += segment;
+  }
+  return found;
+}

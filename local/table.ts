@@ -1,0 +1,131 @@
+import { styleText } from 'node:util';
+import { cutTo, padTo, printable, widthOf } from './display-text.ts';
+
+export type Style = Parameters<typeof styleText>[0];
+
+export interface Cell {
+  readonly text: string;
+  /** What stands there instead where the line is too short. */
+  readonly short?: string;
+  readonly style?: Style | undefined;
+}
+
+export interface Column {
+  readonly title: string;
+  /** The title over the cells' short form. */
+  readonly shortTitle?: string;
+  /** Cells below which it is not cut; where absent it is never cut, unless nothing else is left. */
+  readonly least?: number;
+  readonly align?: 'right';
+}
+
+/** What is done, in this order and only as far as it is needed, where the line is too short for everything. */
+export type Concession =
+  | { readonly drop: string }
+  /** This column's cells are replaced by their short form. */
+  | { readonly shorten: string };
+
+export interface Table {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly concessions?: readonly Concession[];
+}
+
+const GAP = 2;
+
+/**
+ * A table for people, one line a row, none longer than `width` cells. What the cells say is made printable.
+ *
+ * @returns lines, the titles first
+ */
+export function renderTable(
+  { columns, rows, concessions = [] }: Table,
+  width: number,
+  color: boolean,
+): string[] {
+  const clean = rows.map((row) =>
+    row.map(({ text, short, ...rest }) => ({
+      ...rest,
+      text: printable(text),
+      ...(short !== undefined && { short: printable(short) }),
+    })),
+  );
+  const table = concede({ columns, rows: clean, concessions }, width);
+  const titles = table.columns.map(({ title }): Cell => ({ text: title, style: 'dim' }));
+  const widths = columnWidths(table, width);
+  return [titles, ...table.rows].map((row) =>
+    row
+      .map(({ text, style }, column) => {
+        const room = widths[column] ?? 0;
+        const cut = cutTo(text, room);
+        const filled =
+          table.columns[column]?.align === 'right'
+            ? ' '.repeat(Math.max(0, room - widthOf(cut))) + cut
+            : padTo(cut, column === row.length - 1 ? 0 : room);
+        return paint(filled, style, color);
+      })
+      .join(' '.repeat(GAP))
+      .trimEnd(),
+  );
+}
+
+/** Gives way step by step until the shortest form of what is left fits. */
+function concede(table: Table, width: number): Table {
+  const [next, ...concessions] = table.concessions ?? [];
+  if (next === undefined || lineWidth(leastWidths(table)) <= width) return table;
+  return concede(
+    { ...('drop' in next ? without(table, next.drop) : shortened(table, next.shorten)), concessions },
+    width,
+  );
+}
+
+function without({ columns, rows }: Table, title: string): Table {
+  const keep = <T>(list: readonly T[]) => list.filter((_, index) => columns[index]?.title !== title);
+  return { columns: keep(columns), rows: rows.map(keep) };
+}
+
+function shortened({ columns, rows }: Table, title: string): Table {
+  const index = columns.findIndex((column) => column.title === title);
+  const short = (cell: Cell) => ({ ...cell, text: cell.short ?? cell.text });
+  const renamed = columns.map((column, at) =>
+    at === index ? { ...column, title: column.shortTitle ?? column.title } : column,
+  );
+  return {
+    columns: renamed,
+    rows: rows.map((row) => row.map((cell, at) => (at === index ? short(cell) : cell))),
+  };
+}
+
+function naturalWidths({ columns, rows }: Table): number[] {
+  return columns.map(({ title }, index) =>
+    rows.reduce((most, row) => Math.max(most, widthOf(row[index]?.text ?? '')), widthOf(title)),
+  );
+}
+
+function leastWidths(table: Table): number[] {
+  return naturalWidths(table).map((natural, index) =>
+    Math.min(natural, table.columns[index]?.least ?? natural),
+  );
+}
+
+/** Natural widths; where the line is too long, columns that may be cut give way, those at the right first. */
+function columnWidths(table: Table, width: number): number[] {
+  const widths = naturalWidths(table);
+  const least = leastWidths(table);
+  const give = (index: number, floor: number) => {
+    const tooMuch = Math.max(0, lineWidth(widths) - width);
+    widths[index] = Math.max(floor, (widths[index] ?? 0) - tooMuch);
+  };
+  const fromTheRight = widths.map((_, index) => index).reverse();
+  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, least[index] ?? 0));
+  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, 3));
+  return widths;
+}
+
+function lineWidth(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one + GAP, -GAP);
+}
+
+export function paint(text: string, style: Style | undefined, color: boolean): string {
+  return color && style !== undefined ? styleText(style, text, { validateStream: false }) : text;
+}

@@ -1,0 +1,310 @@
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeSecretCommand, RestoreSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await startFleet();
+});
+afterAll(() => fleet.close());
+
+const idsOf = (value: unknown) => (value as { accountId: string }[]).map(({ accountId }) => accountId);
+
+describe('accounts list', () => {
+  test.each([
+    ['by status', ['--status', 'disabled'], ['crm-pied-piper']],
+    ['by several statuses', ['--status', 'disabled', 'other'], ['crm-pied-piper', 'ftp-acme']],
+    ['by profile and status', ['--profile', 'mail', '--status', 'healthy'], ['mail-initech', 'mail-stark']],
+    ['by a profile that nobody has', ['--profile', 'nix'], []],
+    ['by expiry, none that is later', ['--profile', 'billing', '--expiring', '1s'], []],
+    ['by expiry', ['--profile', 'billing', '--expiring', '1h'], ['billing-globex', 'billing-umbrella']],
+  ])('filters %s', async (_, filter, expected) => {
+    const { code, value } = await fleet.json(['accounts', 'list', ...filter]);
+    expect({ code, ids: idsOf(value).sort() }).toEqual({ code: 0, ids: expected });
+  });
+
+  test('shows a screenful on a terminal, says how many more there are, and all of them on request', async () => {
+    const first = await fleet.run(['accounts', 'list'], { columns: 80 });
+    expect(first.stdout.trimEnd().split('\n')).toHaveLength(1 + 20 + 2);
+    expect(first.stdout).toContain('… and 1 more (--all, or --limit N)');
+    const { stdout: all } = await fleet.run(['accounts', 'list', '--all'], { columns: 80 });
+    expect(all.trimEnd().split('\n')).toHaveLength(1 + 21);
+    const { stdout: piped } = await fleet.run(['accounts', 'list']);
+    expect(piped.trimEnd().split('\n')).toHaveLength(1 + 21);
+    const { stdout: two } = await fleet.run(['accounts', 'list', '--limit', '2']);
+    expect(two).toContain('… and 19 more');
+  });
+
+  test('exits with 3 on request where one of the accounts found needs attention', async () => {
+    const check = async (...filter: string[]) =>
+      (await fleet.run(['accounts', 'list', '--check', ...filter])).code;
+    expect(await check()).toBe(3);
+    expect(await check('--status', 'healthy')).toBe(0);
+  });
+
+  test.each([
+    ['a status that does not exist', ['--status', 'well']],
+    ['a duration without a unit', ['--expiring', '60']],
+    ['a limit of nothing', ['--limit', '0']],
+  ])('refuses %s', async (_, args) => {
+    expect((await fleet.run(['accounts', 'list', ...args])).code).toBe(2);
+  });
+});
+
+test('a grant that is revoked at its server: the event appears, and the account comes first', async () => {
+  // The other troubles are older.
+  for (const { accountId, failure } of await fleet.system.clients.items())
+    if (failure !== undefined)
+      await fleet.change(accountId, { failure: { ...(failure as object), since: seconds() - 3_600 } });
+  const { refresh_token } = await fleet.tokenSet('mail-stark');
+  await fleet.system.authorizationServer.revokeGrant(String(refresh_token));
+
+  const once = await fleet.run(['accounts', 'refresh', 'mail-stark', '--force']);
+  expect(once.code).toBe(1);
+  expect(once.stdout).toMatch(/mail-stark +failed +grant_revoked/);
+  const twice = await fleet.run(['accounts', 'refresh', 'mail-stark', '--force']);
+  expect(twice.code).toBe(3);
+  expect(twice.stdout).toMatch(/mail-stark +needs a person +grant_revoked/);
+
+  const events = fleet.system.aws
+    .putEventsLog()
+    .map(({ detailType, detail }) => [detailType, (detail as { accountId: string }).accountId]);
+  expect(events).toContainEqual(['OAuth Reauthorization Required', 'mail-stark']);
+  const { stdout } = await fleet.run(['accounts', 'list']);
+  expect(stdout.split('\n')[1]).toMatch(
+    /^mail-stark +Stark mail +mail +needs a person +grant_revoked|^mail-stark +mail +needs a person +grant_revoked/,
+  );
+});
+
+describe('accounts show', () => {
+  test('tells what is known, what a run would do, and what to do', async () => {
+    const { code, stdout } = await fleet.run(['accounts', 'show', 'crm-tyrell']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Tyrell CRM \(crm-tyrell\) {2}needs a person\n/);
+    expect(stdout).toMatch(
+      /A run would now\n {2}wait for a person: the refresh token is past its own expiry\n? *\(refresh_token_expired\)/,
+    );
+    expect(stdout).toContain('What to do\n  Authorize the account again. Run: authorize crm-tyrell');
+  });
+
+  test('names the fields of the token set', async () => {
+    const { value } = await fleet.json(['accounts', 'show', 'crm-acme']);
+    expect(value).toMatchObject({
+      status: 'healthy',
+      inEscrow: false,
+      tokenSecret: {
+        id: 'oauth/accounts/crm-acme',
+        fields: expect.arrayContaining(['access_token', 'refresh_token', 'expires_at']),
+        scope: 'openid offline_access',
+        versions: expect.any(Number),
+      },
+      decision: {
+        action: expect.stringMatching(/leave|refresh/),
+        reason: expect.stringMatching(/fresh|expiring/),
+      },
+    });
+  });
+
+  test.each([
+    ['crm-weyland', 'problem  it does not exist'],
+    ['crm-aperture', 'problem   must hold a JSON object'],
+    ['crm-monarch', "The item can't be used: enabled: must be true or false (BOOL)."],
+    ['crm-pied-piper', 'Run: accounts enable crm-pied-piper'],
+    ['crm-oscorp', 'client_ident'],
+  ])('of %s: %s', async (accountId, said) => {
+    const { stdout } = await fleet.run(['accounts', 'show', accountId]);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(said.replaceAll(/\s+/g, ' '));
+  });
+
+  test('shows who authorized it, its lease and its escrow, without the ciphertext', async () => {
+    await fleet.put({
+      accountId: 'held',
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      authorizedBy: 'ada@example.com',
+      lease: { owner: 'attempt-1', expiresAt: seconds() + 100 },
+      escrow: { ciphertext: 'c1pher', attemptId: 'attempt-0', at: seconds() - 30 },
+    });
+    const { stdout } = await fleet.run(['accounts', 'show', 'held']);
+    expect(stdout).toMatch(/lease +held by attempt attempt-1, ends in/);
+    expect(stdout).toMatch(/escrow +a refresh token waits to be stored/);
+    expect(stdout).toMatch(/authorized by +ada@example.com/);
+    expect(stdout).toContain('leave it alone: another run holds the right');
+    expect(stdout + JSON.stringify(await fleet.json(['accounts', 'show', 'held']))).not.toContain('c1pher');
+  });
+
+  test('says so where there is no such account', async () => {
+    const { code, stderr } = await fleet.run(['accounts', 'show', 'nix']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('There is no account "nix"'),
+    });
+  });
+});
+
+describe('accounts enable and disable', () => {
+  test('change the item; an id that is not there fails by itself', async () => {
+    const { code, value } = await fleet.json(['accounts', 'disable', 'nix', 'crm-hooli']);
+    expect(code).toBe(1);
+    expect(value).toEqual([
+      expect.objectContaining({ accountId: 'nix', result: 'not_found' }),
+      expect.objectContaining({ accountId: 'crm-hooli', result: 'disabled' }),
+    ]);
+    expect(await fleet.item('nix')).toEqual({});
+    expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: false });
+    expect((await fleet.run(['accounts', 'enable', 'crm-hooli'])).code).toBe(0);
+    expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: true });
+  });
+});
+
+describe('accounts remove', () => {
+  const describeSecret = (accountId: string) =>
+    fleet.system.clients.secrets.send(new DescribeSecretCommand({ SecretId: `oauth/accounts/${accountId}` }));
+
+  test('asks, and removes nothing where nobody is there to answer', async () => {
+    const { code, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('Add --yes') });
+    expect(await fleet.item('crm-wayne')).toHaveProperty('accountId');
+  });
+
+  test('removes the account, and its secret can be restored: what it prints brings both back', async () => {
+    await fleet.change('crm-wayne', { name: `O'Wayne "CRM"\u001b[31m`, parameters: { subdomain: 'wayne' } });
+    const { code, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne', '--yes']);
+    expect(code).toBe(0);
+    expect(await fleet.item('crm-wayne')).toEqual({});
+    const { DeletedDate } = await describeSecret('crm-wayne');
+    expect(DeletedDate).toBeInstanceOf(Date);
+    expect(stderr).not.toContain('\u001b');
+    expect(stderr).toContain('restore-secret');
+    const word = /--item '(.*)'$/m.exec(stderr)?.[1] ?? '';
+    await fleet.system.clients.secrets.send(
+      new RestoreSecretCommand({ SecretId: 'oauth/accounts/crm-wayne' }),
+    );
+    await fleet.system.clients.table.send(
+      new PutItemCommand({
+        TableName: fleet.system.clients.tableName,
+        Item: JSON.parse(word.replaceAll(`'\\''`, "'")),
+      }),
+    );
+    expect(await fleet.item('crm-wayne')).toEqual({
+      accountId: 'crm-wayne',
+      name: `O'Wayne "CRM"\u001b[31m`,
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      parameters: { subdomain: 'wayne' },
+    });
+    expect((await describeSecret('crm-wayne')).DeletedDate).toBeUndefined();
+  });
+
+  test.each([
+    [
+      'while a run spends its refresh token',
+      { lease: { owner: 'x', expiresAt: seconds() + 3_600 } },
+      'leased',
+    ],
+    [
+      'while its newest refresh token is in escrow',
+      { escrow: { ciphertext: 'c', attemptId: 'a', at: 1 } },
+      'in_escrow',
+    ],
+  ])('refuses %s', async (_, attributes, result) => {
+    await fleet.change('crm-hooli', attributes);
+    const { code, value } = await fleet.json(['accounts', 'remove', 'crm-hooli', '--yes']);
+    expect(code).toBe(1);
+    expect(value).toEqual([expect.objectContaining({ accountId: 'crm-hooli', result })]);
+    expect((await describeSecret('crm-hooli')).DeletedDate).toBeUndefined();
+    await fleet.change('crm-hooli', { lease: undefined, escrow: undefined });
+  });
+
+  test('goes on after a lease that has run out, and keeps a secret with a name of its own', async () => {
+    await fleet.put({
+      accountId: 'old',
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      tokenSecretId: 'oauth/accounts/crm-acme',
+      lease: { owner: 'x', expiresAt: seconds() - 1 },
+    });
+    const { code, stdout } = await fleet.run(['accounts', 'remove', 'old', '--yes']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('its secret oauth/accounts/crm-acme has a name of its own and is kept');
+    expect((await describeSecret('crm-acme')).DeletedDate).toBeUndefined();
+  });
+});
+
+describe('accounts refresh', () => {
+  test('tells what became of each; unknown ids and others fail by themselves', async () => {
+    const { code, value } = await fleet.json([
+      'accounts',
+      'refresh',
+      '--force',
+      'crm-acme',
+      'nix',
+      'ftp-acme',
+      'crm-tyrell',
+      'crm-vehement',
+    ]);
+    expect(code).toBe(1);
+    const actions = (value as { accountId: string; action: string }[]).map(({ accountId, action }) => [
+      accountId,
+      action,
+    ]);
+    expect(actions).toEqual([
+      ['nix', 'not_found'],
+      ['ftp-acme', 'not_oauth2'],
+      ['crm-tyrell', 'reauthorize'],
+      ['crm-vehement', 'retry'],
+      ['crm-acme', 'refresh'],
+    ]);
+    expect(await fleet.item('ftp-acme')).toEqual({
+      accountId: 'ftp-acme',
+      name: 'Acme FTP',
+      authenticationType: 'basic',
+    });
+  });
+
+  test('a dry run changes nothing', async () => {
+    const before = await fleet.tokenSet('mail-initech');
+    const { code, stdout } = await fleet.run(['accounts', 'refresh', 'mail-initech', '--force', '--dry-run']);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/mail-initech +would refresh +forced/),
+    });
+    expect(await fleet.tokenSet('mail-initech')).toEqual(before);
+  });
+
+  test('--all-failing tries what is backing off', async () => {
+    const { code, value } = await fleet.json(['accounts', 'refresh', '--all-failing']);
+    expect(code).toBe(1);
+    expect(idsOf(value)).toContain('crm-vehement');
+    expect(idsOf(value)).not.toContain('crm-acme');
+    for (const { reason } of value as { reason: string }[]) expect(reason).not.toBe('fresh');
+  });
+
+  test('--profile looks at all of its accounts', async () => {
+    const { code, value } = await fleet.json(['accounts', 'refresh', '--profile', 'billing', '--dry-run']);
+    expect({ code, ids: idsOf(value).sort() }).toEqual({
+      code: 3,
+      ids: ['billing-cyberdyne', 'billing-globex', 'billing-umbrella'],
+    });
+  });
+
+  test('more accounts than one run takes are looked at in several', async () => {
+    const ids = [...Array(120)].map((_, n) => `many-${n}`);
+    for (const accountId of ids)
+      await fleet.put({ accountId, authenticationType: 'oauth2', oauthProfile: 'many', enabled: true });
+    const { stderr } = await fleet.run(['accounts', 'refresh', '--profile', 'many', '--dry-run'], {
+      columns: 80,
+    });
+    expect(stderr).toContain('Looked at 100 of 120 accounts');
+    expect(stderr).toContain('Looked at 120 of 120 accounts');
+  });
+
+  test.each([
+    [[]],
+    [['crm-acme', '--all-failing']],
+    [['--all-failing', '--profile', 'crm']],
+  ])('is wrong usage with %j', async (args) => {
+    expect((await fleet.run(['accounts', 'refresh', ...args])).code).toBe(2);
+  });
+});

@@ -1,0 +1,125 @@
+import { stripVTControlCharacters } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { widthOf } from '../../local/display-text.ts';
+import { CANARY, linesWithCanary } from '../support/canary.ts';
+import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
+
+const HOSTILE =
+  'evil\u001b[31m\u001b]0;title\u0007\nsecond line\u202ereversed 日本語日本語日本語日本語日本語日本語日本語';
+
+const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await startFleet();
+  // An account whose every text is hostile, and every secret a canary.
+  await fleet.put({
+    accountId: `hostile${'x'.repeat(80)}`,
+    name: HOSTILE,
+    authenticationType: 'oauth2',
+    oauthProfile: HOSTILE,
+    authorizedBy: HOSTILE,
+    status: 'failing',
+    failure: { reason: 'provider_unavailable', message: HOSTILE, count: 1, since: 1, at: 1 },
+    accessTokenExpiresAt: 1,
+  });
+  await fleet.put({
+    accountId: 'canary',
+    name: 'Canary',
+    authenticationType: 'oauth2',
+    oauthProfile: 'crm',
+    status: 'healthy',
+    accessTokenExpiresAt: seconds() + 1_000,
+    escrow: { ciphertext: CANARY, attemptId: 'a', at: 1 },
+  });
+  const tokenSet = { access_token: CANARY, refresh_token: CANARY, id_token: CANARY, instance_url: CANARY };
+  await fleet.system.clients.putSecret(
+    'oauth/accounts/canary',
+    JSON.stringify({ ...tokenSet, scope: 'read', expires_at: seconds() + 1_000 }),
+  );
+  await fleet.system.clients.putSecret('oauth/profiles/canary', JSON.stringify({ client_secret: CANARY }));
+});
+afterAll(() => fleet.close());
+
+const hostileId = `hostile${'x'.repeat(80)}`;
+
+/** Every command but `token`, also where it fails. `completion` prints a script for a shell, not for people. */
+const commands: readonly (readonly string[])[] = [
+  ['status'],
+  ['accounts', 'list', '--all'],
+  ['accounts', 'list', '--status', 'failing'],
+  ['accounts', 'list', '--profile', 'nix'],
+  ['accounts', 'show', 'canary'],
+  ['accounts', 'show', 'crm-acme'],
+  ['accounts', 'show', 'crm-monarch'],
+  ['accounts', 'show', hostileId],
+  ['accounts', 'show', HOSTILE],
+  ['accounts', 'refresh', 'canary', hostileId, 'crm-hooli', HOSTILE],
+  ['accounts', 'refresh', '--profile', 'crm', '--dry-run'],
+  ['accounts', 'disable', 'crm-oscorp', HOSTILE],
+  ['accounts', 'enable', 'crm-oscorp'],
+  ['accounts', 'remove', 'crm-oscorp'],
+  ['accounts', 'remove', 'crm-massive', '--yes'],
+  ['token', 'nix'],
+  ['token', 'crm-tyrell'],
+  ['token', 'crm-acme', '--for', '7d'],
+  ['nix'],
+];
+
+const named = commands.map(
+  (args) =>
+    [
+      args
+        .join(' ')
+        .slice(0, 60)
+        .replaceAll(/[^ -~]/g, '?'),
+      args,
+    ] as const,
+);
+
+describe.each(named)('%s', (_, args) => {
+  test('is no wider than the terminal, and obeys NO_COLOR', async () => {
+    const { stdout, stderr } = await fleet.run(args, { columns: 80, env: { NO_COLOR: '1' } });
+    expect(stdout).not.toContain('\u001b');
+    // Of all that a terminal obeys, only what clears the progress line.
+    expect(stderr.replaceAll('\r\u001b[2K', '')).not.toContain('\u001b');
+    for (const line of linesOf(stdout + stderr)) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+  });
+
+  test('has colours on a terminal, of its own only', async () => {
+    const { stdout, stderr } = await fleet.run(args, { columns: 80 });
+    const text = (stdout + stderr).replaceAll('\r\u001b[2K', '');
+    expect(text).not.toContain('evil\u001b');
+    expect(text.replaceAll(COLOUR, '')).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+    expect(text).not.toMatch(/^second line/m);
+  });
+
+  test('shows no secret, in text or JSON', async () => {
+    const said = [await fleet.run(args), await fleet.run([...args, '--json'])];
+    const text = said.map(({ stdout, stderr }) => stdout + stderr).join('\n');
+    expect(linesWithCanary(text)).toEqual([]);
+    for (const [name, secret] of await fleet.secrets())
+      for (const token of tokensIn(secret)) expect(text.includes(token), `${name} in ${text}`).toBe(false);
+  });
+});
+
+/** Lines for people; a command to be copied stays one line. */
+function linesOf(text: string): string[] {
+  return stripVTControlCharacters(text)
+    .split(/[\n\r]/)
+    .filter((line) => !line.includes("--item '"));
+}
+
+function tokensIn(secret: string): string[] {
+  try {
+    const { access_token, refresh_token, client_secret } = JSON.parse(secret) as Record<string, unknown>;
+    return [access_token, refresh_token, client_secret].filter((token) => typeof token === 'string');
+  } catch {
+    return [secret];
+  }
+}
+
+test('the canary is seen by this test where it is printed', async () => {
+  const { stdout } = await fleet.run(['token', 'canary']);
+  expect(linesWithCanary(stdout)).toHaveLength(1);
+});

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { Readable, Writable } from 'node:stream';
+import type { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { createProgram } from '../../cli/program.ts';
+import { widthOf } from '../../local/display-text.ts';
+import { cli } from '../support/cli.ts';
+
+const page = readFileSync('docs/cli.md', 'utf8');
+const sink = () => new Writable({ write: (_, __, done) => done() });
+const streams = { stdin: Readable.from([]), stdout: sink(), stderr: sink(), env: {} };
+const program = createProgram(streams, new AbortController().signal, () => {});
+
+function pathsOf(command: Command, path: readonly string[] = []): string[] {
+  return command.commands
+    .filter((one) => !one.name().startsWith('__'))
+    .flatMap((one) => {
+      const own = [...path, one.name()];
+      return one.commands.length === 0 ? [own.join(' ')] : pathsOf(one, own);
+    });
+}
+
+const commands = pathsOf(program);
+const documented = [...page.matchAll(/^\| `([a-z ]+)` \|/gm)].map(([, name = '']) => name);
+
+describe('docs/cli.md', () => {
+  test('names every command of the program', () => {
+    expect(commands.filter((name) => !documented.includes(name))).toEqual([]);
+  });
+
+  test('names no command that the program does not have', () => {
+    // These arrive with their own changes.
+    const pending = ['profiles', 'authorize', 'import', 'export', 'doctor'];
+    expect(documented.filter((name) => !commands.includes(name) && !pending.includes(name))).toEqual([]);
+  });
+
+  test('names every option that its text speaks of as it is', () => {
+    const options = (command: Command): string[] => [
+      ...command.options.map(({ long }) => long ?? ''),
+      ...command.commands.flatMap(options),
+    ];
+    const known = [...options(program), '--help', '--prefix', '--silent'];
+    const text = page.replaceAll(/^```[\s\S]*?^```/gm, '');
+    expect(
+      [...text.matchAll(/--[a-z][a-z-]+/g)].map(([name]) => name).filter((name) => !known.includes(name)),
+    ).toEqual([]);
+  });
+
+  test('shows samples that fit 80 columns', () => {
+    const samples = [...page.matchAll(/^```\n(\$ [\s\S]*?)^```/gm)].flatMap(([, sample = '']) =>
+      sample.split('\n'),
+    );
+    expect(samples.length).toBeGreaterThan(50);
+    for (const line of samples) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+  });
+});
+
+describe.each(['', 'accounts', ...commands])('%s --help', (name) => {
+  test('fits 80 columns, says what it does, and has examples', async () => {
+    const { code, stdout } = await cli([...name.split(' ').filter(Boolean), '--help'], { columns: 80 });
+    expect(code).toBe(0);
+    for (const line of stdout.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+    expect(stdout).toMatch(/\n\n[A-Z][^\n]+/);
+    if (commands.includes(name)) expect(stdout).toMatch(/\nExamples:\n {2}\S/);
+  });
+});

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { cutTo, padTo, printable, widthOf, wrapTo } from '../../local/display-text.ts';
+import { renderTable } from '../../local/table.ts';
+
+describe('printable', () => {
+  test.each([
+    ['colours and moves nothing', 'a\u001b[31mred\u001b[2J', 'a�[31mred�[2J'],
+    ['stays on its line', 'one\ntwo\r\nthree\tfour\u2028five', 'one two three four five'],
+    ['can not reorder what stands beside it', 'abc\u202egnp.exe\u2066', 'abc�gnp.exe�'],
+    ['hides nothing', 'a\u200bb\ufeffc\u00add', 'a�b�c�d'],
+    ['has no 8-bit control characters', 'a\u009b31mb', 'a�31mb'],
+    ['has no half of a character', 'a\ud800b', 'a�b'],
+    ['does not pile marks on a letter', `e${'\u0301'.repeat(50)}`, `e${'\u0301'.repeat(4)}`],
+    ['keeps letters of every script, and emoji', 'Ünïcode 日本語 👩‍💻 שלום', 'Ünïcode 日本語 👩‍💻 שלום'],
+  ])('%s', (_, hostile, shown) => {
+    expect(printable(hostile)).toBe(shown);
+  });
+
+  test('leaves nothing that a terminal obeys, whatever comes', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+        expect(printable(text)).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
+      }),
+    );
+  });
+});
+
+describe('widths', () => {
+  test.each([
+    ['fits', 'abc', 5, 'abc'],
+    ['is cut with a mark', 'abcdef', 4, 'abc…'],
+    ['counts wide characters as two', '日本語', 5, '日本…'],
+    ['never takes half of a wide character', '日本語', 4, '日…'],
+    ['has no room at all', 'abc', 0, ''],
+  ])('a text that %s', (_, text, width, shown) => {
+    expect(cutTo(text, width)).toBe(shown);
+    expect(widthOf(padTo(cutTo(text, width), width))).toBe(width);
+  });
+
+  test('a paragraph is broken between words', () => {
+    expect(wrapTo('one two three', 8)).toEqual(['one two', 'three']);
+  });
+});
+
+test('a table is never wider than it may be, whatever is in it', () => {
+  const cell = fc.record({ text: fc.string({ unit: 'grapheme', maxLength: 60 }) });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(cell, cell, cell)), fc.integer({ min: 20, max: 120 }), (rows, width) => {
+      const columns = [
+        { title: 'ONE' },
+        { title: 'TWO', least: 5 },
+        { title: 'THREE', align: 'right' as const },
+      ];
+      const lines = renderTable({ columns, rows, concessions: [{ drop: 'TWO' }] }, width, false);
+      for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(width);
+      expect(lines).toHaveLength(rows.length + 1);
+    }),
+  );
+});
