@@ -148,7 +148,9 @@ function textOf(
   const { message, count, since } = (item.failure ?? {}) as Record<string, unknown>;
   const trouble = [
     ...(typeof message === 'string' ? [message] : []),
-    ...(parsed.kind === 'invalid' ? [`The item can't be used: ${parsed.problem}.`] : []),
+    ...(parsed.kind === 'invalid' && !String(message).includes(parsed.problem)
+      ? [`The item can't be used: ${parsed.problem}.`]
+      : []),
   ];
   const often =
     typeof since === 'number'
@@ -194,7 +196,7 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
     ['access token', instant(accessTokenExpiresAt, at, 'expires', 'expired')],
     ['refresh token', instant(refreshTokenExpiresAt, at, 'expires', 'expired') ?? 'no expiry is known'],
     ['refreshed', instant(lastRefreshedAt, at, '', '') ?? 'never'],
-    ['next attempt', instant(nextAttemptAt, at, 'not before', 'due since')],
+    ['next attempt', instant(nextAttemptAt, at, '', 'due since')],
     [
       'lease',
       lease === undefined

@@ -35,14 +35,14 @@ export const accountChecks: readonly Check[] = [
         findings.push(
           attention(
             `${plural(needPerson, 'account')} of ${accounts.toLocaleString('en-US')} ${needPerson === 1 ? 'needs' : 'need'} a person`,
-            'Authorize each again: "status" names them, "authorize" does it.',
+            'Authorize each again: "accounts list" names them, "authorize" does it.',
           ),
         );
       if (failing > 0)
         findings.push(
           attention(
             `${plural(failing, 'account')} of ${accounts.toLocaleString('en-US')} ${failing === 1 ? 'is' : 'are'} failing and will be retried`,
-            '"status" says why; docs/reasons.md says who can help.',
+            '"accounts list" says why; docs/reasons.md says who can help.',
           ),
         );
       if (unreadable.length > 0)
