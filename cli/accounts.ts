@@ -9,11 +9,13 @@ import { addExamples } from './help.ts';
 
 /** `accounts …` */
 export const addAccounts: AddCommands = (program, action) => {
-  const accounts = program.command('accounts').description('list, show, switch, remove and refresh accounts');
+  const accounts = program
+    .command('accounts')
+    .description('Lists, shows, switches, removes and refreshes accounts.');
   addExamples(
     accounts
       .command('list')
-      .description('list accounts, what needs attention first')
+      .description('Lists accounts, what needs attention first.')
       .addOption(new Option('--status <status...>', 'only these').choices(STATUSES))
       .option('--profile <name>', 'only accounts of this profile')
       .option('--expiring <duration>', 'whose access token runs out within 60s, 5m, 1h …', readDuration)
@@ -30,7 +32,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('show')
-      .description('show everything that is known about one account but its tokens, and what to do')
+      .description('Shows everything that is known about one account, and what to do. No tokens.')
       .argument('<accountId>', 'which account')
       .action(action<[string, object]>(showAccount)),
     [
@@ -41,7 +43,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('enable')
-      .description('have the function look at accounts again')
+      .description('Has the function look at accounts again.')
       .argument('<accountIds...>', 'which accounts')
       .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, true))),
     [['accounts enable acme globex', 'both, from the next run on']],
@@ -49,7 +51,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('disable')
-      .description('have the function leave accounts alone; their tokens run out')
+      .description('Has the function leave accounts alone; their tokens run out.')
       .argument('<accountIds...>', 'which accounts')
       .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, false))),
     [['accounts disable acme', 'until it is enabled again']],
@@ -57,7 +59,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('remove')
-      .description('remove accounts, and have their token secrets deleted after a while')
+      .description('Removes accounts, and has their token secrets deleted after a while.')
       .argument('<accountIds...>', 'which accounts')
       .option('-y, --yes', 'do not ask')
       .option(
@@ -77,7 +79,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('refresh')
-      .description('have the function refresh accounts now, and show what became of each')
+      .description('Has the function refresh accounts now, and shows what became of each.')
       .argument('[accountIds...]', 'which accounts')
       .option('--all-failing', 'all that fail, without waiting for their next attempt')
       .option('--profile <name>', 'all of this profile that are due')

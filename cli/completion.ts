@@ -14,7 +14,7 @@ export const addCompletion: AddCommands = (program, action) => {
   addExamples(
     program
       .command('completion')
-      .description('print a script that has a shell complete commands, options, accounts and profiles')
+      .description('Prints a script that has a shell complete commands, options, accounts and profiles.')
       .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(COMPLETION_SCRIPTS)))
       .action(
         action<[Shell, object]>(async ({ terminal }, shell) => {

@@ -12,6 +12,7 @@ import { type Check, examine, good, type Patient, type Told } from './doctor-che
 import { runChecks } from './doctor-runs.ts';
 import { storeChecks } from './doctor-stores.ts';
 import type { Fleet } from './fleet.ts';
+import { addExamples } from './help.ts';
 import type { Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 
@@ -20,11 +21,15 @@ It changes nothing and spends no token. Exit codes: 0 all is well, 3 something
 needs attention, 1 something could not be checked and nothing else was found.`;
 
 export const addDoctor: AddCommands = (program, action) => {
-  program
+  const command = program
     .command('doctor')
-    .description('check permissions, endpoints, clocks and the schedule, and say what to do')
+    .description('Checks permissions, endpoints, clocks and the schedule, and says what to do.')
     .addHelpText('after', MORE)
     .action(action<[unknown, Command]>(doctor));
+  addExamples(command, [
+    ['doctor', 'the stack, or the local system that runs here'],
+    ['doctor --json', 'for a monitor; exit code 3 asks for attention'],
+  ]);
 };
 
 /** Every check, in the order in which they are told. */

@@ -6,6 +6,7 @@ import { EXIT, type ExitCode } from './cli-error.ts';
 import type { AddCommands, Context } from './command.ts';
 import { protectCell } from './csv-cells.ts';
 import type { Fleet } from './fleet.ts';
+import { addExamples } from './help.ts';
 import { ACCOUNT_ATTRIBUTES } from './import-row.ts';
 import { number } from './progress.ts';
 
@@ -23,9 +24,9 @@ Only what people write is exported, never a token, nor what the function notes
 as a formula begin with an apostrophe, which "import" takes off again.`;
 
 export const addExport: AddCommands = (program, action) => {
-  program
+  const command = program
     .command('export')
-    .description('write the accounts, without secrets, to standard output')
+    .description('Writes the accounts, without secrets, to standard output.')
     .addOption(new Option('--format <format>', 'what to write').choices(['csv', 'jsonl']).default('csv'))
     .addOption(
       new Option('--status <status>', 'only accounts in this status').choices([
@@ -38,6 +39,11 @@ export const addExport: AddCommands = (program, action) => {
     .option('--profile <name>', 'only accounts of this profile')
     .addHelpText('after', MORE)
     .action(action<[ExportOptions, Command]>(exportAccounts));
+  addExamples(command, [
+    ['export > accounts.csv', 'all of them, for a spreadsheet'],
+    ['export --format jsonl --profile crm', "one profile's, as JSON lines"],
+    ['export --status reauthorization_required', 'those that need a person'],
+  ]);
 };
 
 async function exportAccounts(

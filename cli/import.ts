@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import type { AddCommands, Context } from './command.ts';
+import { addExamples } from './help.ts';
 import { makePlan, type Plan } from './import-plan.ts';
 import { checkColumns } from './import-row.ts';
 import { type ImportResult, runImport } from './import-run.ts';
@@ -36,9 +37,9 @@ never overwritten, its tokens least of all: stop it when you like, the same
 command goes on. More in docs/importing.md.`;
 
 export const addImport: AddCommands = (program, action) => {
-  program
+  const command = program
     .command('import')
-    .description('make accounts, with their tokens, from a file')
+    .description('Makes accounts, with their tokens, from a file.')
     .argument('<files...>', 'the file; with --servicenow, REST messages and then OAuth credentials')
     .option('--dry-run', 'check the file, say what would be done, and write nothing')
     .option('--update', 'also change accounts that are there, but never their tokens')
@@ -52,6 +53,12 @@ export const addImport: AddCommands = (program, action) => {
     .option('--tokens-in <column>', 'of the credentials, where it holds readable tokens')
     .addHelpText('after', MORE)
     .action(action<[string[], ImportOptions, Command]>(importFiles));
+  addExamples(command, [
+    ['import accounts.csv --dry-run', 'check the file, write nothing'],
+    ['import accounts.csv', 'do it; the same again goes on'],
+    ['import - < accounts.jsonl', 'from standard input'],
+    ['import --servicenow rest.csv oauth.csv', 'a ServiceNow export'],
+  ]);
 };
 
 async function importFiles(context: Context, files: string[], options: ImportOptions): Promise<ExitCode> {

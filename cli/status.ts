@@ -12,7 +12,7 @@ export const addStatus: AddCommands = (program, action) => {
   addExamples(
     program
       .command('status')
-      .description('show the fleet on one screen: how many are well, what expires next, the last runs')
+      .description('Shows the fleet on one screen: how many are well, what expires next, the last runs.')
       .option('--check', 'exit with 3 if an account needs a person or fails, or no run ended in 5 min')
       .action(
         action<[{ check?: boolean }]>((context, options) => showStatus(context, options.check === true)),

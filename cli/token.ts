@@ -25,7 +25,7 @@ export const addToken: AddCommands = (program, action) => {
   addExamples(
     program
       .command('token')
-      .description('print an access token that is good for a while, refreshed where that is needed')
+      .description('Prints an access token that is good for a while, refreshed where that is needed.')
       .argument('<accountId>', 'whose token')
       .addOption(
         new Option('--for <duration>', 'it must be good for 60s, 5m, 1h …')

@@ -109,7 +109,7 @@ describe('accounts show', () => {
   test.each([
     ['crm-weyland', 'problem  it does not exist'],
     ['crm-aperture', 'problem   must hold a JSON object'],
-    ['crm-monarch', "The item can't be used: enabled: must be true or false (BOOL)."],
+    ['crm-monarch', "item can't be used: enabled: must be true or false (BOOL)."],
     ['crm-pied-piper', 'Run: accounts enable crm-pied-piper'],
     ['crm-oscorp', 'client_ident'],
   ])('of %s: %s', async (accountId, said) => {

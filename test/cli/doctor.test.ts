@@ -440,7 +440,7 @@ describe('what is broken is found, with what to do', () => {
       'Accounts',
       'attention',
       /1 account of 1 is failing/,
-      /"status" says why/,
+      /"accounts list" says why/,
     ],
     [
       'an account can not be read',
