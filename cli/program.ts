@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addAuthorize } from './authorize/command.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
 import { addDoctor } from './doctor.ts';
@@ -8,7 +9,7 @@ import { addImport } from './import.ts';
 import { createTerminal, type Streams } from './terminal.ts';
 
 /** Every group of commands. */
-const groups: readonly AddCommands[] = [addImport, addExport, addDoctor];
+const groups: readonly AddCommands[] = [addAuthorize, addImport, addExport, addDoctor];
 
 const EPILOGUE = `
 It acts on the local system while one runs here (npm start), otherwise on the
