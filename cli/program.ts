@@ -6,10 +6,11 @@ import { addDoctor } from './doctor.ts';
 import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import.ts';
+import { addProfiles } from './profiles/commands.ts';
 import { createTerminal, type Streams } from './terminal.ts';
 
 /** Every group of commands. */
-const groups: readonly AddCommands[] = [addAuthorize, addImport, addExport, addDoctor];
+const groups: readonly AddCommands[] = [addProfiles, addAuthorize, addImport, addExport, addDoctor];
 
 const EPILOGUE = `
 It acts on the local system while one runs here (npm start), otherwise on the

@@ -41,7 +41,7 @@ export async function createAuthorizationRequest(
   if (server.authorization_endpoint === undefined)
     throw new CliError(
       'NO_AUTHORIZATION_ENDPOINT',
-      'The profile has no authorization_endpoint, and no issuer that names one. Add it with "profiles add --replace", or try --device.',
+      'The profile has no authorization_endpoint, and no issuer that names one. Add it with "profiles add --change", or try --device.',
     );
   const own = Object.keys(more).find((name) => OWN_PARAMETERS.includes(name));
   if (own !== undefined)

@@ -58,13 +58,7 @@ async function askForCodes(provider: Provider): Promise<DeviceCodes> {
     );
   const parameters = profile.scope === undefined ? {} : { scope: profile.scope };
   const answer = await oauth
-    .deviceAuthorizationRequest(
-      server,
-      client,
-      provider.authentication(),
-      parameters,
-      provider.request('client'),
-    )
+    .deviceAuthorizationRequest(server, client, provider.authentication(), parameters, provider.request())
     .catch((error: unknown) => {
       throw unusable(error);
     });

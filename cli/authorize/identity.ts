@@ -30,7 +30,7 @@ export async function identityOf(
   const { server, client, knowsIssuer } = provider;
   if (!knowsIssuer || server.userinfo_endpoint === undefined || accessToken === undefined) return UNKNOWN;
   try {
-    const answer = await oauth.userInfoRequest(server, client, accessToken, provider.request('token'));
+    const answer = await oauth.userInfoRequest(server, client, accessToken, provider.request());
     if (answer.status !== 200) return UNKNOWN;
     return known(server.issuer, parseJsonObject(await answer.text())?.sub) ?? UNKNOWN;
   } catch {

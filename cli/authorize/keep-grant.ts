@@ -165,7 +165,7 @@ async function revoke({ refreshToken = '' }: GrantedTokens, provider: Provider):
       client,
       provider.authentication(),
       refreshToken,
-      provider.request('client'),
+      provider.request(),
     );
     return answer.status === 200;
   } catch {

@@ -23,10 +23,12 @@ export interface Provider {
   readonly server: oauth.AuthorizationServer;
   readonly knowsIssuer: boolean;
   readonly client: oauth.Client;
-  /** Sends a grant to the token endpoint. Never throws. */
+  /** Sends a first grant to the token endpoint. Never throws. */
   exchange(make: MakeTokenRequest): Promise<Exchange>;
+  /** Sends a refresh, which some providers want elsewhere. Never throws. */
+  refresh(make: MakeTokenRequest): Promise<Exchange>;
   /** What oauth4webapi needs for any other request to the provider. */
-  request(authenticated: 'client' | 'token'): RequestOptions;
+  request(): RequestOptions;
   authentication(): oauth.ClientAuth;
   close(): void;
 }
@@ -76,18 +78,14 @@ export async function openProvider(
           'PROFILE_INVALID',
           `The provider's endpoint ${url} can't be used: it must be https.`,
         );
+    const visit = { profile, account, timeoutMilliseconds: REQUEST_TIMEOUT };
     return {
       profile,
       server,
       knowsIssuer: metadata.issuer !== undefined,
       client: clientOf(profile),
-      exchange: (make) =>
-        sendTokenRequest(
-          { profile, account, timeoutMilliseconds: REQUEST_TIMEOUT },
-          'token_endpoint',
-          options,
-          make,
-        ),
+      exchange: (make) => sendTokenRequest(visit, 'token_endpoint', options, make),
+      refresh: (make) => sendTokenRequest(visit, 'refresh_token_endpoint', options, make),
       request: () => {
         const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
         return {
@@ -128,6 +126,6 @@ export function unusable(error: unknown): CliError {
   if (reason === 'account_invalid')
     return new CliError('PARAMETER_MISSING', `${detail}. Give it with --parameter <name>=<value>.`);
   if (reason === 'profile_invalid')
-    return new CliError('PROFILE_INVALID', `${detail}. Correct the profile ("profiles add --replace").`);
+    return new CliError('PROFILE_INVALID', `${detail}. Correct the profile ("profiles add --change").`);
   return new CliError('PROVIDER_UNAVAILABLE', `${detail}. Try again later, or see "profiles check".`);
 }

@@ -29,7 +29,7 @@ export async function usableProfile(fleet: Fleet, name: string): Promise<Profile
   if (parsed.kind === 'invalid')
     throw new CliError(
       'PROFILE_INVALID',
-      `The profile ${name} can't be used: ${parsed.problem}. Correct it with "profiles add ${name} --replace".`,
+      `The profile ${name} can't be used: ${parsed.problem}. Correct it with "profiles add ${name} --change".`,
     );
   return parsed.profile;
 }
