@@ -45,11 +45,7 @@ export async function createAuthorizationRequest(
     );
   const own = Object.keys(more).find((name) => OWN_PARAMETERS.includes(name));
   if (own !== undefined)
-    throw new CliError(
-      'USAGE',
-      `--authorization-parameter ${own}: is set by the request itself.`,
-      EXIT.usage,
-    );
+    throw new CliError('USAGE', `--with ${own}: is set by the request itself.`, EXIT.usage);
   const state = oauth.generateRandomState();
   const verifier = oauth.generateRandomCodeVerifier();
   const url = new URL(server.authorization_endpoint);

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { labelOf } from '../../lambda/account.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
@@ -19,7 +20,7 @@ import { showToFunction } from './show-to-function.ts';
 import { type Wanted, type WantedOptions, wantedAccount } from './wanted.ts';
 
 interface AuthorizeOptions extends WantedOptions {
-  readonly authorizationParameter?: Readonly<Record<string, string>>;
+  readonly with?: Readonly<Record<string, string>>;
   readonly device?: true;
   readonly paste?: true;
   readonly browser: boolean;
@@ -42,8 +43,7 @@ Examples:
   $ oauth-token-refresher authorize acme --profile crm --name "Acme CRM"
   $ oauth-token-refresher authorize acme                  (again, in place)
   $ oauth-token-refresher authorize acme --profile crm --parameter subdomain=acme
-  $ oauth-token-refresher authorize acme --profile google \\
-      --authorization-parameter access_type=offline
+  $ oauth-token-refresher authorize acme --profile google --with access_type=offline
   $ oauth-token-refresher authorize acme --device
 
 Exit code 3: connected, but the function can't use the account yet; it says why.
@@ -59,12 +59,16 @@ export const addAuthorize: AddCommands = (program, action) => {
     .option('--name <name>', 'what people call the account')
     .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
     .option('--scope <scope>', "in place of the profile's scope")
-    .option('--authorization-parameter <name=value>', 'added to the request that you see', collectPairs)
+    .option('--with <name=value>', 'added to the request that you see', collectPairs)
     .option('--device', 'sign in on another device, with a code')
     .option('--paste', 'sign in anywhere, and paste the address at the end')
     .option('--no-browser', 'open no browser, show the address only')
     .option('--replace', "let another person's grant, or another profile, take its place")
-    .option('--timeout <duration>', 'how long to wait for you', parseDuration, 300_000)
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for you')
+        .argParser(parseDuration)
+        .default(300_000, '5m'),
+    )
     .addHelpText('after', HELP)
     .action(action(authorize));
 };
@@ -75,10 +79,10 @@ async function authorize(
   options: AuthorizeOptions,
 ): Promise<ExitCode | undefined> {
   const { terminal } = context;
-  if (options.device && (options.paste || !options.browser || options.authorizationParameter !== undefined))
+  if (options.device && (options.paste || options.with !== undefined))
     throw new CliError(
       'USAGE',
-      '--device stands alone: it opens no browser here and sends no authorization request.',
+      '--device goes without --paste and --with: it sends no request through a browser.',
       EXIT.usage,
     );
   const fleet = await context.fleet();
@@ -151,7 +155,7 @@ async function startFlow(
   terminal: Terminal,
   fleet: Fleet,
   { account, profile }: Wanted,
-  { device, paste, browser, authorizationParameter = {} }: AuthorizeOptions,
+  { device, paste, browser, with: more = {} }: AuthorizeOptions,
   redirectUri: string | undefined,
 ): Promise<{ flow: ConsentFlow; provider: Provider }> {
   const { allowHttpLoopback } = fleet;
@@ -162,7 +166,7 @@ async function startFlow(
   if (paste) {
     const to = redirectUri ?? PASTE_REDIRECT_URI;
     const provider = await openProvider(profile, account, to, allowHttpLoopback);
-    const request = await createAuthorizationRequest(provider, to, authorizationParameter);
+    const request = await createAuthorizationRequest(provider, to, more);
     return { flow: pasteFlow(request, terminal), provider };
   }
   const state: { isOurs?: (answer: URLSearchParams) => boolean } = {};
@@ -174,7 +178,7 @@ async function startFlow(
   );
   try {
     const provider = await openProvider(profile, account, loopback.redirectUri, allowHttpLoopback);
-    const request = await createAuthorizationRequest(provider, loopback.redirectUri, authorizationParameter);
+    const request = await createAuthorizationRequest(provider, loopback.redirectUri, more);
     state.isOurs = request.isOurs;
     return { flow: browserFlow(request, loopback, browser, terminal), provider };
   } catch (error) {

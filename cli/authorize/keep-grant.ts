@@ -106,7 +106,7 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
   if (answer.tokens.refreshToken === undefined)
     throw new CliError(
       'NO_REFRESH_TOKEN',
-      'The provider granted access, but no refresh token, so the account could not be kept fresh. Nothing has changed. Many providers want offline_access in the profile’s scope, or a parameter: --authorization-parameter access_type=offline.',
+      'The provider granted access, but no refresh token, so the account could not be kept fresh. Nothing has changed. Many providers want offline_access in the profile’s scope, or a parameter: --with access_type=offline.',
     );
   return answer.tokens;
 }
@@ -143,12 +143,12 @@ async function refuseAnotherPerson(
 ): Promise<void> {
   const before = leased?.authorizedBy;
   if (replace || before === undefined || identity.kind === 'unknown' || identity.id === before) return;
-  const revoked = (await mayRevoke(fleet, accountId, facts.oauthProfile, identity.id).catch(() => false))
-    ? await revoke(tokens, provider)
-    : false;
-  const fate = revoked
-    ? 'it has been revoked at the provider'
-    : 'it stands at the provider until it is revoked there';
+  const alone = await mayRevoke(fleet, accountId, facts.oauthProfile, identity.id).catch(() => false);
+  const fate = alone
+    ? (await revoke(tokens, provider))
+      ? 'it has been revoked at the provider'
+      : 'it stands at the provider until it is revoked there'
+    : 'it was not revoked, as another account of this profile may live on it';
   throw new CliError(
     'ANOTHER_PERSON',
     `The account ${accountId} was authorized by ${before}, and this grant is of ${identity.id}. It was not kept: ${fate}. Nothing else has changed. Sign in as the right person, or use --replace if the account shall be this one's.`,

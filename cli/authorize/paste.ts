@@ -16,8 +16,9 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
       instruct(terminal, [
         'Open this address in any browser, and sign in there:',
         `  ${request.url}`,
-        'At the end the browser is sent to an address that it may not be able to open: that is as it',
-        'should be. Copy that whole address from the address bar, and paste it here.',
+        'At the end the browser is sent to an address that it may not be able to open;',
+        'that is as it should be. Copy the whole address from its address bar, and',
+        'paste it here.',
       ]);
       return request.accept(parameters(await readAddress(terminal, signal)));
     },

@@ -127,5 +127,5 @@ export function unusable(error: unknown): CliError {
     return new CliError('PARAMETER_MISSING', `${detail}. Give it with --parameter <name>=<value>.`);
   if (reason === 'profile_invalid')
     return new CliError('PROFILE_INVALID', `${detail}. Correct the profile ("profiles add --change").`);
-  return new CliError('PROVIDER_UNAVAILABLE', `${detail}. Try again later, or see "profiles check".`);
+  return new CliError('PROVIDER_UNAVAILABLE', `${detail}. Nothing has changed. Try again later.`);
 }

@@ -15,11 +15,12 @@ import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Terminal } from '../terminal.ts';
 import { readProfile } from './profile-secret.ts';
+import { shortProblem } from './render.ts';
 
 /** One thing that was to be proved. `open`: it could not be told either way. */
 interface Finding {
   readonly what: 'profile' | 'endpoint' | 'client' | 'permissions' | 'function';
-  readonly verdict: 'proved' | 'open' | 'wrong';
+  readonly verdict: 'proved' | 'skipped' | 'open' | 'wrong';
   readonly message: string;
 }
 
@@ -33,7 +34,7 @@ export async function checkProfile(
   const { parsed } = await readProfile(fleet, name);
   const findings: Finding[] = [];
   if (parsed.kind === 'invalid')
-    findings.push({ what: 'profile', verdict: 'wrong', message: parsed.problem });
+    findings.push({ what: 'profile', verdict: 'wrong', message: shortProblem(parsed.problem) });
   else {
     findings.push({ what: 'profile', verdict: 'proved', message: 'complete and understood' });
     terminal.progress('Asking the provider …');
@@ -52,7 +53,12 @@ export async function checkProfile(
   return worst === 'wrong' ? EXIT.failed : worst === 'open' ? EXIT.attention : EXIT.done;
 }
 
-const MARKS = { proved: ['green', '✓'], open: ['yellow', '?'], wrong: ['red', '✗'] } as const;
+const MARKS = {
+  proved: ['green', '✓'],
+  skipped: ['dim', '–'],
+  open: ['yellow', '?'],
+  wrong: ['red', '✗'],
+} as const;
 
 function render(name: string, findings: readonly Finding[], { paint }: Terminal): string {
   const lines = findings.map(({ what, verdict, message }) => {
@@ -164,7 +170,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
 async function askFunction(fleet: Fleet, account: Account | undefined): Promise<Finding> {
   const what = 'function';
   if (account === undefined)
-    return { what, verdict: 'proved', message: 'not asked: no account uses the profile yet' };
+    return { what, verdict: 'skipped', message: 'not asked: no account uses the profile yet' };
   try {
     const event = { accountIds: [account.accountId], force: true, dryRun: true };
     const { Payload, FunctionError } = await fleet.lambda.send(

@@ -18,9 +18,14 @@ export interface ProfileSummary {
 export function summaryOf(name: string, text: string | undefined): ProfileSummary {
   const parsed = parseProfile(text);
   if (parsed.kind === 'invalid')
-    return { name, provider: null, host: null, authMethod: null, problem: parsed.problem };
+    return { name, provider: null, host: null, authMethod: null, problem: shortProblem(parsed.problem) };
   const { provider = null, token_endpoint_auth_method: authMethod } = parsed.profile;
   return { name, provider, host: hostOf(parsed.profile), authMethod, problem: null };
+}
+
+/** Without the long list of what would be known. */
+export function shortProblem(problem: string): string {
+  return problem.replace(/; known are .*$/, ' (docs/profiles.md names all)');
 }
 
 /** Placeholders stay readable, which a parsed URL would not leave them. */
@@ -58,32 +63,23 @@ export function renderProfile(
   { paint }: Terminal,
 ): { readonly text: string; readonly value: unknown; readonly problem: string | null } {
   const own = withoutSecrets(parseJsonObject(text) ?? {});
-  const problem = parsed.kind === 'invalid' ? parsed.problem : null;
+  const problem = parsed.kind === 'invalid' ? shortProblem(parsed.problem) : null;
   const effective = parsed.kind === 'profile' ? withoutSecrets({ ...parsed.profile }) : own;
   const rows = Object.entries(effective)
     .filter(([field, value]) => field in own || !isEmpty(value))
     .map(([field, value]) => ({ field, value: shown(value), inherited: !(field in own) }));
   const width = Math.max(...rows.map(({ field }) => field.length), 0);
-  const lines = rows.map(({ field, value, inherited }) => {
-    const line = `  ${field.padEnd(width)}  ${value}`;
-    return inherited ? paint('dim', line) : line;
-  });
-  const head = paint('bold', name);
-  const remark = rows.some(({ inherited }) => inherited)
-    ? [
-        paint(
-          'dim',
-          `  (${rows
-            .filter(({ inherited }) => inherited)
-            .map(({ field }) => field)
-            .join(', ')}: from the preset or by default)`,
-        ),
-      ]
-    : [];
+  const line = ({ field, value }: { field: string; value: string }) => `  ${field.padEnd(width)}  ${value}`;
+  const inherited = rows.filter((row) => row.inherited);
+  const lines = [
+    paint('bold', name),
+    ...rows.filter((row) => !row.inherited).map(line),
+    ...(inherited.length === 0 ? [] : [paint('dim', '  from the preset, or by default:')]),
+    ...inherited.map((row) => paint('dim', line(row))),
+    ...(problem === null ? [] : [paint('yellow', `  ! ${problem}`)]),
+  ];
   return {
-    text: [head, ...lines, ...remark, ...(problem === null ? [] : [paint('yellow', `  ! ${problem}`)])].join(
-      '\n',
-    ),
+    text: lines.join('\n'),
     value: { name, fields: own, effective, problem },
     problem,
   };

@@ -9,8 +9,8 @@ export interface Ended {
 }
 
 export interface CliOptions {
-  /** Standard input. */
-  readonly input?: string;
+  /** Standard input; as a promise where it is known later only. */
+  readonly input?: string | Promise<string>;
   readonly env?: Readonly<Record<string, string>>;
   /** Standard output and error as terminals of this width, with colours. */
   readonly columns?: number;
@@ -34,9 +34,18 @@ export async function cli(
       ? stream
       : Object.assign(stream, { isTTY: true, columns, hasColors: () => env.NO_COLOR === undefined });
   };
-  const streams = { stdin: Readable.from([input]), stdout: sink('stdout'), stderr: sink('stderr'), env };
+  const streams = {
+    stdin: Readable.from(linesOf(input)),
+    stdout: sink('stdout'),
+    stderr: sink('stderr'),
+    env,
+  };
   const code = await runCli(args, streams, signal);
   // What was written last is told in the next turn.
   await new Promise((resolve) => setImmediate(resolve));
   return { code, ...written };
+}
+
+async function* linesOf(input: string | Promise<string>): AsyncGenerator<string> {
+  yield await input;
 }
