@@ -91,7 +91,7 @@ function page(title: string, body: string): string {
   <style>
     :root { color-scheme: light dark; font: 17px/1.5 system-ui, sans-serif; }
     body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#eef1f5, #15181d); }
-    main { width: min(26rem, 88vw); padding: 2rem; border-radius: 12px; background: light-dark(#fff, #1f242c); box-shadow: 0 2px 16px #0002; }
+    main { box-sizing: border-box; width: min(30rem, 92vw); padding: 2rem; border-radius: 12px; background: light-dark(#fff, #1f242c); box-shadow: 0 2px 16px #0002; }
     h1 { margin: 0 0 1rem; font-size: 1.4rem; }
     label { display: block; font-weight: 600; margin-bottom: .3rem; }
     input { width: 100%; box-sizing: border-box; font: inherit; padding: .6rem .8rem; border: 1px solid #8892a0; border-radius: 8px; }

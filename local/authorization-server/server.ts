@@ -158,7 +158,11 @@ function configuration(
       devInteractions: { enabled: false },
       deviceFlow: { enabled: true, ...devicePages },
       introspection: { enabled: true },
-      revocation: { enabled: true },
+      // The default does the same, and says each time that it is the default.
+      revocation: {
+        enabled: true,
+        allowedPolicy: async (_, client, token) => token.clientId === client.clientId,
+      },
       ...settings.features,
     } as Configuration['features'],
     ttl: {
