@@ -123,7 +123,7 @@ function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchPara
 
 /** The provider's "no" (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), as the command's end. */
 export function refusal(code: string, description: string | undefined): CliError {
-  const said = description === undefined ? '' : ` (${printable(description)})`;
+  const said = description === undefined ? '' : ` (${printable(description).replace(/\.$/, '')})`;
   if (code === 'access_denied')
     return new CliError(
       'DENIED',

@@ -142,7 +142,7 @@ async function signIn(
     flow.show(connectedPage(labelOf(account), oauthProfile, kept, wanted.exists));
     return kept;
   } catch (error) {
-    flow.show(failedPage(error, labelOf(account), profile));
+    flow.show(failedPage(error, labelOf(account), profile, wanted.exists));
     throw error;
   } finally {
     terminal.progress(undefined);

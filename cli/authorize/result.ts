@@ -87,15 +87,21 @@ export function connectedPage(label: string, profile: string, kept: KeptGrant, e
 }
 
 /** The same page where it went wrong: what happened, and what to do. */
-export function failedPage(error: unknown, label: string, { client_id }: Profile): ResultPage {
+export function failedPage(
+  error: unknown,
+  label: string,
+  { client_id }: Profile,
+  existed: boolean,
+): ResultPage {
   const message =
     error instanceof CliError
       ? error.message
       : 'Something went wrong that was not expected; the terminal says what.';
   return {
     outcome: 'failed',
-    title: `${label} was not connected`,
-    text: [message],
+    title: existed ? `${label} was not authorized again` : `${label} was not connected`,
+    // What happened, then what to do.
+    text: message.split(/(?<=Nothing (?:else )?has changed(?: here)?\.) /),
     facts: [
       ['Account', label],
       ['Client', client_id],

@@ -127,7 +127,7 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     await signIn(chromium, 'alice');
     await click(chromium, 'button[value="cancel"]');
     await looksGood(chromium, '9-denied');
-    claim('a denial is told on the page', await says(chromium, 'was not connected', 'not allowed'));
+    claim('a denial is told on the page', await says(chromium, 'was not authorized again', 'not allowed'));
     claim('… and ends with 1', (await denied.ended) === 1, await denied.ended);
     await chromium.fresh();
     const other = start(data, 'authorize', 'acme');
@@ -142,7 +142,7 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     await looksGood(chromium, '11-another-person');
     claim(
       "another person's grant is refused on the page",
-      await says(chromium, 'was not connected', '--replace'),
+      await says(chromium, 'was not authorized again', '--replace'),
     );
     claim('… and ends with 1', (await other.ended) === 1, await other.ended);
     claim('nothing has changed', JSON.stringify(before) === JSON.stringify(await tokens(system, 'acme')));

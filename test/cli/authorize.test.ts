@@ -113,7 +113,7 @@ describe('whose grant it is', () => {
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(ended.stderr).toMatch(/was authorized by \S+#alice, and this grant is of \S+#bob/);
     expect(ended.stderr).toContain('It was not kept: it was not revoked, as another account');
-    expect(ended.page.html).toContain('was not connected');
+    expect(ended.page.html).toContain('was not authorized again');
     expect(await system.tokens('owned')).toEqual(before.tokens);
     expect(await system.item('owned')).toEqual(before.item);
   });
