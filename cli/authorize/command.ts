@@ -43,7 +43,7 @@ Examples:
   $ oauth-token-refresher authorize acme --profile crm --name "Acme CRM"
   $ oauth-token-refresher authorize acme                  (again, in place)
   $ oauth-token-refresher authorize acme --profile crm --parameter subdomain=acme
-  $ oauth-token-refresher authorize acme --profile google --with access_type=offline
+  $ oauth-token-refresher authorize acme --profile google --with prompt=select_account
   $ oauth-token-refresher authorize acme --device
 
 Exit code 3: connected, but the function can't use the account yet; it says why.

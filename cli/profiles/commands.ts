@@ -156,7 +156,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   const done = before === undefined ? 'created' : 'changed';
   const { paint } = terminal;
   terminal.result(
-    `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it with "profiles check ${name}", connect an account with "authorize <accountId> --profile ${name}".`,
+    `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it:            profiles check ${name}\n  Connect an account:  authorize <accountId> --profile ${name}`,
     { name, [done]: true },
   );
   return undefined;

@@ -213,6 +213,38 @@ describe('a run in flight', () => {
   });
 });
 
+describe('a run that is about to store the old grant', () => {
+  test('stores it first, and the new one stays', async () => {
+    await system.authorize(['racing', '--profile', 'crm']);
+    const stores: string[] = [];
+    system.aws.inject(({ operation, input }) => {
+      if (operation !== 'PutSecretValue') return undefined;
+      stores.push(JSON.parse((input as { SecretString: string }).SecretString).scope);
+      return stores.length === 1 ? { kind: 'delay', milliseconds: 1_500 } : undefined;
+    });
+    let running: ReturnType<typeof system.run> | undefined;
+    const ended = await system.authorize(['racing', '--scope', 'offline_access'], {
+      // The run begins while the person is still signing in.
+      onAddress: async (address) => {
+        if (!address.includes('/callback?')) return address;
+        running = system.run({ accountIds: ['racing'], force: true });
+        while (stores.length === 0) await new Promise(setImmediate);
+        return address;
+      },
+    });
+    expect(ended).toMatchObject({ code: 0 });
+    expect(await running).toMatchObject({ refreshed: 1 });
+    expect(stores).toEqual(['openid offline_access', 'offline_access']);
+    const tokens = await system.tokens('racing');
+    expect(tokens?.scope).toBe('offline_access');
+    expect(await system.authorizationServer.isRefreshTokenLive(String(tokens?.refresh_token))).toBe(true);
+    expect(await system.item('racing')).toMatchObject({
+      status: 'healthy',
+      accessTokenExpiresAt: tokens?.expires_at,
+    });
+  });
+});
+
 describe('--paste', () => {
   test('takes the address at which the browser ended from standard input', async () => {
     const answers = await pasted(['pasted', '--profile', 'crm'], (address) => address);

@@ -107,7 +107,13 @@ describe('add', () => {
     ],
     ['a header on the command line', ['x', '--set', 'token_request_headers={}'], '', 2, /may be secret/],
     ['an unknown field', ['x', '--set', 'client=s'], '', 2, /is not a field of profiles/],
-    ['an unknown field in the input', ['x', '--stdin'], '{"client_id":"i","client":"c"}', 2, /client: is not a known field/],
+    [
+      'an unknown field in the input',
+      ['x', '--stdin'],
+      '{"client_id":"i","client":"c"}',
+      2,
+      /client: is not a known field/,
+    ],
     [
       'no secret where one is needed',
       ['x', '--provider', 'google', '--client-id', 'c'],

@@ -9,8 +9,8 @@ export interface Habits {
   /** The user name; it becomes the grant's `sub`. */
   readonly login?: string;
   readonly answer?: 'allow' | 'cancel';
-  /** Called with each address before it is opened; a wrong one can be put in its place. */
-  readonly onAddress?: (address: string) => string | 'stop';
+  /** Called with each address before it is opened; another can be put in its place, and `stop` ends there. */
+  readonly onAddress?: (address: string) => string | Promise<string>;
 }
 
 /** A person with a browser of their own, at the local authorization server: signs in, allows, follows redirects. */
@@ -20,7 +20,7 @@ export async function visit(
 ): Promise<Seen> {
   const cookies = new Map<string, string>();
   const open = async (address: string, form?: Record<string, string>): Promise<Seen> => {
-    const wanted = onAddress(address);
+    const wanted = await onAddress(address);
     if (wanted === 'stop') return { address, status: 0, html: '' };
     const response = await fetch(wanted, {
       redirect: 'manual',
