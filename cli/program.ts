@@ -7,7 +7,7 @@ import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import.ts';
 import { addProfiles } from './profiles/commands.ts';
-import { createTerminal, type Streams } from './terminal.ts';
+import { createTerminal, type Streams, wrap } from './terminal.ts';
 
 /** Every group of commands. */
 const groups: readonly AddCommands[] = [addProfiles, addAuthorize, addImport, addExport, addDoctor];
@@ -86,7 +86,11 @@ function tell(streams: Streams, args: readonly string[], error: unknown): ExitCo
   const terminal = createTerminal(streams, json);
   const { code, message, exitCode } = error instanceof CliError ? error : unexpected(error);
   if (json) terminal.result('', { error: { code, message } });
-  else streams.stderr.write(`${terminal.paintRemark('red', 'error')} ${message}\n`);
+  else {
+    const { isTTY, columns = 80 } = streams.stderr;
+    const text = isTTY === true ? wrap(`error ${message}`, columns) : `error ${message}`;
+    streams.stderr.write(`${terminal.paintRemark('red', 'error')}${text.slice('error'.length)}\n`);
+  }
   return exitCode;
 }
 

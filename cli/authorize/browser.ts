@@ -48,7 +48,7 @@ export function instruct({ stderr }: Terminal, lines: readonly string[]): void {
 async function openBrowser(url: string, terminal: Terminal): Promise<void> {
   const { BROWSER: command = '' } = terminal.env;
   const failed = () =>
-    terminal.say('No browser could be opened here. Open the address yourself, or use --device or --paste.');
+    terminal.say('No browser could be opened here. Open the address yourself, or try --device.');
   try {
     const child =
       command === '' ? await open(url) : spawn(command, [url], { stdio: 'ignore', detached: true });

@@ -1,6 +1,6 @@
 import type { Profile } from '../../lambda/profile.ts';
 import { CliError } from '../cli-error.ts';
-import type { Terminal } from '../terminal.ts';
+import { type Terminal, wrap } from '../terminal.ts';
 import type { KeptGrant } from './keep-grant.ts';
 import type { ResultPage } from './result-page.ts';
 import type { Seen } from './show-to-function.ts';
@@ -12,6 +12,8 @@ export interface Outcome {
   readonly seen: Seen;
   readonly label: string;
 }
+
+const INDENT = 16;
 
 /** Prints how it went. */
 export function connected(terminal: Terminal, { wanted, kept, seen, label }: Outcome): void {
@@ -26,7 +28,10 @@ export function connected(terminal: Terminal, { wanted, kept, seen, label }: Out
   if (label !== accountId) rows.unshift(['name', label]);
   const text = [
     `${seen.kind === 'trouble' ? paint('yellow', '!') : paint('green', '✓')} ${paint('bold', accountId)} is ${done}.`,
-    ...rows.map(([name, value]) => `  ${name.padEnd(13)} ${value}`),
+    ...rows.map(([name, value]) => {
+      const lines = wrap(value, terminal.width - INDENT);
+      return `  ${name.padEnd(INDENT - 2)}${lines.replaceAll('\n', `\n${' '.repeat(INDENT)}`)}`;
+    }),
   ].join('\n');
   const person = authorizedBy(kept);
   terminal.result(text, {

@@ -13,7 +13,7 @@ import { openProvider } from '../authorize/provider.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
-import type { Terminal } from '../terminal.ts';
+import { type Terminal, wrap } from '../terminal.ts';
 import { readProfile } from './profile-secret.ts';
 import { shortProblem } from './render.ts';
 
@@ -53,6 +53,7 @@ export async function checkProfile(
   return worst === 'wrong' ? EXIT.failed : worst === 'open' ? EXIT.attention : EXIT.done;
 }
 
+const INDENT = 17;
 const MARKS = {
   proved: ['green', '✓'],
   skipped: ['dim', '–'],
@@ -60,10 +61,11 @@ const MARKS = {
   wrong: ['red', '✗'],
 } as const;
 
-function render(name: string, findings: readonly Finding[], { paint }: Terminal): string {
+function render(name: string, findings: readonly Finding[], { paint, width }: Terminal): string {
   const lines = findings.map(({ what, verdict, message }) => {
     const [color, mark] = MARKS[verdict];
-    return `  ${paint(color, mark)} ${what.padEnd(12)} ${message}`;
+    const text = wrap(message, width - INDENT).replaceAll('\n', `\n${' '.repeat(INDENT)}`);
+    return `  ${paint(color, mark)} ${what.padEnd(INDENT - 4)}${text}`;
   });
   return [paint('bold', name), ...lines].join('\n');
 }
