@@ -7,7 +7,8 @@ import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import.ts';
 import { addProfiles } from './profiles/commands.ts';
-import { createTerminal, type Streams, wrap } from './terminal.ts';
+import { createTerminal, type Streams } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** Every group of commands. */
 const groups: readonly AddCommands[] = [addProfiles, addAuthorize, addImport, addExport, addDoctor];
@@ -88,7 +89,7 @@ function tell(streams: Streams, args: readonly string[], error: unknown): ExitCo
   if (json) terminal.result('', { error: { code, message } });
   else {
     const { isTTY, columns = 80 } = streams.stderr;
-    const text = isTTY === true ? wrap(`error ${message}`, columns) : `error ${message}`;
+    const text = isTTY === true ? wrap(`error ${message}`, columns).join('\n') : `error ${message}`;
     streams.stderr.write(`${terminal.paintRemark('red', 'error')}${text.slice('error'.length)}\n`);
   }
   return exitCode;

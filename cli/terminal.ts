@@ -69,19 +69,6 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
   };
 }
 
-/** Breaks a paragraph between words, so that no line is longer than `width` where a word is not. */
-export function wrap(text: string, width: number): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join('\n');
-}
-
 /** NO_COLOR (no-color.org) and FORCE_COLOR are respected by `hasColors`; a pipe gets colour by FORCE_COLOR only. */
 function hasColor(stream: Streams['stdout'], env: Streams['env']): boolean {
   if (stream.isTTY === true) return stream.hasColors?.() ?? false;

@@ -13,7 +13,8 @@ import { openProvider } from '../authorize/provider.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
-import { type Terminal, wrap } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
+import { wrap } from '../wrap.ts';
 import { readProfile } from './profile-secret.ts';
 import { shortProblem } from './render.ts';
 
@@ -64,7 +65,7 @@ const MARKS = {
 function render(name: string, findings: readonly Finding[], { paint, width }: Terminal): string {
   const lines = findings.map(({ what, verdict, message }) => {
     const [color, mark] = MARKS[verdict];
-    const text = wrap(message, width - INDENT).replaceAll('\n', `\n${' '.repeat(INDENT)}`);
+    const text = wrap(message, width - INDENT).join(`\n${' '.repeat(INDENT)}`);
     return `  ${paint(color, mark)} ${what.padEnd(INDENT - 4)}${text}`;
   });
   return [paint('bold', name), ...lines].join('\n');
