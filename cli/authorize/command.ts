@@ -28,25 +28,26 @@ interface AuthorizeOptions extends WantedOptions {
 }
 
 const HELP = `
-A new account needs --profile; one that exists is reauthorized in place: same id,
-history kept, used by the very next run of the function. Whoever signs in must be who
-it was authorized by before, where the provider says who that is, or --replace is given.
+A new account needs --profile; one that exists is reauthorized in place: same
+id, history kept, used by the very next run. Whoever signs in must be who it was
+authorized by before, where the provider says who that is; else add --replace.
 
 Ways to sign in:
-  (default)   a browser on this machine; the provider sends it back to a port of
-              127.0.0.1, or to the profile's redirect_uri where that has a port
-  --device    a short code, entered in a browser on any other device
-  --paste     a browser anywhere; you paste the address at which it ends. The way
-              where the profile's redirect_uri is not on this machine
+  (default)  a browser on this machine; the provider sends it back to a port of
+             127.0.0.1, or to the profile's redirect_uri where that has a port
+  --device   a short code, entered in a browser on any other device
+  --paste    a browser anywhere; you paste the address at which it ends. The
+             way where the profile's redirect_uri is not on this machine
 
 Examples:
   $ oauth-token-refresher authorize acme --profile crm --name "Acme CRM"
-  $ oauth-token-refresher authorize acme                  (again, in place)
-  $ oauth-token-refresher authorize acme --profile crm --parameter subdomain=acme
-  $ oauth-token-refresher authorize acme --profile google --with prompt=select_account
+  $ oauth-token-refresher authorize acme             (again, in place)
+  $ oauth-token-refresher authorize acme --profile crm \\
+      --parameter subdomain=acme
+  $ oauth-token-refresher authorize acme --with prompt=select_account
   $ oauth-token-refresher authorize acme --device
 
-Exit code 3: connected, but the function can't use the account yet; it says why.
+Exit code 3: connected, but the function can't use it yet; it says why.
 What each failure means: docs/authorizing.md.`;
 
 export const addAuthorize: AddCommands = (program, action) => {

@@ -31,32 +31,36 @@ interface AddOptions {
 }
 
 const GROUP_HELP = `
-A profile is one OAuth client at one provider: the secret <prefix>profiles/<name>.
-Every field is described in docs/profiles.md, the known providers in docs/providers.md.`;
+A profile is one OAuth client at one provider: the secret
+<prefix>profiles/<name>. Every field is described in docs/profiles.md, the known
+providers in docs/providers.md.`;
 
 const ADD_HELP = `
-Secrets come from a prompt or from --stdin, never from the command line: either the
-secret alone, or a JSON object of fields. On a terminal, what is missing is asked for.
+Secrets come from a prompt or from --stdin, never from the command line: either
+the secret alone, or a JSON object of fields. On a terminal, what is missing is
+asked for.
 
 Examples:
-  $ oauth-token-refresher profiles add crm                       (asks)
-  $ oauth-token-refresher profiles add crm --provider salesforce --client-id 3MVG9
-  $ pass crm | oauth-token-refresher profiles add crm --issuer https://id.example.com \\
-      --client-id crm --scope "openid offline_access" --stdin
+  $ oauth-token-refresher profiles add crm                 (asks)
+  $ oauth-token-refresher profiles add crm --provider salesforce \\
+      --client-id 3MVG9
+  $ pass crm | oauth-token-refresher profiles add crm --client-id crm \\
+      --issuer https://id.example.com --scope "openid offline_access" --stdin
   $ oauth-token-refresher profiles add crm --stdin < profile.json
-  $ oauth-token-refresher profiles add crm --change --scope "openid offline_access"
+  $ oauth-token-refresher profiles add crm --change --scope "openid email"
   $ pass crm-new | oauth-token-refresher profiles add crm --change --stdin`;
 
 const CHECK_HELP = `
 What it proves, without spending any account's token:
-  profile       the function can read and understand it
-  endpoint      the token endpoint answers, and its certificate is trusted
-  client        the provider knows the client and accepts its secret: a refresh token
-                that was made up is presented, and "invalid_grant" is the answer wanted.
-                A provider that looks at the token before the client answers the same.
-  permissions   you may read the accounts, and invoke the function
-  function      it sees the profile too (a dry run for one account that uses it)
-Exit codes: 0 all is well, 3 something could not be proved, 1 something is wrong.
+  profile      the function can read and understand it
+  endpoint     the token endpoint answers, and its certificate is trusted
+  client       the provider knows the client and accepts its secret: a refresh
+               token that was made up is presented, and "invalid_grant" is the
+               answer wanted. A provider that looks at the token before the
+               client answers the same, so there this proves less.
+  permissions  you may read the accounts, and invoke the function
+  function     it sees the profile too (a dry run for one of its accounts)
+Exit codes: 0 all is well, 1 something is wrong, 3 something is not proved.
 
 Examples:
   $ oauth-token-refresher profiles check crm

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 import { visit } from '../support/person.ts';
+
+/** Where people look a failure up. */
+const docs = readFileSync('docs/authorizing.md', 'utf8');
 
 let system: Connecting;
 const servers: Server[] = [];
@@ -230,6 +234,7 @@ describe.each(['acme', 'ghost'])('for %s, where', (accountId) => {
     expect(ended.code).toBe(1);
     const { error } = JSON.parse(ended.stdout);
     expect(error).toEqual({ code: failure.code, message: expect.stringMatching(failure.says) });
+    expect(docs).toContain(`\`${failure.code}\``);
     if (failure.page !== undefined) {
       expect(ended.page.status).toBe(400);
       expect(ended.page.html).toMatch(failure.page);

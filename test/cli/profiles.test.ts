@@ -261,3 +261,14 @@ describe('remove', () => {
     expect(await profiles(['remove', 'billing', '--yes', '--force'])).toMatchObject({ code: 0 });
   });
 });
+
+test.each([
+  ['authorize'],
+  ['profiles'],
+  ...['add', 'list', 'show', 'check', 'remove'].map((of) => ['profiles', of]),
+])('the help of %s %s fits 80 columns and has an example where there is something to run', async (...command) => {
+  const { code, stdout } = await system.command([...command, '--help']);
+  expect(code).toBe(0);
+  for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  if (command.join() !== 'profiles') expect(stdout).toContain('$ oauth-token-refresher');
+});
