@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { printable, wrapTo } from '../local/display-text.ts';
 import { addAccounts } from './accounts.ts';
+import { addAuthorize } from './authorize/command.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
 import { addCompletion } from './completion.ts';
@@ -8,12 +9,15 @@ import { addDoctor } from './doctor.ts';
 import { addExport } from './export.ts';
 import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import.ts';
+import { addProfiles } from './profiles/commands.ts';
 import { addStatus } from './status.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
 
 /** Every group of commands, in the order in which the help lists them. */
 const groups: readonly AddCommands[] = [
+  addProfiles,
+  addAuthorize,
   addAccounts,
   addStatus,
   addToken,

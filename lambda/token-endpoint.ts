@@ -32,74 +32,114 @@ export interface TokenEndpoint {
  * token no odd field in its answer may throw the new one away.
  */
 export function createTokenEndpoint(options: DiscoveryOptions): TokenEndpoint {
-  const { send, allowHttpLoopback } = options;
   return {
-    refresh: async ({ profile, account, refreshToken, timeoutMilliseconds }) => {
-      try {
-        const fill = (template: string, field: string) => fillPlaceholders(template, field, account, profile);
-        const signal = AbortSignal.timeout(timeoutMilliseconds);
-        const server = await authorizationServer(profile, fill, signal, options);
-        let answer: HttpAnswer | undefined;
-        await oauth.refreshTokenGrantRequest(
-          server,
-          {
-            client_id: profile.client_id,
-            use_mtls_endpoint_aliases: profile.tls_client_certificate !== undefined,
-          },
-          clientAuthentication(profile),
-          refreshToken,
-          {
-            additionalParameters: filled(profile.token_request_parameters, 'token_request_parameters', fill),
-            signal,
-            [oauth.allowInsecureRequests]: allowHttpLoopback,
-            [oauth.customFetch]: async (url, request) => {
-              const headers = {
-                ...request.headers,
-                ...filled(profile.token_request_headers, 'token_request_headers', fill),
-              };
-              answer = await send(url, {
-                method: 'POST',
-                ...encoded(profile, headers, request.body as URLSearchParams),
-                signal,
-                tls: tlsIdentity(profile),
-              });
-              // The library wants a Response; the answer itself is taken from above, whatever its status.
-              return new Response();
-            },
-          },
-        );
-        if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
-        return { kind: 'answered', answer };
-      } catch (error) {
-        return failed(error);
-      }
-    },
+    refresh: ({ refreshToken, ...request }) =>
+      sendTokenRequest(request, 'refresh_token_endpoint', options, (server, client, authentication, more) =>
+        oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, more),
+      ),
+  };
+}
+
+/** One of oauth4webapi's grant requests, given everything but what is the grant's own. */
+export type MakeTokenRequest = (
+  server: oauth.AuthorizationServer,
+  client: oauth.Client,
+  authentication: oauth.ClientAuth,
+  options: oauth.TokenEndpointRequestOptions,
+) => Promise<Response>;
+
+/**
+ * Sends one request to a profile's token endpoint, with all that the profile says about such requests. Never throws.
+ *
+ * @param endpoint `refresh_token_endpoint` stands back for `token_endpoint` where the profile does not name it
+ */
+export async function sendTokenRequest(
+  { profile, account, timeoutMilliseconds }: Omit<RefreshRequest, 'refreshToken'>,
+  endpoint: 'token_endpoint' | 'refresh_token_endpoint',
+  options: DiscoveryOptions,
+  make: MakeTokenRequest,
+): Promise<Exchange> {
+  const { send, allowHttpLoopback } = options;
+  try {
+    const fill = (template: string, field: string) => fillPlaceholders(template, field, account, profile);
+    const signal = AbortSignal.timeout(timeoutMilliseconds);
+    const server = await authorizationServer(profile, endpoint, fill, signal, options);
+    let answer: HttpAnswer | undefined;
+    await make(server, clientOf(profile), clientAuthentication(profile), {
+      additionalParameters: filled(profile.token_request_parameters, 'token_request_parameters', fill),
+      signal,
+      [oauth.allowInsecureRequests]: allowHttpLoopback,
+      [oauth.customFetch]: async (url, request) => {
+        const headers = {
+          ...request.headers,
+          ...filled(profile.token_request_headers, 'token_request_headers', fill),
+        };
+        answer = await send(url, {
+          method: 'POST',
+          ...encoded(profile, headers, request.body as URLSearchParams),
+          signal,
+          tls: tlsIdentity(profile),
+        });
+        // The library wants a Response; the answer itself is taken from above, whatever its status.
+        return new Response();
+      },
+    });
+    if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
+    return { kind: 'answered', answer };
+  } catch (error) {
+    return exchangeFailure(error);
+  }
+}
+
+/** The profile's client, as oauth4webapi knows it. */
+export function clientOf(profile: Profile): oauth.Client {
+  return {
+    client_id: profile.client_id,
+    use_mtls_endpoint_aliases: profile.tls_client_certificate !== undefined,
   };
 }
 
 async function authorizationServer(
   profile: Profile,
+  wanted: 'token_endpoint' | 'refresh_token_endpoint',
   fill: Fill,
   signal: AbortSignal,
   options: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
-  const { allowHttpLoopback } = options;
-  const checked = (field: 'issuer' | 'token_endpoint' | 'refresh_token_endpoint') => {
-    const url = fill(profile[field] ?? '', field);
-    const refusal = URL.canParse(url) ? refusalOf(new URL(url), allowHttpLoopback) : 'must be a URL';
-    if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
-    return url;
-  };
-  if (profile.refresh_token_endpoint === undefined && profile.token_endpoint === undefined)
+  const field = profile[wanted] === undefined ? 'token_endpoint' : wanted;
+  const checked = (name: EndpointField) => checkedEndpoint(profile, name, fill, options.allowHttpLoopback);
+  if (profile[field] === undefined)
     return await discover(checked('issuer'), tlsIdentity(profile), signal, options);
-  const endpoint = checked(
-    profile.refresh_token_endpoint === undefined ? 'token_endpoint' : 'refresh_token_endpoint',
-  );
+  const endpoint = checked(field);
   // Without metadata the endpoint itself is the audience of a signed assertion (RFC 7523 section 3).
   return { issuer: profile.issuer ?? endpoint, token_endpoint: endpoint };
 }
 
-type Fill = (template: string, field: string) => string;
+type EndpointField =
+  | 'issuer'
+  | 'token_endpoint'
+  | 'refresh_token_endpoint'
+  | 'authorization_endpoint'
+  | 'device_authorization_endpoint';
+
+/**
+ * A profile's URL with the account's parameters in it.
+ *
+ * @throws RefusedEndpoint, MissingParameter
+ */
+export function checkedEndpoint(
+  profile: Profile,
+  field: EndpointField,
+  fill: Fill,
+  allowHttpLoopback: boolean,
+): string {
+  const url = fill(profile[field] ?? '', field);
+  const refusal = URL.canParse(url) ? refusalOf(new URL(url), allowHttpLoopback) : 'must be a URL';
+  if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
+  return url;
+}
+
+export type Fill = (template: string, field: string) => string;
 
 class RefusedEndpoint extends Error {}
 
@@ -117,14 +157,15 @@ function encoded(profile: Profile, headers: Record<string, string>, body: URLSea
   };
 }
 
-function unsent(reason: Reason, detail: string): Exchange {
+function unsent(reason: Reason, detail: string): Extract<Exchange, { kind: 'unsent' }> {
   return { kind: 'unsent', reason, detail };
 }
 
 /** What TLS says where a server's certificate can't be verified. */
 const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
 
-function failed(error: unknown): Exchange {
+/** What a request that threw comes to. */
+export function exchangeFailure(error: unknown): Exclude<Exchange, { kind: 'answered' }> {
   if (error instanceof MissingParameter) return unsent('account_invalid', error.message);
   if (error instanceof RefusedEndpoint || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);

@@ -27,14 +27,22 @@ export async function writeSampleProfiles(clients: LocalClients, server: Authori
   const profiles: Record<string, unknown> = Object.fromEntries(
     SAMPLE_CLIENTS.map(({ client_id, client_secret, token_endpoint_auth_method }) => [
       client_id,
-      { client_id, client_secret, token_endpoint: server.tokenEndpoint, token_endpoint_auth_method },
+      {
+        client_id,
+        client_secret,
+        issuer: server.issuer,
+        token_endpoint_auth_method,
+        scope: 'openid offline_access',
+      },
     ]),
   );
   const crm = profiles.crm as object;
+  // A profile with an endpoint of its own has no issuer.
+  const crmAt = (path: string) => ({ ...crm, issuer: undefined, token_endpoint: `${server.origin}${path}` });
   profiles['crm-wrong-secret'] = { ...crm, client_secret: 'not-the-secret' };
   profiles['crm-misspelt'] = { ...crm, client_ident: 'crm' };
-  profiles['crm-down'] = { ...crm, token_endpoint: `${server.origin}/broken/unavailable/token` };
-  profiles['crm-html'] = { ...crm, token_endpoint: `${server.origin}/broken/html/token` };
+  profiles['crm-down'] = crmAt('/broken/unavailable/token');
+  profiles['crm-html'] = crmAt('/broken/html/token');
   for (const [name, profile] of Object.entries(profiles))
     await clients.putSecret(`oauth/profiles/${name}`, JSON.stringify(profile));
 }

@@ -38,6 +38,44 @@ export function consentPage({ action, client }: PageForm, login: string, scopes:
   );
 }
 
+/** Asks for the code that the device shows. `form` is the server's own, with what it needs hidden in it. */
+export function userCodePage(form: string, problem: string | undefined): string {
+  const message =
+    problem === undefined
+      ? '<p id="what">Enter the code that your device shows.</p>'
+      : `<p id="what" class="problem" role="alert">${escapeHtml(problem)}</p>`;
+  // The server's field has no label and steals the selection by script.
+  const field = form
+    .replace(/ onfocus="[^"]*"/, '')
+    .replace('</input>', '')
+    .replace('name="user_code"', 'name="user_code" aria-label="Code" aria-describedby="what"');
+  return page(
+    'Connect a device',
+    `${message}${field}
+    <div class="actions"><button form="op.deviceInputForm">Continue</button></div>`,
+  );
+}
+
+/** Asks whether it is this person's device, so that nobody is talked into connecting somebody else's. */
+export function confirmCodePage(form: string, client: string, userCode: string): string {
+  return page(
+    'Is this your device?',
+    `<p>A device wants to connect to <strong>${escapeHtml(client)}</strong>. It must show this very code:</p>
+    <p class="code">${escapeHtml(userCode)}</p>
+    <p class="hint">If it does not, or you have not asked for this, cancel.</p>
+    ${form}
+    <div class="actions">
+      <button form="op.deviceConfirmForm" autofocus>Continue</button>
+      <button form="op.deviceConfirmForm" name="abort" value="yes" class="secondary">Cancel</button>
+    </div>`,
+  );
+}
+
+/** The end of the device's way in the browser. */
+export function deviceDonePage(): string {
+  return page('Done', '<p>Your device is connected. You can close this window.</p>');
+}
+
 /** Says what went wrong, where there is nobody to send the person back to. */
 export function errorPage(message: string): string {
   return page('That did not work', `<p>${escapeHtml(message)}</p>`);
@@ -53,10 +91,12 @@ function page(title: string, body: string): string {
   <style>
     :root { color-scheme: light dark; font: 17px/1.5 system-ui, sans-serif; }
     body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#eef1f5, #15181d); }
-    main { width: min(26rem, 88vw); padding: 2rem; border-radius: 12px; background: light-dark(#fff, #1f242c); box-shadow: 0 2px 16px #0002; }
+    main { box-sizing: border-box; width: min(30rem, 92vw); padding: 2rem; border-radius: 12px; background: light-dark(#fff, #1f242c); box-shadow: 0 2px 16px #0002; }
     h1 { margin: 0 0 1rem; font-size: 1.4rem; }
     label { display: block; font-weight: 600; margin-bottom: .3rem; }
     input { width: 100%; box-sizing: border-box; font: inherit; padding: .6rem .8rem; border: 1px solid #8892a0; border-radius: 8px; }
+    .problem { color: light-dark(#a3281f, #ffa69e); font-weight: 600; }
+    .code { font: 600 1.6rem/1.4 ui-monospace, monospace; letter-spacing: .08em; text-align: center; }
     .hint { font-size: .85rem; opacity: .8; }
     .actions { display: flex; gap: .8rem; margin-top: 1.2rem; }
     button { font: inherit; padding: .6rem 1.4rem; border: 1px solid #1a56c4; border-radius: 8px; background: #1a56c4; color: #fff; cursor: pointer; }

@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type ClientMetadata, type Configuration, type InteractionResults } from 'oidc-provider';
 import { HOST, listen } from '../listen.ts';
 import { openAdapterStore } from './adapter.ts';
-import { consentPage, errorPage, loginPage } from './pages.ts';
+import { confirmCodePage, consentPage, deviceDonePage, errorPage, loginPage, userCodePage } from './pages.ts';
 
 /** A client of the local authorization server. */
 export interface LocalClient {
@@ -156,9 +156,13 @@ function configuration(
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     features: {
       devInteractions: { enabled: false },
-      deviceFlow: { enabled: true },
+      deviceFlow: { enabled: true, ...devicePages },
       introspection: { enabled: true },
-      revocation: { enabled: true },
+      // The default does the same, and says each time that it is the default.
+      revocation: {
+        enabled: true,
+        allowedPolicy: async (_, client, token) => token.clientId === client.clientId,
+      },
       ...settings.features,
     } as Configuration['features'],
     ttl: {
@@ -173,6 +177,28 @@ function configuration(
     },
   };
 }
+
+/** The device's pages in the style of the others; the server's own load fonts from elsewhere. */
+const devicePages: Configuration['features'] extends { deviceFlow?: infer T } | undefined ? T : never = {
+  userCodeInputSource: async (context, form, _, error) => {
+    const { name, userCode } = (error ?? {}) as { name?: string; userCode?: string };
+    const problem =
+      error === undefined
+        ? undefined
+        : userCode !== undefined || name === 'NoCodeError'
+          ? 'That is not the code of a device that waits. Look at it again.'
+          : name === 'AbortedError'
+            ? 'It was cancelled. The device was not connected.'
+            : 'Something went wrong. Start again on your device.';
+    context.body = userCodePage(form, problem);
+  },
+  userCodeConfirmSource: async (context, form, client, _, userCode) => {
+    context.body = confirmCodePage(form, client.clientId, userCode);
+  },
+  successSource: async (context) => {
+    context.body = deviceDonePage();
+  },
+};
 
 async function seedGrant(
   provider: Provider,

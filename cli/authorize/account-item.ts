@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type Account, parseAccount } from '../../lambda/account.ts';
+import { createAccountsTable } from '../../lambda/accounts-table.ts';
+import type { TokenSet } from '../../lambda/token-set.ts';
+import { CliError } from '../cli-error.ts';
+import type { Fleet } from '../fleet.ts';
+
+/** An account as it stands in the table, with what only the command line writes. */
+export interface KnownAccount {
+  readonly account: Account;
+  /** Who authorized it: `<issuer>#<subject>`. */
+  readonly authorizedBy: string | undefined;
+}
+
+/** @throws CliError where the item is not that of an OAuth account, or can't be read */
+export async function readAccount(fleet: Fleet, accountId: string): Promise<KnownAccount | undefined> {
+  const { Item } = await fleet.table.send(
+    new GetCommand({ TableName: fleet.tableName, Key: { accountId }, ConsistentRead: true }),
+  );
+  if (Item === undefined) return undefined;
+  if (Item.authenticationType !== 'oauth2')
+    throw new CliError(
+      'NOT_OAUTH',
+      `The account ${accountId} has another authenticationType than oauth2. Correct its item, or use another id.`,
+    );
+  const parsed = parseAccount(Item);
+  if (parsed.kind === 'invalid')
+    throw new CliError(
+      'ACCOUNT_INVALID',
+      `The item of ${accountId} can't be used: ${parsed.problem}. Correct it first.`,
+    );
+  const { authorizedBy } = Item;
+  return {
+    account: parsed.account,
+    authorizedBy: typeof authorizedBy === 'string' && authorizedBy !== '' ? authorizedBy : undefined,
+  };
+}
+
+/** Everything under the lease is done within this time, milliseconds. */
+export const WORK_TIME = 60_000;
+/**
+ * Seconds for which the lease is good beyond that: this machine's clock is anybody's, and AWS takes requests from
+ * clocks that are up to five minutes wrong.
+ */
+const LEASE_SECONDS = WORK_TIME / 1000 + 300;
+const LOOK_AGAIN_AFTER = 500;
+
+/**
+ * Takes the right to change the account's tokens, as a run does, so that no run in flight can store the old grant over
+ * the new one.
+ *
+ * @param patience milliseconds to wait for a run that holds it
+ * @returns the account as it was leased; undefined where somebody has held it all the while
+ */
+export async function takeLease(
+  fleet: Fleet,
+  accountId: string,
+  owner: string,
+  patience: number,
+  onWait: () => void,
+): Promise<KnownAccount | undefined> {
+  const table = createAccountsTable(fleet.table, fleet.tableName);
+  const until = Date.now() + patience;
+  for (;;) {
+    const known = await readAccount(fleet, accountId);
+    if (known === undefined)
+      throw new CliError('ACCOUNT_GONE', `The account ${accountId} has been removed in the meantime.`);
+    const now = seconds();
+    if ((await table.lease(known.account, owner, now, now + LEASE_SECONDS)) === 'leased') return known;
+    if (Date.now() >= until) return undefined;
+    onWait();
+    await sleep(LOOK_AGAIN_AFTER);
+  }
+}
+
+/** Whether nobody holds the account, or will within a few seconds. */
+export async function isFree(fleet: Fleet, accountId: string): Promise<boolean> {
+  for (const until = Date.now() + RUN_PATIENCE; ; ) {
+    const lease = (await readAccount(fleet, accountId))?.account.lease;
+    if (lease === undefined || lease.expiresAt <= seconds()) return true;
+    if (Date.now() >= until) return false;
+    await sleep(LOOK_AGAIN_AFTER);
+  }
+}
+
+/** A run is done with one account in a moment, milliseconds. */
+const RUN_PATIENCE = 5_000;
+
+/** Gives a lease back with nothing changed. An expired one that was found comes back: it is the sign of a dead run. */
+export async function returnLease(fleet: Fleet, { account }: KnownAccount, owner: string): Promise<void> {
+  const table = createAccountsTable(fleet.table, fleet.tableName);
+  // Where this fails too, the lease runs out by itself.
+  await table
+    .record(account.accountId, owner, { set: {}, remove: [], leaveLease: account.lease })
+    .catch(() => undefined);
+}
+
+/** What `authorize` decides about the item; the rest of it stays. */
+export interface NewFacts {
+  readonly name: string | undefined;
+  readonly oauthProfile: string;
+  readonly parameters: Readonly<Record<string, string>> | undefined;
+  readonly authorizedBy: string | undefined;
+}
+
+/**
+ * Writes down that a new grant lies in the secret, and gives the lease back. The item is left so that the next run
+ * looks at it (no known expiry, no back-off), trusts no older read of the secret (`lastRefreshedAt`), and tells of the
+ * recovery (`failing`, which it was or has become).
+ */
+export async function recordGrant(
+  fleet: Fleet,
+  { account }: KnownAccount,
+  owner: string,
+  facts: NewFacts,
+  tokenSet: TokenSet,
+): Promise<void> {
+  const troubled = account.status === 'failing' || account.status === 'reauthorization_required';
+  const set = Object.entries({
+    ...facts,
+    lastRefreshedAt: tokenSet.obtained_at,
+    status: troubled ? 'failing' : undefined,
+  }).filter(([, value]) => value !== undefined);
+  const remove = ['accessTokenExpiresAt', 'refreshTokenExpiresAt', 'nextAttemptAt', 'escrow', 'lease'];
+  const setting = set.map(([name]) => `#${name} = :${name}`).join(', ');
+  const removing = remove.map((name) => `#${name}`).join(', ');
+  await fleet.table.send(
+    new UpdateCommand({
+      TableName: fleet.tableName,
+      Key: { accountId: account.accountId },
+      UpdateExpression: `SET ${setting} REMOVE ${removing}`,
+      ConditionExpression: '#lease.#owner = :owner',
+      ExpressionAttributeNames: {
+        '#owner': 'owner',
+        ...Object.fromEntries([...set.map(([name]) => name), ...remove].map((name) => [`#${name}`, name])),
+      },
+      ExpressionAttributeValues: {
+        ':owner': owner,
+        ...Object.fromEntries(set.map(([name, value]) => [`:${name}`, value])),
+      },
+    }),
+  );
+}
+
+/** Writes the item of a new account, whose grant lies in the secret. */
+export async function createAccount(
+  fleet: Fleet,
+  accountId: string,
+  facts: NewFacts,
+  tokenSet: TokenSet,
+): Promise<void> {
+  const Item = { accountId, authenticationType: 'oauth2', ...facts, lastRefreshedAt: tokenSet.obtained_at };
+  await fleet.table.send(
+    new PutCommand({
+      TableName: fleet.tableName,
+      Item,
+      ConditionExpression: 'attribute_not_exists(accountId)',
+    }),
+  );
+}
+
+function seconds(): number {
+  return Math.floor(Date.now() / 1000);
+}

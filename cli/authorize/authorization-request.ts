@@ -1,0 +1,149 @@
+import * as oauth from 'oauth4webapi';
+import { CliError, EXIT } from '../cli-error.ts';
+import type { Consent } from './consent.ts';
+import type { Provider } from './provider.ts';
+
+/** One authorization request (RFC 6749 section 4.1, with PKCE, RFC 7636), and the judge of its answer. */
+export interface AuthorizationRequest {
+  /** Where the person's browser has to go. */
+  readonly url: string;
+  isOurs(answer: URLSearchParams): boolean;
+  /**
+   * @param answer what the provider sent back with the browser
+   * @throws CliError where it is no consent, or not this provider's (RFC 9207)
+   */
+  accept(answer: URLSearchParams): Consent;
+}
+
+/** What the request itself decides. */
+const OWN_PARAMETERS = [
+  'client_id',
+  'response_type',
+  'response_mode',
+  'redirect_uri',
+  'state',
+  'code_challenge',
+  'code_challenge_method',
+  'request',
+  'request_uri',
+];
+
+/**
+ * @param more parameters of this provider's own, such as `access_type=offline`
+ * @throws CliError where the provider has no authorization endpoint
+ */
+export async function createAuthorizationRequest(
+  provider: Provider,
+  redirectUri: string,
+  more: Readonly<Record<string, string>>,
+): Promise<AuthorizationRequest> {
+  const { server, profile } = provider;
+  if (server.authorization_endpoint === undefined)
+    throw new CliError(
+      'NO_AUTHORIZATION_ENDPOINT',
+      'The profile has no authorization_endpoint, and no issuer that names one. Add it with "profiles add --change", or try --device.',
+    );
+  const own = Object.keys(more).find((name) => OWN_PARAMETERS.includes(name));
+  if (own !== undefined)
+    throw new CliError('USAGE', `--with ${own}: is set by the request itself.`, EXIT.usage);
+  const state = oauth.generateRandomState();
+  const verifier = oauth.generateRandomCodeVerifier();
+  const url = new URL(server.authorization_endpoint);
+  const set = (parameters: Readonly<Record<string, string>>) => {
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  };
+  if (profile.scope !== undefined) set({ scope: profile.scope });
+  // OpenID Connect Core 11: offline access is granted only where the person is asked. A provider without metadata
+  // is not taken for an OpenID provider: a further consent can be more than its people may give.
+  const offline = /(^| )offline_access( |$)/.test(profile.scope ?? '');
+  if (provider.knowsIssuer && offline && !url.searchParams.has('prompt')) set({ prompt: 'consent' });
+  set(more);
+  set({
+    client_id: profile.client_id,
+    response_type: 'code',
+    redirect_uri: redirectUri,
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  });
+  return {
+    url: url.href,
+    isOurs: (answer) => answer.getAll('state').length === 1 && answer.get('state') === state,
+    accept: (answer) => {
+      const accepted = accept(provider, answer, state);
+      if (!accepted.has('code'))
+        throw new CliError(
+          'ANSWER_MALFORMED',
+          'The provider sent the browser back with neither a code nor an error. Nothing has changed. Is authorization_endpoint right?',
+        );
+      return {
+        holds: 'code',
+        redeem: () =>
+          provider.exchange((to, as, authentication, options) =>
+            oauth.authorizationCodeGrantRequest(
+              to,
+              as,
+              authentication,
+              accepted,
+              redirectUri,
+              verifier,
+              options,
+            ),
+          ),
+      };
+    },
+  };
+}
+
+function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchParams, state: string) {
+  const parameters = new URLSearchParams(answer);
+  // Nothing to compare it with.
+  if (!knowsIssuer) parameters.delete('iss');
+  try {
+    return oauth.validateAuthResponse(server, client, parameters, state);
+  } catch (error) {
+    if (error instanceof oauth.AuthorizationResponseError)
+      throw refusal(error.error, error.error_description);
+    if (parameters.get('state') !== state)
+      throw new CliError(
+        'STATE_MISMATCH',
+        'The answer has another state than the request: it is from an earlier try, or somebody else made it. It was not used, and nothing has changed. Run the command again.',
+      );
+    if (parameters.get('iss') !== server.issuer)
+      throw new CliError(
+        'ISSUER_MISMATCH',
+        `The answer does not come from ${server.issuer}: its "iss" is ${parameters.has('iss') ? 'another' : 'missing'} (RFC 9207). It was not used, and nothing has changed. Is the profile's issuer right?`,
+      );
+    throw new CliError(
+      'ANSWER_MALFORMED',
+      'The answer that came with the browser can’t be understood. It was not used, and nothing has changed. Run the command again.',
+    );
+  }
+}
+
+/** The provider's "no" (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), as the command's end. */
+export function refusal(code: string, description: string | undefined): CliError {
+  const said = description === undefined ? '' : ` (${printable(description).replace(/\.$/, '')})`;
+  if (code === 'access_denied')
+    return new CliError(
+      'DENIED',
+      `The provider says that access was not allowed: access_denied${said}. Nothing has changed. Run the command again to try once more.`,
+    );
+  if (code === 'server_error' || code === 'temporarily_unavailable')
+    return new CliError(
+      'PROVIDER_UNAVAILABLE',
+      `The provider is out of order: ${code}${said}. Nothing has changed. Try again later.`,
+    );
+  return new CliError(
+    'REFUSED',
+    `The provider refused the request: ${printable(code)}${said}. Nothing has changed. Check the profile's client_id, scope and redirect_uri.`,
+  );
+}
+
+/** A provider's words, fit for a terminal. */
+export function printable(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .slice(0, 200)
+    .trim();
+}

@@ -1,0 +1,206 @@
+import { Option } from 'commander';
+import { labelOf } from '../../lambda/account.ts';
+import type { Profile } from '../../lambda/profile.ts';
+import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
+import type { AddCommands, Context } from '../command.ts';
+import type { Fleet } from '../fleet.ts';
+import { collectPairs, parseDuration } from '../parameters.ts';
+import type { Terminal } from '../terminal.ts';
+import { isFree, readAccount } from './account-item.ts';
+import { createAuthorizationRequest } from './authorization-request.ts';
+import { browserFlow } from './browser.ts';
+import type { ConsentFlow } from './consent.ts';
+import { deviceFlow } from './device.ts';
+import { busy, type KeptGrant, keepGrant } from './keep-grant.ts';
+import { isLoopback, startLoopback } from './loopback.ts';
+import { PASTE_REDIRECT_URI, pasteFlow } from './paste.ts';
+import { openProvider, type Provider } from './provider.ts';
+import { connected, connectedPage, failedPage } from './result.ts';
+import { showToFunction } from './show-to-function.ts';
+import { type Wanted, type WantedOptions, wantedAccount } from './wanted.ts';
+
+interface AuthorizeOptions extends WantedOptions {
+  readonly with?: Readonly<Record<string, string>>;
+  readonly device?: true;
+  readonly paste?: true;
+  readonly browser: boolean;
+  readonly timeout: number;
+}
+
+const HELP = `
+A new account needs --profile; one that exists is reauthorized in place: same
+id, history kept, used by the very next run. Whoever signs in must be who it was
+authorized by before, where the provider says who that is; else add --replace.
+
+Ways to sign in:
+  (default)  a browser on this machine; the provider sends it back to a port of
+             127.0.0.1, or to the profile's redirect_uri where that has a port
+  --device   a short code, entered in a browser on any other device
+  --paste    a browser anywhere; you paste the address at which it ends. The
+             way where the profile's redirect_uri is not on this machine
+
+Examples:
+  $ oauth-token-refresher authorize acme --profile crm --name "Acme CRM"
+  $ oauth-token-refresher authorize acme             (again, in place)
+  $ oauth-token-refresher authorize acme --profile crm \\
+      --parameter subdomain=acme
+  $ oauth-token-refresher authorize acme --with prompt=select_account
+  $ oauth-token-refresher authorize acme --device
+
+Exit code 3: connected, but the function can't use it yet; it says why.
+What each failure means: docs/authorizing.md.`;
+
+export const addAuthorize: AddCommands = (program, action) => {
+  program
+    .command('authorize')
+    .summary('connect an account, or repair one, by signing in')
+    .description('Connects an account by signing in at its provider, or repairs one in place.')
+    .argument('<accountId>', 'the account; a new id makes a new account')
+    .option('--profile <name>', 'the OAuth client to sign in with (see "profiles list")')
+    .option('--name <name>', 'what people call the account')
+    .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
+    .option('--scope <scope>', "in place of the profile's scope")
+    .option('--with <name=value>', 'added to the request that you see', collectPairs)
+    .option('--device', 'sign in on another device, with a code')
+    .option('--paste', 'sign in anywhere, and paste the address at the end')
+    .option('--no-browser', 'open no browser, show the address only')
+    .option('--replace', "let another person's grant, or another profile, take its place")
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for you')
+        .argParser(parseDuration)
+        .default(300_000, '5m'),
+    )
+    .addHelpText('after', HELP)
+    .action(action(authorize));
+};
+
+async function authorize(
+  context: Context,
+  accountId: string,
+  options: AuthorizeOptions,
+): Promise<ExitCode | undefined> {
+  const { terminal } = context;
+  if (options.device && (options.paste || options.with !== undefined))
+    throw new CliError(
+      'USAGE',
+      '--device goes without --paste and --with: it sends no request through a browser.',
+      EXIT.usage,
+    );
+  const fleet = await context.fleet();
+  const known = await readAccount(fleet, accountId);
+  const wanted = await wantedAccount(fleet, accountId, known, options);
+  // Better found out now than after somebody has signed in.
+  if (known !== undefined && !(await isFree(fleet, accountId))) throw busy(accountId);
+  const redirectUri = redirectFor(wanted.profile, options);
+  const kept = await signIn(context, fleet, wanted, options, redirectUri);
+  const seen = await showToFunction(fleet, accountId, terminal);
+  const outcome = { wanted, kept, seen, label: labelOf(wanted.account) };
+  connected(terminal, outcome);
+  return seen.kind === 'trouble' ? EXIT.attention : EXIT.done;
+}
+
+function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOptions): string | undefined {
+  if (device) return undefined;
+  if (paste) return redirect_uri;
+  if (redirect_uri !== undefined && !isLoopback(redirect_uri))
+    throw new CliError(
+      'REDIRECT_ELSEWHERE',
+      `The profile's redirect_uri ${redirect_uri} is not on this machine, so the answer can't be received here. Use --paste.`,
+    );
+  return redirect_uri;
+}
+
+async function signIn(
+  { terminal, signal }: Context,
+  fleet: Fleet,
+  wanted: Wanted,
+  options: AuthorizeOptions,
+  redirectUri: string | undefined,
+): Promise<KeptGrant> {
+  const { account, profile } = wanted;
+  const { accountId, oauthProfile, tokenSecretId } = account;
+  const { flow, provider } = await startFlow(terminal, fleet, wanted, options, redirectUri);
+  try {
+    const consent = await flow.wait(stopping(signal, options.timeout));
+    terminal.progress('Storing the new grant …');
+    const kept = await keepGrant(
+      consent,
+      {
+        fleet,
+        accountId,
+        exists: wanted.exists,
+        tokenSecretId,
+        facts: {
+          oauthProfile,
+          name: options.name,
+          parameters: options.parameter === undefined ? undefined : account.parameters,
+        },
+        replace: wanted.replace,
+        onWait: () => terminal.progress(`Waiting for a run of the function that holds ${accountId} …`),
+      },
+      provider,
+    );
+    flow.show(connectedPage(labelOf(account), oauthProfile, kept, wanted.exists));
+    return kept;
+  } catch (error) {
+    flow.show(failedPage(error, labelOf(account), profile, wanted.exists));
+    throw error;
+  } finally {
+    terminal.progress(undefined);
+    await flow.close();
+    provider.close();
+  }
+}
+
+async function startFlow(
+  terminal: Terminal,
+  fleet: Fleet,
+  { account, profile }: Wanted,
+  { device, paste, browser, with: more = {} }: AuthorizeOptions,
+  redirectUri: string | undefined,
+): Promise<{ flow: ConsentFlow; provider: Provider }> {
+  const { allowHttpLoopback } = fleet;
+  if (device) {
+    const provider = await openProvider(profile, account, undefined, allowHttpLoopback);
+    return { flow: deviceFlow(provider, terminal), provider };
+  }
+  if (paste) {
+    const to = redirectUri ?? PASTE_REDIRECT_URI;
+    const provider = await openProvider(profile, account, to, allowHttpLoopback);
+    const request = await createAuthorizationRequest(provider, to, more);
+    return { flow: pasteFlow(request, terminal), provider };
+  }
+  const state: { isOurs?: (answer: URLSearchParams) => boolean } = {};
+  const loopback = await startLoopback(
+    redirectUri,
+    (answer) => state.isOurs?.(answer) ?? false,
+    () =>
+      terminal.say('An answer with another state arrived and was refused; still waiting for the right one.'),
+  );
+  try {
+    const provider = await openProvider(profile, account, loopback.redirectUri, allowHttpLoopback);
+    const request = await createAuthorizationRequest(provider, loopback.redirectUri, more);
+    state.isOurs = request.isOurs;
+    return { flow: browserFlow(request, loopback, browser, terminal), provider };
+  } catch (error) {
+    await loopback.close();
+    throw error;
+  }
+}
+
+/** Ends the wait for the person: by Ctrl-C, or when the time is over. */
+function stopping(signal: AbortSignal, timeout: number): AbortSignal {
+  const ended = new AbortController();
+  const timer = setTimeout(
+    () =>
+      ended.abort(
+        new CliError(
+          'TIMEOUT',
+          `Nobody answered in ${Math.round(timeout / 1000)} s. Nothing has changed. Run the command again, with a longer --timeout if need be.`,
+        ),
+      ),
+    timeout,
+  );
+  timer.unref();
+  return AbortSignal.any([signal, ended.signal]);
+}

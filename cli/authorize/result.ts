@@ -1,0 +1,117 @@
+import type { Profile } from '../../lambda/profile.ts';
+import { CliError } from '../cli-error.ts';
+import type { Terminal } from '../terminal.ts';
+import { wrap } from '../wrap.ts';
+import type { KeptGrant } from './keep-grant.ts';
+import type { ResultPage } from './result-page.ts';
+import type { Seen } from './show-to-function.ts';
+import type { Wanted } from './wanted.ts';
+
+export interface Outcome {
+  readonly wanted: Wanted;
+  readonly kept: KeptGrant;
+  readonly seen: Seen;
+  readonly label: string;
+}
+
+const INDENT = 16;
+
+/** Prints how it went. */
+export function connected(terminal: Terminal, { wanted, kept, seen, label }: Outcome): void {
+  const { paint } = terminal;
+  const { accountId, oauthProfile } = wanted.account;
+  const done = wanted.exists ? 'reauthorized' : 'connected';
+  const rows: (readonly [string, string])[] = [
+    ['profile', oauthProfile],
+    ['signed in as', signedInAs(kept)],
+    ['function', functionSays(seen)],
+  ];
+  if (label !== accountId) rows.unshift(['name', label]);
+  const text = [
+    `${seen.kind === 'trouble' ? paint('yellow', '!') : paint('green', '✓')} ${paint('bold', accountId)} is ${done}.`,
+    ...rows.map(([name, value]) => {
+      const lines = wrap(value, terminal.width - INDENT);
+      return `  ${name.padEnd(INDENT - 2)}${lines.join(`\n${' '.repeat(INDENT)}`)}`;
+    }),
+  ].join('\n');
+  const person = authorizedBy(kept);
+  terminal.result(text, {
+    accountId,
+    oauthProfile,
+    created: !wanted.exists,
+    authorizedBy: person ?? null,
+    function: {
+      state: seen.kind,
+      accessTokenExpiresAt: seen.kind === 'healthy' ? (seen.accessTokenExpiresAt ?? null) : null,
+      message: seen.kind === 'later' ? seen.remark : seen.kind === 'trouble' ? seen.message : null,
+    },
+  });
+}
+
+function functionSays(seen: Seen): string {
+  switch (seen.kind) {
+    case 'healthy':
+      return seen.accessTokenExpiresAt === undefined
+        ? 'healthy'
+        : `healthy; the access token is good until ${timeOf(seen.accessTokenExpiresAt)}`;
+    case 'later':
+      return seen.remark;
+    case 'trouble':
+      return `can't use it yet: ${seen.message}`;
+  }
+}
+
+function timeOf(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function authorizedBy({ identity }: KeptGrant): string | undefined {
+  return identity.kind === 'known' ? identity.id : undefined;
+}
+
+function signedInAs(kept: KeptGrant): string {
+  return authorizedBy(kept) ?? 'the provider does not say who';
+}
+
+/** The page for the one who signed in. */
+export function connectedPage(label: string, profile: string, kept: KeptGrant, existed: boolean): ResultPage {
+  const person = authorizedBy(kept);
+  return {
+    outcome: 'connected',
+    title: existed ? `${label} works again` : `${label} is connected`,
+    text: [
+      existed
+        ? 'The new authorization was stored in place of the old one. Its access token is kept fresh from now on.'
+        : 'The authorization was stored. Its access token is kept fresh from now on.',
+    ],
+    facts: [
+      ['Account', label],
+      ['Profile', profile],
+      ...(person === undefined ? [] : ([['Signed in as', person.slice(person.indexOf('#') + 1)]] as const)),
+    ],
+  };
+}
+
+/** The same page where it went wrong: what happened, and what to do. */
+export function failedPage(
+  error: unknown,
+  label: string,
+  { client_id }: Profile,
+  existed: boolean,
+): ResultPage {
+  const message =
+    error instanceof CliError
+      ? error.message
+      : 'Something went wrong that was not expected; the terminal says what.';
+  return {
+    outcome: 'failed',
+    title: existed ? `${label} was not authorized again` : `${label} was not connected`,
+    // What happened, then what to do.
+    text: message.split(/(?<=Nothing (?:else )?has changed(?: here)?\.) /),
+    facts: [
+      ['Account', label],
+      ['Client', client_id],
+      ...(error instanceof CliError ? ([['Code', error.code]] as const) : []),
+    ],
+  };
+}

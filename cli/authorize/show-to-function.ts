@@ -1,0 +1,60 @@
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Terminal } from '../terminal.ts';
+import { type KnownAccount, readAccount } from './account-item.ts';
+
+/** What the function makes of the new grant. */
+export type Seen =
+  | { readonly kind: 'healthy'; readonly accessTokenExpiresAt: number | undefined }
+  /** It could not be asked, or leaves the account alone; nothing is wrong with the grant. */
+  | { readonly kind: 'later'; readonly remark: string }
+  | { readonly kind: 'trouble'; readonly message: string };
+
+/** Has the function look at the one account, as its next run would, so that the person sees at once that it works. */
+export async function showToFunction(fleet: Fleet, accountId: string, terminal: Terminal): Promise<Seen> {
+  terminal.progress('Showing the account to the function …');
+  try {
+    const failed = await invoke(fleet, accountId);
+    return judge(await readAccount(fleet, accountId), failed);
+  } catch (error) {
+    return { kind: 'later', remark: `The account could not be looked at (${awsFailure(error).code}).` };
+  } finally {
+    terminal.progress(undefined);
+  }
+}
+
+/** @returns why it could not be asked */
+async function invoke({ lambda, functionName }: Fleet, accountId: string): Promise<string | undefined> {
+  try {
+    const Payload = JSON.stringify({ accountIds: [accountId] });
+    const { FunctionError } = await lambda.send(new InvokeCommand({ FunctionName: functionName, Payload }));
+    return FunctionError === undefined
+      ? undefined
+      : 'The function failed when it was asked for this account.';
+  } catch (error) {
+    const { kind, code } = awsFailure(error);
+    return kind === 'denied'
+      ? 'You may not invoke the function, so it looks at the account in its next run.'
+      : `The function could not be asked (${code}); it looks at the account in its next run.`;
+  }
+}
+
+function judge(known: KnownAccount | undefined, failed: string | undefined): Seen {
+  if (known === undefined)
+    return { kind: 'trouble', message: 'The account has been removed in the meantime.' };
+  const { account } = known;
+  if (account.enabled === false)
+    return {
+      kind: 'later',
+      remark: 'The account is disabled, so the function leaves it alone: set enabled to true.',
+    };
+  if (account.status === 'healthy' && account.accessTokenExpiresAt !== undefined)
+    return { kind: 'healthy', accessTokenExpiresAt: account.accessTokenExpiresAt };
+  if (failed !== undefined) return { kind: 'later', remark: failed };
+  // What is noted since the grant was stored is about this grant.
+  const { failure, lastRefreshedAt = 0 } = account;
+  return failure !== undefined && failure.at >= lastRefreshedAt
+    ? { kind: 'trouble', message: failure.message }
+    : { kind: 'later', remark: 'A run is at it just now, or the next one will be.' };
+}

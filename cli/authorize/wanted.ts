@@ -1,0 +1,64 @@
+import { type Account, parseAccount } from '../../lambda/account.ts';
+import type { Profile } from '../../lambda/profile.ts';
+import { CliError, EXIT } from '../cli-error.ts';
+import type { Fleet } from '../fleet.ts';
+import { usableProfile } from '../profiles/profile-secret.ts';
+import type { KnownAccount } from './account-item.ts';
+
+/** What the command line says about the account itself. */
+export interface WantedOptions {
+  readonly profile?: string;
+  readonly name?: string;
+  readonly parameter?: Readonly<Record<string, string>>;
+  readonly scope?: string;
+  readonly replace?: true;
+}
+
+/** The account as it is to be. */
+export interface Wanted {
+  readonly account: Account;
+  readonly profile: Profile;
+  readonly exists: boolean;
+  readonly replace: boolean;
+}
+
+/**
+ * @throws CliError where the account or its profile can't be used
+ */
+export async function wantedAccount(
+  fleet: Fleet,
+  accountId: string,
+  known: KnownAccount | undefined,
+  { profile: given, name, parameter, scope, replace }: WantedOptions,
+): Promise<Wanted> {
+  const before = known?.account;
+  const oauthProfile = given ?? before?.oauthProfile;
+  if (oauthProfile === undefined)
+    throw new CliError(
+      'NO_ACCOUNT',
+      `There is no account ${accountId} yet. Name the profile to connect it with: --profile <name>.`,
+      EXIT.usage,
+    );
+  if (before !== undefined && before.oauthProfile !== oauthProfile && replace !== true)
+    throw new CliError(
+      'ANOTHER_PROFILE',
+      `The account ${accountId} is connected with the profile ${before.oauthProfile}. Leave --profile out to keep it, or add --replace to change it to ${oauthProfile}.`,
+    );
+  const parameters = parameter === undefined ? before?.parameters : { ...before?.parameters, ...parameter };
+  const parsed = parseAccount({
+    ...before,
+    accountId,
+    authenticationType: 'oauth2',
+    oauthProfile,
+    name: name ?? before?.name,
+    parameters,
+  });
+  if (parsed.kind === 'invalid') throw new CliError('USAGE', `${parsed.problem}.`, EXIT.usage);
+  const profile = await usableProfile(fleet, oauthProfile);
+  return {
+    account: parsed.account,
+    profile: scope === undefined ? profile : { ...profile, scope },
+    exists: before !== undefined,
+    replace: replace === true,
+  };
+}

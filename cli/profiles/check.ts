@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto';
+import { InvocationType, InvokeCommand } from '@aws-sdk/client-lambda';
+import * as oauth from 'oauth4webapi';
+import type { Account } from '../../lambda/account.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import type { Profile } from '../../lambda/profile.ts';
+import { REASONS } from '../../lambda/reason.ts';
+import type { Exchange } from '../../lambda/token-endpoint.ts';
+import { interpretTokenAnswer } from '../../lambda/token-response.ts';
+import { readAccount } from '../authorize/account-item.ts';
+import { accountsOf } from '../authorize/other-accounts.ts';
+import { openProvider } from '../authorize/provider.ts';
+import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
+import type { Context } from '../command.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Terminal } from '../terminal.ts';
+import { wrap } from '../wrap.ts';
+import { readProfile } from './profile-secret.ts';
+import { shortProblem } from './render.ts';
+
+/** One thing that was to be proved. `open`: it could not be told either way. */
+interface Finding {
+  readonly what: 'profile' | 'endpoint' | 'client' | 'permissions' | 'function';
+  readonly verdict: 'proved' | 'skipped' | 'open' | 'wrong';
+  readonly message: string;
+}
+
+/** Proves a profile, as far as that goes without spending an account's token. */
+export async function checkProfile(
+  { terminal, fleet: find }: Context,
+  name: string,
+  { parameter }: { readonly parameter?: Readonly<Record<string, string>> },
+): Promise<ExitCode> {
+  const fleet = await find();
+  const { parsed } = await readProfile(fleet, name);
+  const findings: Finding[] = [];
+  if (parsed.kind === 'invalid')
+    findings.push({ what: 'profile', verdict: 'wrong', message: shortProblem(parsed.problem) });
+  else {
+    findings.push({ what: 'profile', verdict: 'proved', message: 'complete and understood' });
+    terminal.progress('Asking the provider …');
+    const { account, finding } = await anAccountOf(fleet, name);
+    findings.push(
+      ...(await askProvider(parsed.profile, parameter ?? account?.parameters, fleet)),
+      finding,
+      await askFunction(fleet, account),
+    );
+    terminal.progress(undefined);
+  }
+  const worst = ['wrong', 'open', 'proved'].find((verdict) =>
+    findings.some((found) => found.verdict === verdict),
+  );
+  terminal.result(render(name, findings, terminal), { name, verdict: worst, findings });
+  return worst === 'wrong' ? EXIT.failed : worst === 'open' ? EXIT.attention : EXIT.done;
+}
+
+const INDENT = 17;
+const MARKS = {
+  proved: ['green', '✓'],
+  skipped: ['dim', '–'],
+  open: ['yellow', '?'],
+  wrong: ['red', '✗'],
+} as const;
+
+function render(name: string, findings: readonly Finding[], { paint, width }: Terminal): string {
+  const lines = findings.map(({ what, verdict, message }) => {
+    const [color, mark] = MARKS[verdict];
+    const text = wrap(message, width - INDENT).join(`\n${' '.repeat(INDENT)}`);
+    return `  ${paint(color, mark)} ${what.padEnd(INDENT - 4)}${text}`;
+  });
+  return [paint('bold', name), ...lines].join('\n');
+}
+
+/** An account that uses the profile: it knows the parameters, and the function can be asked about it. */
+async function anAccountOf(
+  fleet: Fleet,
+  profile: string,
+): Promise<{ readonly account: Account | undefined; readonly finding: Finding }> {
+  const what = 'permissions';
+  try {
+    const first = await accountsOf(fleet, profile).next();
+    const accountId = first.done ? undefined : first.value.accountId;
+    const known =
+      accountId === undefined ? undefined : await readAccount(fleet, accountId).catch(() => undefined);
+    await fleet.lambda.send(
+      new InvokeCommand({ FunctionName: fleet.functionName, InvocationType: InvocationType.DryRun }),
+    );
+    const message = 'you may read the profile and the accounts, and invoke the function';
+    return { account: known?.account, finding: { what, verdict: 'proved', message } };
+  } catch (error) {
+    const { kind, code } = awsFailure(error);
+    const message =
+      kind === 'denied'
+        ? `you may not read the accounts or invoke the function (${code})`
+        : `could not be looked at (${code})`;
+    return { account: undefined, finding: { what, verdict: kind === 'denied' ? 'wrong' : 'open', message } };
+  }
+}
+
+async function askProvider(
+  profile: Profile,
+  parameters: Readonly<Record<string, string>> | undefined,
+  fleet: Fleet,
+): Promise<readonly Finding[]> {
+  const account: Account = {
+    accountId: 'check',
+    authenticationType: 'oauth2',
+    oauthProfile: 'check',
+    parameters,
+  };
+  const madeUp = `made-up-${randomBytes(24).toString('base64url')}`;
+  try {
+    const provider = await openProvider(profile, account, undefined, fleet.allowHttpLoopback);
+    try {
+      const exchange = await provider.refresh((server, client, authentication, options) =>
+        oauth.refreshTokenGrantRequest(server, client, authentication, madeUp, options),
+      );
+      return judge(exchange, profile, madeUp);
+    } finally {
+      provider.close();
+    }
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return [{ what: 'endpoint', verdict: 'wrong', message: error.message }, notAsked];
+  }
+}
+
+const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not be asked' };
+
+function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
+  if (exchange.kind !== 'answered')
+    return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
+  const secrets = [madeUp, profile.client_secret ?? ''];
+  const answer = interpretTokenAnswer(exchange.answer, profile, secrets, Math.floor(Date.now() / 1000));
+  const reached: Finding = {
+    what: 'endpoint',
+    verdict: 'proved',
+    message: 'answers, and its certificate is trusted',
+  };
+  if (answer.kind !== 'error')
+    return [
+      reached,
+      {
+        what: 'client',
+        verdict: 'open',
+        message: 'A made-up refresh token was accepted: is this a token endpoint?',
+      },
+    ];
+  switch (answer.reason) {
+    case 'grant_revoked': {
+      const none = profile.token_endpoint_auth_method === 'none';
+      const message = none ? 'known; a public client has no secret to prove' : 'accepted';
+      return [reached, { what: 'client', verdict: 'proved', message }];
+    }
+    case 'client_rejected':
+      return [
+        reached,
+        {
+          what: 'client',
+          verdict: /\binvalid_client\b|HTTP 401/.test(answer.detail) ? 'wrong' : 'open',
+          message: answer.detail,
+        },
+      ];
+    case 'provider_unavailable':
+    case 'malformed_response':
+      return [{ what: 'endpoint', verdict: 'wrong', message: answer.detail }, notAsked];
+    default:
+      return [reached, { what: 'client', verdict: 'open', message: answer.detail }];
+  }
+}
+
+/** What the function, with its own permissions, makes of the profile: a dry run changes nothing. */
+async function askFunction(fleet: Fleet, account: Account | undefined): Promise<Finding> {
+  const what = 'function';
+  if (account === undefined)
+    return { what, verdict: 'skipped', message: 'not asked: no account uses the profile yet' };
+  try {
+    const event = { accountIds: [account.accountId], force: true, dryRun: true };
+    const { Payload, FunctionError } = await fleet.lambda.send(
+      new InvokeCommand({ FunctionName: fleet.functionName, Payload: JSON.stringify(event) }),
+    );
+    if (FunctionError !== undefined)
+      return { what, verdict: 'wrong', message: 'the dry run failed; see its log' };
+    const { accounts = [] } = JSON.parse(Buffer.from(Payload ?? []).toString('utf8'));
+    const reason: unknown = accounts[0]?.reason;
+    if (reason === 'profile_missing' || reason === 'profile_invalid')
+      return { what, verdict: 'wrong', message: `can't use it: ${REASONS[reason].meaning}` };
+    return { what, verdict: 'proved', message: `reads it too (a dry run for ${account.accountId})` };
+  } catch (error) {
+    return { what, verdict: 'open', message: `could not be asked (${awsFailure(error).code})` };
+  }
+}

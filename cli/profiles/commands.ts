@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { text as textOf } from 'node:stream/consumers';
+import { confirm } from '@inquirer/prompts';
+import { parseJsonObject } from '../../lambda/json-object.ts';
+import { parseProfile } from '../../lambda/profile.ts';
+import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import { accountsOf } from '../authorize/other-accounts.ts';
+import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
+import type { AddCommands, Context } from '../command.ts';
+import { collectPairs } from '../parameters.ts';
+import { deleteSecret, RECOVERY_DAYS, readSecret, writeSecret } from '../secret-store.ts';
+import { askForFields } from './ask.ts';
+import { checkProfile } from './check.ts';
+import { type Fields, fieldsFromFlags, fieldsFromInput } from './fields.ts';
+import { profileNames, readProfile } from './profile-secret.ts';
+import { renderList, renderProfile, summaryOf } from './render.ts';
+
+interface AddOptions {
+  readonly provider?: string;
+  readonly clientId?: string;
+  readonly issuer?: string;
+  readonly tokenEndpoint?: string;
+  readonly authorizationEndpoint?: string;
+  readonly scope?: string;
+  readonly redirectUri?: string;
+  readonly authMethod?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly stdin?: true;
+  readonly change?: true;
+  readonly replace?: true;
+}
+
+const GROUP_HELP = `
+A profile is one OAuth client at one provider: the secret
+<prefix>profiles/<name>. Every field is described in docs/profiles.md, the known
+providers in docs/providers.md.`;
+
+const ADD_HELP = `
+Secrets come from a prompt or from --stdin, never from the command line: either
+the secret alone, or a JSON object of fields. On a terminal, what is missing is
+asked for.
+
+Examples:
+  $ oauth-token-refresher profiles add crm                 (asks)
+  $ oauth-token-refresher profiles add crm --provider salesforce \\
+      --client-id 3MVG9
+  $ pass crm | oauth-token-refresher profiles add crm --client-id crm \\
+      --issuer https://id.example.com --scope "openid offline_access" --stdin
+  $ oauth-token-refresher profiles add crm --stdin < profile.json
+  $ oauth-token-refresher profiles add crm --change --scope "openid email"
+  $ pass crm-new | oauth-token-refresher profiles add crm --change --stdin`;
+
+const CHECK_HELP = `
+What it proves, without spending any account's token:
+  profile      the function can read and understand it
+  endpoint     the token endpoint answers, and its certificate is trusted
+  client       the provider knows the client and accepts its secret: a refresh
+               token that was made up is presented, and "invalid_grant" is the
+               answer wanted. A provider that looks at the token before the
+               client answers the same, so there this proves less.
+  permissions  you may read the accounts, and invoke the function
+  function     it sees the profile too (a dry run for one of its accounts)
+Exit codes: 0 all is well, 1 something is wrong, 3 something is not proved.
+
+Examples:
+  $ oauth-token-refresher profiles check crm
+  $ oauth-token-refresher profiles check crm --parameter subdomain=acme`;
+
+const REMOVE_HELP = `
+The secret can be brought back for ${RECOVERY_DAYS} days (aws secretsmanager restore-secret).
+
+Examples:
+  $ oauth-token-refresher profiles remove crm
+  $ oauth-token-refresher profiles remove crm --yes --force`;
+
+export const addProfiles: AddCommands = (program, action) => {
+  const profiles = program
+    .command('profiles')
+    .summary('the OAuth clients: add, list, show, check, remove')
+    .description('The OAuth clients that accounts are connected with.')
+    .addHelpText('after', GROUP_HELP);
+  profiles
+    .command('add')
+    .summary('create a profile, or change one')
+    .description('Creates a profile, or changes one.')
+    .argument('<name>', 'what accounts call it')
+    .option('--provider <preset>', 'a known provider, such as salesforce (docs/providers.md)')
+    .option('--client-id <id>', 'the id that the provider gave the client')
+    .option('--issuer <url>', 'from which the endpoints are found')
+    .option('--token-endpoint <url>', 'where there is no issuer')
+    .option('--authorization-endpoint <url>', 'where there is no issuer')
+    .option('--scope <scope>', 'asked for when an account is connected')
+    .option('--redirect-uri <url>', 'as registered, where the provider wants it exactly')
+    .option('--auth-method <method>', 'token_endpoint_auth_method')
+    .option('--set <field=value>', 'any other field; the value may be JSON', collectPairs)
+    .option('--stdin', 'read the secret, or a JSON object of fields, from standard input')
+    .option('--change', 'change an existing profile: keep what is not given')
+    .option('--replace', 'take the place of an existing profile')
+    .addHelpText('after', ADD_HELP)
+    .action(action(add));
+  profiles
+    .command('list')
+    .summary('show all profiles')
+    .description('Shows all profiles, with what is wrong with them and how many accounts use them.')
+    .addHelpText('after', '\nExample:\n  $ oauth-token-refresher profiles list --json')
+    .action(action(list));
+  profiles
+    .command('show')
+    .summary('show one profile')
+    .description('Shows one profile with what its preset and the defaults add. Secrets are never shown.')
+    .argument('<name>')
+    .addHelpText('after', '\nExample:\n  $ oauth-token-refresher profiles show crm')
+    .action(action(show));
+  profiles
+    .command('check')
+    .summary('prove a profile: endpoint, client, permissions')
+    .description('Proves a profile: its endpoint, its client, and the permissions around it.')
+    .argument('<name>')
+    .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
+    .addHelpText('after', CHECK_HELP)
+    .action(action(checkProfile));
+  profiles
+    .command('remove')
+    .summary('delete a profile')
+    .description('Deletes a profile. Refuses while accounts use it.')
+    .argument('<name>')
+    .option('--yes', 'do not ask')
+    .option('--force', 'though accounts use it; they fail from then on')
+    .addHelpText('after', REMOVE_HELP)
+    .action(action(remove));
+};
+
+async function add(context: Context, name: string, options: AddOptions): Promise<undefined> {
+  const { terminal } = context;
+  if (!/^[A-Za-z0-9/_+=.@-]{1,400}$/.test(name))
+    throw new CliError('USAGE', 'A name may hold letters, digits and / _ + = . @ - only.', EXIT.usage);
+  const flags = fieldsFromFlags(
+    {
+      provider: options.provider,
+      client_id: options.clientId,
+      issuer: options.issuer,
+      token_endpoint: options.tokenEndpoint,
+      authorization_endpoint: options.authorizationEndpoint,
+      scope: options.scope,
+      redirect_uri: options.redirectUri,
+      token_endpoint_auth_method: options.authMethod,
+    },
+    options.set ?? {},
+  );
+  const fleet = await context.fleet();
+  const secretId = profileSecretIdOf(fleet.secretNamePrefix, name);
+  const before = await readSecret(fleet.secrets, secretId);
+  refuseWrongMode(name, before !== undefined, options);
+  const input = options.stdin ? fieldsFromInput(await textOf(terminal.stdin)) : {};
+  const given = { ...(options.change ? parseJsonObject(before ?? '') : {}), ...flags, ...input };
+  const asks = terminal.interactive && !options.stdin && !options.change;
+  const fields = asks ? await askForFields(given, context) : given;
+  refuseInvalid(fields);
+  await writeSecret(fleet.secrets, secretId, JSON.stringify(fields), randomUUID());
+  const done = before === undefined ? 'created' : 'changed';
+  const { paint } = terminal;
+  terminal.result(
+    `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it:            profiles check ${name}\n  Connect an account:  authorize <accountId> --profile ${name}`,
+    { name, [done]: true },
+  );
+  return undefined;
+}
+
+function refuseWrongMode(name: string, exists: boolean, { change, replace }: AddOptions): void {
+  if (change && !exists)
+    throw new CliError(
+      'NO_PROFILE',
+      `There is no profile ${name} to change. Leave --change out to create it.`,
+    );
+  if (exists && !change && !replace)
+    throw new CliError(
+      'PROFILE_EXISTS',
+      `There is a profile ${name} already. Use --change to change some of its fields, or --replace for all of them.`,
+    );
+}
+
+function refuseInvalid(fields: Fields): void {
+  const parsed = parseProfile(JSON.stringify(fields));
+  if (parsed.kind === 'profile') return;
+  const hint = /^(client_secret|private_key|tls_client_\w+): is missing/.test(parsed.problem)
+    ? ' Give it by --stdin, or run the command on a terminal.'
+    : '';
+  throw new CliError('PROFILE_INVALID', `${parsed.problem}. Nothing was written.${hint}`, EXIT.usage);
+}
+
+async function list({ terminal, fleet: find }: Context): Promise<ExitCode> {
+  const fleet = await find();
+  const names = await profileNames(fleet);
+  const profiles = [];
+  for (const name of names) {
+    const text = await readSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
+    profiles.push(summaryOf(name, text));
+  }
+  terminal.result(renderList(profiles, terminal), profiles);
+  return profiles.some(({ problem }) => problem !== null) ? EXIT.attention : EXIT.done;
+}
+
+async function show({ terminal, fleet: find }: Context, name: string): Promise<ExitCode> {
+  const { text, value, problem } = renderProfile(await readProfile(await find(), name), terminal);
+  terminal.result(text, value);
+  return problem === null ? EXIT.done : EXIT.attention;
+}
+
+async function remove(
+  { terminal, signal, fleet: find }: Context,
+  name: string,
+  { yes = false, force = false }: { yes?: boolean; force?: boolean },
+): Promise<undefined> {
+  const fleet = await find();
+  await readProfile(fleet, name);
+  const users = [];
+  for await (const { accountId } of accountsOf(fleet, name)) users.push(accountId);
+  const [first] = users;
+  const used =
+    users.length === 1 ? `the account ${first} uses` : `${users.length} accounts, such as ${first}, use`;
+  if (first !== undefined && !force)
+    throw new CliError(
+      'PROFILE_USED',
+      `The profile ${name} stays: ${used} it. Remove or reconnect them first, or add --force.`,
+    );
+  if (!yes) {
+    if (!terminal.interactive)
+      throw new CliError('USAGE', 'Nobody can be asked here. Add --yes to remove it.', EXIT.usage);
+    const message =
+      first === undefined ? `Remove the profile ${name}?` : `Remove ${name}, though ${used} it?`;
+    const sure = await confirm(
+      { message, default: false },
+      { input: terminal.stdin, output: terminal.stderr, signal },
+    );
+    if (!sure) throw new CliError('NOT_CONFIRMED', 'Nothing was removed.');
+  }
+  await deleteSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
+  terminal.result(
+    `${terminal.paint('green', '✓')} The profile ${name} is removed; it can be brought back for ${RECOVERY_DAYS} days.`,
+    { name, removed: true, recoveryDays: RECOVERY_DAYS },
+  );
+  return undefined;
+}

@@ -1,0 +1,81 @@
+import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
+import { PROFILE_FIELDS } from '../../lambda/profile.ts';
+import { CliError, EXIT } from '../cli-error.ts';
+
+/** A profile as people give it, before anything in it is believed. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Fields whose values are shown to nobody and taken from no command line. */
+export const SECRET_FIELDS: readonly string[] = ['client_secret', 'private_key', 'tls_client_key'];
+
+/** Objects whose values may be secret, such as an API key that goes with each request. */
+const MAY_HOLD_SECRETS: readonly string[] = ['token_request_parameters', 'token_request_headers'];
+
+/**
+ * The fields that flags give.
+ *
+ * @param named by field
+ * @param set of `--set field=value`; a value that is JSON is taken as such
+ * @throws CliError for a secret on the command line, or a field that profiles do not have
+ */
+export function fieldsFromFlags(
+  named: Readonly<Record<string, string | undefined>>,
+  set: Readonly<Record<string, string>>,
+): Fields {
+  for (const field of Object.keys(set)) {
+    if ([...SECRET_FIELDS, ...MAY_HOLD_SECRETS].includes(field))
+      throw new CliError(
+        'SECRET_ON_COMMAND_LINE',
+        `--set ${field}: what may be secret is never taken from the command line, where others can read it. Give it by --stdin, or at the prompt.`,
+        EXIT.usage,
+      );
+    if (!PROFILE_FIELDS.includes(field))
+      throw new CliError(
+        'USAGE',
+        `--set ${field}: is not a field of profiles; known are ${PROFILE_FIELDS.join(', ')}.`,
+        EXIT.usage,
+      );
+  }
+  const given = Object.entries(named).filter(([, value]) => value !== undefined);
+  const more = Object.entries(set).map(([field, text]) => [field, parsed(text)]);
+  return { ...Object.fromEntries(given), ...Object.fromEntries(more) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * The fields that standard input gives: a JSON object of them; or the one secret alone, which is the private key where
+ * it looks like one, and the client secret otherwise.
+ */
+export function fieldsFromInput(text: string): Fields {
+  const trimmed = text.trim();
+  if (trimmed === '')
+    throw new CliError('USAGE', '--stdin: standard input is empty; it should hold the secret.', EXIT.usage);
+  const json = parseJsonObject(trimmed);
+  if (json !== undefined) return 'kty' in json ? { private_key: json } : json;
+  if (trimmed.startsWith('{'))
+    throw new CliError('USAGE', '--stdin: standard input begins like JSON, but is not.', EXIT.usage);
+  return /^-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(trimmed)
+    ? { private_key: trimmed }
+    : { client_secret: trimmed };
+}
+
+/** The same profile with nothing secret in it: "set" stands for each value that is, or may be. */
+export function withoutSecrets(fields: Fields): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => {
+      if (SECRET_FIELDS.includes(field)) return [field, value === '' ? 'empty' : 'set'];
+      if (!MAY_HOLD_SECRETS.includes(field)) return [field, value];
+      return [
+        field,
+        isJsonObject(value) ? Object.fromEntries(Object.keys(value).map((name) => [name, 'set'])) : 'set',
+      ];
+    }),
+  );
+}

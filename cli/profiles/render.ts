@@ -1,0 +1,96 @@
+import { parseJsonObject } from '../../lambda/json-object.ts';
+import { type Profile, parseProfile } from '../../lambda/profile.ts';
+import type { Terminal } from '../terminal.ts';
+import { withoutSecrets } from './fields.ts';
+import type { StoredProfile } from './profile-secret.ts';
+
+/** One line of `profiles list`. */
+export interface ProfileSummary {
+  readonly name: string;
+  readonly provider: string | null;
+  /** The host of its endpoint or issuer. */
+  readonly host: string | null;
+  readonly authMethod: string | null;
+  /** What is wrong with it. */
+  readonly problem: string | null;
+}
+
+export function summaryOf(name: string, text: string | undefined): ProfileSummary {
+  const parsed = parseProfile(text);
+  if (parsed.kind === 'invalid')
+    return { name, provider: null, host: null, authMethod: null, problem: shortProblem(parsed.problem) };
+  const { provider = null, token_endpoint_auth_method: authMethod } = parsed.profile;
+  return { name, provider, host: hostOf(parsed.profile), authMethod, problem: null };
+}
+
+/** Without the long list of what would be known. */
+export function shortProblem(problem: string): string {
+  return problem.replace(/; known are .*$/, ' (docs/profiles.md names all)');
+}
+
+/** Placeholders stay readable, which a parsed URL would not leave them. */
+function hostOf({ token_endpoint, issuer }: Profile): string | null {
+  return /^https?:\/\/([^/?#]+)/.exec(token_endpoint ?? issuer ?? '')?.[1] ?? null;
+}
+
+export function renderList(profiles: readonly ProfileSummary[], { paint, width }: Terminal): string {
+  if (profiles.length === 0) return 'There are no profiles yet. Create one with "profiles add <name>".';
+  const rows = profiles.map(({ name, provider, host, authMethod, problem }) => ({
+    cells: [name, provider ?? '—', authMethod ?? '—', host ?? '—'],
+    problem,
+  }));
+  const header = ['PROFILE', 'PROVIDER', 'CLIENT PROVES ITSELF BY', 'HOST'];
+  const widths = header.map((title, at) =>
+    Math.max(title.length, ...rows.map(({ cells }) => cells[at]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd()
+      .slice(0, Math.max(width, 40));
+  return [
+    paint('dim', line(header)),
+    ...rows.flatMap(({ cells, problem }) =>
+      problem === null ? [line(cells)] : [line(cells), paint('yellow', `  ! ${problem}`)],
+    ),
+  ].join('\n');
+}
+
+/** A profile with its preset and defaults, for people and as JSON; no secret in either. */
+export function renderProfile(
+  { name, text, parsed }: StoredProfile,
+  { paint }: Terminal,
+): { readonly text: string; readonly value: unknown; readonly problem: string | null } {
+  const own = withoutSecrets(parseJsonObject(text) ?? {});
+  const problem = parsed.kind === 'invalid' ? shortProblem(parsed.problem) : null;
+  const effective = parsed.kind === 'profile' ? withoutSecrets({ ...parsed.profile }) : own;
+  const rows = Object.entries(effective)
+    .filter(([field, value]) => field in own || !isEmpty(value))
+    .map(([field, value]) => ({ field, value: shown(value), inherited: !(field in own) }));
+  const width = Math.max(...rows.map(({ field }) => field.length), 0);
+  const line = ({ field, value }: { field: string; value: string }) => `  ${field.padEnd(width)}  ${value}`;
+  const inherited = rows.filter((row) => row.inherited);
+  const lines = [
+    paint('bold', name),
+    ...rows.filter((row) => !row.inherited).map(line),
+    ...(inherited.length === 0 ? [] : [paint('dim', '  from the preset, or by default:')]),
+    ...inherited.map((row) => paint('dim', line(row))),
+    ...(problem === null ? [] : [paint('yellow', `  ! ${problem}`)]),
+  ];
+  return {
+    text: lines.join('\n'),
+    value: { name, fields: own, effective, problem },
+    problem,
+  };
+}
+
+function isEmpty(value: unknown): boolean {
+  return (
+    value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+  );
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

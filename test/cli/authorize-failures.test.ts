@@ -1,0 +1,402 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Connecting, startConnecting } from '../support/connecting.ts';
+import { visit } from '../support/person.ts';
+
+/** Where people look a failure up. */
+const docs = readFileSync('docs/authorizing.md', 'utf8');
+
+let system: Connecting;
+const servers: Server[] = [];
+beforeAll(async () => {
+  system = await startConnecting();
+  await system.authorize(['acme', '--profile', 'crm', '--name', 'Acme']);
+});
+afterAll(async () => {
+  for (const server of servers) server.close();
+  await system.close();
+});
+afterEach(() => system.aws.inject(undefined));
+
+/** A server that answers each request alike, such as a provider's that is broken. */
+async function serve(answer: (path: string) => { status: number; body: string }): Promise<string> {
+  const server = createServer((request, response) => {
+    const { status, body } = answer(request.url ?? '');
+    response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A client like `crm`, but for what differs. */
+async function aProfile(name: string, differences: Record<string, unknown> = {}): Promise<void> {
+  const { issuer } = system.authorizationServer;
+  const own = differences.token_endpoint === undefined ? { issuer } : {};
+  await system.profile(name, {
+    client_id: 'crm',
+    client_secret: 'local-secret-of-crm',
+    scope: 'openid offline_access',
+    ...own,
+    ...differences,
+  });
+}
+
+const authorizationEndpoint = () => `${system.authorizationServer.issuer}/auth`;
+
+/** What must be as it was after every failure, for an account that exists and for one that does not. */
+async function state() {
+  return {
+    acme: await system.item('acme'),
+    tokens: await system.tokens('acme'),
+    ghost: await system.item('ghost'),
+    ghostTokens: await system.tokens('ghost'),
+  };
+}
+
+interface Failure {
+  readonly what: string;
+  readonly code: string;
+  readonly says: RegExp;
+  readonly run: (accountId: string) => ReturnType<Connecting['authorize']>;
+  /** The browser is told too. */
+  readonly page?: RegExp;
+}
+
+const failures: readonly Failure[] = [
+  {
+    what: 'consent is denied',
+    code: 'DENIED',
+    says: /access was not allowed: access_denied/,
+    page: /access was not allowed/,
+    run: (id) => system.authorize([id, '--profile', 'crm', '--json'], { answer: 'cancel' }),
+  },
+  {
+    what: 'every answer has another state',
+    code: 'STATE_MISMATCH',
+    says: /each with another state than the request/,
+    page: /not the answer that is waited for/,
+    run: (id) =>
+      system.authorize([id, '--profile', 'crm', '--json', '--timeout', '2s'], {
+        onAddress: (address) => {
+          const to = new URL(address).searchParams.get('redirect_uri');
+          return to === null ? address : `${to}?code=forged&state=forged`;
+        },
+      }),
+  },
+  {
+    what: 'nobody answers in time',
+    code: 'TIMEOUT',
+    says: /Nobody answered in 1 s/,
+    run: (id) =>
+      system.authorize([id, '--profile', 'crm', '--json', '--timeout', '1s'], { onAddress: () => 'stop' }),
+  },
+  {
+    what: 'the answer comes from another provider',
+    code: 'ISSUER_MISMATCH',
+    says: /does not come from http/,
+    page: /does not come from/,
+    run: (id) =>
+      system.authorize([id, '--profile', 'crm', '--json'], {
+        onAddress: (address) =>
+          address.includes('/callback?')
+            ? address.replace(/iss=[^&]+/, 'iss=https%3A%2F%2Fevil.example')
+            : address,
+      }),
+  },
+  {
+    what: "the profile's port is taken",
+    code: 'PORT_TAKEN',
+    says: /another program listens there/,
+    run: async (id) => {
+      await aProfile('port', { redirect_uri: `${await serve(() => ({ status: 200, body: '' }))}/callback` });
+      return await system.authorize([id, '--profile', 'port', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the redirect_uri is on another machine',
+    code: 'REDIRECT_ELSEWHERE',
+    says: /Use --paste/,
+    run: async (id) => {
+      await aProfile('elsewhere', { redirect_uri: 'https://app.example.com/callback' });
+      return await system.authorize([id, '--profile', 'elsewhere', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the code is one that was used before',
+    code: 'CODE_REFUSED',
+    says: /400 invalid_grant.*used before/,
+    page: /used before/,
+    run: (id) =>
+      system.authorize([id, '--profile', 'crm', '--json'], {
+        onAddress: (address) =>
+          address.includes('/callback?') ? address.replace(/code=[^&]+/, 'code=of-yesterday') : address,
+      }),
+  },
+  {
+    what: "the client's secret is wrong",
+    code: 'CLIENT_REJECTED',
+    says: /401 invalid_client/,
+    page: /invalid_client/,
+    run: async (id) => {
+      await aProfile('wrong-secret', { client_secret: 'not-it' });
+      return await system.authorize([id, '--profile', 'wrong-secret', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the issuer is down',
+    code: 'PROVIDER_UNAVAILABLE',
+    says: /could not be reached \(ECONNREFUSED\)/,
+    run: async (id) => {
+      await aProfile('gone', { issuer: 'http://127.0.0.1:1' });
+      return await system.authorize([id, '--profile', 'gone', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the token endpoint is down',
+    code: 'PROVIDER_UNAVAILABLE',
+    says: /503/,
+    page: /503/,
+    run: async (id) => {
+      const token_endpoint = `${await serve(() => ({ status: 503, body: '' }))}/token`;
+      await aProfile('down', { token_endpoint, authorization_endpoint: authorizationEndpoint() });
+      return await system.authorize([id, '--profile', 'down', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the token endpoint answers something else',
+    code: 'ANSWER_MALFORMED',
+    says: /Check token_endpoint/,
+    run: async (id) => {
+      const token_endpoint = `${await serve(() => ({ status: 200, body: '<html>' }))}/token`;
+      await aProfile('html', { token_endpoint, authorization_endpoint: authorizationEndpoint() });
+      return await system.authorize([id, '--profile', 'html', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'no refresh token is granted',
+    code: 'NO_REFRESH_TOKEN',
+    says: /no refresh token.*offline_access/,
+    page: /no refresh token/,
+    run: async (id) => {
+      const body = JSON.stringify({ access_token: 'a', token_type: 'Bearer', expires_in: 60 });
+      const token_endpoint = `${await serve(() => ({ status: 200, body }))}/token`;
+      await aProfile('access-only', { token_endpoint, authorization_endpoint: authorizationEndpoint() });
+      return await system.authorize([id, '--profile', 'access-only', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the token secret may not be written',
+    code: 'STORE_FAILED',
+    says: /could not be written \(AccessDeniedException\).*PutSecretValue/,
+    page: /could not be written/,
+    run: (id) => {
+      system.aws.inject(({ operation }) =>
+        operation === 'PutSecretValue' || operation === 'CreateSecret'
+          ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' }
+          : undefined,
+      );
+      return system.authorize([id, '--profile', 'crm', '--json']);
+    },
+  },
+  {
+    what: 'the profile does not exist',
+    code: 'NO_PROFILE',
+    says: /There is no profile nope/,
+    run: (id) => system.authorize([id, '--profile', 'nope', '--replace', '--json']),
+  },
+  {
+    what: 'a parameter is missing',
+    code: 'PARAMETER_MISSING',
+    says: /parameters\.tenant: is missing.*--parameter/,
+    run: async (id) => {
+      await aProfile('tenant', { authorization_endpoint: 'http://127.0.0.1/{tenant}/auth' });
+      return await system.authorize([id, '--profile', 'tenant', '--replace', '--json']);
+    },
+  },
+  {
+    what: 'the provider has no device endpoint',
+    code: 'NO_DEVICE_ENDPOINT',
+    says: /Use --paste/,
+    run: async (id) => {
+      await aProfile('no-device', { token_endpoint: `${system.authorizationServer.issuer}/token` });
+      return await system.authorize([id, '--profile', 'no-device', '--replace', '--device', '--json']);
+    },
+  },
+];
+
+describe.each(['acme', 'ghost'])('for %s, where', (accountId) => {
+  test.each(
+    failures,
+  )('$what: $code, told in the terminal and on the page, and nothing has changed', async (failure) => {
+    const before = await state();
+    const ended = await failure.run(accountId);
+    expect(ended.code).toBe(1);
+    const { error } = JSON.parse(ended.stdout);
+    expect(error).toEqual({ code: failure.code, message: expect.stringMatching(failure.says) });
+    expect(docs).toContain(`\`${failure.code}\``);
+    if (failure.page !== undefined) {
+      expect(ended.page.status).toBe(400);
+      expect(ended.page.html).toMatch(failure.page);
+    }
+    expect(await state()).toEqual(before);
+  });
+});
+
+test('the table that can’t be written at the end: the grant is safe, and the next try ends it', async () => {
+  system.aws.inject(({ operation, input }) =>
+    operation === 'UpdateItem' && JSON.stringify(input).includes('authorizedBy')
+      ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' }
+      : undefined,
+  );
+  const before = await system.tokens('acme');
+  const ended = await system.authorize(['acme']);
+  expect(ended).toMatchObject({ code: 1 });
+  expect(ended.stderr).toContain('is safe in its token secret');
+  const granted = await system.tokens('acme');
+  expect(granted?.refresh_token).not.toBe(before?.refresh_token);
+  expect(await system.item('acme')).not.toHaveProperty('lease');
+  system.aws.inject(undefined);
+  expect(await system.authorize(['acme'])).toMatchObject({ code: 0 });
+});
+
+test('Ctrl-C while the browser is waited for: 130, and nothing has changed', async () => {
+  const before = await state();
+  const stop = new AbortController();
+  const person = {
+    onAddress: () => {
+      stop.abort();
+      return 'stop' as const;
+    },
+  };
+  const ended = await system.authorize(['ghost', '--profile', 'crm'], person, { signal: stop.signal });
+  expect(ended).toMatchObject({ code: 130 });
+  expect(ended.stderr).toContain('Stopped.');
+  expect(await state()).toEqual(before);
+});
+
+test('an account that a run holds is left to it', async () => {
+  const lease = { owner: 'a-run', expiresAt: Math.floor(Date.now() / 1000) + 600 };
+  await system.putItem({ accountId: 'busy', authenticationType: 'oauth2', oauthProfile: 'crm', lease });
+  const ended = await system.authorize(['busy']);
+  expect(ended).toMatchObject({ code: 1 });
+  expect(ended.stderr).toContain('A run of the function holds busy just now');
+  expect(await system.item('busy')).toMatchObject({ lease });
+});
+
+test.each([
+  ['no profile for a new account', ['ghost'], /--profile/],
+  ['an id that can’t be a secret’s name', ['a b', '--profile', 'crm'], /accountId: may hold/],
+  ['a duration that is none', ['ghost', '--profile', 'crm', '--timeout', '5'], /must be a duration/],
+  [
+    'a parameter of the request itself',
+    ['ghost', '--profile', 'crm', '--with', 'state=x'],
+    /set by the request/,
+  ],
+  ['two ways at once', ['ghost', '--profile', 'crm', '--device', '--paste'], /--device goes without/],
+])('%s is wrong usage', async (_, args, says) => {
+  const ended = await system.authorize(args);
+  expect(ended.code).toBe(2);
+  expect(ended.stderr).toMatch(says);
+});
+
+test('another profile than the account has is refused', async () => {
+  const ended = await system.authorize(['acme', '--profile', 'mail']);
+  expect(ended).toMatchObject({ code: 1 });
+  expect(ended.stderr).toContain('connected with the profile crm');
+});
+
+test('foreign requests neither end the flow nor are they accepted', async () => {
+  const statuses: number[] = [];
+  let besides: Promise<unknown> | undefined;
+  const ended = await system.authorize(['stubborn', '--profile', 'crm'], {
+    onAddress: (address) => address,
+    login: 'alice',
+  });
+  expect(ended.code).toBe(0);
+  let pages: string[] = [];
+  const again = await system.authorize(['stubborn'], {
+    onAddress: (address) => {
+      if (!address.includes('/callback?')) return address;
+      const { origin } = new URL(address);
+      // All at once: a forged answer, a favicon, a form post, and the same page twice.
+      pages = [];
+      besides = Promise.all([
+        fetch(`${origin}/callback?code=x&state=forged`).then(({ status }) => statuses.push(status)),
+        fetch(`${origin}/favicon.ico`).then(({ status }) => statuses.push(status)),
+        fetch(address, { method: 'POST' }).then(({ status }) => statuses.push(status)),
+        fetch(address).then(async (response) => pages.push(await response.text())),
+      ]);
+      return address;
+    },
+  });
+  await besides;
+  expect(again.code).toBe(0);
+  expect(statuses.sort()).toEqual([400, 404, 405]);
+  expect(pages).toEqual([again.page.html]);
+});
+
+test('the port of a fixed redirect_uri is listened on, at its path', async () => {
+  const free = await serve(() => ({ status: 200, body: '' }));
+  const { port } = new URL(free);
+  await new Promise((resolve) => servers.pop()?.close(resolve));
+  await aProfile('fixed', { redirect_uri: `http://127.0.0.1:${port}/callback` });
+  const ended = await system.authorize(['fixed', '--profile', 'fixed']);
+  expect(ended.code).toBe(0);
+  expect(ended.page.address).toContain(`http://127.0.0.1:${port}/callback?`);
+});
+
+test('no token, code, verifier or secret in any output, page, item, log or event', async () => {
+  const random = crypto.getRandomValues.bind(crypto);
+  const made: string[] = [];
+  crypto.getRandomValues = ((bytes: Uint8Array<ArrayBuffer>) => {
+    const filled = random(bytes);
+    if (bytes.length === 32) made.push(Buffer.from(filled).toString('base64url'));
+    return filled;
+  }) as typeof crypto.getRandomValues;
+  const addresses: string[] = [];
+  const remember = (address: string) => {
+    addresses.push(address);
+    return address;
+  };
+  try {
+    const outputs = [];
+    for (const person of [{ login: 'alice' }, { login: 'alice' }, { login: 'bob' }])
+      outputs.push(
+        await system.authorize(['secretive', '--profile', 'crm'], { ...person, onAddress: remember }),
+      );
+    outputs.push(await system.authorize(['secretive', '--json'], { onAddress: remember }));
+    expect(outputs.map(({ code }) => code)).toEqual([0, 0, 1, 0]);
+    const text = JSON.stringify([
+      outputs.map(({ stdout, stderr, page }) => [stdout, stderr, page.html]),
+      await system.item('secretive'),
+      system.aws.putEventsLog(),
+      system.function.takeLog(),
+    ]);
+    const codes = addresses.flatMap((address) => new URL(address).searchParams.getAll('code'));
+    // Of each run's random values the state stands in the address that people open, the verifier nowhere.
+    const states = addresses.flatMap((address) => new URL(address).searchParams.getAll('state'));
+    const verifiers = made.filter((value) => !states.includes(value));
+    const { access_token, refresh_token } = (await system.tokens('secretive')) ?? {};
+    expect([codes.length, verifiers.length]).toEqual([4, 4]);
+    for (const secret of [...codes, ...verifiers, access_token, refresh_token, 'local-secret-of-crm'])
+      expect(text).not.toContain(secret);
+  } finally {
+    crypto.getRandomValues = random;
+  }
+});
+
+test('a person who only looks is told nothing', async () => {
+  let seen = { status: 0, html: '' };
+  await system.authorize(['looked-at', '--profile', 'crm'], {
+    onAddress: async (address) => {
+      const to = new URL(address).searchParams.get('redirect_uri');
+      if (to !== null) seen = await visit(to);
+      return address;
+    },
+  });
+  expect(seen).toMatchObject({ status: 400 });
+  expect(seen.html).not.toContain('looked-at');
+});

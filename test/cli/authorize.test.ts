@@ -1,0 +1,334 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { identityOf } from '../../cli/authorize/identity.ts';
+import { openProvider } from '../../cli/authorize/provider.ts';
+import { parseProfile } from '../../lambda/profile.ts';
+import { anAccount } from '../support/builders.ts';
+import { type Connecting, startConnecting } from '../support/connecting.ts';
+import { visit } from '../support/person.ts';
+
+let system: Connecting;
+beforeAll(async () => {
+  system = await startConnecting();
+});
+afterAll(() => system.close());
+afterEach(() => system.aws.inject(undefined));
+
+/** The function can't be invoked by hand, so that the schedule comes first. */
+function denyInvoking(): void {
+  system.aws.inject(({ service }) =>
+    service === 'lambda'
+      ? { kind: 'error', status: 403, type: 'AccessDeniedException', message: 'not authorized to invoke' }
+      : undefined,
+  );
+}
+
+/** Lets the grant die at the provider, and the function find out. */
+async function revoke(accountId: string): Promise<void> {
+  const { refresh_token } = (await system.tokens(accountId)) ?? {};
+  await system.authorizationServer.revokeGrant(String(refresh_token));
+  for (let runs = 0; runs < 2; runs++) await system.run({ accountIds: [accountId], force: true });
+}
+
+describe('a new account', () => {
+  test('is created, with its grant in its secret, and the function takes it over at once', async () => {
+    const ended = await system.authorize(['fresh', '--profile', 'crm', '--name', 'Fresh CRM']);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stdout).toContain('fresh is connected');
+    expect(ended.stdout).toContain('healthy');
+    expect(ended.page).toMatchObject({ status: 200 });
+    expect(ended.page.html).toContain('Fresh CRM is connected');
+    expect(await system.item('fresh')).toMatchObject({
+      name: 'Fresh CRM',
+      oauthProfile: 'crm',
+      authenticationType: 'oauth2',
+      status: 'healthy',
+      authorizedBy: `${system.authorizationServer.issuer}#alice`,
+    });
+    const tokens = await system.tokens('fresh');
+    expect(await system.authorizationServer.isRefreshTokenLive(String(tokens?.refresh_token))).toBe(true);
+    expect(tokens).not.toHaveProperty('id_token');
+  });
+
+  test('is told as JSON', async () => {
+    const { code, stdout } = await system.authorize(['json', '--profile', 'mail', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      accountId: 'json',
+      oauthProfile: 'mail',
+      created: true,
+      authorizedBy: `${system.authorizationServer.issuer}#alice`,
+      function: { state: 'healthy', accessTokenExpiresAt: expect.any(Number), message: null },
+    });
+  });
+
+  test('takes over the secret of one that was removed', async () => {
+    await system.clients.putSecret('oauth/accounts/again', JSON.stringify({ refresh_token: 'old' }));
+    expect(await system.authorize(['again', '--profile', 'crm'])).toMatchObject({ code: 0 });
+    expect((await system.tokens('again'))?.refresh_token).not.toBe('old');
+  });
+});
+
+describe('an account whose grant was revoked', () => {
+  test('is repaired in place: the next scheduled run reconciles it, spends nothing and tells of the recovery', async () => {
+    await system.authorize(['repaired', '--profile', 'crm', '--name', 'Repaired']);
+    await revoke('repaired');
+    const dead = await system.item('repaired');
+    expect(dead).toMatchObject({ status: 'reauthorization_required', name: 'Repaired' });
+    denyInvoking();
+    const ended = await system.authorize(['repaired']);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stdout).toContain('You may not invoke the function');
+    const waiting = await system.item('repaired');
+    expect(waiting).toMatchObject({ status: 'failing', name: 'Repaired', failure: dead?.failure });
+    for (const gone of ['lease', 'nextAttemptAt', 'accessTokenExpiresAt', 'escrow'])
+      expect(waiting).not.toHaveProperty(gone);
+    const granted = await system.tokens('repaired');
+
+    const run = await system.run();
+    expect(run.reconciled).toBe(1);
+    expect(await system.tokens('repaired')).toEqual(granted);
+    const item = await system.item('repaired');
+    expect(item).toMatchObject({ status: 'healthy', accessTokenExpiresAt: granted?.expires_at });
+    expect(item).not.toHaveProperty('failure');
+    expect(system.events('repaired')).toEqual([
+      'OAuth Account Failing',
+      'OAuth Reauthorization Required',
+      'OAuth Account Recovered',
+    ]);
+  });
+
+  test('and a read of its secret from before the new grant is not believed', async () => {
+    await system.authorize(['stale', '--profile', 'crm']);
+    const item = await system.item('stale');
+    const tokens = await system.tokens('stale');
+    expect(item?.lastRefreshedAt).toBe(tokens?.obtained_at);
+  });
+});
+
+describe('whose grant it is', () => {
+  test("another person's is refused, and the account stays as it was", async () => {
+    await system.authorize(['owned', '--profile', 'billing']);
+    const before = { item: await system.item('owned'), tokens: await system.tokens('owned') };
+    const ended = await system.authorize(['owned'], { login: 'bob' });
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toMatch(/was authorized by \S+#alice, and this grant is of \S+#bob/);
+    expect(ended.stderr).toContain('It was not kept: it was not revoked, as another account');
+    expect(ended.page.html).toContain('was not authorized again');
+    expect(await system.tokens('owned')).toEqual(before.tokens);
+    expect(await system.item('owned')).toEqual(before.item);
+  });
+
+  test('it is revoked where every other account of the profile is known to be of others', async () => {
+    await system.profile('lonely', {
+      client_id: 'crm',
+      client_secret: 'local-secret-of-crm',
+      issuer: system.authorizationServer.issuer,
+      scope: 'openid offline_access',
+    });
+    await system.authorize(['alone', '--profile', 'lonely']);
+    const ended = await system.authorize(['alone'], { login: 'bob' });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain('it has been revoked at the provider');
+    const { refresh_token } = (await system.tokens('alone')) ?? {};
+    expect(await system.authorizationServer.isRefreshTokenLive(String(refresh_token))).toBe(true);
+  });
+
+  test('is replaced with --replace', async () => {
+    await system.authorize(['handed-over', '--profile', 'crm']);
+    const ended = await system.authorize(['handed-over', '--replace'], { login: 'bob' });
+    expect(ended).toMatchObject({ code: 0 });
+    expect((await system.item('handed-over'))?.authorizedBy).toMatch(/#bob$/);
+  });
+
+  test('is not known where the provider does not say, and that is no hindrance', async () => {
+    const ended = await system.authorize(['nobody', '--profile', 'crm', '--scope', 'offline_access']);
+    expect(ended.stdout).toContain('the provider does not say who');
+    const item = await system.item('nobody');
+    expect(item).toMatchObject({ status: 'healthy' });
+    expect(item).not.toHaveProperty('authorizedBy');
+  });
+});
+
+describe('identityOf', () => {
+  const identify = async (body: unknown) => {
+    const { issuer } = system.authorizationServer;
+    const parsed = parseProfile(JSON.stringify({ client_id: 'mail', issuer }));
+    if (parsed.kind === 'invalid') throw new Error(parsed.problem);
+    const { access_token } = await system.authorizationServer.seedGrant({
+      clientId: 'mail',
+      accountId: 'carol',
+    });
+    const provider = await openProvider(parsed.profile, anAccount(), undefined, true);
+    try {
+      return await identityOf(JSON.stringify(body), access_token, provider);
+    } finally {
+      provider.close();
+    }
+  };
+  const idToken = (claims: unknown) =>
+    `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.signature`;
+  const carol = () => ({ kind: 'known', id: `${system.authorizationServer.issuer}#carol` });
+
+  test('asks the userinfo endpoint where there is no ID token', async () => {
+    expect(await identify({})).toEqual(carol());
+  });
+  test("believes no ID token of another client's or another issuer's", async () => {
+    const { issuer: iss } = system.authorizationServer;
+    expect(await identify({ id_token: idToken({ iss, aud: 'crm', sub: 'mallory' }) })).toEqual(carol());
+    const other = { iss: 'https://evil.example', aud: 'mail', sub: 'mallory' };
+    expect(await identify({ id_token: idToken(other) })).toEqual(carol());
+    expect(await identify({ id_token: idToken({ iss, aud: ['mail'], sub: 'dave' }) })).toEqual({
+      kind: 'known',
+      id: `${iss}#dave`,
+    });
+  });
+  test('survives whatever stands there', async () => {
+    for (const id_token of [
+      '',
+      '.',
+      'a.b.c',
+      7,
+      idToken([]),
+      idToken({}),
+      idToken({ aud: 'mail', sub: 'x\n' }),
+    ])
+      expect(await identify({ id_token })).toEqual(carol());
+  });
+});
+
+describe('a run in flight', () => {
+  test('that holds the account is waited for, before the code is spent', async () => {
+    await system.authorize(['held', '--profile', 'crm']);
+    const item = (await system.item('held')) ?? {};
+    const lease = { owner: 'a-run', expiresAt: Math.floor(Date.now() / 1000) + 3 };
+    const ended = await system.authorize(['held'], {
+      onAddress: (address) => {
+        if (address.includes('/callback')) void system.putItem({ ...item, lease });
+        return address;
+      },
+    });
+    expect(ended.code).toBe(0);
+    expect(Date.now() / 1000).toBeGreaterThan(lease.expiresAt - 1);
+    expect(await system.item('held')).not.toHaveProperty('lease');
+  });
+});
+
+describe('a run that is about to store the old grant', () => {
+  test('stores it first, and the new one stays', async () => {
+    await system.authorize(['racing', '--profile', 'crm']);
+    const stores: string[] = [];
+    system.aws.inject(({ operation, input }) => {
+      if (operation !== 'PutSecretValue') return undefined;
+      stores.push(JSON.parse((input as { SecretString: string }).SecretString).scope);
+      return stores.length === 1 ? { kind: 'delay', milliseconds: 1_500 } : undefined;
+    });
+    let running: ReturnType<typeof system.run> | undefined;
+    const ended = await system.authorize(['racing', '--scope', 'offline_access'], {
+      // The run begins while the person is still signing in.
+      onAddress: async (address) => {
+        if (!address.includes('/callback?')) return address;
+        running = system.run({ accountIds: ['racing'], force: true });
+        while (stores.length === 0) await new Promise(setImmediate);
+        return address;
+      },
+    });
+    expect(ended).toMatchObject({ code: 0 });
+    expect(await running).toMatchObject({ refreshed: 1 });
+    expect(stores).toEqual(['openid offline_access', 'offline_access']);
+    const tokens = await system.tokens('racing');
+    expect(tokens?.scope).toBe('offline_access');
+    expect(await system.authorizationServer.isRefreshTokenLive(String(tokens?.refresh_token))).toBe(true);
+    expect(await system.item('racing')).toMatchObject({
+      status: 'healthy',
+      accessTokenExpiresAt: tokens?.expires_at,
+    });
+  });
+});
+
+describe('--paste', () => {
+  test('takes the address at which the browser ended from standard input', async () => {
+    const answers = await pasted(['pasted', '--profile', 'crm'], (address) => address);
+    expect(answers).toMatchObject({ code: 0 });
+    expect(await system.item('pasted')).toMatchObject({ status: 'healthy' });
+  });
+
+  test('refuses the answer to another request, and text that is none', async () => {
+    const other = await pasted(['unpasted', '--profile', 'crm'], (address) =>
+      address.replace(/state=[^&]+/, 'state=forged'),
+    );
+    expect(other).toMatchObject({ code: 1 });
+    expect(other.stderr).toContain('another state');
+    const text = await pasted(['unpasted', '--profile', 'crm'], () => 'hello');
+    expect(text.stderr).toContain('not the address');
+    expect(await system.item('unpasted')).toBeUndefined();
+  });
+
+  test('refuses the answer of another provider (RFC 9207)', async () => {
+    const ended = await pasted(['unpasted', '--profile', 'crm'], (address) =>
+      address.replace(/iss=[^&]+/, `iss=${encodeURIComponent('https://evil.example')}`),
+    );
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.stderr).toContain('does not come from');
+    const without = await pasted(['unpasted', '--profile', 'crm'], (address) =>
+      address.replace(/&?iss=[^&]+/, ''),
+    );
+    expect(without.stderr).toContain('is missing');
+    expect(await system.tokens('unpasted')).toBeUndefined();
+  });
+
+  test('a code that was used before ends with what the provider says, and nothing is changed', async () => {
+    let address = '';
+    const first = await pasted(['twice', '--profile', 'crm'], (at) => {
+      address = at;
+      return at;
+    });
+    expect(first.code).toBe(0);
+    const code = new URL(address).searchParams.get('code') ?? '';
+    const ended = await pasted(['twice-again', '--profile', 'crm'], (at) =>
+      at.replace(/code=[^&]+/, `code=${code}`),
+    );
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.stderr).toContain('invalid_grant');
+    expect(ended.stderr).toContain('used before');
+    expect(await system.item('twice-again')).toBeUndefined();
+  });
+});
+
+/** Runs `authorize --paste`, and pastes what the change makes of the address. */
+async function pasted(args: readonly string[], change: (address: string) => string) {
+  const input = Promise.withResolvers<string>();
+  let told = '';
+  return await system.command(['authorize', '--paste', ...args], {
+    input: input.promise,
+    onOutput: (text) => {
+      const before = told;
+      told += text;
+      const address = /^ {2}(http:\S+)\n/m.exec(told)?.[1];
+      if (address === undefined || /^ {2}http:\S+\n/m.test(before)) return;
+      const stop = (at: string) => (at.includes('/callback?') ? ('stop' as const) : at);
+      visit(address, { onAddress: stop }).then((seen) => input.resolve(`${change(seen.address)}\n`));
+    },
+  });
+}
+
+describe('--device', () => {
+  test('connects with a code, entered in a browser that knows nothing of this machine', async () => {
+    const ended = await system.authorize(['on-a-device', '--profile', 'mail', '--device']);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stderr).toMatch(/enter the code [A-Z]{4}-[A-Z]{4}/);
+    expect(ended.page.html).toContain('Your device is connected');
+    expect(await system.item('on-a-device')).toMatchObject({
+      status: 'healthy',
+      authorizedBy: `${system.authorizationServer.issuer}#alice`,
+    });
+  });
+
+  test('that is denied says so', async () => {
+    const ended = await system.authorize(['no-device', '--profile', 'mail', '--device'], {
+      answer: 'cancel',
+    });
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.stderr).toContain('access was not allowed');
+    expect(await system.item('no-device')).toBeUndefined();
+  });
+});

@@ -1,0 +1,274 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { CANARY, linesWithCanary } from '../support/canary.ts';
+import { type Connecting, startConnecting } from '../support/connecting.ts';
+
+let system: Connecting;
+beforeAll(async () => {
+  system = await startConnecting();
+});
+afterAll(() => system.close());
+afterEach(() => system.aws.inject(undefined));
+
+const profiles = (args: readonly string[], options?: Parameters<Connecting['command']>[1]) =>
+  system.command(['profiles', ...args], options);
+const stored = async (name: string) => JSON.parse((await profiles(['show', name, '--json'])).stdout).fields;
+const issuer = () => system.authorizationServer.issuer;
+
+describe('add', () => {
+  test('takes the secret alone from standard input, and the rest from flags', async () => {
+    const flags = ['--issuer', issuer(), '--client-id', 'crm', '--scope', 'openid offline_access'];
+    const ended = await profiles(['add', 'from-flags', ...flags, '--stdin'], {
+      input: 'local-secret-of-crm\n',
+    });
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(await stored('from-flags')).toEqual({
+      client_id: 'crm',
+      issuer: issuer(),
+      scope: 'openid offline_access',
+      client_secret: 'set',
+    });
+    expect(await profiles(['check', 'from-flags'])).toMatchObject({ code: 0 });
+  });
+
+  test('takes a whole profile from standard input', async () => {
+    const input = JSON.stringify({ provider: 'google', client_id: 'c', client_secret: CANARY });
+    expect(await profiles(['add', 'whole', '--stdin'], { input })).toMatchObject({ code: 0 });
+    expect(await stored('whole')).toEqual({ provider: 'google', client_id: 'c', client_secret: 'set' });
+  });
+
+  test('asks a person for what is missing, and shows no secret', async () => {
+    const ended = await profiles(['add', 'asked'], {
+      typing: [
+        ['Provider', 'issuer'],
+        ['by its issuer', '\n'],
+        ['Issuer:', `${issuer()}\n`],
+        ['Client id:', 'crm\n'],
+        ['prove itself', '\n'],
+        ['Client secret:', 'local-secret-of-crm\n'],
+        ['Scope', 'openid offline_access\n'],
+      ],
+    });
+    expect(ended.code).toBe(0);
+    expect(ended.stdout + ended.stderr).not.toContain('local-secret');
+    expect(await profiles(['check', 'asked'])).toMatchObject({ code: 0 });
+  });
+
+  test('of a known provider asks for the secret and the scope only', async () => {
+    const ended = await profiles(['add', 'sf', '--provider', 'salesforce', '--client-id', '3MVG9'], {
+      typing: [
+        ['Client secret:', `${CANARY}\n`],
+        ['Scope', 'api refresh_token\n'],
+      ],
+    });
+    expect(ended.code).toBe(0);
+    expect(linesWithCanary(ended.stdout + ended.stderr)).toEqual([]);
+    expect(await stored('sf')).toEqual({
+      provider: 'salesforce',
+      client_id: '3MVG9',
+      client_secret: 'set',
+      scope: 'api refresh_token',
+    });
+  });
+
+  test('stopped at a prompt ends with 130 and writes nothing', async () => {
+    const ended = await profiles(['add', 'stopped', '--provider', 'google'], {
+      typing: [['Client id:', '\u0003']],
+    });
+    expect(ended.code).toBe(130);
+    expect(await profiles(['show', 'stopped'])).toMatchObject({ code: 1 });
+  });
+
+  test('changes what is named and keeps the rest, the secret too', async () => {
+    await profiles(['add', 'changing', '--issuer', issuer(), '--client-id', 'crm', '--stdin'], {
+      input: 'local-secret-of-crm',
+    });
+    const set = ['--set', 'default_expires_in=7200', '--set', 'transient_errors=["a"]'];
+    expect(await profiles(['add', 'changing', '--change', '--scope', 'openid', ...set])).toMatchObject({
+      code: 0,
+    });
+    expect(await stored('changing')).toEqual({
+      issuer: issuer(),
+      client_id: 'crm',
+      client_secret: 'set',
+      scope: 'openid',
+      default_expires_in: 7200,
+      transient_errors: ['a'],
+    });
+    expect(await profiles(['check', 'changing'])).toMatchObject({ code: 0 });
+  });
+
+  test.each([
+    [
+      'a secret on the command line',
+      ['x', '--set', 'client_secret=s'],
+      '',
+      2,
+      /never taken from the command line/,
+    ],
+    ['a header on the command line', ['x', '--set', 'token_request_headers={}'], '', 2, /may be secret/],
+    ['an unknown field', ['x', '--set', 'client=s'], '', 2, /is not a field of profiles/],
+    [
+      'an unknown field in the input',
+      ['x', '--stdin'],
+      '{"client_id":"i","client":"c"}',
+      2,
+      /client: is not a known field/,
+    ],
+    [
+      'no secret where one is needed',
+      ['x', '--provider', 'google', '--client-id', 'c'],
+      '',
+      2,
+      /Give it by --stdin/,
+    ],
+    ['input that is broken JSON', ['x', '--stdin'], '{"client_id', 2, /begins like JSON/],
+    ['empty input', ['x', '--stdin'], '', 2, /is empty/],
+    ['a name that no secret can have', ['x y', '--stdin'], '{}', 2, /A name may hold/],
+    ['a profile that exists', ['crm', '--stdin'], 's', 1, /There is a profile crm already/],
+    ['a change of one that does not', ['x', '--change', '--scope', 's'], '', 1, /no profile x to change/],
+  ])('refuses %s, and writes nothing', async (_, args, input, code, says) => {
+    const ended = await profiles(['add', ...args], { input });
+    expect(ended.code).toBe(code);
+    expect(ended.stderr).toMatch(says);
+    expect(await profiles(['show', 'x'])).toMatchObject({ code: 1 });
+  });
+});
+
+describe('list and show', () => {
+  test('name what is wrong with a profile, without the other fields’ values', async () => {
+    const ended = await profiles(['list']);
+    expect(ended.code).toBe(3);
+    expect(ended.stdout).toMatch(/crm-misspelt[^\n]*\n {2}! client_ident: is not a known field/);
+    for (const line of ended.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    expect(JSON.parse((await profiles(['list', '--json'])).stdout)).toContainEqual({
+      name: 'mail',
+      provider: null,
+      host: new URL(issuer()).host,
+      authMethod: 'none',
+      problem: null,
+    });
+  });
+
+  test('show nothing that is, or may be, secret', async () => {
+    await system.profile('secretive', {
+      client_id: 'c',
+      client_secret: CANARY,
+      private_key: CANARY,
+      tls_client_key: CANARY,
+      token_endpoint: 'https://id.example.com/token',
+      token_request_headers: { 'x-api-key': CANARY },
+      token_request_parameters: { key: CANARY },
+    });
+    for (const json of [[], ['--json']]) {
+      const ended = await profiles(['show', 'secretive', ...json]);
+      expect(ended.stdout).toContain('set');
+      expect(linesWithCanary(ended.stdout + ended.stderr)).toEqual([]);
+    }
+    const broken = `{"client_id": "c", "client_secret": "${CANARY}", "nonsense": "${CANARY}"}`;
+    await system.clients.putSecret('oauth/profiles/secretive', broken);
+    const ended = await profiles(['show', 'secretive']);
+    expect(ended.code).toBe(3);
+    expect(ended.stdout).toContain('nonsense: is not a known field');
+  });
+});
+
+describe('check', () => {
+  const findings = async (...args: string[]) => {
+    const ended = await profiles(['check', ...args, '--json']);
+    const { findings } = JSON.parse(ended.stdout) as { findings: { what: string; verdict: string }[] };
+    return { code: ended.code, ...Object.fromEntries(findings.map(({ what, verdict }) => [what, verdict])) };
+  };
+  const allWell = {
+    profile: 'proved',
+    endpoint: 'proved',
+    client: 'proved',
+    permissions: 'proved',
+    function: 'proved',
+  };
+
+  test.each([
+    ['a profile that works', 'crm', { ...allWell, code: 0 }],
+    ['a public client', 'mail', { ...allWell, code: 0 }],
+    ['a wrong secret', 'crm-wrong-secret', { ...allWell, client: 'wrong', code: 1 }],
+    ['an endpoint that is down', 'crm-down', { ...allWell, endpoint: 'wrong', client: 'open', code: 1 }],
+    ['an endpoint that is a website', 'crm-html', { ...allWell, endpoint: 'wrong', client: 'open', code: 1 }],
+    ['a misspelt field', 'crm-misspelt', { profile: 'wrong', code: 1 }],
+  ])('%s', async (_, name, expected) => {
+    expect(await findings(name)).toEqual(expected);
+  });
+
+  test('spends no account’s token', async () => {
+    const before = await system.tokens('crm-hooli');
+    await profiles(['check', 'crm']);
+    expect(await system.tokens('crm-hooli')).toEqual(before);
+    expect(await system.authorizationServer.isRefreshTokenLive(String(before?.refresh_token))).toBe(true);
+  });
+
+  test('a profile that no account uses is not shown to the function', async () => {
+    const { client_id, ...rest } = { client_id: 'mail', issuer: issuer() };
+    await system.profile('unused', { client_id, ...rest });
+    expect(await findings('unused')).toEqual({ ...allWell, function: 'skipped', code: 0 });
+  });
+
+  test('a permission that is missing is named', async () => {
+    system.aws.inject(({ service }) =>
+      service === 'lambda'
+        ? { kind: 'error', status: 403, type: 'AccessDeniedException', message: 'no' }
+        : undefined,
+    );
+    expect(await findings('crm')).toMatchObject({ permissions: 'wrong', code: 1 });
+  });
+
+  test('placeholders are filled from --parameter', async () => {
+    const port = new URL(issuer()).port;
+    await system.profile('tenants', {
+      client_id: 'mail',
+      token_endpoint: `http://{host}:${port}/token`,
+    });
+    expect(await findings('tenants')).toMatchObject({ endpoint: 'wrong' });
+    expect(await findings('tenants', '--parameter', 'host=127.0.0.1')).toMatchObject({ client: 'proved' });
+  });
+});
+
+describe('remove', () => {
+  test('refuses while accounts use it, and tells which', async () => {
+    const ended = await profiles(['remove', 'crm', '--yes']);
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.stderr).toMatch(/\d+ accounts, such as crm-\w+, use it/);
+    expect(await profiles(['show', 'crm'])).toMatchObject({ code: 0 });
+  });
+
+  test('asks first, and "no" removes nothing', async () => {
+    await system.profile('doomed', { client_id: 'mail', issuer: issuer() });
+    const no = await profiles(['remove', 'doomed'], { typing: [['Remove the profile doomed?', 'n\n']] });
+    expect(no).toMatchObject({ code: 1 });
+    expect(await profiles(['remove', 'doomed'])).toMatchObject({ code: 2 });
+    expect(await profiles(['show', 'doomed'])).toMatchObject({ code: 0 });
+    const yes = await profiles(['remove', 'doomed'], { typing: [['Remove the profile doomed?', 'y\n']] });
+    expect(yes).toMatchObject({ code: 0 });
+    expect(await profiles(['show', 'doomed'])).toMatchObject({ code: 1 });
+  });
+
+  test('a removed one can be added again', async () => {
+    await system.profile('phoenix', { client_id: 'mail', issuer: issuer() });
+    expect(await profiles(['remove', 'phoenix', '--yes'])).toMatchObject({ code: 0 });
+    const again = ['add', 'phoenix', '--client-id', 'mail', '--issuer', issuer()];
+    expect(await profiles(again)).toMatchObject({ code: 0 });
+    expect(await profiles(['check', 'phoenix'])).toMatchObject({ code: 0 });
+  });
+
+  test('with --force goes though accounts use it', async () => {
+    expect(await profiles(['remove', 'billing', '--yes', '--force'])).toMatchObject({ code: 0 });
+  });
+});
+
+test.each([
+  ['authorize'],
+  ['profiles'],
+  ...['add', 'list', 'show', 'check', 'remove'].map((of) => ['profiles', of]),
+])('the help of %s %s fits 80 columns and has an example where there is something to run', async (...command) => {
+  const { code, stdout } = await system.command([...command, '--help']);
+  expect(code).toBe(0);
+  for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  if (command.join() !== 'profiles') expect(stdout).toContain('$ oauth-token-refresher');
+});
