@@ -137,8 +137,14 @@ async function sift(
     await Promise.all([...names].map(async (name) => [name, await edges.profiles.load(name)] as const)),
   );
   const jobs: Job[] = [];
-  for (const one of parsed) {
+  for (const [index, one] of parsed.entries()) {
     if (one.account.escrow !== undefined) edges.count('inEscrow');
+    const unfit = notLookedAt(items[index]);
+    if (unfit !== undefined) {
+      edges.log.warn(`The account is left alone: ${unfit}`, { accountId: one.account.accountId });
+      settle(reportOn(one.account, 'retry', 'account_invalid'));
+      continue;
+    }
     if (one.kind === 'invalid') {
       const { nextAttemptAt = 0 } = one.account;
       if (nextAttemptAt > secondsOf(edges.clock) && request.accountIds === undefined)
@@ -157,6 +163,13 @@ async function sift(
     else settle(reportOn(account, decision.action, decision.reason));
   }
   return jobs;
+}
+
+/** What a scan filters out can still be asked for by its id; nothing is written to it. */
+function notLookedAt(item: Item = {}): string | undefined {
+  if (item.authenticationType !== 'oauth2')
+    return 'there is no such account, or its authenticationType is not oauth2';
+  return item.oauthProfile === undefined ? 'it has no oauthProfile' : undefined;
 }
 
 function invalidJob(

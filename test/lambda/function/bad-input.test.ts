@@ -166,6 +166,21 @@ describe('the run', () => {
     if (told !== undefined) expect(told).toEqual([['OAuth Account Failing', 'enabled-as-text']]);
   });
 
+  test.each([
+    ['another authenticationType', { authenticationType: 'basic', oauthProfile: 'crm' }],
+    ['no profile', { authenticationType: 'oauth2' }],
+  ])('leaves an account of %s alone when it is asked for by its id, too', async (name, attributes) => {
+    const accountId = `left-${name.replaceAll(' ', '-')}`;
+    const issued = provider.issue(accountId);
+    const item = { accountId, ...attributes };
+    await world.account(item, issued);
+    const result = await world.run({ accountIds: [accountId], force: true });
+    expect(result).toMatchObject({ refreshed: 0, failed: 0, invalid: 1 });
+    expect(await world.item(accountId)).toEqual(item);
+    expect(await world.tokens(accountId)).toEqual(issued);
+    expect(provider.truth(accountId).requests).toBe(0);
+  });
+
   test('says of an account that is not there that it is not', async () => {
     const { accounts, invalid } = await world.run({ accountIds: ['nobody'] });
     expect(invalid).toBe(1);
