@@ -1,16 +1,16 @@
 import { Command, CommanderError } from 'commander';
 import { printable, wrapTo } from '../local/display-text.ts';
-import { addAccounts } from './accounts.ts';
+import { addAccounts } from './accounts/command.ts';
 import { addAuthorize } from './authorize/command.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { type AddCommands, makeActions } from './command.ts';
-import { addCompletion } from './completion.ts';
-import { addDoctor } from './doctor.ts';
-import { addExport } from './export.ts';
+import { addCompletion } from './completion/command.ts';
+import { addDoctor } from './doctor/command.ts';
 import { DEFAULT_STACK } from './fleet.ts';
-import { addImport } from './import.ts';
-import { addProfiles } from './profiles/commands.ts';
-import { addStatus } from './status.ts';
+import { addImport } from './import/command.ts';
+import { addExport } from './import/export.ts';
+import { addProfiles } from './profiles/command.ts';
+import { addStatus } from './status/command.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
 

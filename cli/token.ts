@@ -5,12 +5,12 @@ import type { Report } from '../lambda/refresh-account.ts';
 import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
 import { readTokenSet } from '../lambda/token-secret.ts';
 import { printable } from '../local/display-text.ts';
+import { now, readItem } from './accounts/items.ts';
 import { readDuration } from './arguments.ts';
 import { CliError, EXIT } from './cli-error.ts';
 import type { AddCommands, Context } from './command.ts';
 import type { Fleet } from './fleet.ts';
 import { addExamples } from './help.ts';
-import { now, readItem } from './items.ts';
 import { type RunOptions, runForAccounts } from './run-function.ts';
 
 interface TokenOptions {

@@ -53,7 +53,6 @@ What each failure means: docs/authorizing.md.`;
 export const addAuthorize: AddCommands = (program, action) => {
   program
     .command('authorize')
-    .summary('connect an account, or repair one, by signing in')
     .description('Connects an account by signing in at its provider, or repairs one in place.')
     .argument('<accountId>', 'the account; a new id makes a new account')
     .option('--profile <name>', 'the OAuth client to sign in with (see "profiles list")')

@@ -1,7 +1,7 @@
 import type { Profile } from '../../lambda/profile.ts';
+import { wrapTo } from '../../local/display-text.ts';
 import { CliError } from '../cli-error.ts';
 import type { Terminal } from '../terminal.ts';
-import { wrap } from '../wrap.ts';
 import type { KeptGrant } from './keep-grant.ts';
 import type { ResultPage } from './result-page.ts';
 import type { Seen } from './show-to-function.ts';
@@ -30,7 +30,7 @@ export function connected(terminal: Terminal, { wanted, kept, seen, label }: Out
   const text = [
     `${seen.kind === 'trouble' ? paint('yellow', '!') : paint('green', '✓')} ${paint('bold', accountId)} is ${done}.`,
     ...rows.map(([name, value]) => {
-      const lines = wrap(value, terminal.width - INDENT);
+      const lines = wrapTo(value, terminal.width - INDENT);
       return `  ${name.padEnd(INDENT - 2)}${lines.join(`\n${' '.repeat(INDENT)}`)}`;
     }),
   ].join('\n');

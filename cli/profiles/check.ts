@@ -7,6 +7,7 @@ import type { Profile } from '../../lambda/profile.ts';
 import { REASONS } from '../../lambda/reason.ts';
 import type { Exchange } from '../../lambda/token-endpoint.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
+import { wrapTo } from '../../local/display-text.ts';
 import { readAccount } from '../authorize/account-item.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
 import { openProvider } from '../authorize/provider.ts';
@@ -14,7 +15,6 @@ import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Terminal } from '../terminal.ts';
-import { wrap } from '../wrap.ts';
 import { readProfile } from './profile-secret.ts';
 import { shortProblem } from './render.ts';
 
@@ -65,7 +65,7 @@ const MARKS = {
 function render(name: string, findings: readonly Finding[], { paint, width }: Terminal): string {
   const lines = findings.map(({ what, verdict, message }) => {
     const [color, mark] = MARKS[verdict];
-    const text = wrap(message, width - INDENT).join(`\n${' '.repeat(INDENT)}`);
+    const text = wrapTo(message, width - INDENT).join(`\n${' '.repeat(INDENT)}`);
     return `  ${paint(color, mark)} ${what.padEnd(INDENT - 4)}${text}`;
   });
   return [paint('bold', name), ...lines].join('\n');

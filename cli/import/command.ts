@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { CliError, EXIT, type ExitCode } from './cli-error.ts';
-import type { AddCommands, Context } from './command.ts';
-import { addExamples } from './help.ts';
-import { makePlan, type Plan } from './import-plan.ts';
-import { checkColumns } from './import-row.ts';
-import { type ImportResult, runImport } from './import-run.ts';
-import { readProfileMap, serviceNowSource } from './import-servicenow.ts';
-import { openSource, type Source } from './import-source.ts';
-import { planText, problemLines, resultText, writeRejects } from './import-text.ts';
-import { number } from './progress.ts';
+import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
+import type { AddCommands, Context } from '../command.ts';
+import { addExamples } from '../help.ts';
+import { number } from '../progress.ts';
+import { makePlan, type Plan } from './plan.ts';
+import { checkColumns } from './row.ts';
+import { type ImportResult, runImport } from './run.ts';
+import { readProfileMap, serviceNowSource } from './servicenow.ts';
+import { openSource, type Source } from './source.ts';
+import { planText, problemLines, resultText, writeRejects } from './text.ts';
 
 interface ImportOptions {
   readonly dryRun?: boolean;

@@ -2,8 +2,8 @@ import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeRuleCommand } from '@aws-sdk/client-eventbridge';
 import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
-import { readEnvironment } from '../lambda/environment.ts';
-import { duration } from '../local/fleet-table.ts';
+import { readEnvironment } from '../../lambda/environment.ts';
+import { duration } from '../../local/fleet-table.ts';
 import {
   attention,
   broken,
@@ -14,8 +14,8 @@ import {
   notApplicable,
   type Patient,
   plural,
-} from './doctor-check.ts';
-import { lastLocalRun } from './doctor-local.ts';
+} from './check.ts';
+import { lastLocalRun } from './local.ts';
 
 /** Is the function right, is it fired, and does it run? */
 export const runChecks: readonly Check[] = [

@@ -1,5 +1,5 @@
-import { CliError, EXIT } from './cli-error.ts';
-import type { Row, Source } from './import-source.ts';
+import { CliError, EXIT } from '../cli-error.ts';
+import type { Row, Source } from './source.ts';
 
 export interface ServiceNowOptions {
   /** `name of an OAuth profile there` → `profile here`. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { parseAccount } from '../lambda/account.ts';
-import { isJsonObject, parseJsonObject } from '../lambda/json-object.ts';
-import { parseTokenSet } from '../lambda/token-set.ts';
+import { parseAccount } from '../../lambda/account.ts';
+import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
+import { parseTokenSet } from '../../lambda/token-set.ts';
 import { unprotectCell } from './csv-cells.ts';
-import type { Row } from './import-source.ts';
+import type { Row } from './source.ts';
 
 /** What people write of an account (contract), in this order in an export. */
 export const ACCOUNT_ATTRIBUTES = [

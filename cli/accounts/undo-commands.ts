@@ -1,6 +1,6 @@
-import { printable } from '../local/display-text.ts';
-import type { FleetItem } from '../local/fleet-table.ts';
-import type { Fleet } from './fleet.ts';
+import { printable } from '../../local/display-text.ts';
+import type { FleetItem } from '../../local/fleet-table.ts';
+import type { Fleet } from '../fleet.ts';
 
 /** What people wrote of an account; the rest comes back by itself with the next run. */
 const WRITTEN_BY_PEOPLE = [

@@ -1,16 +1,16 @@
 import { DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { awsFailure } from '../lambda/aws-error.ts';
-import { tokenSecretIdOf } from '../lambda/secrets.ts';
-import { printable, wrapTo } from '../local/display-text.ts';
-import { duration, type FleetItem } from '../local/fleet-table.ts';
-import { count } from './accounts-list.ts';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import type { Context } from './command.ts';
-import { confirmed } from './confirm.ts';
-import type { Fleet } from './fleet.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { printable, wrapTo } from '../../local/display-text.ts';
+import { duration, type FleetItem } from '../../local/fleet-table.ts';
+import { EXIT, type ExitCode } from '../cli-error.ts';
+import type { Context } from '../command.ts';
+import { confirmed } from '../confirm.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Terminal } from '../terminal.ts';
 import { findItem, now } from './items.ts';
-import type { Terminal } from './terminal.ts';
+import { count } from './list.ts';
 import { undoCommands } from './undo-commands.ts';
 
 /** What became of one account. */

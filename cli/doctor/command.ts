@@ -4,17 +4,17 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Command } from 'commander';
-import { createHttpsClient } from '../lambda/https-request.ts';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import type { AddCommands, Context } from './command.ts';
-import { accountChecks, takeCensus } from './doctor-accounts.ts';
-import { type Check, examine, good, type Patient, type Told } from './doctor-check.ts';
-import { runChecks } from './doctor-runs.ts';
-import { storeChecks } from './doctor-stores.ts';
-import type { Fleet } from './fleet.ts';
-import { addExamples } from './help.ts';
-import type { Terminal } from './terminal.ts';
-import { wrap } from './wrap.ts';
+import { createHttpsClient } from '../../lambda/https-request.ts';
+import { wrapTo } from '../../local/display-text.ts';
+import { EXIT, type ExitCode } from '../cli-error.ts';
+import type { AddCommands, Context } from '../command.ts';
+import type { Fleet } from '../fleet.ts';
+import { addExamples } from '../help.ts';
+import type { Terminal } from '../terminal.ts';
+import { accountChecks, takeCensus } from './accounts.ts';
+import { type Check, examine, good, type Patient, type Told } from './check.ts';
+import { runChecks } from './runs.ts';
+import { storeChecks } from './stores.ts';
 
 const MORE = `
 It changes nothing and spends no token. Exit codes: 0 all is well, 3 something
@@ -110,8 +110,8 @@ function reportOf(told: readonly Told[], terminal: Terminal): string {
     const [mark, style] = MARKS[finding.kind];
     const title = told[index - 1]?.title === finding.title ? '' : finding.title;
     const head = `${terminal.paint(style, mark)} ${title.padEnd(column)}`;
-    const text = wrap(finding.text, terminal.width - column - 3);
-    const todo = 'todo' in finding ? wrap(finding.todo, terminal.width - column - 5) : [];
+    const text = wrapTo(finding.text, terminal.width - column - 3);
+    const todo = 'todo' in finding ? wrapTo(finding.todo, terminal.width - column - 5) : [];
     const indent = ' '.repeat(column + 2);
     return [
       ...text.map((line, at) => (at === 0 ? head : indent) + line),

@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { type Command, Option } from 'commander';
 import { type Options, stringify } from 'csv-stringify/sync';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import type { AddCommands, Context } from './command.ts';
+import { EXIT, type ExitCode } from '../cli-error.ts';
+import type { AddCommands, Context } from '../command.ts';
+import type { Fleet } from '../fleet.ts';
+import { addExamples } from '../help.ts';
+import { number } from '../progress.ts';
 import { protectCell } from './csv-cells.ts';
-import type { Fleet } from './fleet.ts';
-import { addExamples } from './help.ts';
-import { ACCOUNT_ATTRIBUTES } from './import-row.ts';
-import { number } from './progress.ts';
+import { ACCOUNT_ATTRIBUTES } from './row.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 

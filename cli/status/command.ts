@@ -1,11 +1,11 @@
-import type { FleetItem } from '../local/fleet-table.ts';
-import { needsAttention, STATUSES, type StatusKey, statusKey } from './accounts-list.ts';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import type { AddCommands, Context } from './command.ts';
-import { addExamples } from './help.ts';
-import { now, readItems } from './items.ts';
+import type { FleetItem } from '../../local/fleet-table.ts';
+import { now, readItems } from '../accounts/items.ts';
+import { needsAttention, STATUSES, type StatusKey, statusKey } from '../accounts/list.ts';
+import { EXIT, type ExitCode } from '../cli-error.ts';
+import type { AddCommands, Context } from '../command.ts';
+import { addExamples } from '../help.ts';
 import { type LastRuns, readLastRuns } from './last-runs.ts';
-import { statusText } from './status-text.ts';
+import { statusText } from './text.ts';
 
 /** `status` */
 export const addStatus: AddCommands = (program, action) => {

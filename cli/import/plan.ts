@@ -1,9 +1,9 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand } from '@aws-sdk/lib-dynamodb';
-import { profileSecretIdOf } from '../lambda/secrets.ts';
-import type { Fleet } from './fleet.ts';
-import { ACCOUNT_ATTRIBUTES, type Candidate, differences, type Problem, readRow } from './import-row.ts';
-import type { Source } from './import-source.ts';
+import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import type { Fleet } from '../fleet.ts';
+import { ACCOUNT_ATTRIBUTES, type Candidate, differences, type Problem, readRow } from './row.ts';
+import type { Source } from './source.ts';
 
 /** A problem of one row. */
 export interface RowProblem extends Problem {

@@ -1,10 +1,10 @@
-import type { FleetItem } from '../local/fleet-table.ts';
-import { nameOf, rank, reasonOf, stateCells, stateColumns } from '../local/fleet-table.ts';
-import { type Concession, renderTable } from '../local/table.ts';
-import { EXIT, type ExitCode } from './cli-error.ts';
-import type { Context } from './command.ts';
+import type { FleetItem } from '../../local/fleet-table.ts';
+import { nameOf, rank, reasonOf, stateCells, stateColumns } from '../../local/fleet-table.ts';
+import { type Concession, renderTable } from '../../local/table.ts';
+import { EXIT, type ExitCode } from '../cli-error.ts';
+import type { Context } from '../command.ts';
+import type { Terminal } from '../terminal.ts';
 import { now, readItems } from './items.ts';
-import type { Terminal } from './terminal.ts';
 
 /** What `--status` takes; `other` is what the function does not look at. */
 export const STATUSES = [

@@ -1,11 +1,11 @@
 import { Option } from 'commander';
-import { type RemoveOptions, removeAccounts, switchAccounts } from './accounts-change.ts';
-import { type ListOptions, listAccounts, STATUSES } from './accounts-list.ts';
-import { type RefreshOptions, refreshAccounts } from './accounts-refresh.ts';
-import { showAccount } from './accounts-show.ts';
-import { readCount, readDuration, readRecoveryWindow } from './arguments.ts';
-import type { AddCommands } from './command.ts';
-import { addExamples } from './help.ts';
+import { readCount, readDuration, readRecoveryWindow } from '../arguments.ts';
+import type { AddCommands } from '../command.ts';
+import { addExamples } from '../help.ts';
+import { type RemoveOptions, removeAccounts, switchAccounts } from './change.ts';
+import { type ListOptions, listAccounts, STATUSES } from './list.ts';
+import { type RefreshOptions, refreshAccounts } from './refresh.ts';
+import { showAccount } from './show.ts';
 
 /** `accounts …` */
 export const addAccounts: AddCommands = (program, action) => {

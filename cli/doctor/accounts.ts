@@ -1,10 +1,11 @@
 import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { parseAccount } from '../lambda/account.ts';
-import { awsFailure } from '../lambda/aws-error.ts';
-import type { Profile } from '../lambda/profile.ts';
-import { createProfiles } from '../lambda/profiles.ts';
-import { createSecrets, profileSecretIdOf } from '../lambda/secrets.ts';
+import { parseAccount } from '../../lambda/account.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import type { Profile } from '../../lambda/profile.ts';
+import { createProfiles } from '../../lambda/profiles.ts';
+import { createSecrets, profileSecretIdOf } from '../../lambda/secrets.ts';
+import type { Fleet } from '../fleet.ts';
 import {
   attention,
   broken,
@@ -15,8 +16,7 @@ import {
   notApplicable,
   type Patient,
   plural,
-} from './doctor-check.ts';
-import type { Fleet } from './fleet.ts';
+} from './check.ts';
 
 /** What people wrote and what became of it. */
 export const accountChecks: readonly Check[] = [

@@ -1,12 +1,12 @@
 import PQueue from 'p-queue';
-import { awsFailure } from '../lambda/aws-error.ts';
-import type { Fleet } from './fleet.ts';
-import type { Plan } from './import-plan.ts';
-import { type Candidate, readRow } from './import-row.ts';
-import type { Source } from './import-source.ts';
-import { createAccount, updateAccount } from './import-write.ts';
-import { startProgress } from './progress.ts';
-import type { Terminal } from './terminal.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import type { Fleet } from '../fleet.ts';
+import { startProgress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import type { Plan } from './plan.ts';
+import { type Candidate, readRow } from './row.ts';
+import type { Source } from './source.ts';
+import { createAccount, updateAccount } from './write.ts';
 
 /** What an import did. */
 export interface ImportResult {

@@ -1,18 +1,18 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { parseAccount } from '../lambda/account.ts';
-import { awsFailure } from '../lambda/aws-error.ts';
-import { isReason, REASONS } from '../lambda/reason.ts';
-import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
-import { parseTokenSet } from '../lambda/token-set.ts';
-import { printable, widthOf, wrapTo } from '../local/display-text.ts';
-import { duration, type FleetItem, nameOf, statusOf } from '../local/fleet-table.ts';
-import { needsAttention, summaryOf } from './accounts-list.ts';
-import type { Context } from './command.ts';
-import { type Fact, factLines, paragraph } from './facts.ts';
-import type { Fleet } from './fleet.ts';
+import { parseAccount } from '../../lambda/account.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import { isReason, REASONS } from '../../lambda/reason.ts';
+import { createSecrets, tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { parseTokenSet } from '../../lambda/token-set.ts';
+import { printable, widthOf, wrapTo } from '../../local/display-text.ts';
+import { duration, type FleetItem, nameOf, statusOf } from '../../local/fleet-table.ts';
+import type { Context } from '../command.ts';
+import { type Fact, factLines, paragraph } from '../facts.ts';
+import type { Fleet } from '../fleet.ts';
+import { runForAccounts } from '../run-function.ts';
+import type { Terminal } from '../terminal.ts';
 import { now, readItem } from './items.ts';
-import { runForAccounts } from './run-function.ts';
-import type { Terminal } from './terminal.ts';
+import { needsAttention, summaryOf } from './list.ts';
 
 /** Everything that is known about one account, without its tokens. */
 export async function showAccount(

@@ -1,9 +1,9 @@
 import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
-import { printable } from '../local/display-text.ts';
-import type { FleetItem } from '../local/fleet-table.ts';
-import { CliError } from './cli-error.ts';
-import type { Fleet } from './fleet.ts';
-import type { Terminal } from './terminal.ts';
+import { printable } from '../../local/display-text.ts';
+import type { FleetItem } from '../../local/fleet-table.ts';
+import { CliError } from '../cli-error.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Terminal } from '../terminal.ts';
 
 /** Every item of the accounts table, with a count of them as progress. */
 export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { Argument, type Command } from 'commander';
+import type { AddCommands } from '../command.ts';
+import { type Fleet, type FleetOptions, findFleet } from '../fleet.ts';
+import { addExamples } from '../help.ts';
 import { candidatesFor, type FleetNames } from './candidates.ts';
-import type { AddCommands } from './command.ts';
-import { COMPLETION_SCRIPTS, type Shell } from './completion-scripts.ts';
-import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
-import { addExamples } from './help.ts';
+import { COMPLETION_SCRIPTS, type Shell } from './scripts.ts';
 
-const ITSELF = [process.execPath, fileURLToPath(new URL('main.ts', import.meta.url))];
+const ITSELF = [process.execPath, fileURLToPath(new URL('../main.ts', import.meta.url))];
 
 /** `completion <shell>`, and the hidden command that its scripts ask. */
 export const addCompletion: AddCommands = (program, action) => {

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, type InfoRecord, parse } from 'csv-parse';
-import { parseJsonObject } from '../lambda/json-object.ts';
-import { CliError } from './cli-error.ts';
+import { parseJsonObject } from '../../lambda/json-object.ts';
+import { CliError } from '../cli-error.ts';
 
 /** One row of a file, before anything in it is believed. */
 export interface Row {

@@ -1,15 +1,15 @@
-import { REASONS } from '../lambda/reason.ts';
-import type { Report } from '../lambda/refresh-account.ts';
-import { wrapTo } from '../local/display-text.ts';
-import { countdown, type FleetItem } from '../local/fleet-table.ts';
-import { renderTable, type Style } from '../local/table.ts';
-import { count, screenful, statusKey } from './accounts-list.ts';
-import { CliError, EXIT, type ExitCode } from './cli-error.ts';
-import type { Context } from './command.ts';
-import type { Fleet } from './fleet.ts';
+import { REASONS } from '../../lambda/reason.ts';
+import type { Report } from '../../lambda/refresh-account.ts';
+import { wrapTo } from '../../local/display-text.ts';
+import { countdown, type FleetItem } from '../../local/fleet-table.ts';
+import { renderTable, type Style } from '../../local/table.ts';
+import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
+import type { Context } from '../command.ts';
+import type { Fleet } from '../fleet.ts';
+import { type RunOptions, runForAccounts } from '../run-function.ts';
+import type { Terminal } from '../terminal.ts';
 import { findItem, now, readItems } from './items.ts';
-import { type RunOptions, runForAccounts } from './run-function.ts';
-import type { Terminal } from './terminal.ts';
+import { count, screenful, statusKey } from './list.ts';
 
 export interface RefreshOptions extends RunOptions {
   readonly allFailing?: boolean;

@@ -5,10 +5,10 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { awsFailure } from '../lambda/aws-error.ts';
-import { tokenSecretIdOf } from '../lambda/secrets.ts';
-import type { Fleet } from './fleet.ts';
-import { ACCOUNT_ATTRIBUTES, type Candidate, versionIdOf } from './import-row.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import type { Fleet } from '../fleet.ts';
+import { ACCOUNT_ATTRIBUTES, type Candidate, versionIdOf } from './row.ts';
 
 export type Written =
   | { readonly kind: 'created' }

@@ -1,9 +1,9 @@
-import { printable } from '../local/display-text.ts';
-import { countdown, duration } from '../local/fleet-table.ts';
-import { type Cell, renderTable, type Style } from '../local/table.ts';
-import { count, STATUSES, type StatusKey } from './accounts-list.ts';
-import type { Status } from './status.ts';
-import type { Terminal } from './terminal.ts';
+import { printable } from '../../local/display-text.ts';
+import { countdown, duration } from '../../local/fleet-table.ts';
+import { type Cell, renderTable, type Style } from '../../local/table.ts';
+import { count, STATUSES, type StatusKey } from '../accounts/list.ts';
+import type { Terminal } from '../terminal.ts';
+import type { Status } from './command.ts';
 
 const SHOWN_PROFILES = 6;
 

@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { stripVTControlCharacters } from 'node:util';
 import { stringify } from 'csv-stringify/sync';
+import { wrapTo } from '../../local/display-text.ts';
+import { number } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
 import { protectCell } from './csv-cells.ts';
-import type { Plan, RowProblem } from './import-plan.ts';
-import type { ImportResult } from './import-run.ts';
-import { number } from './progress.ts';
-import type { Terminal } from './terminal.ts';
-import { wrap } from './wrap.ts';
+import type { Plan, RowProblem } from './plan.ts';
+import type { ImportResult } from './run.ts';
 
 const SHOWN = 20;
 
@@ -15,19 +14,16 @@ export function problemLines(problems: readonly RowProblem[], terminal: Terminal
   const width = terminal.stderr.columns ?? terminal.width;
   const shown = problems.slice(0, SHOWN).flatMap(({ line, accountId, field, text }) => {
     const whose = accountId === undefined ? '' : `${accountId}, `;
-    return wrapped(`${terminal.paintRemark('red', '✗')} line ${line}: `, `${whose}${field}: ${text}`, width);
+    return wrapped(`line ${line}: ${whose}${field}: ${text}`, terminal.paintRemark('red', '✗'), width);
   });
   const more = problems.length - SHOWN;
   return more > 0 ? [...shown, `  … and ${number(more)} more; --rejects <file> writes them all`] : shown;
 }
 
-/** Text under a hanging indent of four. */
-function wrapped(head: string, text: string, width: number): string[] {
-  const first = width - 1 - visible(head);
-  return wrap(text, width - 5, first).map((line, index) => (index === 0 ? head + line : `    ${line}`));
+/** Text behind a mark, under a hanging indent of four. */
+function wrapped(text: string, mark: string, width: number): string[] {
+  return wrapTo(text, width - 5).map((line, index) => (index === 0 ? `${mark} ${line}` : `    ${line}`));
 }
-
-const visible = (text: string) => stripVTControlCharacters(text).length;
 
 /** All problems as CSV: where and what, and no value of the file but account ids. */
 export function writeRejects(path: string, problems: readonly RowProblem[]): void {
@@ -69,7 +65,7 @@ export function resultText(result: ImportResult, { paint }: Terminal): string {
       [invalid, paint('red', 'invalid, left out')],
       [conflicts.length, paint('red', 'in conflict with a secret that exists, left out')],
     ]),
-    ...conflicts.slice(0, SHOWN).flatMap(({ accountId, text }) => wrapped('✗ ', `${accountId}: ${text}`, 80)),
+    ...conflicts.slice(0, SHOWN).flatMap(({ accountId, text }) => wrapped(`${accountId}: ${text}`, '✗', 80)),
     ...(withoutRefreshToken > 0
       ? [
           `${count(withoutRefreshToken, 'account')} came without a refresh token: authorize ${withoutRefreshToken === 1 ? 'it' : 'them'}, unless the secret is there.`,

@@ -1,7 +1,7 @@
 import { CloudWatchLogsClient, paginateFilterLogEvents } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
-import type { RunResult } from '../lambda/run-result.ts';
-import type { Fleet } from './fleet.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
+import type { Fleet } from '../fleet.ts';
 
 /** A run that the function's log tells of. */
 export interface LastRun extends RunResult {

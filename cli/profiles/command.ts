@@ -76,12 +76,10 @@ Examples:
 export const addProfiles: AddCommands = (program, action) => {
   const profiles = program
     .command('profiles')
-    .summary('the OAuth clients: add, list, show, check, remove')
     .description('The OAuth clients that accounts are connected with.')
     .addHelpText('after', GROUP_HELP);
   profiles
     .command('add')
-    .summary('create a profile, or change one')
     .description('Creates a profile, or changes one.')
     .argument('<name>', 'what accounts call it')
     .option('--provider <preset>', 'a known provider, such as salesforce (docs/providers.md)')
@@ -100,20 +98,17 @@ export const addProfiles: AddCommands = (program, action) => {
     .action(action(add));
   profiles
     .command('list')
-    .summary('show all profiles')
     .description('Shows all profiles, with what is wrong with them and how many accounts use them.')
-    .addHelpText('after', '\nExample:\n  $ oauth-token-refresher profiles list --json')
+    .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles list --json')
     .action(action(list));
   profiles
     .command('show')
-    .summary('show one profile')
     .description('Shows one profile with what its preset and the defaults add. Secrets are never shown.')
     .argument('<name>')
-    .addHelpText('after', '\nExample:\n  $ oauth-token-refresher profiles show crm')
+    .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles show crm')
     .action(action(show));
   profiles
     .command('check')
-    .summary('prove a profile: endpoint, client, permissions')
     .description('Proves a profile: its endpoint, its client, and the permissions around it.')
     .argument('<name>')
     .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
@@ -121,7 +116,6 @@ export const addProfiles: AddCommands = (program, action) => {
     .action(action(checkProfile));
   profiles
     .command('remove')
-    .summary('delete a profile')
     .description('Deletes a profile. Refuses while accounts use it.')
     .argument('<name>')
     .option('--yes', 'do not ask')

@@ -2,8 +2,8 @@ import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { LOCAL_ESCROW_KEY } from '../local/clients.ts';
-import { duration } from '../local/fleet-table.ts';
+import { LOCAL_ESCROW_KEY } from '../../local/clients.ts';
+import { duration } from '../../local/fleet-table.ts';
 import {
   attention,
   broken,
@@ -13,7 +13,7 @@ import {
   good,
   notApplicable,
   type Patient,
-} from './doctor-check.ts';
+} from './check.ts';
 
 /** What the function keeps its things in, and may you see it? */
 export const storeChecks: readonly Check[] = [
