@@ -62,7 +62,7 @@ export async function keepGrant(consent: Consent, target: Target, provider: Prov
   const leased = target.exists
     ? await takeLease(fleet, accountId, owner, PATIENCE[consent.holds], target.onWait)
     : undefined;
-  if (target.exists && leased === undefined) throw busy(accountId);
+  if (target.exists && leased === undefined) throw busy(accountId, consent.holds);
   let recorded = false;
   try {
     const deadline = Date.now() + WORK_TIME;
@@ -83,10 +83,12 @@ export async function keepGrant(consent: Consent, target: Target, provider: Prov
   }
 }
 
-export function busy(accountId: string): CliError {
+/** @param held what is lost with it: a code that nobody spends is no grant yet */
+export function busy(accountId: string, held: Consent['holds'] = 'code'): CliError {
+  const lost = held === 'tokens' ? " The provider's new grant was not kept." : '';
   return new CliError(
     'ACCOUNT_BUSY',
-    `A run of the function holds ${accountId} just now. Nothing has changed. Run the command again in a minute; if it stays so, a run has died, and its hold ends within a quarter of an hour.`,
+    `A run of the function holds ${accountId} just now.${lost} Nothing has changed. Run the command again in a minute; if it stays so, a run has died, and its hold ends within a quarter of an hour.`,
   );
 }
 
