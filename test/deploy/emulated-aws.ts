@@ -56,9 +56,7 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
     const fn = await functionNamed(decodeURIComponent(name));
     if (fn === undefined)
       return response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString();
+    const text = (await bodyOf(request)).toString();
     const invocation = await fn.invoke(text === '' ? {} : JSON.parse(text));
     if (invocation.kind === 'returned')
       return response.writeHead(200).end(JSON.stringify(invocation.payload));
@@ -67,22 +65,26 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
       .writeHead(200, { 'x-amz-function-error': 'Unhandled' })
       .end(JSON.stringify({ errorType, errorMessage }));
   };
-  const forward = (request: IncomingMessage, response: ServerResponse) => {
+  const forward = (request: IncomingMessage, response: ServerResponse, body?: Buffer) => {
+    const headers = { ...request.headers, ...(body && { 'content-length': String(body.length) }) };
     const onward = send(
       new URL(request.url ?? '/', options.emulator),
-      { method: request.method ?? 'GET', headers: request.headers },
+      { method: request.method ?? 'GET', headers },
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
       },
     );
     onward.on('error', () => response.writeHead(502).end());
-    request.pipe(onward);
+    if (body === undefined) request.pipe(onward);
+    else onward.end(body);
   };
   const server = createServer((request, response) => {
     const [, name] = INVOCATION.exec(request.url ?? '') ?? [];
-    if (name === undefined) forward(request, response);
-    else void invoke(name, request, response);
+    if (name !== undefined) void invoke(name, request, response);
+    else if (request.method === 'PUT' && /\.json\?/.test(request.url ?? ''))
+      void bodyOf(request).then((body) => forward(request, response, withoutAlarmArns(body)));
+    else forward(request, response);
   });
   // The emulator knows the buckets of a template's address by the name localhost alone.
   url = `http://localhost:${await listen(server, 0)}`;
@@ -96,4 +98,23 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
       });
     },
   };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** The emulator's CloudFormation leaves alarms out, and then refuses what speaks of their ARNs: the dashboard. */
+function withoutAlarmArns(template: Buffer): Buffer {
+  const { Resources = {}, ...rest } = JSON.parse(template.toString());
+  const alarms = Object.entries<{ Type: string }>(Resources).filter(
+    ([, { Type }]) => Type === 'AWS::CloudWatch::Alarm',
+  );
+  const text = JSON.stringify({ ...rest, Resources }, (_, value) => {
+    const [id] = value?.['Fn::GetAtt'] ?? [];
+    return alarms.some(([alarm]) => alarm === id) ? `arn:aws:cloudwatch:alarm:${id}` : value;
+  });
+  return Buffer.from(text);
 }

@@ -18,6 +18,8 @@ if (emulator === undefined) {
   console.error('Start moto_server and set EMULATOR_URL to where it listens, by the name localhost.');
   process.exit(2);
 }
+// The account is empty.
+await fetch(`${emulator}/moto-api/reset`, { method: 'POST' });
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'newcomer-'));
 const client = {
