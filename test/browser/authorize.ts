@@ -106,6 +106,13 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
       told(system, 'acme') === 'OAuth Reauthorization Required',
       told(system, 'acme'),
     );
+    const listed = await start(data, 'accounts', 'list', '--json').printed;
+    const statuses = statusesUpTo('acme', listed);
+    claim(
+      'accounts list shows it first, among those that need a person',
+      statuses.length > 0 && statuses.every((status) => status === 'reauthorization_required'),
+      statuses,
+    );
     const command = start(data, 'authorize', 'acme');
     await chromium.page.goto(await command.address);
     await signIn(chromium, 'alice');
@@ -180,6 +187,10 @@ function start(data: string, ...args: string[]) {
     const found = /^ {2}(http:\S+\?\S+)\n/m.exec(said)?.[1];
     if (found !== undefined) address.resolve(found);
   });
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk;
+  });
   const ended = new Promise<number | null>((resolve) =>
     child.on('close', (code) => {
       address.reject(new Error(said));
@@ -187,7 +198,12 @@ function start(data: string, ...args: string[]) {
     }),
   );
   address.promise.catch(() => undefined);
-  return { address: address.promise, ended, paste: (text: string) => child.stdin.end(text) };
+  return {
+    address: address.promise,
+    ended,
+    printed: ended.then(() => printed),
+    paste: (text: string) => child.stdin.end(text),
+  };
 }
 
 async function looksGood(chromium: Chromium, name: string): Promise<void> {
@@ -219,6 +235,14 @@ async function tokens({ clients }: LocalSystem, accountId: string): Promise<Reco
   const SecretId = `oauth/accounts/${accountId}`;
   const { SecretString = '{}' } = await clients.secrets.send(new GetSecretValueCommand({ SecretId }));
   return JSON.parse(SecretString);
+}
+
+/** The statuses of the accounts that a listing shows, up to one of them. */
+function statusesUpTo(accountId: string, listed: string): string[] {
+  const accounts = JSON.parse(listed) as { accountId: string; status: string }[];
+  return accounts
+    .slice(0, accounts.findIndex((account) => account.accountId === accountId) + 1)
+    .map(({ status }) => status);
 }
 
 /** The last event told of an account. */
