@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import type { Measurement } from './measure.ts';
+
+/**
+ * The process of one program under measurement: loads a module that exports `handler`, runs it for each event, and
+ * says what that took. There is nothing else in it.
+ */
+const loading = performance.now();
+const { handler } = (await import(pathToFileURL(process.argv[2] ?? '').href)) as {
+  handler: (event: unknown, context: unknown) => Promise<unknown>;
+};
+process.send?.({ loadMilliseconds: performance.now() - loading });
+
+process.on('message', async ({ event, timeout }: { event: unknown; timeout: number }) => {
+  const deadline = Date.now() + timeout;
+  const before = process.cpuUsage();
+  const begun = performance.now();
+  try {
+    const result = await handler(event, { getRemainingTimeInMillis: () => deadline - Date.now() });
+    const milliseconds = performance.now() - begun;
+    const { user, system } = process.cpuUsage(before);
+    process.send?.({
+      result,
+      milliseconds,
+      cpuMilliseconds: (user + system) / 1000,
+      peakMegabytes: peakMegabytes(),
+    } satisfies Omit<Measurement, 'loadMilliseconds' | 'logBytes'>);
+  } catch (error) {
+    process.send?.({ error: String(error) });
+  }
+});
+process.on('disconnect', () => process.exit());
+
+/** Not `resourceUsage().maxRSS`: on Linux that begins with what the parent had when it forked. */
+function peakMegabytes(): number {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return Number(kilobytes) / 1024;
+}

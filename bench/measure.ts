@@ -1,0 +1,80 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/** What one invocation took, measured in the program's own process. */
+export interface Measurement {
+  readonly result: unknown;
+  readonly milliseconds: number;
+  /** User and system, all threads. */
+  readonly cpuMilliseconds: number;
+  /** Resident memory at its highest since the process began. */
+  readonly peakMegabytes: number;
+  readonly loadMilliseconds: number;
+  readonly logBytes: number;
+}
+
+export interface Program {
+  /** A bundle that exports `handler`. */
+  readonly module: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Seconds by which its clock is ahead, so that what was refreshed before is due again. */
+  readonly clockOffsetSeconds?: number;
+}
+
+const shiftedClock = new URL('../test/support/shifted-clock.ts', import.meta.url).href;
+const host = fileURLToPath(new URL('host.ts', import.meta.url));
+
+/** Runs the program in a fresh process, once for each event, and ends it. Rejects where an invocation does. */
+export async function measure(
+  { module, environment = {}, clockOffsetSeconds }: Program,
+  events: readonly unknown[] = [{}],
+  timeout = 900_000,
+): Promise<Measurement[]> {
+  const shifted = clockOffsetSeconds !== undefined;
+  const child = fork(host, [module], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      ...environment,
+      ...(shifted && { CLOCK_OFFSET_SECONDS: String(clockOffsetSeconds) }),
+    },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    execArgv: ['--enable-source-maps', ...(shifted ? ['--import', shiftedClock] : [])],
+  });
+  let logBytes = 0;
+  child.stdout?.on('data', (data: Buffer) => {
+    logBytes += data.length;
+  });
+  try {
+    const [{ loadMilliseconds }] = await nextMessage(child);
+    const measurements: Measurement[] = [];
+    for (const event of events) {
+      child.send({ event, timeout });
+      const [answer] = await nextMessage(child);
+      if (answer.error !== undefined)
+        throw new Error(`The program under measurement failed: ${answer.error}`);
+      measurements.push({ ...answer, loadMilliseconds, logBytes });
+    }
+    return measurements;
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** The same for one event. */
+export async function measureOnce(program: Program, event: unknown = {}): Promise<Measurement> {
+  const [measurement] = await measure(program, [event]);
+  if (measurement === undefined) throw new Error('Nothing was measured.');
+  return measurement;
+}
+
+async function nextMessage(child: ReturnType<typeof fork>) {
+  const ended = new AbortController();
+  const died = () => ended.abort(new Error('The process under measurement ended.'));
+  child.once('exit', died);
+  try {
+    return await once(child, 'message', { signal: ended.signal });
+  } finally {
+    child.off('exit', died);
+  }
+}

@@ -1,0 +1,240 @@
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { DynamoDBDocumentClient, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+
+/** What the function is measured against. None of it keeps a grant safe. */
+export type BareEvent =
+  /** The five calls of a refresh as the function makes them, for these accounts, so many at once, and nothing else. */
+  | { readonly kind: 'five_calls'; readonly accountIds: readonly string[]; readonly inFlight: number }
+  /** The scan with the filter that the function uses, and nothing else. */
+  | { readonly kind: 'scan' }
+  /** The old job: all accounts, one after another. */
+  | { readonly kind: 'one_after_another'; readonly limit: number }
+  /** What people write first: everything at once. */
+  | { readonly kind: 'all_at_once' };
+
+const { ACCOUNTS_TABLE_NAME: TableName, SECRET_NAME_PREFIX: prefix, TOKEN_ENDPOINT = '' } = process.env;
+const { CLIENT_ID, CLIENT_SECRET } = process.env;
+const WINDOW = 300;
+
+const requestHandler = {
+  httpsAgent: { keepAlive: true, maxSockets: 50 },
+  httpAgent: { keepAlive: true, maxSockets: 50 },
+};
+const table = DynamoDBDocumentClient.from(new DynamoDBClient({ requestHandler }));
+const secrets = new SecretsManagerClient({ requestHandler });
+const agent = new Agent({ keepAlive: true });
+
+export async function handler(event: BareEvent): Promise<unknown> {
+  switch (event.kind) {
+    case 'five_calls':
+      return await atMost(event.inFlight, event.accountIds, fiveCalls);
+    case 'scan':
+      return await scan(true);
+    case 'one_after_another': {
+      const { due } = await scan(false);
+      return await atMost(1, due.slice(0, event.limit), naive);
+    }
+    case 'all_at_once': {
+      const { due } = await scan(false);
+      const ends = await Promise.allSettled(due.map(naive));
+      return { failed: ends.filter(({ status }) => status === 'rejected').length };
+    }
+  }
+}
+
+async function atMost(inFlight: number, all: readonly string[], act: (accountId: string) => Promise<void>) {
+  let next = 0;
+  const worker = async () => {
+    for (let one = all[next++]; one !== undefined; one = all[next++]) await act(one);
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return { done: all.length };
+}
+
+const names = {
+  '#accountId': 'accountId',
+  '#name': 'name',
+  '#authenticationType': 'authenticationType',
+  '#oauthProfile': 'oauthProfile',
+  '#tokenSecretId': 'tokenSecretId',
+  '#enabled': 'enabled',
+  '#parameters': 'parameters',
+  '#accessTokenExpiresAt': 'accessTokenExpiresAt',
+  '#refreshTokenExpiresAt': 'refreshTokenExpiresAt',
+  '#status': 'status',
+  '#failure': 'failure',
+  '#nextAttemptAt': 'nextAttemptAt',
+  '#lastRefreshedAt': 'lastRefreshedAt',
+  '#lease': 'lease',
+  '#escrow': 'escrow',
+};
+
+const filter =
+  '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT (#enabled = :false) AND (attribute_exists(#escrow) OR NOT (#oauthProfile IN (:p) AND #accessTokenExpiresAt > :h) OR #status = :person)';
+
+async function scan(filtered: boolean) {
+  const horizon = Math.floor(Date.now() / 1000) + WINDOW;
+  const due: string[] = [];
+  let pages = 0;
+  let scanned = 0;
+  let ExclusiveStartKey: Record<string, unknown> | undefined;
+  do {
+    const page = await table.send(
+      new ScanCommand({
+        TableName,
+        ExclusiveStartKey,
+        ...(filtered && {
+          ProjectionExpression: Object.keys(names).join(', '),
+          ExpressionAttributeNames: names,
+          FilterExpression: filter,
+          ExpressionAttributeValues: {
+            ':oauth2': 'oauth2',
+            ':false': false,
+            ':p': 'crm',
+            ':h': horizon,
+            ':person': 'reauthorization_required',
+          },
+        }),
+      }),
+    );
+    pages++;
+    scanned += page.ScannedCount ?? 0;
+    for (const item of page.Items ?? []) if (item.accessTokenExpiresAt <= horizon) due.push(item.accountId);
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey !== undefined);
+  return { pages, scanned, due };
+}
+
+async function fiveCalls(accountId: string): Promise<void> {
+  const owner = randomUUID();
+  const now = Math.floor(Date.now() / 1000);
+  const Key = { accountId };
+  await table.send(
+    new UpdateCommand({
+      TableName,
+      Key,
+      UpdateExpression: 'SET #lease = :lease',
+      ConditionExpression:
+        '(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#owner = :owner) AND attribute_exists(#accountId) AND #authenticationType = :authenticationType AND #oauthProfile = :oauthProfile AND attribute_not_exists(#tokenSecretId) AND attribute_not_exists(#enabled) AND attribute_exists(#accessTokenExpiresAt) AND attribute_not_exists(#refreshTokenExpiresAt) AND #status = :status AND attribute_not_exists(#nextAttemptAt) AND attribute_exists(#lastRefreshedAt)',
+      ExpressionAttributeNames: {
+        '#lease': 'lease',
+        '#expiresAt': 'expiresAt',
+        '#owner': 'owner',
+        '#accountId': 'accountId',
+        '#authenticationType': 'authenticationType',
+        '#oauthProfile': 'oauthProfile',
+        '#tokenSecretId': 'tokenSecretId',
+        '#enabled': 'enabled',
+        '#accessTokenExpiresAt': 'accessTokenExpiresAt',
+        '#refreshTokenExpiresAt': 'refreshTokenExpiresAt',
+        '#status': 'status',
+        '#nextAttemptAt': 'nextAttemptAt',
+        '#lastRefreshedAt': 'lastRefreshedAt',
+      },
+      ExpressionAttributeValues: {
+        ':now': now,
+        ':owner': owner,
+        ':lease': { owner, expiresAt: now + 150 },
+        ':authenticationType': 'oauth2',
+        ':oauthProfile': 'crm',
+        ':status': 'healthy',
+      },
+    }),
+  );
+  const tokens = await exchange(accountId);
+  await secrets.send(
+    new PutSecretValueCommand({
+      SecretId: `${prefix}accounts/${accountId}`,
+      SecretString: JSON.stringify(tokens),
+      ClientRequestToken: owner,
+    }),
+  );
+  await table.send(
+    new UpdateCommand({
+      TableName,
+      Key,
+      UpdateExpression:
+        'SET #status = :set_status, #accessTokenExpiresAt = :set_accessTokenExpiresAt, #lastRefreshedAt = :set_lastRefreshedAt REMOVE #failure, #nextAttemptAt, #escrow, #lease',
+      ConditionExpression: '#lease.#owner = :owner',
+      ExpressionAttributeNames: {
+        '#status': 'status',
+        '#accessTokenExpiresAt': 'accessTokenExpiresAt',
+        '#lastRefreshedAt': 'lastRefreshedAt',
+        '#failure': 'failure',
+        '#nextAttemptAt': 'nextAttemptAt',
+        '#escrow': 'escrow',
+        '#lease': 'lease',
+        '#owner': 'owner',
+      },
+      ExpressionAttributeValues: {
+        ':set_status': 'healthy',
+        ':set_accessTokenExpiresAt': tokens.expires_at,
+        ':set_lastRefreshedAt': tokens.obtained_at,
+        ':owner': owner,
+      },
+    }),
+  );
+}
+
+async function naive(accountId: string): Promise<void> {
+  const tokens = await exchange(accountId);
+  await secrets.send(
+    new PutSecretValueCommand({
+      SecretId: `${prefix}accounts/${accountId}`,
+      SecretString: JSON.stringify(tokens),
+    }),
+  );
+  await table.send(
+    new UpdateCommand({
+      TableName,
+      Key: { accountId },
+      UpdateExpression: 'SET accessTokenExpiresAt = :at',
+      ExpressionAttributeValues: { ':at': tokens.expires_at },
+    }),
+  );
+}
+
+/** Reads the secret and spends its refresh token. */
+async function exchange(accountId: string) {
+  const { SecretString = '{}' } = await secrets.send(
+    new GetSecretValueCommand({ SecretId: `${prefix}accounts/${accountId}`, VersionStage: 'AWSCURRENT' }),
+  );
+  const before = JSON.parse(SecretString);
+  const answer = JSON.parse(await post(before.refresh_token));
+  if (answer.access_token === undefined) throw new Error(`The provider refused: ${answer.error}`);
+  const now = Math.floor(Date.now() / 1000);
+  return { ...before, ...answer, obtained_at: now, expires_at: now + answer.expires_in };
+}
+
+function post(refreshToken: string): Promise<string> {
+  const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken }).toString();
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      TOKEN_ENDPOINT,
+      {
+        method: 'POST',
+        agent,
+        auth: `${CLIENT_ID}:${CLIENT_SECRET}`,
+        headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+      },
+      (incoming) => {
+        let text = '';
+        incoming.setEncoding('utf8');
+        incoming.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        incoming.on('end', () => resolve(text));
+        incoming.on('error', reject);
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { awsEnvironment } from '../local/clients.ts';
+
+export interface PopulationOptions {
+  /** Items in the table. */
+  readonly accounts: number;
+  /** How many of them are due; only these have a secret. */
+  readonly due: number;
+}
+
+/** An accounts table with its secrets. */
+export interface Population {
+  readonly table: string;
+  readonly prefix: string;
+  readonly accounts: number;
+  /** Those that are due. */
+  readonly accountIds: readonly string[];
+}
+
+export interface Conditions {
+  /** What the token endpoint takes to answer. */
+  readonly delayMilliseconds: number;
+  /** Beyond these, writes to Secrets Manager are throttled; without it they are not limited. */
+  readonly writesPerSecond?: number | undefined;
+}
+
+/** What the servers saw since `begin`. */
+export interface Traffic {
+  readonly calls: Readonly<Record<string, number>>;
+  /** When each store succeeded, milliseconds on the server's monotonic clock. */
+  readonly stores: readonly number[];
+  /** Whose store it was, in the same order. */
+  readonly storesByAccount: readonly string[];
+  readonly throttled: number;
+}
+
+/** The stored secrets against what the provider holds to be true. */
+export interface Judgement {
+  /** Accounts whose stored refresh token is not good any more. */
+  readonly lost: number;
+  readonly spentTwice: number;
+  /** How many accounts were refreshed how often. */
+  readonly refreshes: Readonly<Record<number, number>>;
+}
+
+export interface ServerMethods {
+  populate(options: PopulationOptions): Promise<Population>;
+  begin(conditions: Conditions): Promise<void>;
+  traffic(argument?: undefined): Promise<Traffic>;
+  judge(population: Population): Promise<Judgement>;
+}
+
+/** The local AWS endpoint and a token endpoint, in a process of their own. */
+export interface Servers extends ServerMethods {
+  /** The environment in which a program finds the servers and the population. */
+  environment(population: Population): Record<string, string>;
+  close(): void;
+}
+
+export async function startServers(): Promise<Servers> {
+  const child: ChildProcess = fork(fileURLToPath(new URL('server-process.ts', import.meta.url)), {
+    execArgv: ['--max-old-space-size=4096'],
+  });
+  const [{ url, tokenEndpoint, profile }] = await once(child, 'message');
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  child.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
+    const waiter = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) waiter?.resolve(result);
+    else waiter?.reject(new Error(error));
+  });
+  child.on('exit', (code) => {
+    for (const { reject } of waiting.values()) reject(new Error(`The servers ended with ${code}.`));
+  });
+  let ids = 0;
+  const ask =
+    (method: keyof ServerMethods) =>
+    (argument?: unknown): Promise<never> =>
+      new Promise((resolve, reject) => {
+        const id = ++ids;
+        waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+        child.send({ id, method, argument });
+      });
+  return {
+    populate: ask('populate'),
+    begin: ask('begin'),
+    traffic: ask('traffic'),
+    judge: ask('judge'),
+    environment: ({ table, prefix }) => ({
+      ...awsEnvironment(url),
+      ACCOUNTS_TABLE_NAME: table,
+      SECRET_NAME_PREFIX: prefix,
+      ESCROW_KEY_ID: 'alias/bench',
+      ALLOW_HTTP_LOOPBACK: 'true',
+      TOKEN_ENDPOINT: tokenEndpoint,
+      CLIENT_ID: profile.client_id,
+      CLIENT_SECRET: profile.client_secret,
+    }),
+    close: () => child.kill('SIGKILL'),
+  };
+}
