@@ -13,8 +13,10 @@ export interface Bundles {
   readonly unpaced: string;
   /** The bare calls and the baselines. */
   readonly bare: string;
-  /** The SDK's clients that the function needs for a refresh, and nothing else. */
-  readonly sdkOnly: string;
+  /** The SDK's clients as they come, and nothing else. */
+  readonly sdk: string;
+  /** The same with the function's one credential provider in place of the SDK's chain. */
+  readonly sdkTrimmed: string;
   readonly remove: () => void;
 }
 
@@ -39,11 +41,9 @@ export async function buildBundles(): Promise<Bundles> {
   const outfile = (name: string) => join(directory, `${name}.mjs`);
   const file = (path: string) => join(projectRoot, path);
   await build({ ...options, entryPoints: [file('bench/programs/bare.ts')], outfile: outfile('bare') });
-  await build({
-    ...options,
-    entryPoints: [file('bench/programs/sdk-only.ts')],
-    outfile: outfile('sdk-only'),
-  });
+  const sdkOnly = { ...options, entryPoints: [file('bench/programs/sdk-only.ts')] };
+  await build({ ...sdkOnly, alias: {}, outfile: outfile('sdk') });
+  await build({ ...sdkOnly, outfile: outfile('sdk-trimmed') });
   await build({
     ...options,
     entryPoints: [file('lambda/handler.ts')],
@@ -64,7 +64,8 @@ export async function buildBundles(): Promise<Bundles> {
     function: deployed.path,
     unpaced: outfile('unpaced'),
     bare: outfile('bare'),
-    sdkOnly: outfile('sdk-only'),
+    sdk: outfile('sdk'),
+    sdkTrimmed: outfile('sdk-trimmed'),
     remove: () => {
       deployed.remove();
       rmSync(directory, { recursive: true });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import type { Measurement } from './measure.ts';
+import type { Invoked } from './measure.ts';
 
 /**
  * The process of one program under measurement: loads a module that exports `handler`, runs it for each event, and
@@ -25,7 +25,7 @@ process.on('message', async ({ event, timeout }: { event: unknown; timeout: numb
       milliseconds,
       cpuMilliseconds: (user + system) / 1000,
       peakMegabytes: peakMegabytes(),
-    } satisfies Omit<Measurement, 'loadMilliseconds' | 'logBytes'>);
+    } satisfies Invoked);
   } catch (error) {
     process.send?.({ error: String(error) });
   }

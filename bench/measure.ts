@@ -1,5 +1,4 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** What one invocation took, measured in the program's own process. */
@@ -13,6 +12,10 @@ export interface Measurement {
   readonly loadMilliseconds: number;
   readonly logBytes: number;
 }
+
+/** What the host sends: first how long loading took, then what became of each invocation. */
+export type Invoked = Omit<Measurement, 'loadMilliseconds' | 'logBytes'>;
+type Answer = Partial<Invoked> & { readonly loadMilliseconds?: number; readonly error?: string };
 
 export interface Program {
   /** A bundle that exports `handler`. */
@@ -46,14 +49,14 @@ export async function measure(
     logBytes += data.length;
   });
   try {
-    const [{ loadMilliseconds }] = await nextMessage(child);
+    const { loadMilliseconds = 0 } = await nextMessage(child);
     const measurements: Measurement[] = [];
     for (const event of events) {
       child.send({ event, timeout });
-      const [answer] = await nextMessage(child);
+      const answer = await nextMessage(child);
       if (answer.error !== undefined)
         throw new Error(`The program under measurement failed: ${answer.error}`);
-      measurements.push({ ...answer, loadMilliseconds, logBytes });
+      measurements.push({ ...(answer as Invoked), loadMilliseconds, logBytes });
     }
     return measurements;
   } finally {
@@ -68,13 +71,13 @@ export async function measureOnce(program: Program, event: unknown = {}): Promis
   return measurement;
 }
 
-async function nextMessage(child: ReturnType<typeof fork>) {
-  const ended = new AbortController();
-  const died = () => ended.abort(new Error('The process under measurement ended.'));
-  child.once('exit', died);
-  try {
-    return await once(child, 'message', { signal: ended.signal });
-  } finally {
-    child.off('exit', died);
-  }
+function nextMessage(child: ChildProcess): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const died = () => reject(new Error('The process under measurement ended before its time.'));
+    child.once('exit', died);
+    child.once('message', (answer) => {
+      child.off('exit', died);
+      resolve(answer as Answer);
+    });
+  });
 }

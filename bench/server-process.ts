@@ -66,6 +66,7 @@ async function each<T>(all: readonly T[], act: (one: T) => Promise<unknown>): Pr
 
 const BATCH = 25;
 let populations = 0;
+const { KeyMetadata } = await call('TrentService.CreateKey', {});
 
 async function populate({ accounts, due }: PopulationOptions): Promise<Population> {
   const table = `bench-${++populations}`;
@@ -156,4 +157,10 @@ process.on(
   },
 );
 process.on('disconnect', () => process.exit());
-process.send?.({ url: aws.url, tokenEndpoint: provider.tokenEndpoint, profile: provider.profile });
+const escrowKeyId = (KeyMetadata as { KeyId: string }).KeyId;
+process.send?.({
+  url: aws.url,
+  escrowKeyId,
+  tokenEndpoint: provider.tokenEndpoint,
+  profile: provider.profile,
+});

@@ -63,7 +63,7 @@ export async function startServers(): Promise<Servers> {
   const child: ChildProcess = fork(fileURLToPath(new URL('server-process.ts', import.meta.url)), {
     execArgv: ['--max-old-space-size=4096'],
   });
-  const [{ url, tokenEndpoint, profile }] = await once(child, 'message');
+  const [{ url, escrowKeyId, tokenEndpoint, profile }] = await once(child, 'message');
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   child.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
     const waiter = waiting.get(id);
@@ -92,7 +92,7 @@ export async function startServers(): Promise<Servers> {
       ...awsEnvironment(url),
       ACCOUNTS_TABLE_NAME: table,
       SECRET_NAME_PREFIX: prefix,
-      ESCROW_KEY_ID: 'alias/bench',
+      ESCROW_KEY_ID: escrowKeyId,
       ALLOW_HTTP_LOOPBACK: 'true',
       TOKEN_ENDPOINT: tokenEndpoint,
       CLIENT_ID: profile.client_id,

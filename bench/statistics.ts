@@ -36,3 +36,8 @@ export async function interleaved<const Names extends string, T>(
     }
   return taken;
 }
+
+/** A figure that does not vary. */
+export function exact(value: number): Sample {
+  return { median: value, low: value, high: value, count: 1 };
+}

@@ -11,7 +11,13 @@ import { DynamoDBDocumentClient, ScanCommand, UpdateCommand } from '@aws-sdk/lib
 /** What the function is measured against. None of it keeps a grant safe. */
 export type BareEvent =
   /** The five calls of a refresh as the function makes them, for these accounts, so many at once, and nothing else. */
-  | { readonly kind: 'five_calls'; readonly accountIds: readonly string[]; readonly inFlight: number }
+  | {
+      readonly kind: 'five_calls';
+      readonly accountIds: readonly string[];
+      readonly inFlight: number;
+      /** Not limited where absent. */
+      readonly startsPerSecond?: number | undefined;
+    }
   /** The scan with the filter that the function uses, and nothing else. */
   | { readonly kind: 'scan' }
   /** The old job: all accounts, one after another. */
@@ -34,7 +40,7 @@ const agent = new Agent({ keepAlive: true });
 export async function handler(event: BareEvent): Promise<unknown> {
   switch (event.kind) {
     case 'five_calls':
-      return await atMost(event.inFlight, event.accountIds, fiveCalls);
+      return await atMost(event.inFlight, event.accountIds, fiveCalls, event.startsPerSecond);
     case 'scan':
       return await scan(true);
     case 'one_after_another': {
@@ -49,10 +55,20 @@ export async function handler(event: BareEvent): Promise<unknown> {
   }
 }
 
-async function atMost(inFlight: number, all: readonly string[], act: (accountId: string) => Promise<void>) {
+async function atMost(
+  inFlight: number,
+  all: readonly string[],
+  act: (accountId: string) => Promise<void>,
+  startsPerSecond = Number.POSITIVE_INFINITY,
+) {
+  const begun = performance.now();
   let next = 0;
   const worker = async () => {
-    for (let one = all[next++]; one !== undefined; one = all[next++]) await act(one);
+    for (let i = next++; i < all.length; i = next++) {
+      const early = begun + (i / startsPerSecond) * 1_000 - performance.now();
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+      await act(all[i] ?? '');
+    }
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
   return { done: all.length };

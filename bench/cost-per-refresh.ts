@@ -1,0 +1,90 @@
+import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../lambda/run.ts';
+import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
+import { type Measurement, measureOnce } from './measure.ts';
+import type { Population } from './servers.ts';
+import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
+
+/** The function's CPU against a program that makes the same five calls with the same SDK and nothing else. */
+export async function costPerRefresh(bench: Bench): Promise<Findings> {
+  const { scale, servers, progress } = bench;
+  const fast = scale === 'guard' ? 300 : 1_000;
+  const paced = scale === 'guard' ? 150 : 400;
+  progress(`making ${fast} accounts`);
+  const population = await servers.populate({ accounts: fast, due: fast });
+  const some = await servers.populate({ accounts: paced, due: paced });
+  const asDeployed = await compare(bench, some, 'paced', scale === 'guard' ? 1 : 3);
+  const unpaced = await compare(bench, population, 'unpaced', scale === 'guard' ? 2 : 5);
+  const { calls } = await servers.traffic();
+  const perAccount = ['UpdateItem', 'GetSecretValue', 'TokenRequest', 'PutSecretValue'];
+  const total = Object.values(calls).reduce((sum, n) => sum + n, 0);
+  const scans = calls.Scan ?? 0;
+  return {
+    title: 'Cost of a refresh',
+    figures: [
+      cpu('CPU, as deployed', asDeployed, paced),
+      cpu('CPU, without the pace', unpaced, fast),
+      exactly('calls', (total - scans - 1) / fast, 5, 'five'),
+      {
+        name: 'refreshes a second without the pace',
+        unit: '/s',
+        value: sampleOf(unpaced.function.map(({ milliseconds }) => (fast / milliseconds) * 1_000)),
+        baseline: {
+          name: 'bare calls',
+          value: sampleOf(unpaced.bare.map(({ milliseconds }) => (fast / milliseconds) * 1_000)),
+        },
+        ratio: ratiosOf(
+          unpaced.bare.map(({ milliseconds }) => milliseconds),
+          unpaced.function.map(({ milliseconds }) => milliseconds),
+        ),
+      },
+    ],
+    facts: [
+      [
+        'calls of a run',
+        `${perAccount.map((name) => `${calls[name]} ${name}`).join(', ')} for ${fast} accounts; 1 of the reads is the profile's; ${scans} Scan`,
+      ],
+      ['log', `${Math.round((unpaced.function[0]?.logBytes ?? 0) / fast)} bytes an account`],
+    ],
+  };
+}
+
+type Compared = Record<'function' | 'bare', Measurement[]>;
+
+async function compare(
+  { servers, bundles, progress }: Bench,
+  population: Population,
+  pace: 'paced' | 'unpaced',
+  rounds: number,
+): Promise<Compared> {
+  const environment = servers.environment(population);
+  const { accountIds } = population;
+  let round = 0;
+  return await interleaved(rounds, {
+    bare: async () => {
+      progress(`${accountIds.length} accounts ${pace}, round ${++round} of ${rounds}`);
+      await servers.begin({ delayMilliseconds: 20 });
+      const startsPerSecond = pace === 'paced' ? STARTS_PER_SECOND : undefined;
+      return await measureOnce(
+        { module: bundles.bare, environment, clockOffsetSeconds: laterClock() },
+        { kind: 'five_calls', accountIds, inFlight: MAX_IN_FLIGHT, startsPerSecond },
+      );
+    },
+    function: async () => {
+      await servers.begin({ delayMilliseconds: 20 });
+      const module = pace === 'paced' ? bundles.function : bundles.unpaced;
+      return await measureOnce({ module, environment, clockOffsetSeconds: laterClock() });
+    },
+  });
+}
+
+function cpu(name: string, { function: ours, bare }: Compared, accounts: number): Figure {
+  const each = (measurements: Measurement[]) => measurements.map((one) => one.cpuMilliseconds / accounts);
+  return {
+    name,
+    unit: 'ms',
+    value: sampleOf(each(ours)),
+    baseline: { name: 'bare calls', value: sampleOf(each(bare)) },
+    ratio: ratiosOf(each(ours), each(bare)),
+    target: { kind: 'at_most', bound: 1.3, guard: 2.5 },
+  };
+}

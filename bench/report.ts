@@ -1,0 +1,129 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import { projectRoot } from '../infra/bundling.ts';
+import { type Figure, type Findings, isMet } from './experiment.ts';
+import type { Sample } from './statistics.ts';
+import { render } from './svg.ts';
+
+/** Where and with what the figures were taken; nothing that tells whose machine it is. */
+export interface Machine {
+  readonly node: string;
+  readonly platform: string;
+  readonly cpus: number;
+  readonly memoryGigabytes: number;
+  readonly commit: string;
+}
+
+export function machine(): Machine {
+  return {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cpus: availableParallelism(),
+    memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+    commit: commit(),
+  };
+}
+
+function commit(): string {
+  try {
+    const git = (...args: string[]) =>
+      execFileSync('git', args, { cwd: projectRoot, encoding: 'utf8' }).trim();
+    return git('describe', '--always', '--dirty', '--exclude', '*');
+  } catch {
+    return 'unknown';
+  }
+}
+
+export function number(value: number): string {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString('en', { maximumFractionDigits: Number.isInteger(value) ? 0 : digits });
+}
+
+function withUnit(value: number, unit: string): string {
+  return `${number(value)}${unit === '' || unit.startsWith('/') ? unit : ` ${unit}`}`;
+}
+
+function spreadOf({ low, high, count }: Sample): string {
+  return count === 1 ? '' : `${number(low)}–${number(high)}`;
+}
+
+export function targetOf({ target }: Figure): string {
+  if (target === undefined) return '';
+  if (target.kind === 'exactly') return 'exact';
+  return `${target.kind === 'at_least' ? '≥' : '≤'} ${target.bound}`;
+}
+
+/** The figures of one experiment for a terminal of 80 columns. */
+export function table({ title, figures, facts = [] }: Findings, which: 'bound' | 'guard'): string {
+  const rows = figures.map((figure) => {
+    const { name, unit, value, baseline, ratio, target } = figure;
+    const met = isMet(figure, which);
+    const mark = target === undefined ? ' ' : met ? styleText('green', '✓') : styleText('red', '✗');
+    const measured = withUnit(value.median, unit).padStart(11);
+    const against = `${withUnit(baseline.value.median, unit)} ${baseline.name}`;
+    const ratioText = target?.kind === 'exactly' ? '' : number(ratio.median);
+    return [
+      `${mark} ${styleText('bold', name)}`,
+      `  ${measured}  against ${against.padEnd(26)} ${ratioText.padStart(6)}  ${spreadOf(ratio).padEnd(11)} ${targetOf(figure)}`.trimEnd(),
+    ].join('\n');
+  });
+  const notes = facts.map(([name, value]) => styleText('dim', wrap(`${name}: ${value}`, 76, '  ')));
+  return [styleText('underline', title), ...rows, ...notes, ''].join('\n');
+}
+
+function wrap(text: string, width: number, indent: string): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.map((line) => indent + line).join('\n');
+}
+
+export function writeResults(findings: readonly Findings[]): void {
+  const results = { machine: machine(), findings };
+  writeFileSync(join(projectRoot, 'bench', 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+}
+
+/** Draws the pictures and renews what stands between the markers of the performance page. */
+export function writePage(findings: readonly Findings[]): void {
+  const images = join(projectRoot, 'docs', 'performance');
+  mkdirSync(images, { recursive: true });
+  for (const chart of findings.flatMap(({ charts = [] }) => charts))
+    writeFileSync(join(images, chart.file), render(chart));
+  const page = join(projectRoot, 'docs', 'performance.md');
+  const text = readFileSync(page, 'utf8');
+  const sections = findings.map((one) => markdown(one)).join('\n\n');
+  const { node, platform, cpus, memoryGigabytes, commit } = machine();
+  const where = `Measured with Node.js ${node} on ${platform}, ${cpus} CPUs, ${memoryGigabytes} GB, at commit \`${commit}\`.`;
+  writeFileSync(page, between(text, 'figures', `${where}\n\n${sections}`));
+}
+
+function markdown({ title, figures, facts = [], charts = [] }: Findings): string {
+  const cell = (figure: Figure) => {
+    const { name, unit, value, baseline, ratio, target } = figure;
+    const verdict = target === undefined ? '' : isMet(figure, 'bound') ? ' ✓' : ' ✗';
+    const ratioText = target?.kind === 'exactly' ? '' : number(ratio.median);
+    return `| ${name} | ${withUnit(value.median, unit)} | ${baseline.name}: ${withUnit(baseline.value.median, unit)} | ${ratioText} | ${spreadOf(ratio)} | ${targetOf(figure)}${verdict} |`;
+  };
+  return [
+    `### ${title}`,
+    '| what | measured | against | ratio | spread of the ratio | target |',
+    '|---|---:|---|---:|---:|---|',
+    ...figures.map(cell),
+    ...(facts.length > 0 ? ['', ...facts.map(([name, value]) => `- ${name}: ${value}.`)] : []),
+    ...charts.flatMap((chart) => ['', `![${chart.title}](performance/${chart.file})`]),
+  ].join('\n');
+}
+
+/** @throws Error where the page has no such markers */
+export function between(text: string, marker: string, content: string): string {
+  const [begin, end] = [`<!-- ${marker}: written by npm run bench -->`, `<!-- /${marker} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/performance.md has no markers for "${marker}".`);
+  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`;
+}

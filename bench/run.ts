@@ -1,0 +1,111 @@
+import { parseArgs } from 'node:util';
+import { reportCounts } from '../test/faults/counts.ts';
+import { backlog } from './backlog.ts';
+import { buildBundles } from './bundles.ts';
+import { cost } from './cost.ts';
+import { costPerRefresh } from './cost-per-refresh.ts';
+import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiment.ts';
+import { growth } from './growth.ts';
+import { atTheLimit, shares } from './limit.ts';
+import { table, writePage, writeResults } from './report.ts';
+import { startServers } from './servers.ts';
+import { start } from './start.ts';
+import { throughput } from './throughput.ts';
+
+const experiments: Readonly<Record<string, Experiment>> = {
+  start,
+  refresh: costPerRefresh,
+  throughput,
+  limit: atTheLimit,
+  shares,
+  backlog,
+  growth,
+  cost,
+};
+/** What the guard leaves out, since it compares nothing that a change could make worse unseen. */
+const models = ['backlog', 'cost'];
+
+const HELP = `npm run bench -- [options]
+
+  (nothing)               everything; a few minutes; writes bench/results.json,
+                          docs/performance.md and its pictures
+  --only NAME,NAME        some of it: ${Object.keys(experiments).join(', ')};
+                          writes no files
+  --nightly               also a table of a million accounts
+  --guard                 the short variant for CI: ratios within wide bounds
+  --json                  prints the results as JSON in place of the tables
+  --help                  this text
+`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    nightly: { type: 'boolean', default: false },
+    guard: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(HELP);
+  process.exit();
+}
+const scale: Scale = values.guard ? 'guard' : values.nightly ? 'nightly' : 'default';
+const which = scale === 'guard' ? 'guard' : 'bound';
+const chosen =
+  values.only?.split(',') ??
+  Object.keys(experiments).filter((name) => scale !== 'guard' || !models.includes(name));
+const unknown = chosen.filter((name) => !Object.hasOwn(experiments, name));
+if (unknown.length > 0) {
+  console.error(
+    `There is no experiment "${unknown.join('", "')}". There are ${Object.keys(experiments).join(', ')}.`,
+  );
+  process.exit(2);
+}
+
+const begun = performance.now();
+let step = 0;
+const show = (text: string) => {
+  const seconds = ((performance.now() - begun) / 1_000).toFixed(0).padStart(3);
+  const line = `${seconds} s  [${step}/${chosen.length}] ${text}`;
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line.slice(0, 79)}`);
+  else process.stderr.write(`${line}\n`);
+};
+show('bundling');
+const bundles = await buildBundles();
+const findings: Findings[] = [];
+try {
+  for (const name of chosen) {
+    step++;
+    // Each with servers of its own: what one leaves behind must not slow down the next.
+    const servers = await startServers();
+    const bench: Bench = { scale, servers, bundles, progress: (what) => show(`${name}: ${what}`) };
+    try {
+      const found = await experiments[name]?.(bench);
+      if (found !== undefined) findings.push(found);
+    } finally {
+      servers.close();
+    }
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    const latest = findings.at(-1);
+    if (!values.json && latest !== undefined) console.log(table(latest, which));
+  }
+} finally {
+  bundles.remove();
+}
+
+const complete = values.only === undefined && scale !== 'guard';
+if (complete) {
+  writeResults(findings);
+  writePage(findings);
+}
+if (values.json) console.log(JSON.stringify(findings, undefined, 2));
+const judged = findings.flatMap(({ figures }) => figures).filter(({ target }) => target !== undefined);
+const missed = judged.filter((figure) => !isMet(figure, which));
+reportCounts(judged.length - missed.length, missed.length);
+if (!values.json) {
+  const minutes = ((performance.now() - begun) / 60_000).toFixed(1);
+  console.log(`${judged.length - missed.length} of ${judged.length} targets met in ${minutes} minutes`);
+  for (const { name } of missed) console.log(`missed: ${name}`);
+}
+process.exitCode = missed.length === 0 ? 0 : 1;
