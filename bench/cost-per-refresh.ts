@@ -8,7 +8,7 @@ import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
 export async function costPerRefresh(bench: Bench): Promise<Findings> {
   const { scale, servers, progress } = bench;
   const fast = scale === 'guard' ? 300 : 1_000;
-  const paced = scale === 'guard' ? 150 : 400;
+  const paced = scale === 'guard' ? 150 : 250;
   progress(`making ${fast} accounts`);
   const population = await servers.populate({ accounts: fast, due: fast });
   const some = await servers.populate({ accounts: paced, due: paced });

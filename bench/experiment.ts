@@ -38,6 +38,10 @@ export interface Findings {
   readonly figures: readonly Figure[];
   /** Facts that have no baseline, as rows of text. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
+  readonly tables?: readonly {
+    readonly head: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  }[];
   readonly charts?: readonly Chart[];
 }
 

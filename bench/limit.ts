@@ -10,7 +10,7 @@ const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: WRITES_PER_SECOND 
 /** Many more due accounts than a minute has room for, against an enforced limit. */
 export async function atTheLimit(bench: Bench): Promise<Findings> {
   const { scale, servers, bundles, progress } = bench;
-  const count = scale === 'guard' ? 400 : 2_000;
+  const count = scale === 'guard' ? 400 : 1_500;
   progress(`making ${count} accounts`);
   const population = await servers.populate({ accounts: count, due: count });
   progress(`${count} accounts at the limit`);

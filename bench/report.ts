@@ -50,14 +50,17 @@ function spreadOf({ low, high, count }: Sample): string {
   return count === 1 ? '' : `${number(low)}–${number(high)}`;
 }
 
-export function targetOf({ target }: Figure): string {
+export function targetOf({ target }: Figure, which: 'bound' | 'guard' = 'bound'): string {
   if (target === undefined) return '';
   if (target.kind === 'exactly') return 'exact';
-  return `${target.kind === 'at_least' ? '≥' : '≤'} ${target.bound}`;
+  return `${target.kind === 'at_least' ? '≥' : '≤'} ${target[which]}`;
 }
 
 /** The figures of one experiment for a terminal of 80 columns. */
-export function table({ title, figures, facts = [] }: Findings, which: 'bound' | 'guard'): string {
+export function table(
+  { title, figures, facts = [], tables = [] }: Findings,
+  which: 'bound' | 'guard',
+): string {
   const rows = figures.map((figure) => {
     const { name, unit, value, baseline, ratio, target } = figure;
     const met = isMet(figure, which);
@@ -67,11 +70,21 @@ export function table({ title, figures, facts = [] }: Findings, which: 'bound' |
     const ratioText = target?.kind === 'exactly' ? '' : number(ratio.median);
     return [
       `${mark} ${styleText('bold', name)}`,
-      `  ${measured}  against ${against.padEnd(26)} ${ratioText.padStart(6)}  ${spreadOf(ratio).padEnd(11)} ${targetOf(figure)}`.trimEnd(),
+      `  ${measured}  against ${against.padEnd(26)} ${ratioText.padStart(6)}  ${spreadOf(ratio).padEnd(11)} ${targetOf(figure, which)}`.trimEnd(),
     ].join('\n');
   });
   const notes = facts.map(([name, value]) => styleText('dim', wrap(`${name}: ${value}`, 76, '  ')));
-  return [styleText('underline', title), ...rows, ...notes, ''].join('\n');
+  return [styleText('underline', title), ...rows, ...notes, ...tables.map(sheet), ''].join('\n');
+}
+
+/** One row below the other, each value with its heading: these tables are wider than a terminal. */
+function sheet({ head, rows }: NonNullable<Findings['tables']>[number]): string {
+  return rows
+    .map(([first = '', ...cells]) => {
+      const values = cells.map((cell, i) => `${head[i + 1]} ${styleText('bold', cell)}`);
+      return `  ${styleText('bold', `${head[0]}: ${first}`)}\n${wrap(values.join(', '), 76, '    ')}`;
+    })
+    .join('\n');
 }
 
 function wrap(text: string, width: number, indent: string): string {
@@ -103,19 +116,30 @@ export function writePage(findings: readonly Findings[]): void {
   writeFileSync(page, between(text, 'figures', `${where}\n\n${sections}`));
 }
 
-function markdown({ title, figures, facts = [], charts = [] }: Findings): string {
+function markdown({ title, figures, facts = [], tables = [], charts = [] }: Findings): string {
   const cell = (figure: Figure) => {
     const { name, unit, value, baseline, ratio, target } = figure;
     const verdict = target === undefined ? '' : isMet(figure, 'bound') ? ' ✓' : ' ✗';
     const ratioText = target?.kind === 'exactly' ? '' : number(ratio.median);
     return `| ${name} | ${withUnit(value.median, unit)} | ${baseline.name}: ${withUnit(baseline.value.median, unit)} | ${ratioText} | ${spreadOf(ratio)} | ${targetOf(figure)}${verdict} |`;
   };
+  const sheets = tables.flatMap(({ head, rows }) => [
+    '',
+    `| ${head.join(' | ')} |`,
+    `|---|${'---:|'.repeat(head.length - 1)}`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ]);
   return [
     `### ${title}`,
-    '| what | measured | against | ratio | spread of the ratio | target |',
-    '|---|---:|---|---:|---:|---|',
-    ...figures.map(cell),
+    ...(figures.length > 0
+      ? [
+          '| what | measured | against | ratio | spread of the ratio | target |',
+          '|---|---:|---|---:|---:|---|',
+          ...figures.map(cell),
+        ]
+      : []),
     ...(facts.length > 0 ? ['', ...facts.map(([name, value]) => `- ${name}: ${value}.`)] : []),
+    ...sheets,
     ...charts.flatMap((chart) => ['', `![${chart.title}](performance/${chart.file})`]),
   ].join('\n');
 }

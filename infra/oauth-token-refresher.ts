@@ -125,7 +125,7 @@ export class OAuthTokenRefresher extends Construct {
 
   private createFunction(
     props: OAuthTokenRefresherProps,
-    { refreshWindow, timeout, memorySize, secretNamePrefix }: Settings,
+    { refreshWindow, refreshSpread, timeout, memorySize, secretNamePrefix }: Settings,
     removalPolicy: RemovalPolicy,
     eventBusName: string,
   ): NodejsFunction {
@@ -165,6 +165,7 @@ export class OAuthTokenRefresher extends Construct {
         ACCOUNTS_TABLE_NAME: this.table.tableName,
         SECRET_NAME_PREFIX: secretNamePrefix,
         REFRESH_WINDOW_SECONDS: String(refreshWindow.toSeconds()),
+        REFRESH_SPREAD_SECONDS: String(refreshSpread.toSeconds()),
         ESCROW_KEY_ID: this.escrowKey.keyArn,
         EVENT_BUS_NAME: eventBusName,
         POWERTOOLS_SERVICE_NAME: this.service,

@@ -17,6 +17,13 @@ export interface OAuthTokenRefresherProps {
    */
   readonly refreshWindow?: Duration;
   /**
+   * Each account is refreshed earlier than `refreshWindow` says, by a share of this that its id fixes: so that
+   * accounts whose tokens expire at the same moment are not all due at once. A token is used for half of its time at
+   * least, however long this is. See docs/performance.md for when it helps.
+   * @default 0, no spread
+   */
+  readonly refreshSpread?: Duration;
+  /**
    * How often the function is fired, in whole minutes.
    * @default 1 minute
    */
@@ -75,6 +82,7 @@ export interface OAuthTokenRefresherProps {
 export interface Settings {
   readonly secretNamePrefix: string;
   readonly refreshWindow: Duration;
+  readonly refreshSpread: Duration;
   readonly schedule: Duration;
   readonly timeout: Duration;
   readonly segments: number;
@@ -92,6 +100,7 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
   const settings: Settings = {
     secretNamePrefix: props.secretNamePrefix ?? 'oauth/',
     refreshWindow: props.refreshWindow ?? Duration.minutes(5),
+    refreshSpread: props.refreshSpread ?? Duration.seconds(0),
     schedule: props.schedule ?? Duration.minutes(1),
     timeout: props.timeout ?? Duration.minutes(2),
     segments: props.segments ?? 1,

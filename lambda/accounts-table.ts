@@ -26,6 +26,8 @@ export interface ScanOptions {
    * profiles come unfiltered, since their window is not known yet.
    */
   readonly windows: () => ReadonlyMap<string, number>;
+  /** Seconds by which an account can be due before its window. */
+  readonly spread: number;
   readonly segment?: { readonly segment: number; readonly totalSegments: number } | undefined;
 }
 
@@ -123,14 +125,14 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
     );
   };
   return {
-    scan: async function* ({ now, wanted, windows, segment }) {
+    scan: async function* ({ now, wanted, windows, spread, segment }) {
       let ExclusiveStartKey: Record<string, unknown> | undefined;
       do {
         const first = wanted === 'due' && ExclusiveStartKey === undefined;
         const page = await client.send(
           new ScanCommand({
             TableName,
-            ...scanFilter(now, wanted, windows()),
+            ...scanFilter(now + spread, wanted, windows()),
             ExclusiveStartKey,
             ...(first && { Limit: FIRST_PAGE }),
             ...(segment && { Segment: segment.segment, TotalSegments: segment.totalSegments }),
@@ -238,12 +240,12 @@ function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'Expressi
  * `NOT (x > y)` rather than `x <= y`: it is also true where x is absent or of a wrong type, so that nothing that
  * needs attention is hidden.
  */
-function scanFilter(now: number, wanted: ScanOptions['wanted'], windows: ReadonlyMap<string, number>) {
+function scanFilter(from: number, wanted: ScanOptions['wanted'], windows: ReadonlyMap<string, number>) {
   const values: Record<string, unknown> = { ':oauth2': 'oauth2' };
   const lookedAt = '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile)';
   if (wanted === 'all')
     return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
-  const fresh = freshExpression(now, windows, values);
+  const fresh = freshExpression(from, windows, values);
   values[':false'] = false;
   values[':person'] = 'reauthorization_required';
   const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
@@ -255,7 +257,7 @@ function scanFilter(now: number, wanted: ScanOptions['wanted'], windows: Readonl
 }
 
 function freshExpression(
-  now: number,
+  from: number,
   windows: ReadonlyMap<string, number>,
   values: Record<string, unknown>,
 ): string {
@@ -266,7 +268,7 @@ function freshExpression(
     .sort(([, a], [, b]) => b.length - a.length)
     .slice(0, MAX_WINDOWS)
     .map(([window, profiles], w) => {
-      values[`:h${w}`] = now + window;
+      values[`:h${w}`] = from + window;
       const operands = profiles.map((profile, p) => {
         values[`:p${w}_${p}`] = profile;
         return `:p${w}_${p}`;

@@ -1,5 +1,6 @@
 import type { Account } from './account.ts';
 import type { Reason } from './reason.ts';
+import { shareOf } from './spread.ts';
 import type { TokenSet } from './token-set.ts';
 
 /** What is to be done with an account, before anything is read or locked. */
@@ -13,6 +14,8 @@ export interface DecisionInput {
   readonly now: number;
   /** The profile's refresh window, seconds: a token that expires within it is due. */
   readonly refreshWindow: number;
+  /** Seconds over which due accounts are spread, ahead of the window; none by default. */
+  readonly refreshSpread?: number | undefined;
   /** The event asked to refresh accounts though they are not due, or wait for a person. */
   readonly force: boolean;
 }
@@ -20,7 +23,8 @@ export interface DecisionInput {
 /**
  * Decides from the item alone. The first rule that speaks wins; the order is the order of this function.
  */
-export function decide(account: Account, { now, refreshWindow, force }: DecisionInput): Decision {
+export function decide(account: Account, input: DecisionInput): Decision {
+  const { now, force } = input;
   if (account.enabled === false) return leave('disabled');
   if (account.lease !== undefined && account.lease.expiresAt > now) return leave('leased_elsewhere');
   if (force) return refresh('forced');
@@ -30,9 +34,30 @@ export function decide(account: Account, { now, refreshWindow, force }: Decision
   if (account.escrow === undefined && account.nextAttemptAt !== undefined && account.nextAttemptAt > now)
     return leave(account.failure?.reason ?? 'rate_limited');
   if (account.accessTokenExpiresAt === undefined) return refresh('no_access_token');
-  if (account.escrow === undefined && account.accessTokenExpiresAt - now > refreshWindow)
-    return leave('fresh');
+  const { accountId, accessTokenExpiresAt, lastRefreshedAt } = account;
+  const horizon = now + horizonOf(accountId, accessTokenExpiresAt, lastRefreshedAt, input);
+  if (account.escrow === undefined && accessTokenExpiresAt > horizon) return leave('fresh');
   return refresh('expiring');
+}
+
+/**
+ * Seconds before its expiry at which an access token is due: the refresh window, and the account's own share of the
+ * spread before it.
+ *
+ * However large the spread, a token is used for half of the time that it would be used without, and for no less than
+ * the version quota allows: a short-lived one must not be refreshed over and over. Where its lifetime is not known
+ * there is no spread.
+ */
+function horizonOf(
+  accountId: string,
+  expiresAt: number,
+  obtainedAt: number | undefined,
+  { refreshWindow, refreshSpread = 0 }: DecisionInput,
+): number {
+  if (refreshSpread === 0 || obtainedAt === undefined) return refreshWindow;
+  const interval = expiresAt - obtainedAt - refreshWindow;
+  const most = Math.min(refreshSpread, interval / 2, interval - DAY / VERSIONS_PER_DAY);
+  return refreshWindow + Math.floor(Math.max(0, most) * shareOf(accountId));
 }
 
 /** What is to be done once the token set has been read under the lease. */
@@ -49,9 +74,10 @@ export type TokenSetDecision =
  * - A missing refresh token, or one with no second left, needs a person.
  */
 export function decideTokenSet(tokenSet: TokenSet, account: Account, input: DecisionInput): TokenSetDecision {
-  const { now, refreshWindow, force } = input;
-  if (!force && tokenSet.access_token !== undefined && (tokenSet.expires_at ?? 0) - now > refreshWindow)
-    return { action: 'reconcile' };
+  const { now, force } = input;
+  const { access_token, expires_at = 0, obtained_at = account.lastRefreshedAt } = tokenSet;
+  const horizon = now + horizonOf(account.accountId, expires_at, obtained_at, input);
+  if (!force && access_token !== undefined && expires_at > horizon) return { action: 'reconcile' };
   if (tokenSet.refresh_token === undefined) return { action: 'reauthorize', reason: 'no_refresh_token' };
   // The item's own note of the expiry counts only where the token set has none and nobody overrides it: a person
   // who replaced the token set and forces a refresh must not be held up by what was noted of the old one.

@@ -6,6 +6,8 @@ export interface Environment {
   readonly secretNamePrefix: string;
   /** Seconds. */
   readonly refreshWindow: number;
+  /** Seconds; 0 for none. */
+  readonly refreshSpread: number;
   /** Undefined: a refresh token that can't be stored can't be kept in escrow either. */
   readonly escrowKeyId: string | undefined;
   readonly eventBusName: string;
@@ -47,6 +49,14 @@ const environmentSchema = v.object({
     ),
     '300',
   ),
+  REFRESH_SPREAD_SECONDS: optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,7}$/, 'must be a whole number of seconds, 0 or more'),
+      v.transform(Number),
+    ),
+    '0',
+  ),
   ESCROW_KEY_ID: optional(v.string(), ''),
   EVENT_BUS_NAME: optional(v.string(), 'default'),
   ALLOW_HTTP_LOOPBACK: optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
@@ -68,6 +78,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     accountsTableName: values.ACCOUNTS_TABLE_NAME,
     secretNamePrefix: values.SECRET_NAME_PREFIX,
     refreshWindow: values.REFRESH_WINDOW_SECONDS,
+    refreshSpread: values.REFRESH_SPREAD_SECONDS,
     escrowKeyId: values.ESCROW_KEY_ID === '' ? undefined : values.ESCROW_KEY_ID,
     eventBusName: values.EVENT_BUS_NAME,
     allowHttpLoopback: values.ALLOW_HTTP_LOOPBACK === 'true',

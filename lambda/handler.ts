@@ -80,15 +80,15 @@ interface Invocation {
 
 async function runWith(environment: Environment, event: unknown, invocation: Invocation): Promise<RunResult> {
   const request = readEvent(event);
-  const { accountsTableName, secretNamePrefix, refreshWindow, escrowKeyId, eventBusName, allowHttpLoopback } =
-    environment;
+  const { accountsTableName, secretNamePrefix, refreshWindow, refreshSpread } = environment;
+  const { escrowKeyId, eventBusName, allowHttpLoopback } = environment;
   const https = createHttpsClient({ allowHttpLoopback, maxSockets: MAX_IN_FLIGHT });
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
   const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0 };
   try {
     const outcome = await run(
       request,
-      { ...invocation, secretNamePrefix, refreshWindow },
+      { ...invocation, secretNamePrefix, refreshWindow, refreshSpread },
       {
         table: createAccountsTable(clients.table, accountsTableName),
         secrets,

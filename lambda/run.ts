@@ -6,6 +6,7 @@ import { type Decision, type DecisionInput, decide, decideTokenSet } from './dec
 import type { Edges } from './edges.ts';
 import type { RunRequest } from './event.ts';
 import { ambiguousSince, conclude } from './outcome.ts';
+import { createPace } from './pace.ts';
 import { secondsOf } from './ports.ts';
 import { type LoadedProfile, windowOf } from './profiles.ts';
 import type { Reason } from './reason.ts';
@@ -20,12 +21,14 @@ export interface RunSettings {
   readonly secretNamePrefix: string;
   /** Seconds; a profile's own window wins. */
   readonly refreshWindow: number;
+  /** Seconds; by its own share of them an account is due earlier. */
+  readonly refreshSpread: number;
   /** When this process may be gone, milliseconds since the epoch. */
   readonly deadline: number;
 }
 
-/** Accounts in flight at once, at most: enough to reach Secrets Manager's 50 writes a second at 600 ms each. */
-export const MAX_IN_FLIGHT = 30;
+/** Accounts in flight at once, at most: enough to reach Secrets Manager's 50 writes a second at 1.2 s each. */
+export const MAX_IN_FLIGHT = 60;
 /**
  * Accounts begun in a second, over all segments. Secrets Manager takes 50 writes a second in a Region from all
  * callers together, and a refresh token is better not spent yet than waiting in memory for its turn to be stored.
@@ -46,24 +49,29 @@ interface Job {
 export async function run(request: RunRequest, settings: RunSettings, edges: Edges): Promise<RunOutcome> {
   const begun = edges.clock.now();
   const tally = createTally(settings.runId, request, edges.clock);
-  const queue = new PQueue(request.dryRun ? UNPACED : paced(request.share?.totalSegments ?? 1));
-  // A slow start: 1, 2, 4 … in flight, so that a store that fails is noticed after one account and not after 30.
-  const faster = () => {
-    queue.concurrency = Math.min(MAX_IN_FLIGHT, queue.concurrency * 2);
-  };
+  // What changes nothing needs no caution. Otherwise one account goes alone at first, so that a store that fails is
+  // noticed after it and not after 60.
+  const turn = request.dryRun
+    ? async () => {}
+    : createPace(STARTS_PER_SECOND / (request.share?.totalSegments ?? 1), edges.clock);
+  const queue = new PQueue({ concurrency: request.dryRun ? MAX_IN_FLIGHT : 1 });
   // By time as well: one provider that does not answer must not hold up the others.
-  const ticker = setInterval(faster, 1_000);
+  const ticker = setInterval(() => {
+    queue.concurrency = Math.min(MAX_IN_FLIGHT, queue.concurrency * 2);
+  }, 1_000);
   let fatal: { readonly error: unknown } | undefined;
   const perform = async (job: Job) => {
-    const report = fatal !== undefined || timeIsUp(settings, edges) ? job.tooLate : await job.run();
+    const inVain = () => fatal !== undefined || timeIsUp(settings, edges);
+    if (!inVain()) await turn();
+    const report = inVain() ? job.tooLate : await job.run();
     tally.settle(report);
-    if (report.action === 'refresh') faster();
+    if (report.action === 'refresh') queue.concurrency = MAX_IN_FLIGHT;
   };
   try {
-    for await (const items of pagesOf(request, edges, tally)) {
+    for await (const items of pagesOf(request, settings, edges, tally)) {
       for (const job of await sift(items, request, settings, edges, tally.settle)) {
         if (job.kind === 'due') tally.add('due', 1);
-        // Not by way of the queue: its pace would outlast the process.
+        // Not by way of the queue: there can be thousands of them.
         if (timeIsUp(settings, edges)) {
           tally.settle(job.tooLate);
           continue;
@@ -86,20 +94,13 @@ export async function run(request: RunRequest, settings: RunSettings, edges: Edg
   return tally.outcome(edges.clock.now() - begun);
 }
 
-/** What changes nothing needs no caution. */
-const UNPACED = { concurrency: MAX_IN_FLIGHT };
-
-function paced(segments: number) {
-  const intervalCap = Math.max(1, Math.floor(STARTS_PER_SECOND / 4 / segments));
-  return { concurrency: 1, interval: 250, intervalCap };
-}
-
 function timeIsUp({ deadline }: RunSettings, { clock }: Edges): boolean {
   return deadline - clock.now() < MINIMUM_TIME;
 }
 
 async function* pagesOf(
   { accountIds, force, dryRun, share }: RunRequest,
+  { refreshSpread }: RunSettings,
   { table, profiles, clock }: Edges,
   tally: Tally,
 ): AsyncGenerator<readonly Item[]> {
@@ -109,6 +110,7 @@ async function* pagesOf(
       now: secondsOf(clock),
       wanted,
       windows: profiles.windows,
+      spread: refreshSpread,
       segment: share,
     })) {
       tally.add('scanned', scanned);
@@ -156,7 +158,8 @@ async function sift(
     const profile = loaded.get(account.oauthProfile);
     if (profile === undefined) continue;
     const refreshWindow = windowOf(profile, settings.refreshWindow);
-    const input = { now: secondsOf(edges.clock), refreshWindow, force: request.force };
+    const { refreshSpread } = settings;
+    const input = { now: secondsOf(edges.clock), refreshWindow, refreshSpread, force: request.force };
     const decision = decide(account, input);
     if (decision.action === 'refresh')
       jobs.push(dueJob(account, decision, input, profile, request, settings, edges));

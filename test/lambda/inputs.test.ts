@@ -134,6 +134,7 @@ describe('the environment', () => {
       accountsTableName: 't',
       secretNamePrefix: 'oauth/',
       refreshWindow: 300,
+      refreshSpread: 0,
       escrowKeyId: undefined,
       eventBusName: 'default',
       allowHttpLoopback: false,

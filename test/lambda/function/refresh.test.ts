@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FIRST_PAGE } from '../../../lambda/accounts-table.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
+import { shareOf } from '../../../lambda/spread.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
@@ -38,6 +39,10 @@ function linesAbout(accountId: string): { level: string; message: string }[] {
     .takeLog()
     .map((line) => JSON.parse(line))
     .filter((line) => line.accountId === accountId);
+}
+
+function tokenTimes(times: { lastRefreshedAt: number; accessTokenExpiresAt: number }) {
+  return { obtained_at: times.lastRefreshedAt, expires_at: times.accessTokenExpiresAt };
 }
 
 describe('a due account', () => {
@@ -268,6 +273,26 @@ describe('a scan', () => {
     expect(await many.run()).toMatchObject({ scanned: count, due: 3, refreshed: 3, invalid: 0 });
     expect(await many.run()).toMatchObject({ scanned: count, due: 0 });
     many.close();
+  });
+
+  test('with a spread refreshes earlier whom it concerns, beyond the first page too', async () => {
+    const spread = await createWorld(aws.url, { REFRESH_SPREAD_SECONDS: '3600' });
+    await spread.profile('crm', provider.profile);
+    const times = { lastRefreshedAt: now() - 2_100, accessTokenExpiresAt: now() + 1_500 };
+    let early = 0;
+    for (let i = 0; i < FIRST_PAGE + 50; i++) {
+      const accountId = `spread-${i}`;
+      // Half of the 3,300 s for which such a token is used at most; the accounts of shares near the edge are left out.
+      const due = shareOf(accountId) * 1_650 - 1_200;
+      if (Math.abs(due) < 30) continue;
+      if (due > 0) early++;
+      const secret = due > 0 ? { ...provider.issue(accountId), ...tokenTimes(times) } : undefined;
+      await spread.account({ accountId, oauthProfile: 'crm', status: 'healthy', ...times }, secret);
+    }
+    expect(early).toBeGreaterThan(10);
+    expect(await spread.run()).toMatchObject({ due: early, refreshed: early, reconciled: 0 });
+    expect(await spread.run()).toMatchObject({ due: 0 });
+    spread.close();
   });
 
   test('of shares looks at every account once', async () => {

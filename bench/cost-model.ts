@@ -1,0 +1,117 @@
+/**
+ * What a month costs, on paper. Prices are on-demand ones of us-east-1 in US dollars, without free tiers; a month has
+ * 30 days.
+ *
+ * Sources: the pricing pages of AWS Secrets Manager, DynamoDB, Lambda, CloudWatch, KMS and X-Ray.
+ */
+export const PRICES = {
+  secretMonth: 0.4,
+  secretsManagerCall: 0.05 / 10_000,
+  /** A write of up to 1 KB, and an eventually consistent read of up to 8 KB (half a unit for each 4 KB). */
+  tableWrite: 0.625 / 1_000_000,
+  tableReadUnit: 0.125 / 1_000_000,
+  /** Storage, and the backups of point-in-time recovery. */
+  tableGigabyteMonth: 0.25 + 0.2,
+  /** Arm. */
+  lambdaGigabyteSecond: 0.0000133334,
+  lambdaRequest: 0.2 / 1_000_000,
+  logGigabyte: 0.5,
+  metricMonth: 0.3,
+  keyMonth: 1,
+  trace: 5 / 1_000_000,
+} as const;
+
+const MONTH = 30 * 86_400;
+/** Custom metrics of the function (lambda/metric-names.ts), and the stack's two customer keys. */
+const METRICS = 13;
+const KEYS = 2;
+/** DynamoDB reads so much for a page. */
+const PAGE_BYTES = 1_048_576;
+/** Begun in a second by all segments together (lambda/run.ts). */
+const STARTS_PER_SECOND = 48;
+
+export interface Fleet {
+  readonly accounts: number;
+  /** Seconds for which an access token lives. */
+  readonly tokenLifetime: number;
+  /** Seconds. */
+  readonly refreshWindow: number;
+  /** Seconds between two runs. */
+  readonly schedule: number;
+  readonly profiles: number;
+  readonly itemBytes: number;
+  readonly memoryGigabytes: number;
+  /** What the function writes to its log for one account, and for a run beside that; measured. */
+  readonly logBytesAccount: number;
+  readonly logBytesRun: number;
+  /** Seconds for a page of the scan, and for a run over nothing. */
+  readonly secondsPage: number;
+  readonly secondsRun: number;
+}
+
+export const usualFleet: Omit<Fleet, 'accounts'> = {
+  tokenLifetime: 3_600,
+  refreshWindow: 300,
+  schedule: 60,
+  profiles: 10,
+  itemBytes: 400,
+  memoryGigabytes: 0.5,
+  logBytesAccount: 620,
+  logBytesRun: 1_400,
+  secondsPage: 0.05,
+  secondsRun: 0.1,
+};
+
+/** US dollars a month by term. */
+export interface MonthlyCost {
+  readonly secrets: number;
+  readonly secretsManagerCalls: number;
+  readonly scans: number;
+  readonly tableWrites: number;
+  readonly tableStorage: number;
+  readonly lambda: number;
+  readonly logs: number;
+  /** Metrics, keys and traces, which do not grow with the fleet. */
+  readonly fixed: number;
+  readonly total: number;
+}
+
+/** Seconds from one refresh of an account to the next: due as the window says, and found by the run after that. */
+export function refreshInterval({
+  tokenLifetime,
+  refreshWindow,
+  schedule,
+}: Pick<Fleet, 'tokenLifetime' | 'refreshWindow' | 'schedule'>): number {
+  return tokenLifetime - refreshWindow + schedule / 2;
+}
+
+export function monthlyCost(fleet: Fleet): MonthlyCost {
+  const { accounts, schedule, profiles, itemBytes, memoryGigabytes } = fleet;
+  const runs = MONTH / schedule;
+  const refreshes = (accounts * MONTH) / refreshInterval(fleet);
+  const tableBytes = accounts * itemBytes;
+  const pages = Math.ceil(tableBytes / PAGE_BYTES);
+  const seconds = runs * (fleet.secondsRun + pages * fleet.secondsPage) + refreshes / STARTS_PER_SECOND;
+  const terms = {
+    secrets: (accounts + profiles) * PRICES.secretMonth,
+    // A read and a put for each refresh; each profile once a run.
+    secretsManagerCalls: (2 * refreshes + profiles * runs) * PRICES.secretsManagerCall,
+    scans: runs * Math.ceil(tableBytes / 4_096) * 0.5 * PRICES.tableReadUnit,
+    tableWrites: 2 * refreshes * PRICES.tableWrite,
+    tableStorage: (tableBytes / 2 ** 30) * PRICES.tableGigabyteMonth,
+    lambda: seconds * memoryGigabytes * PRICES.lambdaGigabyteSecond + runs * PRICES.lambdaRequest,
+    logs: ((refreshes * fleet.logBytesAccount + runs * fleet.logBytesRun) / 2 ** 30) * PRICES.logGigabyte,
+    fixed: METRICS * PRICES.metricMonth + KEYS * PRICES.keyMonth + runs * PRICES.trace,
+  };
+  return { ...terms, total: Object.values(terms).reduce((sum, term) => sum + term, 0) };
+}
+
+/** Accounts that one Region of one AWS account keeps fresh: its 50 writes a second are not adjustable. */
+export function accountsPerRegion(fleet: Omit<Fleet, 'accounts'>): number {
+  return Math.floor(STARTS_PER_SECOND * refreshInterval(fleet));
+}
+
+/** Regions, or AWS accounts, that so many accounts need. */
+export function regionsFor(fleet: Fleet): number {
+  return Math.ceil(fleet.accounts / accountsPerRegion(fleet));
+}

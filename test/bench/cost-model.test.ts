@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import {
+  accountsPerRegion,
+  type Fleet,
+  monthlyCost,
+  regionsFor,
+  usualFleet,
+} from '../../bench/cost-model.ts';
+
+const fleet = (accounts: number, changes: Partial<Fleet> = {}): Fleet => ({
+  ...usualFleet,
+  profiles: 0,
+  accounts,
+  ...changes,
+});
+
+describe('a month', () => {
+  test('of 100,000 accounts with tokens of an hour, term by term as one would on paper', () => {
+    const month = monthlyCost(fleet(100_000));
+    // An account is refreshed each 55.5 minutes: 778.4 times in 30 days.
+    const refreshes = 100_000 * 778.378;
+    expect(month.secrets).toBe(40_000);
+    expect(month.secretsManagerCalls).toBeCloseTo((2 * refreshes * 0.05) / 10_000, 0);
+    expect(month.tableWrites).toBeCloseTo((2 * refreshes * 0.625) / 1e6, 0);
+    // 40 MB are 9,766 blocks of 4 KB, half a unit each, 43,200 times.
+    expect(month.scans).toBeCloseTo((43_200 * 9_766 * 0.5 * 0.125) / 1e6, 0);
+  });
+
+  test('is the sum of its terms', () => {
+    const { total, ...terms } = monthlyCost(fleet(5_000));
+    expect(Object.values(terms).reduce((sum, term) => sum + term, 0)).toBeCloseTo(total, 6);
+  });
+
+  test.each([1_000, 10_000, 100_000, 1_000_000])('of %i accounts is 95 % secrets at least', (accounts) => {
+    const { secrets, total } = monthlyCost(fleet(accounts));
+    expect(secrets / total).toBeGreaterThan(0.95);
+  });
+
+  test.each([
+    ['tokens that live twice as long', { tokenLifetime: 7_200 }, 'secretsManagerCalls'],
+    ['a rarer schedule', { schedule: 300 }, 'scans'],
+    ['smaller items', { itemBytes: 200 }, 'scans'],
+    ['less memory', { memoryGigabytes: 0.25 }, 'lambda'],
+    ['a shorter log', { logBytesAccount: 100 }, 'logs'],
+  ] as const)('of %s costs less, in that term', (_, changes, term) => {
+    const [usual, changed] = [monthlyCost(fleet(100_000)), monthlyCost(fleet(100_000, changes))];
+    expect(changed[term]).toBeLessThan(usual[term]);
+    expect(changed.total).toBeLessThan(usual.total);
+  });
+});
+
+describe('a Region', () => {
+  test('keeps 48 refreshes a second for 55.5 minutes of accounts with tokens of an hour', () => {
+    expect(accountsPerRegion(usualFleet)).toBe(48 * 3_330);
+  });
+
+  test.each([
+    [1, 1],
+    [159_840, 1],
+    [159_841, 2],
+    [1_000_000, 7],
+  ])('so that %i accounts need %i', (accounts, regions) => {
+    expect(regionsFor(fleet(accounts))).toBe(regions);
+  });
+});
