@@ -40,7 +40,7 @@ export async function backlog({ progress }: Bench): Promise<Findings> {
     });
     for (const { refreshSpread, minutes } of runs)
       rows.push([name, `${refreshSpread} s`, ...waves(minutes, hours)]);
-    const [from, to] = hours > 24 ? [71 * HOUR, 73 * HOUR] : [0, 5 * HOUR];
+    const [from, to] = hours > 24 ? [71 * HOUR, 73 * HOUR] : [0, 2.5 * HOUR];
     charts.push({
       kind: 'lines',
       file,

@@ -28,8 +28,8 @@ export interface BarChart {
 
 const WIDTH = 720;
 const HEIGHT = 340;
-const LEFT = 70;
-const RIGHT = 20;
+const LEFT = 84;
+const RIGHT = 36;
 const TOP = 60;
 const BOTTOM = 50;
 

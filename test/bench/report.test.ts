@@ -86,8 +86,8 @@ test('a picture escapes its texts and places every point within itself', () => {
     ?.split(' ')
     .map((point) => point.split(',').map(Number));
   for (const [x = -1, y = -1] of points ?? [[]]) {
-    expect(x).toBeGreaterThanOrEqual(70);
-    expect(x).toBeLessThanOrEqual(700);
+    expect(x).toBeGreaterThanOrEqual(84);
+    expect(x).toBeLessThanOrEqual(684);
     expect(y).toBeGreaterThanOrEqual(60);
     expect(y).toBeLessThanOrEqual(290);
   }

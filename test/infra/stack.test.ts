@@ -85,6 +85,12 @@ describe('the stack', () => {
     });
   });
 
+  test('tells the function over how long to spread refreshes', () => {
+    templateOf({ refreshSpread: Duration.minutes(15) }).hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ REFRESH_SPREAD_SECONDS: '900' }) },
+    });
+  });
+
   test('has a small ARM function on Node 24 with its environment', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Runtime: 'nodejs24.x',
@@ -97,6 +103,7 @@ describe('the stack', () => {
         Variables: Match.objectLike({
           SECRET_NAME_PREFIX: 'oauth/',
           REFRESH_WINDOW_SECONDS: '300',
+          REFRESH_SPREAD_SECONDS: '0',
           EVENT_BUS_NAME: 'default',
           ACCOUNTS_TABLE_NAME: Match.anyValue(),
           ESCROW_KEY_ID: Match.anyValue(),
