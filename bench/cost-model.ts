@@ -18,13 +18,16 @@ export const PRICES = {
   logGigabyte: 0.5,
   metricMonth: 0.3,
   keyMonth: 1,
+  alarmMonth: 0.1,
+  dashboardMonth: 3,
   trace: 5 / 1_000_000,
 } as const;
 
 const MONTH = 30 * 86_400;
-/** Custom metrics of the function (lambda/metric-names.ts), and the stack's two customer keys. */
-const METRICS = 13;
-const KEYS = 2;
+/** The function's metrics (lambda/metric-names.ts), and what the stack has: keys for table, escrow and alarms, alarms. */
+const METRICS = 14;
+const KEYS = 3;
+const ALARMS = 7;
 /** DynamoDB reads so much for a page. */
 const PAGE_BYTES = 1_048_576;
 /** Begun in a second by all segments together (lambda/run.ts). */
@@ -71,7 +74,7 @@ export interface MonthlyCost {
   readonly tableStorage: number;
   readonly lambda: number;
   readonly logs: number;
-  /** Metrics, keys and traces, which do not grow with the fleet. */
+  /** Metrics, keys, alarms, a dashboard and traces, which do not grow with the fleet. */
   readonly fixed: number;
   readonly total: number;
 }
@@ -101,7 +104,12 @@ export function monthlyCost(fleet: Fleet): MonthlyCost {
     tableStorage: (tableBytes / 2 ** 30) * PRICES.tableGigabyteMonth,
     lambda: seconds * memoryGigabytes * PRICES.lambdaGigabyteSecond + runs * PRICES.lambdaRequest,
     logs: ((refreshes * fleet.logBytesAccount + runs * fleet.logBytesRun) / 2 ** 30) * PRICES.logGigabyte,
-    fixed: METRICS * PRICES.metricMonth + KEYS * PRICES.keyMonth + runs * PRICES.trace,
+    fixed:
+      METRICS * PRICES.metricMonth +
+      KEYS * PRICES.keyMonth +
+      ALARMS * PRICES.alarmMonth +
+      PRICES.dashboardMonth +
+      runs * PRICES.trace,
   };
   return { ...terms, total: Object.values(terms).reduce((sum, term) => sum + term, 0) };
 }

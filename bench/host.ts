@@ -7,19 +7,24 @@ import type { Invoked } from './measure.ts';
  * says what that took. There is nothing else in it.
  */
 const loading = performance.now();
+const before = process.cpuUsage();
 const { handler } = (await import(pathToFileURL(process.argv[2] ?? '').href)) as {
   handler: (event: unknown, context: unknown) => Promise<unknown>;
 };
-process.send?.({ loadMilliseconds: performance.now() - loading });
+const { user, system } = process.cpuUsage(before);
+process.send?.({
+  loadMilliseconds: performance.now() - loading,
+  loadCpuMilliseconds: (user + system) / 1000,
+});
 
 process.on('message', async ({ event, timeout }: { event: unknown; timeout: number }) => {
   const deadline = Date.now() + timeout;
-  const before = process.cpuUsage();
+  const cpuBefore = process.cpuUsage();
   const begun = performance.now();
   try {
     const result = await handler(event, { getRemainingTimeInMillis: () => deadline - Date.now() });
     const milliseconds = performance.now() - begun;
-    const { user, system } = process.cpuUsage(before);
+    const { user, system } = process.cpuUsage(cpuBefore);
     process.send?.({
       result,
       milliseconds,

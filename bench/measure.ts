@@ -10,12 +10,17 @@ export interface Measurement {
   /** Resident memory at its highest since the process began. */
   readonly peakMegabytes: number;
   readonly loadMilliseconds: number;
+  readonly loadCpuMilliseconds: number;
   readonly logBytes: number;
 }
 
 /** What the host sends: first how long loading took, then what became of each invocation. */
-export type Invoked = Omit<Measurement, 'loadMilliseconds' | 'logBytes'>;
-type Answer = Partial<Invoked> & { readonly loadMilliseconds?: number; readonly error?: string };
+export type Invoked = Omit<Measurement, 'loadMilliseconds' | 'loadCpuMilliseconds' | 'logBytes'>;
+type Answer = Partial<Invoked> & {
+  readonly loadMilliseconds?: number;
+  readonly loadCpuMilliseconds?: number;
+  readonly error?: string;
+};
 
 export interface Program {
   /** A bundle that exports `handler`. */
@@ -49,14 +54,14 @@ export async function measure(
     logBytes += data.length;
   });
   try {
-    const { loadMilliseconds = 0 } = await nextMessage(child);
+    const { loadMilliseconds = 0, loadCpuMilliseconds = 0 } = await nextMessage(child);
     const measurements: Measurement[] = [];
     for (const event of events) {
       child.send({ event, timeout });
       const answer = await nextMessage(child);
       if (answer.error !== undefined)
         throw new Error(`The program under measurement failed: ${answer.error}`);
-      measurements.push({ ...(answer as Invoked), loadMilliseconds, logBytes });
+      measurements.push({ ...(answer as Invoked), loadMilliseconds, loadCpuMilliseconds, logBytes });
     }
     return measurements;
   } finally {

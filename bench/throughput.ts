@@ -60,7 +60,7 @@ export async function throughput({ scale, servers, bundles, progress }: Bench): 
         value,
         baseline: { name: 'ideal', value: sampleOf([ideal]) },
         ratio: sampleOf(rates.function.map((rate) => rate / ideal)),
-        target: { kind: 'at_least', bound: 0.9, guard: 0.5 },
+        target: { kind: 'at_least', bound: 0.9, guard: 0.3 },
       },
       {
         name: 'one after another',
@@ -68,7 +68,7 @@ export async function throughput({ scale, servers, bundles, progress }: Bench): 
         value,
         baseline: { name: 'the old job', value: old },
         ratio: ratiosOf(rates.function, rates.oneAfterAnother),
-        target: { kind: 'at_least', bound: 20, guard: 10 },
+        target: { kind: 'at_least', bound: 20, guard: 5 },
       },
       exactly('grants lost by the function', judged.lost, 0, 'none'),
     ],
