@@ -27,8 +27,8 @@ export interface RunSettings {
   readonly deadline: number;
 }
 
-/** Accounts in flight at once, at most: enough to reach Secrets Manager's 50 writes a second at 1.2 s each. */
-export const MAX_IN_FLIGHT = 60;
+/** Accounts in flight at once, at most: enough to reach Secrets Manager's 50 writes a second at 800 ms each. */
+export const MAX_IN_FLIGHT = 40;
 /**
  * Accounts begun in a second, over all segments. Secrets Manager takes 50 writes a second in a Region from all
  * callers together, and a refresh token is better not spent yet than waiting in memory for its turn to be stored.
@@ -50,7 +50,7 @@ export async function run(request: RunRequest, settings: RunSettings, edges: Edg
   const begun = edges.clock.now();
   const tally = createTally(settings.runId, request, edges.clock);
   // What changes nothing needs no caution. Otherwise one account goes alone at first, so that a store that fails is
-  // noticed after it and not after 60.
+  // noticed after it and not after 40.
   const turn = request.dryRun
     ? async () => {}
     : createPace(STARTS_PER_SECOND / (request.share?.totalSegments ?? 1), edges.clock);

@@ -1,5 +1,6 @@
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { MAX_IN_FLIGHT } from '../../lambda/run.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { type Fault, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { type OddAnswer, type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
@@ -62,7 +63,7 @@ describe('Secrets Manager refusing every write from the ninth on, for the rest o
     ['by not answering', { kind: 'hang' }],
   ];
   test.each(outages)('%s: afterwards every account is healthy, lost 0', async (name, outage) => {
-    const accountIds = await addAccounts(`outage-${name.replaceAll(' ', '-')}`, 40);
+    const accountIds = await addAccounts(`outage-${name.replaceAll(' ', '-')}`, 8 + MAX_IN_FLIGHT + 12);
     let stores = 0;
     aws.inject(({ operation }) => (operation === 'PutSecretValue' && ++stores > 8 ? outage : undefined));
     const during = await runLater(0, {}, 15_000);
