@@ -5,13 +5,14 @@ import { OAuthTokenRefresherStack } from './stack.ts';
 
 const app = new App({ analyticsReporting: false });
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
-const { stage, prefix, segments, window, alarmEmail, runbookUrl } = readContext((name) =>
+const { stage, prefix, segments, window, spread, alarmEmail, runbookUrl } = readContext((name) =>
   app.node.tryGetContext(name),
 );
 new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
   secretNamePrefix: prefix,
   ...(segments !== undefined && { segments }),
   ...(window !== undefined && { refreshWindow: Duration.seconds(window) }),
+  ...(spread !== undefined && { refreshSpread: Duration.seconds(spread) }),
   ...(alarmEmail !== undefined && { alarmEmail }),
   ...(runbookUrl !== undefined && { runbookUrl }),
   // A stage for trying things out leaves nothing behind.

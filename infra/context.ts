@@ -7,6 +7,8 @@ export interface Context {
   readonly segments: number | undefined;
   /** Seconds. */
   readonly window: number | undefined;
+  /** Seconds. */
+  readonly spread: number | undefined;
   /** Who is told of alarms. */
   readonly alarmEmail: string | undefined;
   /** Where docs/runbook.md can be read. */
@@ -29,6 +31,7 @@ export function readContext(get: (name: string) => unknown): Context {
     prefix: String(get('prefix') ?? (stage === 'prod' ? 'oauth/' : `oauth-${stage}/`)),
     segments: wholeNumber('segments', get('segments')),
     window: wholeNumber('window', get('window')),
+    spread: wholeNumber('spread', get('spread')),
     alarmEmail: text(get('alarmEmail')),
     runbookUrl: text(get('runbookUrl')),
   };
@@ -43,6 +46,6 @@ function wholeNumber(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
   if (!Number.isInteger(number) || number < 1)
-    throw new Error(`${name} must be a whole number, such as -c ${name}=${name === 'window' ? 300 : 2}`);
+    throw new Error(`${name} must be a whole number, such as -c ${name}=${name === 'segments' ? 2 : 300}`);
   return number;
 }

@@ -5,6 +5,7 @@ import { EventBus } from 'aws-cdk-lib/aws-events';
 import { describe, expect, test } from 'vitest';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import { EVENT_SOURCE } from '../../lambda/events.ts';
+import { anchorOf } from '../support/headings.ts';
 import { type AlarmProperties, alarmsOf, templateOf, unbundled } from '../support/synthesized.ts';
 
 const template = templateOf({ alarmEmail: 'oncall@example.com' });
@@ -145,14 +146,6 @@ describe('the runbook', () => {
     ).toBe(true);
   });
 });
-
-/** As GitHub makes the anchor of a heading. */
-function anchorOf(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
-    .replaceAll(' ', '-');
-}
 
 function messageOf(of: Template): string {
   const [rule] = Object.values(

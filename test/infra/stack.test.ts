@@ -267,6 +267,7 @@ describe('what can not work fails at synth, and says what to change:', () => {
   test.each([
     ['a stage with a space', { stage: 'my stage' }, 'stage must be lower-case letters'],
     ['segments in words', { segments: 'two' }, 'segments must be a whole number, such as -c segments=2'],
+    ['a spread in minutes', { spread: '15m' }, 'spread must be a whole number, such as -c spread=300'],
   ])('%s', (_, context, message) => {
     expect(() => readContext((name) => (context as Record<string, unknown>)[name])).toThrow(message);
   });
