@@ -26,8 +26,8 @@ type KeepEdges = Pick<Edges, 'secrets' | 'table' | 'vault' | 'spending' | 'clock
 const TRY_TIMEOUT = 5_000;
 /** A store that is not done by then is helped by escrow, and goes on beside it. */
 const ESCROW_AFTER = 500;
-/** Left at the end for recording what happened. */
-const RESERVE = 1_000;
+/** Left at the end for telling and recording what happened, of all accounts in flight at once. */
+const RESERVE = 2_000;
 
 /**
  * Makes what the provider just issued durable, whatever it takes, until the deadline: in the token secret, or, while
