@@ -20,6 +20,17 @@ export interface Account {
   readonly escrow?: Escrow | undefined;
 }
 
+/** The attributes that people write (contract); the others are the function's. */
+export const WRITTEN_BY_PEOPLE = [
+  'accountId',
+  'name',
+  'authenticationType',
+  'oauthProfile',
+  'tokenSecretId',
+  'enabled',
+  'parameters',
+] as const satisfies readonly (keyof Account)[];
+
 export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
 
 export interface Failure {

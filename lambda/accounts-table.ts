@@ -5,7 +5,7 @@ import {
   type ScanCommandInput,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import type { Account, Escrow, Lease } from './account.ts';
+import { type Account, type Escrow, type Lease, WRITTEN_BY_PEOPLE } from './account.ts';
 
 /** An item as it came, before anything in it is believed. */
 export type Item = Readonly<Record<string, unknown>>;
@@ -59,13 +59,7 @@ export interface AccountsTable {
 }
 
 const attributes = [
-  'accountId',
-  'name',
-  'authenticationType',
-  'oauthProfile',
-  'tokenSecretId',
-  'enabled',
-  'parameters',
+  ...WRITTEN_BY_PEOPLE,
   'accessTokenExpiresAt',
   'refreshTokenExpiresAt',
   'status',

@@ -1,17 +1,7 @@
+import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { printable } from '../../local/display-text.ts';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import type { Fleet } from '../fleet.ts';
-
-/** What people wrote of an account; the rest comes back by itself with the next run. */
-const WRITTEN_BY_PEOPLE = [
-  'accountId',
-  'name',
-  'authenticationType',
-  'oauthProfile',
-  'tokenSecretId',
-  'enabled',
-  'parameters',
-] as const;
 
 const CONTINUED = ' \\\n    ';
 
@@ -27,6 +17,7 @@ export function undoCommands(
     ...(endpoint === undefined ? [] : [`--endpoint-url ${endpoint}`]),
   ];
   const kept = Object.fromEntries(
+    // The rest comes back by itself with the next run.
     WRITTEN_BY_PEOPLE.flatMap((name) =>
       item[name] === undefined ? [] : [[name, attributeValue(item[name])]],
     ),

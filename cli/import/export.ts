@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { type Command, Option } from 'commander';
 import { type Options, stringify } from 'csv-stringify/sync';
+import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { addExamples } from '../help.ts';
 import { number } from '../progress.ts';
 import { protectCell } from './csv-cells.ts';
-import { ACCOUNT_ATTRIBUTES } from './row.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -53,7 +53,7 @@ async function exportAccounts(
   const fleet = await find();
   const csv = options.format === 'csv' && !terminal.json;
   let exported = 0;
-  if (csv) terminal.stdout.write(stringify([ACCOUNT_ATTRIBUTES as unknown as string[]]));
+  if (csv) terminal.stdout.write(stringify([WRITTEN_BY_PEOPLE as unknown as string[]]));
   for await (const item of items(fleet)) {
     signal.throwIfAborted();
     if (!wanted(item, options)) continue;
@@ -84,7 +84,7 @@ function wanted({ status = 'new', oauthProfile }: Item, options: ExportOptions):
 
 function peoples(item: Item): Item {
   return Object.fromEntries(
-    ACCOUNT_ATTRIBUTES.flatMap((name) => (item[name] === undefined ? [] : [[name, item[name]]])),
+    WRITTEN_BY_PEOPLE.flatMap((name) => (item[name] === undefined ? [] : [[name, item[name]]])),
   );
 }
 
@@ -97,5 +97,5 @@ const castings: Options = {
 };
 
 function csvLine(item: Item): string {
-  return stringify([ACCOUNT_ATTRIBUTES.map((name) => item[name] ?? '')], castings);
+  return stringify([WRITTEN_BY_PEOPLE.map((name) => item[name] ?? '')], castings);
 }

@@ -1,8 +1,9 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand } from '@aws-sdk/lib-dynamodb';
+import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
-import { ACCOUNT_ATTRIBUTES, type Candidate, differences, type Problem, readRow } from './row.ts';
+import { type Candidate, differences, type Problem, readRow } from './row.ts';
 import type { Source } from './source.ts';
 
 /** A problem of one row. */
@@ -112,10 +113,8 @@ async function compare(
           [tableName]: {
             Keys,
             ConsistentRead: true,
-            ProjectionExpression: ACCOUNT_ATTRIBUTES.map((name) => `#${name}`).join(', '),
-            ExpressionAttributeNames: Object.fromEntries(
-              ACCOUNT_ATTRIBUTES.map((name) => [`#${name}`, name]),
-            ),
+            ProjectionExpression: WRITTEN_BY_PEOPLE.map((name) => `#${name}`).join(', '),
+            ExpressionAttributeNames: Object.fromEntries(WRITTEN_BY_PEOPLE.map((name) => [`#${name}`, name])),
           },
         },
       }),

@@ -1,20 +1,9 @@
 import { createHash } from 'node:crypto';
-import { parseAccount } from '../../lambda/account.ts';
+import { parseAccount, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { unprotectCell } from './csv-cells.ts';
 import type { Row } from './source.ts';
-
-/** What people write of an account (contract), in this order in an export. */
-export const ACCOUNT_ATTRIBUTES = [
-  'accountId',
-  'name',
-  'authenticationType',
-  'oauthProfile',
-  'tokenSecretId',
-  'enabled',
-  'parameters',
-] as const;
 
 const TOKEN_FIELDS = [
   'refresh_token',
@@ -107,15 +96,15 @@ export function differences(
   { item }: Candidate,
   existing: Readonly<Record<string, unknown>>,
 ): readonly string[] {
-  return ACCOUNT_ATTRIBUTES.filter(
+  return WRITTEN_BY_PEOPLE.filter(
     (name) => item[name] !== undefined && canonical(item[name]) !== canonical(existing[name] ?? null),
   );
 }
 
-const KNOWN_COLUMNS = `${ACCOUNT_ATTRIBUTES.join(', ')}, parameters.<name>, ${TOKEN_FIELDS.join(', ')}, tokens.<field>`;
+const KNOWN_COLUMNS = `${WRITTEN_BY_PEOPLE.join(', ')}, parameters.<name>, ${TOKEN_FIELDS.join(', ')}, tokens.<field>`;
 
 function isKnown(column: string): boolean {
-  return (ACCOUNT_ATTRIBUTES as readonly string[]).includes(column);
+  return (WRITTEN_BY_PEOPLE as readonly string[]).includes(column);
 }
 
 /** Names the columns of a CSV header that mean nothing here; undefined where all are known. */
@@ -134,7 +123,7 @@ export function checkColumns(header: readonly string[]): string | undefined {
 /** Each attribute judged by itself, so that all that is wrong is told at once. */
 function attributeProblems(item: Readonly<Record<string, unknown>>): Problem[] {
   const right = { accountId: 'x', authenticationType: 'oauth2', oauthProfile: 'x', tokenSecretId: 'x' };
-  return ACCOUNT_ATTRIBUTES.flatMap((name) => {
+  return WRITTEN_BY_PEOPLE.flatMap((name) => {
     const alone: Record<string, unknown> = { ...right, [name]: item[name] };
     // An account id need only be fit for a secret's name where it is part of one.
     if (name === 'accountId' && item.tokenSecretId === undefined) delete alone.tokenSecretId;

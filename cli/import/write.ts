@@ -5,10 +5,11 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
-import { ACCOUNT_ATTRIBUTES, type Candidate, versionIdOf } from './row.ts';
+import { type Candidate, versionIdOf } from './row.ts';
 
 export type Written =
   | { readonly kind: 'created' }
@@ -55,7 +56,7 @@ export async function createAccount(fleet: Fleet, candidate: Candidate, how: How
 
 /** Writes what the file says of an account that is there; never its tokens, and nothing that the function writes. */
 export async function updateAccount({ table, tableName }: Fleet, { item }: Candidate): Promise<void> {
-  const names = ACCOUNT_ATTRIBUTES.filter((name) => name !== 'accountId' && item[name] !== undefined);
+  const names = WRITTEN_BY_PEOPLE.filter((name) => name !== 'accountId' && item[name] !== undefined);
   await table.send(
     new UpdateCommand({
       TableName: tableName,
