@@ -1,5 +1,7 @@
 import PQueue from 'p-queue';
 import { awsFailure } from '../../lambda/aws-error.ts';
+import { createPace } from '../../lambda/pace.ts';
+import { systemClock } from '../../lambda/ports.ts';
 import type { Fleet } from '../fleet.ts';
 import { startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -53,8 +55,7 @@ export async function runImport(
   const conflicts: { accountId: string; text: string }[] = [];
   let failure: string | undefined;
 
-  const turns = new PQueue({ concurrency: 1, interval: 1000 / rate, intervalCap: 1 });
-  const turn = () => turns.add(() => {});
+  const turn = createPace(rate, systemClock);
   const work = new PQueue({ concurrency: IN_FLIGHT });
 
   const one = async (candidate: Candidate, write: 'create' | 'update') => {

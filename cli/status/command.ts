@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import { addExamples } from '../help.ts';
 import { type LastRuns, readLastRuns } from './last-runs.ts';
-import { statusText } from './text.ts';
+import { type Status, statusText } from './text.ts';
 
 /** `status` */
 export const addStatus: AddCommands = (program, action) => {
@@ -29,27 +29,6 @@ const SHOWN_RUNS = 3;
 const SHOWN_EXPIRIES = 3;
 /** Seconds; the rule fires each minute. */
 const RUN_IS_LATE_AFTER = 300;
-
-/** How the fleet is. Times are seconds since the epoch. */
-export interface Status {
-  readonly target: string;
-  readonly at: number;
-  readonly accounts: number;
-  readonly byStatus: Readonly<Record<StatusKey, number>>;
-  /** What needs attention first, then the largest. */
-  readonly byProfile: readonly ({ readonly profile: string; readonly accounts: number } & Record<
-    StatusKey,
-    number
-  >)[];
-  readonly nextExpiries: readonly {
-    accountId: string;
-    oauthProfile: unknown;
-    accessTokenExpiresAt: number;
-  }[];
-  readonly lastRuns: LastRuns;
-  /** Whether no run has ended for longer than the schedule allows. */
-  readonly late: boolean;
-}
 
 async function showStatus({ terminal, fleet }: Context, check: boolean): Promise<ExitCode> {
   const target = await fleet();

@@ -3,7 +3,7 @@ import { countdown, duration } from '../../local/fleet-table.ts';
 import { type Cell, renderTable, type Style } from '../../local/table.ts';
 import { count, STATUSES, type StatusKey } from '../accounts/list.ts';
 import type { Terminal } from '../terminal.ts';
-import type { Status } from './command.ts';
+import type { LastRuns } from './last-runs.ts';
 
 const SHOWN_PROFILES = 6;
 
@@ -15,6 +15,27 @@ const COLUMNS: Readonly<Record<StatusKey, { readonly title: string; readonly sty
   disabled: { title: 'DISABLED', style: 'dim' },
   other: { title: 'OTHER', style: 'dim' },
 };
+
+/** How the fleet is. Times are seconds since the epoch. */
+export interface Status {
+  readonly target: string;
+  readonly at: number;
+  readonly accounts: number;
+  readonly byStatus: Readonly<Record<StatusKey, number>>;
+  /** What needs attention first, then the largest. */
+  readonly byProfile: readonly ({ readonly profile: string; readonly accounts: number } & Record<
+    StatusKey,
+    number
+  >)[];
+  readonly nextExpiries: readonly {
+    accountId: string;
+    oauthProfile: unknown;
+    accessTokenExpiresAt: number;
+  }[];
+  readonly lastRuns: LastRuns;
+  /** Whether no run has ended for longer than the schedule allows. */
+  readonly late: boolean;
+}
 
 /** The fleet on one screen of 80 by 24 characters. */
 export function statusText(status: Status, terminal: Terminal): string {
