@@ -29,9 +29,9 @@ export function readContext(get: (name: string) => unknown): Context {
   return {
     stage,
     prefix: String(get('prefix') ?? (stage === 'prod' ? 'oauth/' : `oauth-${stage}/`)),
-    segments: wholeNumber('segments', get('segments')),
-    window: wholeNumber('window', get('window')),
-    spread: wholeNumber('spread', get('spread')),
+    segments: wholeNumber('segments', get('segments'), 1),
+    window: wholeNumber('window', get('window'), 1),
+    spread: wholeNumber('spread', get('spread'), 0),
     alarmEmail: text(get('alarmEmail')),
     runbookUrl: text(get('runbookUrl')),
   };
@@ -42,10 +42,10 @@ function text(value: unknown): string | undefined {
   return value === undefined || value === '' ? undefined : String(value);
 }
 
-function wholeNumber(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined;
+function wholeNumber(name: string, value: unknown, least: number): number | undefined {
+  if (text(value) === undefined) return undefined;
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 1)
+  if (!Number.isInteger(number) || number < least)
     throw new Error(`${name} must be a whole number, such as -c ${name}=${name === 'segments' ? 2 : 300}`);
   return number;
 }

@@ -116,9 +116,13 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
   return settings;
 }
 
+/** Seconds; what the function takes, too. */
+const LONGEST = 2_592_000;
+
 function problemsOf({
   secretNamePrefix,
   refreshWindow,
+  refreshSpread,
   schedule,
   timeout,
   segments,
@@ -127,6 +131,7 @@ function problemsOf({
   runbookUrl,
 }: Settings): string[] {
   const window = refreshWindow.toSeconds();
+  const spread = refreshSpread.toSeconds();
   const every = schedule.toSeconds();
   const limit = timeout.toSeconds();
   const checks: readonly (readonly [wrong: boolean, message: string])[] = [
@@ -138,6 +143,8 @@ function problemsOf({
       every % 60 !== 0 || every < 60 || every > 86_400,
       `schedule is ${every} s: EventBridge fires in whole minutes; use 1 minute or a multiple of it, up to a day`,
     ],
+    [window > LONGEST, `refreshWindow is ${window} s: use 30 days (${LONGEST} s) at most`],
+    [spread > LONGEST, `refreshSpread is ${spread} s: use 30 days (${LONGEST} s) at most`],
     [
       limit < 30 || limit > 900,
       `timeout is ${limit} s: use 30 s (a token request, a second try and the store need 12) to 900 s (Lambda's limit)`,

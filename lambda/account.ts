@@ -171,6 +171,7 @@ function salvage(item: Readonly<Record<string, unknown>>): Account {
     status: read(entries.status, item.status),
     failure: read(entries.failure, item.failure),
     nextAttemptAt: read(entries.nextAttemptAt, item.nextAttemptAt),
+    escrow: read(entries.escrow, item.escrow),
   };
 }
 

@@ -47,13 +47,24 @@ export interface AccountsTable {
    * Takes the right to spend the account's refresh token.
    *
    * @param expiresAt seconds since the epoch; must lie after the moment when this process can't be alive any more
-   * @returns `lost` where another holds it, or the item is no longer as it was scanned
+   * @returns `lost` where another holds it or has held it since, or the item is no longer as it was scanned
    */
   lease(account: Account, owner: string, now: number, expiresAt: number): Promise<'leased' | 'lost'>;
   /** Writes the end of a visit and gives the lease back, if it is still `owner`'s. */
   record(accountId: string, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
   note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'lost'>;
+  /**
+   * Writes down whose a secret is that an account names: one secret has one account.
+   *
+   * @param instead takes it over from this account
+   * @returns whose it is already, where it is not the account's now
+   */
+  claimSecret(
+    arn: string,
+    accountId: string,
+    instead?: string,
+  ): Promise<'claimed' | { readonly owner: string }>;
   /** Keeps a refresh token that could not be stored. */
   putEscrow(accountId: string, escrow: Escrow): Promise<void>;
 }
@@ -88,6 +99,12 @@ const decisive = [
  * profiles there are. A first page of 1 MB costs more than all the filtered ones after it.
  */
 export const FIRST_PAGE = 50;
+
+/**
+ * Begins the key of an item that says whose a secret outside the usual place is. It has no authenticationType, so it is
+ * never looked at as an account.
+ */
+export const CLAIM = '#secret:';
 
 /** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
 const MAX_KNOWN_PROFILES = 100;
@@ -144,9 +161,18 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
     },
     lease: async (account, owner, now, expiresAt) => {
       const unchanged = unchangedSince(account);
-      // The owner's own lease counts as free: the SDK repeats a call whose answer was lost.
-      const free =
-        '(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#owner = :owner) AND attribute_exists(#accountId)';
+      // A lease that was not there when the item was scanned, or another's, is a visit that this run knows nothing of,
+      // even where it has run out. One's own counts as free: the SDK repeats a call whose answer was lost.
+      const known =
+        account.lease === undefined
+          ? 'attribute_not_exists(#lease)'
+          : '(attribute_not_exists(#lease) OR (#lease.#owner = :known AND #lease.#expiresAt <= :now))';
+      // The same for escrow that a visit has left since.
+      const escrow =
+        account.escrow === undefined
+          ? 'attribute_not_exists(#escrow)'
+          : '#escrow.#attemptId = :escrowed AND #escrow.#at = :escrowedAt';
+      const free = `attribute_exists(#accountId) AND (#lease.#owner = :owner OR ${known}) AND ${escrow}`;
       const answer = await answerOf(() =>
         client.send(
           new UpdateCommand({
@@ -156,15 +182,21 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
             ConditionExpression: `${free} AND ${unchanged.expression}`,
             ExpressionAttributeNames: {
               '#lease': 'lease',
-              '#expiresAt': 'expiresAt',
               '#owner': 'owner',
               '#accountId': 'accountId',
+              '#escrow': 'escrow',
+              ...(account.lease && { '#expiresAt': 'expiresAt' }),
+              ...(account.escrow && { '#attemptId': 'attemptId', '#at': 'at' }),
               ...unchanged.names,
             },
             ExpressionAttributeValues: {
-              ':now': now,
               ':owner': owner,
               ':lease': { owner, expiresAt },
+              ...(account.lease && { ':known': account.lease.owner, ':now': now }),
+              ...(account.escrow && {
+                ':escrowed': account.escrow.attemptId,
+                ':escrowedAt': account.escrow.at,
+              }),
               ...unchanged.values,
             },
           }),
@@ -190,6 +222,28 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         values: { ':now': now },
       };
       return await update(accountId, condition, changes);
+    },
+    claimSecret: async (arn, accountId, instead) => {
+      const Key = { accountId: `${CLAIM}${arn}` };
+      const free = instead === undefined ? 'attribute_not_exists(#owner)' : '#owner = :instead';
+      const answer = await answerOf(() =>
+        client.send(
+          new UpdateCommand({
+            TableName,
+            Key,
+            UpdateExpression: 'SET #owner = :owner',
+            ConditionExpression: `${free} OR #owner = :owner`,
+            ExpressionAttributeNames: { '#owner': 'secretOwner' },
+            ExpressionAttributeValues: {
+              ':owner': accountId,
+              ...(instead !== undefined && { ':instead': instead }),
+            },
+          }),
+        ),
+      );
+      if (answer === 'recorded') return 'claimed';
+      const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
+      return { owner: String(Item?.secretOwner) };
     },
     putEscrow: async (accountId, escrow) => {
       await client.send(

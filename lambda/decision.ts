@@ -28,9 +28,9 @@ export function decide(account: Account, input: DecisionInput): Decision {
   if (account.enabled === false) return leave('disabled');
   if (account.lease !== undefined && account.lease.expiresAt > now) return leave('leased_elsewhere');
   if (force) return refresh('forced');
-  if (account.status === 'reauthorization_required')
+  // A refresh token in escrow goes home at once, whatever else is known: nobody can use the account while it is there.
+  if (account.escrow === undefined && account.status === 'reauthorization_required')
     return { action: 'reauthorize', reason: account.failure?.reason ?? 'grant_revoked' };
-  // A refresh token in escrow goes home at once: nobody can use the account while it is there.
   if (account.escrow === undefined && account.nextAttemptAt !== undefined && account.nextAttemptAt > now)
     return leave(account.failure?.reason ?? 'rate_limited');
   if (account.accessTokenExpiresAt === undefined) return refresh('no_access_token');

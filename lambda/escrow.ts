@@ -1,12 +1,14 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { DecryptCommand, EncryptCommand, type KMSClient } from '@aws-sdk/client-kms';
 import * as v from 'valibot';
 
 /** What is kept while a refresh token can't be stored. */
 export interface EscrowedToken {
   readonly refreshToken: string;
-  /** The version of the token secret that the exchange started from: while it is current, the escrow is newer. */
-  readonly baseVersionId: string;
+  /** A fingerprint of the refresh token that was spent for it: where that one is found, this one takes its place. */
+  readonly supersedes: string;
+  /** When the provider issued it, seconds since the epoch. */
+  readonly obtainedAt: number;
 }
 
 export interface EscrowVault {
@@ -24,8 +26,13 @@ const envelopeSchema = v.pipe(
 const tokenSchema = v.pipe(
   v.string(),
   v.parseJson(),
-  v.object({ refreshToken: v.string(), baseVersionId: v.string() }),
+  v.object({ refreshToken: v.string(), supersedes: v.string(), obtainedAt: v.number() }),
 );
+
+/** Tells whether two refresh tokens are the same without keeping either. */
+export function fingerprintOf(refreshToken: string): string {
+  return createHash('sha256').update(refreshToken).digest('base64url');
+}
 
 /**
  * Envelope encryption: a key of its own for each token, itself encrypted by KMS with the account's id as encryption

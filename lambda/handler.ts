@@ -109,7 +109,8 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
         },
       },
     );
-    if (!request.dryRun) publishRunMetrics(outcome, counters);
+    const over = request.accountIds === undefined ? 'table' : 'named accounts';
+    if (!request.dryRun) publishRunMetrics(outcome, counters, over);
     logger.info('Run finished.', { ...outcome.result });
     return outcome.result;
   } finally {

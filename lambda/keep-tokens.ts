@@ -1,6 +1,6 @@
 import { awsFailure, isHopeless } from './aws-error.ts';
 import type { Edges } from './edges.ts';
-import type { EscrowVault } from './escrow.ts';
+import type { EscrowedToken, EscrowVault } from './escrow.ts';
 import { secondsOf } from './ports.ts';
 
 export interface KeepTokens {
@@ -10,9 +10,8 @@ export interface KeepTokens {
   readonly text: string;
   /** The attempt's id; it becomes the version's id, so that no try stores twice. */
   readonly attemptId: string;
-  /** What to escrow if the store fails, and the version it replaces; undefined where nothing new is at stake. */
-  readonly refreshToken: string | undefined;
-  readonly baseVersionId: string;
+  /** What to escrow if the store fails; undefined where nothing new is at stake. */
+  readonly atStake: EscrowedToken | undefined;
   /** When this process may be gone, milliseconds since the epoch. */
   readonly deadline: number;
 }
@@ -61,7 +60,7 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
       spending.storeFailed();
       log.warn('Token set could not be stored yet.', { accountId: what.accountId, awsError: code, tries });
     }
-    if (isHopeless(put.failure) && (what.refreshToken === undefined || (await escrow.settled()))) break;
+    if (isHopeless(put.failure) && (what.atStake === undefined || (await escrow.settled()))) break;
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
   escrow.begin();
@@ -76,11 +75,11 @@ interface Escrowing {
 }
 
 function createEscrowing(what: KeepTokens, { vault, table, clock, log, count }: KeepEdges): Escrowing {
-  const { accountId, refreshToken, baseVersionId, attemptId } = what;
+  const { accountId, atStake, attemptId } = what;
   let current: Promise<boolean> | undefined;
-  const attempt = async (token: string, { seal }: EscrowVault) => {
+  const attempt = async (token: EscrowedToken, { seal }: EscrowVault) => {
     try {
-      const ciphertext = await seal(accountId, { refreshToken: token, baseVersionId });
+      const ciphertext = await seal(accountId, token);
       await table.putEscrow(accountId, { ciphertext, attemptId, at: secondsOf(clock) });
       count('escrowed');
       return true;
@@ -95,7 +94,7 @@ function createEscrowing(what: KeepTokens, { vault, table, clock, log, count }: 
   };
   return {
     begin: () => {
-      if (vault !== undefined && refreshToken !== undefined) current ??= attempt(refreshToken, vault);
+      if (vault !== undefined && atStake !== undefined) current ??= attempt(atStake, vault);
     },
     settled: async () => (await current) ?? false,
   };

@@ -226,6 +226,20 @@ function contradictionIn(own: ProfileFields, profile: Profile): string | undefin
   return undefined;
 }
 
+/** Of the headers and parameters that a profile adds, those that are known to be no secret. */
+const openValues = ['accept', 'content-type', 'user-agent', 'scope', 'audience', 'resource'];
+
+/** What of a profile must not stand in any message: a provider may quote what it was sent. */
+export function secretValuesOf(profile: Profile): readonly string[] {
+  const { client_id, client_secret, token_request_headers, token_request_parameters } = profile;
+  const added = Object.entries({ ...token_request_headers, ...token_request_parameters }).flatMap(
+    ([name, value]) => (openValues.includes(name.toLowerCase()) ? [] : [value]),
+  );
+  return client_secret === undefined || client_secret === ''
+    ? added
+    : [client_secret, `${client_id}:${client_secret}`, ...added];
+}
+
 function invalid(problem: string): ParsedProfile {
   return { kind: 'invalid', problem };
 }

@@ -48,6 +48,8 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
       return [now, previous].flatMap((candidate) => {
         const text = JSON.stringify(candidate);
         if (candidate.kind !== 'profile' || seen.has(text)) return [];
+        // An older version may give other credentials, but a refresh token goes nowhere but where it goes now.
+        if (candidate === previous && !sameEndpoint(candidate, now)) return [];
         seen.add(text);
         return [candidate.profile];
       });
@@ -57,6 +59,15 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
     },
     windows: () => windows,
   };
+}
+
+function sameEndpoint(a: LoadedProfile, b: LoadedProfile): boolean {
+  const endpoints = (loaded: LoadedProfile) => {
+    if (loaded.kind !== 'profile') return undefined;
+    const { token_endpoint, refresh_token_endpoint, issuer } = loaded.profile;
+    return JSON.stringify([token_endpoint, refresh_token_endpoint, issuer]);
+  };
+  return endpoints(a) === endpoints(b);
 }
 
 /** A profile's own refresh window, or the function's. */

@@ -1,6 +1,6 @@
 import type { HttpAnswer } from './https-request.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
-import type { Profile } from './profile.ts';
+import { type Profile, secretValuesOf } from './profile.ts';
 import type { Reason } from './reason.ts';
 import { at } from './response-fields.ts';
 
@@ -82,7 +82,7 @@ const meaningOfCodes: Readonly<Record<string, Reason>> = {
 /**
  * What an answer without tokens means, and what of it can be told.
  *
- * @param secrets values that must not stand in any message
+ * @param secrets values that must not stand in any message, beside the profile's own
  * @param now seconds since the epoch
  */
 export function errorAnswer(
@@ -99,7 +99,7 @@ export function errorAnswer(
   return {
     kind: 'error',
     reason,
-    detail: clean(describe(answer, error, reason), secrets),
+    detail: clean(describe(answer, error, reason), [...secrets, ...secretValuesOf(profile)]),
     retryAfter,
     mayHaveRotated: mayHaveRotated(answer, error, reason),
   };
@@ -177,17 +177,23 @@ function describe(
     : `The provider answered HTTP ${status} with ${kind}`;
 }
 
+/** So much of a provider's words is looked at; an answer may have a megabyte of them. */
+const MAX_READ = 4_000;
+const MAX_TOLD = 300;
+
 /**
  * Makes a provider's words fit for logs and the table: one line, short, without the secrets that were sent and
- * without anything that looks like a token.
+ * without anything that looks like a token. Takes no longer for a long text.
  */
 function clean(text: string, secrets: readonly string[]): string {
+  // What is cut off may be the end of a secret: its beginning goes too.
+  const read = text.length > MAX_READ ? text.slice(0, MAX_READ).replace(/\S*$/, '') : text;
   const known = secrets.filter((secret) => secret.length > 3).flatMap(formsOf);
-  const hidden = known.reduce((rest, secret) => rest.split(secret).join('[redacted]'), text);
+  const hidden = known.reduce((rest, secret) => rest.split(secret).join('[redacted]'), read);
   return hidden
-    .replace(/(?=[a-z_\-.~+/=%]*[A-Z0-9])[A-Za-z0-9_\-.~+/=%]{24,}/g, '[redacted]')
+    .replace(/[A-Za-z0-9_\-.~+/=%]{24,}/g, (word) => (/[A-Z0-9]/.test(word) ? '[redacted]' : word))
     .replace(/[^\x20-\x7e’]+/g, ' ')
-    .slice(0, 300)
+    .slice(0, MAX_TOLD)
     .trim();
 }
 

@@ -3,10 +3,12 @@ import { type Account, labelOf } from './account.ts';
 import type { Changes } from './accounts-table.ts';
 import { decideTokenSet, isShortLived, isStaleRead, roomForVersion } from './decision.ts';
 import type { Edges } from './edges.ts';
+import { type EscrowedToken, fingerprintOf } from './escrow.ts';
 import { keepTokens } from './keep-tokens.ts';
 import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
 import { type Log, secondsOf } from './ports.ts';
 import { type Reason, severityOf } from './reason.ts';
+import { claimTokenSecret } from './secret-owner.ts';
 import { tokenSecretIdOf } from './secrets.ts';
 import { type Deferred, spendRefreshToken, type Visit } from './spend-refresh-token.ts';
 import { type ReadTokens, readTokenSet } from './token-secret.ts';
@@ -54,6 +56,8 @@ async function visitLeased(visit: Visit, attemptId: string, edges: Edges): Promi
   if (read.kind === 'trouble') return { ...read, ambiguousSince: ambiguousSince(account) };
   if (isStaleRead(read.tokenSet, read.version.createdAt, account, visit.input.now))
     return { kind: 'deferred', reason: 'store_unavailable', escrowSettled: false };
+  const foreign = await ownSecret(visit, read, edges);
+  if (foreign !== undefined) return foreign;
   const settled = await settleEscrow(visit, secretId, read, edges);
   if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account) };
   const { tokenSet, version } = settled;
@@ -80,12 +84,27 @@ async function visitLeased(visit: Visit, attemptId: string, edges: Edges): Promi
   );
 }
 
+async function ownSecret(
+  { account, secretNamePrefix }: Visit,
+  { version }: ReadTokens,
+  edges: Edges,
+): Promise<Trouble | Deferred | undefined> {
+  try {
+    return await claimTokenSecret(account, version, secretNamePrefix, edges);
+  } catch (error) {
+    edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
+      accountId: account.accountId,
+    });
+    return { kind: 'deferred', reason: 'store_unavailable', escrowSettled: false };
+  }
+}
+
 /**
  * Moves a refresh token from escrow into the secret, before anything else.
  *
- * The secret says whether that is still right: if it holds the very attempt that was escrowed, the store had taken
- * effect after all; if it holds anything else than what that attempt started from, somebody has written a newer
- * grant since, and that one stays.
+ * The secret says whether that is still right. If it holds the very attempt that was escrowed, the store had taken
+ * effect after all. If it holds the refresh token that was spent for the escrowed one, whoever wrote it, or a version
+ * that is older than the escrow, the escrowed one takes its place. Anything else is a newer grant, and that one stays.
  */
 async function settleEscrow(
   { account, deadline }: Visit,
@@ -99,17 +118,31 @@ async function settleEscrow(
   if (vault === undefined) return unsettled('ESCROW_KEY_ID is not set');
   const escrowed = await vault.open(accountId, escrow.ciphertext).catch((error: unknown) => nameOf(error));
   if (typeof escrowed === 'string') return unsettled(`it can't be decrypted (${escrowed})`);
-  const { refreshToken, baseVersionId } = escrowed;
-  if (read.version.versionId !== baseVersionId) return read;
-  const tokenSet = withRescuedRefreshToken(read.tokenSet, refreshToken);
+  if (!isSuperseded(read, escrowed)) return read;
+  const tokenSet = withRescuedRefreshToken(read.tokenSet, escrowed.refreshToken);
   // Named after the attempt that it comes from, so that two runs that move it make one version of it.
   const attemptId = `escrow-${escrow.attemptId}`;
   const text = serializeTokenSet(tokenSet);
-  const move = { accountId, secretId, text, attemptId, refreshToken: undefined, baseVersionId, deadline };
-  const kept = await keepTokens(move, edges);
+  const kept = await keepTokens(
+    { accountId, secretId, text, attemptId, atStake: undefined, deadline },
+    edges,
+  );
   if (kept.kind !== 'stored') return unsettled(`the token secret can't be written (${kept.code})`);
   edges.log.info('Refresh token moved from escrow into the token secret.', { accountId });
-  return { kind: 'read', tokenSet, version: { text, versionId: attemptId, createdAt: undefined } };
+  return {
+    kind: 'read',
+    tokenSet,
+    version: { ...read.version, text, versionId: attemptId, createdAt: undefined },
+  };
+}
+
+/** An exchange takes less than this from the re-read of the secret to its answer, seconds; with two machines' clocks. */
+const LONGEST_EXCHANGE = 60;
+
+function isSuperseded({ tokenSet, version }: ReadTokens, { supersedes, obtainedAt }: EscrowedToken): boolean {
+  const { refresh_token } = tokenSet;
+  if (refresh_token === undefined || fingerprintOf(refresh_token) === supersedes) return true;
+  return version.createdAt !== undefined && version.createdAt < obtainedAt - LONGEST_EXCHANGE;
 }
 
 function unsettled(why: string): Trouble {
@@ -121,7 +154,8 @@ function unsettled(why: string): Trouble {
 }
 
 /**
- * Sees the version quota coming for token sets that are replaced often, before a grant could be lost to it.
+ * Sees the version quota coming for token sets that are replaced often, by their lifetime or by force, before a grant
+ * could be lost to it.
  *
  * @returns seconds until the secret has room for one more version; 0 where it has
  */
@@ -131,7 +165,7 @@ async function waitForRoom(
   { input }: Visit,
   { secrets }: Edges,
 ): Promise<number> {
-  if (!isShortLived(tokenSet, input.refreshWindow)) return 0;
+  if (!input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
   const dates = await secrets.versionDates(secretId);
   return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);
 }

@@ -12,6 +12,9 @@ export interface SecretVersion {
   readonly versionId: string;
   /** When it was written, seconds since the epoch; undefined where the service does not say. */
   readonly createdAt: number | undefined;
+  /** The secret's own name and ARN, however it was asked for. */
+  readonly name?: string | undefined;
+  readonly arn?: string | undefined;
 }
 
 export type ReadSecret =
@@ -62,9 +65,9 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
     read: async (SecretId, VersionStage = 'AWSCURRENT') => {
       try {
         const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage }));
-        const { SecretString: text, VersionId: versionId = '', CreatedDate } = answer;
+        const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = answer;
         const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
-        return { kind: 'found', secret: { text, versionId, createdAt } };
+        return { kind: 'found', secret: { text, versionId, createdAt, name, arn } };
       } catch (error) {
         const failure = awsFailure(error);
         // A secret that waits for its deletion is answered with InvalidRequestException.

@@ -1,6 +1,7 @@
 import { type Account, labelOf } from './account.ts';
 import type { DecisionInput } from './decision.ts';
 import type { Edges } from './edges.ts';
+import { fingerprintOf } from './escrow.ts';
 import { type Kept, keepTokens } from './keep-tokens.ts';
 import type { Ending, Trouble } from './outcome.ts';
 import { secondsOf } from './ports.ts';
@@ -131,9 +132,7 @@ async function attempt(
 function understood(exchange: Exchange, profile: Profile, held: Held, now: number): TokenAnswer {
   switch (exchange.kind) {
     case 'answered': {
-      const { client_secret } = profile;
-      const secrets = client_secret === undefined ? [held.refreshToken] : [held.refreshToken, client_secret];
-      return interpretTokenAnswer(exchange.answer, profile, secrets, now);
+      return interpretTokenAnswer(exchange.answer, profile, [held.refreshToken], now);
     }
     case 'unanswered':
       return { kind: 'error', reason: 'provider_unavailable', detail: exchange.detail, mayHaveRotated: true };
@@ -218,8 +217,14 @@ async function keep(
       secretId: held.secretId,
       text: serializeTokenSet(tokenSet),
       attemptId,
-      refreshToken: rotated ? tokenSet.refresh_token : undefined,
-      baseVersionId: held.version.versionId,
+      atStake:
+        rotated && tokenSet.refresh_token !== undefined
+          ? {
+              refreshToken: tokenSet.refresh_token,
+              supersedes: fingerprintOf(held.refreshToken),
+              obtainedAt: now,
+            }
+          : undefined,
       deadline,
     },
     edges,

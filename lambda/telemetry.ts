@@ -19,12 +19,22 @@ export interface RunCounters {
   inEscrow: number;
 }
 
-/** Writes one EMF line with the run's metrics; the only dimension is the service. */
-export function publishRunMetrics({ result, accessTokensExpired }: RunOutcome, counters: RunCounters): void {
+/**
+ * Writes one EMF line with the run's metrics; the only dimension is the service.
+ *
+ * @param over what the run looked at: a look at some accounts by hand has no duration, as the alarm for runs that do
+ *   not happen counts durations
+ */
+export function publishRunMetrics(
+  { result, accessTokensExpired }: RunOutcome,
+  counters: RunCounters,
+  over: 'table' | 'named accounts',
+): void {
   const counts = { ...result, ...counters, accessTokensExpired };
   for (const [key, name] of Object.entries(METRIC)) {
-    if (key === 'runDuration') metrics.addMetric(name, MetricUnit.Milliseconds, result.durationMs);
-    else
+    if (key === 'runDuration') {
+      if (over === 'table') metrics.addMetric(name, MetricUnit.Milliseconds, result.durationMs);
+    } else
       metrics.addMetric(name, MetricUnit.Count, counts[key as Exclude<keyof typeof METRIC, 'runDuration'>]);
   }
   metrics.publishStoredMetrics();

@@ -23,7 +23,7 @@ export type TokenAnswer =
 /**
  * Interprets the answer to a `refresh_token` grant (RFC 6749 sections 5.1 and 5.2), as providers really send it.
  *
- * @param secrets values that must not stand in any message, such as the refresh token that was sent
+ * @param secrets what was sent and must not stand in any message, such as the refresh token; the profile's are known
  * @param now seconds since the epoch
  */
 export function interpretTokenAnswer(

@@ -181,6 +181,18 @@ test('A grant that a person replaces while the provider calls the old one dead i
   await expectAllHealthy([accountId]);
 });
 
+test('A secret that forced refreshes have filled with versions is seen, too', async () => {
+  const accountId = 'forced-often';
+  await world.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
+  const SecretId = `${world.prefix}accounts/${accountId}`;
+  const SecretString = JSON.stringify(await world.tokens(accountId));
+  for (let version = 0; version < 96; version++)
+    await world.clients.secrets.send(new PutSecretValueCommand({ SecretId, SecretString }));
+  await runLater(0, { accountIds: [accountId], force: true });
+  expect(provider.truth(accountId).requests).toBe(0);
+  expect(await world.item(accountId)).toMatchObject({ failure: { reason: 'lifetime_too_short' } });
+});
+
 test('A secret that is running out of versions is seen before a grant is lost to it', async () => {
   const shortLived = await startStrictProvider({ accessTokenSeconds: 600, now });
   await world.profile('short', shortLived.profile);

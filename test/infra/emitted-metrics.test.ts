@@ -54,6 +54,12 @@ async function runOnce(event: unknown = {}): Promise<{ metrics: Line; lines: Lin
 }
 
 describe('a run', () => {
+  test('over accounts that a person named does not count as one of the table', async () => {
+    const { metrics } = await runOnce({ accountIds: ['nobody'] });
+    expect(metrics[METRIC.scanned]).toBeDefined();
+    expect(metrics[METRIC.runDuration]).toBeUndefined();
+  });
+
   test('emits each metric of the list once, in one line, for the service alone', async () => {
     const { metrics } = await runOnce();
     const { CloudWatchMetrics } = metrics._aws as Emf;

@@ -242,6 +242,16 @@ describe('what can not work fails at synth, and says what to change:', () => {
     ],
     ['a timeout too short for one exchange', { timeout: Duration.seconds(10) }, 'timeout is 10 s'],
     ['a prefix without an end', { secretNamePrefix: 'oauth' }, 'secretNamePrefix must end with "/"'],
+    [
+      'a window of a year',
+      { refreshWindow: Duration.days(365) },
+      'refreshWindow is 31536000 s: use 30 days (2592000 s) at most',
+    ],
+    [
+      'a spread of a year',
+      { refreshSpread: Duration.days(365) },
+      'refreshSpread is 31536000 s: use 30 days (2592000 s) at most',
+    ],
     ['no segment', { segments: 0 }, 'segments must be a whole number from 1 to 48'],
     ['too little memory', { memorySize: 128 }, 'memorySize must be a whole number of MB from 256'],
     ['an e-mail address that is none', { alarmEmail: 'on call' }, 'alarmEmail must be one e-mail address'],
@@ -267,9 +277,21 @@ describe('what can not work fails at synth, and says what to change:', () => {
   test.each([
     ['a stage with a space', { stage: 'my stage' }, 'stage must be lower-case letters'],
     ['segments in words', { segments: 'two' }, 'segments must be a whole number, such as -c segments=2'],
+    ['a window of nothing', { window: 0 }, 'window must be a whole number, such as -c window=300'],
     ['a spread in minutes', { spread: '15m' }, 'spread must be a whole number, such as -c spread=300'],
   ])('%s', (_, context, message) => {
     expect(() => readContext((name) => (context as Record<string, unknown>)[name])).toThrow(message);
+  });
+
+  test('what is empty in the context is not set, and no spread is none', () => {
+    const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '' };
+    expect(readContext((name) => (empty as Record<string, unknown>)[name])).toMatchObject({
+      segments: undefined,
+      window: undefined,
+      spread: 0,
+      alarmEmail: undefined,
+      runbookUrl: undefined,
+    });
   });
 
   test('a stage has secrets of its own', () => {

@@ -257,9 +257,10 @@ function modelTable(
     get: async () => undefined,
     lease: (account, owner, now, expiresAt) =>
       call('lease', () => {
-        const { lease: held, failure: _f, escrow: _e, ...is } = item();
-        const { lease: _l, failure: _g, escrow: _d, ...was } = account;
-        const free = held === undefined || held.expiresAt <= now || held.owner === owner;
+        const { lease: held, failure: _f, escrow, ...is } = item();
+        const { lease: known, failure: _g, escrow: knownEscrow, ...was } = account;
+        const over = held === undefined || (held.owner === known?.owner && held.expiresAt <= now);
+        const free = (over || held.owner === owner) && escrow?.attemptId === knownEscrow?.attemptId;
         const unchanged = Object.keys({ ...is, ...was }).every(
           (name) => is[name as keyof typeof is] === was[name as keyof typeof was],
         );
@@ -274,6 +275,7 @@ function modelTable(
         return 'recorded';
       }),
     note: async () => 'recorded',
+    claimSecret: async () => 'claimed',
     putEscrow: (_, escrow) =>
       call('put escrow', () => {
         set({ ...item(), escrow });
