@@ -21,6 +21,8 @@ const LOOPBACK_HOSTS = new Map([
   ['[::1]', '::1'],
 ]);
 
+const LOCAL = 'http://127.0.0.1';
+
 /** Whether the browser can be sent to a server on this machine. */
 export function isLoopback(redirectUri: string): boolean {
   const { protocol, hostname } = new URL(redirectUri);
@@ -54,7 +56,10 @@ export async function startLoopback(
   let page: ResultPage | undefined;
   let foreign = 0;
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+    const { url: target = '/' } = request;
+    // Nothing may throw here: the process would end with a code spent and its tokens not stored.
+    if (!URL.canParse(target, LOCAL)) return plain(response, 400, 'That is not an address.');
+    const url = new URL(target, LOCAL);
     if (url.pathname !== wanted.pathname) return plain(response, 404, 'There is nothing here.');
     if (request.method !== 'GET') return plain(response, 405, 'Only GET is understood here.');
     if (!isOurs(url.searchParams)) {
