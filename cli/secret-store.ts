@@ -26,21 +26,33 @@ export async function readSecret(
  * is needed.
  *
  * @param token becomes the version's id; a repetition with it stores at most once
+ * @param kmsKey encrypts a secret that is created; the service's own key by default
  */
 export async function writeSecret(
   client: SecretsManagerClient,
   name: string,
   text: string,
   token: string,
+  kmsKey?: string,
 ): Promise<void> {
   const version = { SecretString: text, ClientRequestToken: token };
   const put = () => client.send(new PutSecretValueCommand({ SecretId: name, ...version }));
   try {
     await put();
   } catch (error) {
-    if (isNamed(error, 'ResourceNotFoundException'))
-      await client.send(new CreateSecretCommand({ Name: name, ...version }));
-    else if (isNamed(error, 'InvalidRequestException')) {
+    if (isNamed(error, 'ResourceNotFoundException')) {
+      const exists = await client
+        .send(new CreateSecretCommand({ Name: name, KmsKeyId: kmsKey, ...version }))
+        .then(
+          () => false,
+          (refusal: unknown) => {
+            if (isNamed(refusal, 'ResourceExistsException')) return true;
+            throw refusal;
+          },
+        );
+      // Somebody made it in between.
+      if (exists) await put();
+    } else if (isNamed(error, 'InvalidRequestException')) {
       // It waits for its deletion.
       await client.send(new RestoreSecretCommand({ SecretId: name }));
       await put();

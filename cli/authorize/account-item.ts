@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, parseAccount } from '../../lambda/account.ts';
 import { createAccountsTable } from '../../lambda/accounts-table.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
@@ -39,11 +39,10 @@ export async function readAccount(fleet: Fleet, accountId: string): Promise<Know
 
 /** Everything under the lease is done within this time, milliseconds. */
 export const WORK_TIME = 60_000;
-/**
- * Seconds for which the lease is good beyond that: this machine's clock is anybody's, and AWS takes requests from
- * clocks that are up to five minutes wrong.
- */
-const LEASE_SECONDS = WORK_TIME / 1000 + 300;
+/** Seconds: this machine's clock is anybody's, and AWS takes requests from clocks that are up to five minutes wrong. */
+const CLOCK_DOUBT = 300;
+/** For which one's own lease is good, seconds. */
+const LEASE_SECONDS = WORK_TIME / 1000 + CLOCK_DOUBT;
 const LOOK_AGAIN_AFTER = 500;
 
 /**
@@ -67,7 +66,8 @@ export async function takeLease(
     if (known === undefined)
       throw new CliError('ACCOUNT_GONE', `The account ${accountId} has been removed in the meantime.`);
     const now = seconds();
-    if ((await table.lease(known.account, owner, now, now + LEASE_SECONDS)) === 'leased') return known;
+    if ((await table.lease(known.account, owner, now - CLOCK_DOUBT, now + LEASE_SECONDS)) === 'leased')
+      return known;
     if (Date.now() >= until) return undefined;
     onWait();
     await sleep(LOOK_AGAIN_AFTER);
@@ -78,7 +78,7 @@ export async function takeLease(
 export async function isFree(fleet: Fleet, accountId: string): Promise<boolean> {
   for (const until = Date.now() + RUN_PATIENCE; ; ) {
     const lease = (await readAccount(fleet, accountId))?.account.lease;
-    if (lease === undefined || lease.expiresAt <= seconds()) return true;
+    if (lease === undefined || lease.expiresAt <= seconds() - CLOCK_DOUBT) return true;
     if (Date.now() >= until) return false;
     await sleep(LOOK_AGAIN_AFTER);
   }
@@ -86,6 +86,42 @@ export async function isFree(fleet: Fleet, accountId: string): Promise<boolean> 
 
 /** A run is done with one account in a moment, milliseconds. */
 const RUN_PATIENCE = 5_000;
+
+/**
+ * Makes the item of a new account, leased from its beginning. Should this process die now, the item is a new account
+ * without tokens, of which a run says that it must be authorized.
+ *
+ * @returns whether it was made; false where one is there
+ */
+export async function createLeased(fleet: Fleet, account: Account, owner: string): Promise<boolean> {
+  const { accountId, authenticationType, oauthProfile, name, parameters } = account;
+  const lease = { owner, expiresAt: seconds() + LEASE_SECONDS };
+  return await ifConditionHolds(() =>
+    fleet.table.send(
+      new PutCommand({
+        TableName: fleet.tableName,
+        Item: { accountId, authenticationType, oauthProfile, name, parameters, lease },
+        ConditionExpression: 'attribute_not_exists(accountId)',
+      }),
+    ),
+  );
+}
+
+/** Takes the item of `createLeased` away again. */
+export async function removeLeased(fleet: Fleet, accountId: string, owner: string): Promise<void> {
+  // Where this fails too, the item is left for a run to complain about.
+  await fleet.table
+    .send(
+      new DeleteCommand({
+        TableName: fleet.tableName,
+        Key: { accountId },
+        ConditionExpression: '#lease.#owner = :owner',
+        ExpressionAttributeNames: { '#lease': 'lease', '#owner': 'owner' },
+        ExpressionAttributeValues: { ':owner': owner },
+      }),
+    )
+    .catch(() => undefined);
+}
 
 /** Gives a lease back with nothing changed. An expired one that was found comes back: it is the sign of a dead run. */
 export async function returnLease(fleet: Fleet, { account }: KnownAccount, owner: string): Promise<void> {
@@ -101,6 +137,7 @@ export interface NewFacts {
   readonly name: string | undefined;
   readonly oauthProfile: string;
   readonly parameters: Readonly<Record<string, string>> | undefined;
+  /** Undefined: nobody knows, so nobody stays noted. */
   readonly authorizedBy: string | undefined;
 }
 
@@ -122,7 +159,14 @@ export async function recordGrant(
     lastRefreshedAt: tokenSet.obtained_at,
     status: troubled ? 'failing' : undefined,
   }).filter(([, value]) => value !== undefined);
-  const remove = ['accessTokenExpiresAt', 'refreshTokenExpiresAt', 'nextAttemptAt', 'escrow', 'lease'];
+  const remove = [
+    'accessTokenExpiresAt',
+    'refreshTokenExpiresAt',
+    'nextAttemptAt',
+    'escrow',
+    'lease',
+    ...(facts.authorizedBy === undefined ? ['authorizedBy'] : []),
+  ];
   const setting = set.map(([name]) => `#${name} = :${name}`).join(', ');
   const removing = remove.map((name) => `#${name}`).join(', ');
   await fleet.table.send(
@@ -143,21 +187,14 @@ export async function recordGrant(
   );
 }
 
-/** Writes the item of a new account, whose grant lies in the secret. */
-export async function createAccount(
-  fleet: Fleet,
-  accountId: string,
-  facts: NewFacts,
-  tokenSet: TokenSet,
-): Promise<void> {
-  const Item = { accountId, authenticationType: 'oauth2', ...facts, lastRefreshedAt: tokenSet.obtained_at };
-  await fleet.table.send(
-    new PutCommand({
-      TableName: fleet.tableName,
-      Item,
-      ConditionExpression: 'attribute_not_exists(accountId)',
-    }),
-  );
+async function ifConditionHolds(send: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await send();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false;
+    throw error;
+  }
 }
 
 function seconds(): number {

@@ -11,9 +11,11 @@ import { createAuthorizationRequest } from './authorization-request.ts';
 import { browserFlow } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
 import { deviceFlow } from './device.ts';
-import { busy, type KeptGrant, keepGrant } from './keep-grant.ts';
+import { busy } from './hold.ts';
+import { type KeptGrant, keepGrant } from './keep-grant.ts';
 import { isLoopback, startLoopback } from './loopback.ts';
 import { PASTE_REDIRECT_URI, pasteFlow } from './paste.ts';
+import { preflight } from './preflight.ts';
 import { openProvider, type Provider } from './provider.ts';
 import { connected, connectedPage, failedPage } from './result.ts';
 import { showToFunction } from './show-to-function.ts';
@@ -91,7 +93,8 @@ async function authorize(
   // Better found out now than after somebody has signed in.
   if (known !== undefined && !(await isFree(fleet, accountId))) throw busy(accountId);
   const redirectUri = redirectFor(wanted.profile, options);
-  const kept = await signIn(context, fleet, wanted, options, redirectUri);
+  const versionBefore = await preflight(fleet, wanted);
+  const kept = await signIn(context, fleet, wanted, options, redirectUri, versionBefore);
   const seen = await showToFunction(fleet, accountId, terminal);
   const outcome = { wanted, kept, seen, label: labelOf(wanted.account) };
   connected(terminal, outcome);
@@ -115,9 +118,10 @@ async function signIn(
   wanted: Wanted,
   options: AuthorizeOptions,
   redirectUri: string | undefined,
+  versionBefore: string | undefined,
 ): Promise<KeptGrant> {
   const { account, profile } = wanted;
-  const { accountId, oauthProfile, tokenSecretId } = account;
+  const { accountId, oauthProfile } = account;
   const { flow, provider } = await startFlow(terminal, fleet, wanted, options, redirectUri);
   try {
     const consent = await flow.wait(stopping(signal, options.timeout));
@@ -126,20 +130,14 @@ async function signIn(
       consent,
       {
         fleet,
-        accountId,
-        exists: wanted.exists,
-        tokenSecretId,
-        facts: {
-          oauthProfile,
-          name: options.name,
-          parameters: options.parameter === undefined ? undefined : account.parameters,
-        },
-        replace: wanted.replace,
+        wanted,
+        options,
+        versionBefore,
         onWait: () => terminal.progress(`Waiting for a run of the function that holds ${accountId} …`),
       },
       provider,
     );
-    flow.show(connectedPage(labelOf(account), oauthProfile, kept, wanted.exists));
+    flow.show(connectedPage(labelOf(account), oauthProfile, kept));
     return kept;
   } catch (error) {
     flow.show(failedPage(error, labelOf(account), profile, wanted.exists));

@@ -11,6 +11,9 @@ export type Identity =
     }
   | { readonly kind: 'unknown' };
 
+/** Tokens wait to be stored meanwhile, milliseconds. */
+const USERINFO_TIMEOUT = 3_000;
+
 const UNKNOWN: Identity = { kind: 'unknown' };
 
 /**
@@ -30,7 +33,12 @@ export async function identityOf(
   const { server, client, knowsIssuer } = provider;
   if (!knowsIssuer || server.userinfo_endpoint === undefined || accessToken === undefined) return UNKNOWN;
   try {
-    const answer = await oauth.userInfoRequest(server, client, accessToken, provider.request());
+    const answer = await oauth.userInfoRequest(
+      server,
+      client,
+      accessToken,
+      provider.request(USERINFO_TIMEOUT),
+    );
     if (answer.status !== 200) return UNKNOWN;
     return known(server.issuer, parseJsonObject(await answer.text())?.sub) ?? UNKNOWN;
   } catch {

@@ -14,41 +14,19 @@ import {
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { writeSecret } from '../secret-store.ts';
-import {
-  createAccount,
-  type KnownAccount,
-  type NewFacts,
-  recordGrant,
-  returnLease,
-  takeLease,
-  WORK_TIME,
-} from './account-item.ts';
+import { type NewFacts, recordGrant, WORK_TIME } from './account-item.ts';
 import type { Consent } from './consent.ts';
+import { type Held, hold, letGo, type Target } from './hold.ts';
 import { type Identity, identityOf } from './identity.ts';
 import { mayRevoke } from './other-accounts.ts';
 import type { Provider } from './provider.ts';
 
-/** Which account gets the grant. */
-export interface Target {
-  readonly fleet: Fleet;
-  readonly accountId: string;
-  readonly exists: boolean;
-  readonly tokenSecretId: string | undefined;
-  readonly facts: Omit<NewFacts, 'authorizedBy'>;
-  /** Another person's grant may take the place of the one that is there. */
-  readonly replace: boolean;
-  readonly onWait: () => void;
-}
-
 export interface KeptGrant {
   readonly tokenSet: TokenSet;
   readonly identity: Identity;
-  /** Who had authorized the account before. */
-  readonly authorizedBefore: string | undefined;
+  /** The account is a new one. */
+  readonly created: boolean;
 }
-
-/** A code is good for a minute or so; tokens in hand are waited for until any run's lease must have ended. */
-const PATIENCE = { code: 30_000, tokens: 16 * 60_000 } as const;
 
 /**
  * Turns a person's consent into the account's new grant: lease, redeem, store, record. Between the provider's answer
@@ -57,38 +35,50 @@ const PATIENCE = { code: 30_000, tokens: 16 * 60_000 } as const;
  * @throws CliError; unless it says otherwise, nothing has changed
  */
 export async function keepGrant(consent: Consent, target: Target, provider: Provider): Promise<KeptGrant> {
-  const { fleet, accountId } = target;
+  const { fleet, wanted, options } = target;
   const owner = randomUUID();
-  const leased = target.exists
-    ? await takeLease(fleet, accountId, owner, PATIENCE[consent.holds], target.onWait)
-    : undefined;
-  if (target.exists && leased === undefined) throw busy(accountId, consent.holds);
-  let recorded = false;
+  const held = await hold(target, owner, consent.holds).catch((error: unknown) => {
+    throw consent.holds === 'tokens' ? grantLost(error) : error;
+  });
+  let done: 'nothing' | 'stored' | 'recorded' = 'nothing';
   try {
     const deadline = Date.now() + WORK_TIME;
     const exchange = await consent.redeem();
     const tokens = tokensIn(exchange, provider);
     const body = exchange.kind === 'answered' ? exchange.answer.body : '';
     const identity = await identityOf(body, tokens.accessToken, provider);
-    await refuseAnotherPerson(target, leased, identity, tokens, provider);
+    await refuseAnotherPerson(target, held, identity, tokens, provider);
     // Nothing of an earlier grant goes into it: it may be another client's or another person's.
     const tokenSet = mergeTokenSet({}, tokens, Math.floor(Date.now() / 1000));
-    await store(target, tokenSet, owner, deadline);
-    const authorizedBy = identity.kind === 'known' ? identity.id : undefined;
-    await record(target, leased, owner, { ...target.facts, authorizedBy }, tokenSet);
-    recorded = true;
-    return { tokenSet, identity, authorizedBefore: leased?.authorizedBy };
+    await store(fleet, held, tokenSet, deadline);
+    done = 'stored';
+    const facts = {
+      oauthProfile: wanted.account.oauthProfile,
+      name: options.name,
+      parameters: options.parameter === undefined ? undefined : wanted.account.parameters,
+      authorizedBy: identity.kind === 'known' ? identity.id : undefined,
+    };
+    await record(fleet, held, facts, tokenSet);
+    done = 'recorded';
+    return { tokenSet, identity, created: held.created };
   } finally {
-    if (!recorded && leased !== undefined) await returnLease(fleet, leased, owner);
+    // What has been stored is found by the next run, if it finds the item.
+    if (done !== 'recorded') await letGo(fleet, done === 'stored' ? { ...held, created: false } : held);
   }
 }
 
-/** @param held what is lost with it: a code that nobody spends is no grant yet */
-export function busy(accountId: string, held: Consent['holds'] = 'code'): CliError {
-  const lost = held === 'tokens' ? " The provider's new grant was not kept." : '';
+/** The tokens of a device are issued before the account is held: a failure to hold it leaves a grant behind. */
+function grantLost(error: unknown): CliError {
+  const { code, message } =
+    error instanceof CliError
+      ? error
+      : {
+          code: awsFailure(error).code,
+          message: `The account could not be held (${awsFailure(error).code}).`,
+        };
   return new CliError(
-    'ACCOUNT_BUSY',
-    `A run of the function holds ${accountId} just now.${lost} Nothing has changed. Run the command again in a minute; if it stays so, a run has died, and its hold ends within a quarter of an hour.`,
+    code,
+    `${message} The provider's new grant was not kept: it stands there, and nobody uses it.`,
   );
 }
 
@@ -137,20 +127,18 @@ function unsentGrant({ detail, reason }: Extract<Exchange, { kind: 'unsent' }>):
 }
 
 async function refuseAnotherPerson(
-  { fleet, accountId, facts, replace }: Target,
-  leased: KnownAccount | undefined,
+  { fleet, wanted }: Target,
+  { account: { accountId }, authorizedBy: before }: Held,
   identity: Identity,
   tokens: GrantedTokens,
   provider: Provider,
 ): Promise<void> {
-  const before = leased?.authorizedBy;
-  if (replace || before === undefined || identity.kind === 'unknown' || identity.id === before) return;
-  const alone = await mayRevoke(fleet, accountId, facts.oauthProfile, identity.id).catch(() => false);
-  const fate = alone
-    ? (await revoke(tokens, provider))
+  if (wanted.replace || before === undefined || identity.kind === 'unknown' || identity.id === before) return;
+  const alone = await mayRevoke(fleet, provider.profile.client_id, identity.id).catch(() => false);
+  const fate =
+    alone && (await revoke(tokens, provider))
       ? 'it has been revoked at the provider'
-      : 'it stands at the provider until it is revoked there'
-    : 'it was not revoked, as another account of this profile may live on it';
+      : `the provider still holds a grant that nobody uses${alone ? ', until it is revoked there' : '. It was not revoked, as another account may live on it'}`;
   throw new CliError(
     'ANOTHER_PERSON',
     `The account ${accountId} was authorized by ${before}, and this grant is of ${identity.id}. It was not kept: ${fate}. Nothing else has changed. Sign in as the right person, or use --replace if the account shall be this one's.`,
@@ -177,16 +165,11 @@ async function revoke({ refreshToken = '' }: GrantedTokens, provider: Provider):
 
 const PAUSE = 1_000;
 
-async function store(
-  { fleet, accountId, tokenSecretId }: Target,
-  tokenSet: TokenSet,
-  token: string,
-  deadline: number,
-): Promise<void> {
-  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, { accountId, tokenSecretId });
+async function store(fleet: Fleet, held: Held, tokenSet: TokenSet, deadline: number): Promise<void> {
+  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, held.account);
   for (;;) {
     try {
-      return await writeSecret(fleet.secrets, secretId, serializeTokenSet(tokenSet), token);
+      return await writeSecret(fleet.secrets, secretId, serializeTokenSet(tokenSet), held.owner);
     } catch (error) {
       const failure = awsFailure(error);
       if (isHopeless(failure) || Date.now() + PAUSE > deadline)
@@ -199,20 +182,13 @@ async function store(
   }
 }
 
-async function record(
-  { fleet, accountId }: Target,
-  leased: KnownAccount | undefined,
-  owner: string,
-  facts: NewFacts,
-  tokenSet: TokenSet,
-): Promise<void> {
+async function record(fleet: Fleet, held: Held, facts: NewFacts, tokenSet: TokenSet): Promise<void> {
   try {
-    if (leased === undefined) await createAccount(fleet, accountId, facts, tokenSet);
-    else await recordGrant(fleet, leased, owner, facts, tokenSet);
+    await recordGrant(fleet, held, held.owner, facts, tokenSet);
   } catch (error) {
     throw new CliError(
       'RECORD_FAILED',
-      `The new grant of ${accountId} is safe in its token secret, but the accounts table could not be written (${awsFailure(error).code}). Run the command again.`,
+      `The new grant of ${held.account.accountId} is safe in its token secret, but the accounts table could not be written (${awsFailure(error).code}). Run the command again.`,
     );
   }
 }

@@ -1,43 +1,66 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { parseJsonObject } from '../../lambda/json-object.ts';
+import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
+import { profileNames } from '../profiles/profile-secret.ts';
+import { readSecret } from '../secret-store.ts';
 
-/** Another account of the same profile, with who authorized it. */
+/** An account, with who authorized it. */
 interface OtherAccount {
   readonly accountId: string;
+  readonly oauthProfile: unknown;
   readonly authorizedBy: unknown;
 }
 
 /**
  * Whether a grant that is not kept may be revoked. Many providers revoke all that this person has granted this client,
- * so no other account may live on it: each other account of the profile must be known to be somebody else's.
+ * so no account may live on it, the one that was signed in for included: each must be known to be somebody else's,
+ * unless its profile is known to be another client.
  */
-export async function mayRevoke(
-  fleet: Fleet,
-  accountId: string,
-  profile: string,
-  identity: string,
-): Promise<boolean> {
-  for await (const other of accountsOf(fleet, profile))
-    if (other.accountId !== accountId)
-      if (typeof other.authorizedBy !== 'string' || other.authorizedBy === identity) return false;
+export async function mayRevoke(fleet: Fleet, clientId: string, identity: string): Promise<boolean> {
+  const clients = await clientsOfProfiles(fleet);
+  for await (const { oauthProfile, authorizedBy } of accounts(fleet)) {
+    const client = clients.get(oauthProfile);
+    if (client !== undefined && client !== clientId) continue;
+    if (typeof authorizedBy !== 'string' || subjectOf(authorizedBy) === subjectOf(identity)) return false;
+  }
   return true;
+}
+
+/** An issuer can be written in more than one way; a subject can't. */
+function subjectOf(identity: string): string {
+  return identity.slice(identity.indexOf('#') + 1);
+}
+
+/** The client id of each profile that can be read. */
+async function clientsOfProfiles(fleet: Fleet): Promise<ReadonlyMap<unknown, string>> {
+  const clients = new Map<string, string>();
+  for (const name of await profileNames(fleet)) {
+    const text = await readSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
+    const client = parseJsonObject(text ?? '')?.client_id;
+    if (typeof client === 'string') clients.set(name, client);
+  }
+  return clients;
 }
 
 /** Every account that names a profile. Reads the whole table. */
 export async function* accountsOf(fleet: Fleet, profile: string): AsyncGenerator<OtherAccount> {
+  for await (const account of accounts(fleet)) if (account.oauthProfile === profile) yield account;
+}
+
+async function* accounts(fleet: Fleet): AsyncGenerator<OtherAccount> {
   let ExclusiveStartKey: Record<string, unknown> | undefined;
   do {
     const page = await fleet.table.send(
       new ScanCommand({
         TableName: fleet.tableName,
-        FilterExpression: 'oauthProfile = :profile',
-        ProjectionExpression: 'accountId, authorizedBy',
-        ExpressionAttributeValues: { ':profile': profile },
+        FilterExpression: 'attribute_exists(oauthProfile)',
+        ProjectionExpression: 'accountId, oauthProfile, authorizedBy',
         ExclusiveStartKey,
       }),
     );
-    for (const item of page.Items ?? [])
-      yield { accountId: String(item.accountId), authorizedBy: item.authorizedBy };
+    for (const { accountId, oauthProfile, authorizedBy } of page.Items ?? [])
+      yield { accountId: String(accountId), oauthProfile, authorizedBy };
     ExclusiveStartKey = page.LastEvaluatedKey;
   } while (ExclusiveStartKey !== undefined);
 }

@@ -28,7 +28,7 @@ export interface Provider {
   /** Sends a refresh, which some providers want elsewhere. Never throws. */
   refresh(make: MakeTokenRequest): Promise<Exchange>;
   /** What oauth4webapi needs for any other request to the provider. */
-  request(): RequestOptions;
+  request(timeoutMilliseconds?: number): RequestOptions;
   authentication(): oauth.ClientAuth;
   close(): void;
 }
@@ -86,8 +86,8 @@ export async function openProvider(
       client: clientOf(profile),
       exchange: (make) => sendTokenRequest(visit, 'token_endpoint', options, make),
       refresh: (make) => sendTokenRequest(visit, 'refresh_token_endpoint', options, make),
-      request: () => {
-        const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
+      request: (timeoutMilliseconds = REQUEST_TIMEOUT) => {
+        const timeout = AbortSignal.timeout(timeoutMilliseconds);
         return {
           signal: timeout,
           [oauth.allowInsecureRequests]: allowHttpLoopback,

@@ -20,7 +20,7 @@ const INDENT = 16;
 export function connected(terminal: Terminal, { wanted, kept, seen, label }: Outcome): void {
   const { paint } = terminal;
   const { accountId, oauthProfile } = wanted.account;
-  const done = wanted.exists ? 'reauthorized' : 'connected';
+  const done = kept.created ? 'connected' : 'reauthorized';
   const rows: (readonly [string, string])[] = [
     ['profile', oauthProfile],
     ['signed in as', signedInAs(kept)],
@@ -38,7 +38,7 @@ export function connected(terminal: Terminal, { wanted, kept, seen, label }: Out
   terminal.result(text, {
     accountId,
     oauthProfile,
-    created: !wanted.exists,
+    created: kept.created,
     authorizedBy: person ?? null,
     function: {
       state: seen.kind,
@@ -74,7 +74,8 @@ function signedInAs(kept: KeptGrant): string {
 }
 
 /** The page for the one who signed in. */
-export function connectedPage(label: string, profile: string, kept: KeptGrant, existed: boolean): ResultPage {
+export function connectedPage(label: string, profile: string, kept: KeptGrant): ResultPage {
+  const existed = !kept.created;
   const person = authorizedBy(kept);
   return {
     outcome: 'connected',

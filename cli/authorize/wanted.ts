@@ -3,6 +3,7 @@ import type { Profile } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { usableProfile } from '../profiles/profile-secret.ts';
+import { foreignSecret } from '../secret-names.ts';
 import type { KnownAccount } from './account-item.ts';
 
 /** What the command line says about the account itself. */
@@ -29,9 +30,30 @@ export async function wantedAccount(
   fleet: Fleet,
   accountId: string,
   known: KnownAccount | undefined,
-  { profile: given, name, parameter, scope, replace }: WantedOptions,
+  options: WantedOptions,
 ): Promise<Wanted> {
-  const before = known?.account;
+  const account = accountAsWanted(fleet, accountId, known?.account, options);
+  const profile = await usableProfile(fleet, account.oauthProfile);
+  const { scope, replace } = options;
+  return {
+    account,
+    profile: scope === undefined ? profile : { ...profile, scope },
+    exists: known !== undefined,
+    replace: replace === true,
+  };
+}
+
+/**
+ * The account as it is to be, from the one that is there.
+ *
+ * @throws CliError where it may not become that
+ */
+export function accountAsWanted(
+  { secretNamePrefix }: Pick<Fleet, 'secretNamePrefix'>,
+  accountId: string,
+  before: Account | undefined,
+  { profile: given, name, parameter, replace }: WantedOptions,
+): Account {
   const oauthProfile = given ?? before?.oauthProfile;
   if (oauthProfile === undefined)
     throw new CliError(
@@ -54,11 +76,17 @@ export async function wantedAccount(
     parameters,
   });
   if (parsed.kind === 'invalid') throw new CliError('USAGE', `${parsed.problem}.`, EXIT.usage);
-  const profile = await usableProfile(fleet, oauthProfile);
-  return {
-    account: parsed.account,
-    profile: scope === undefined ? profile : { ...profile, scope },
-    exists: before !== undefined,
-    replace: replace === true,
-  };
+  const foreign = foreignSecret(secretNamePrefix, accountId, before?.tokenSecretId);
+  if (foreign !== undefined)
+    throw new CliError(
+      'FOREIGN_SECRET',
+      `The tokenSecretId of ${accountId} ${foreign}. Nothing has changed.`,
+    );
+  return parsed.account;
+}
+
+/** Whether a grant for the one is a grant for the other. */
+export function sameConnection(one: Account, other: Account): boolean {
+  const entries = ({ parameters = {} }: Account) => JSON.stringify(Object.entries(parameters).sort());
+  return one.oauthProfile === other.oauthProfile && entries(one) === entries(other);
 }

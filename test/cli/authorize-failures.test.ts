@@ -262,6 +262,75 @@ test('the table that can’t be written at the end: the grant is safe, and the n
   expect(await system.authorize(['acme'])).toMatchObject({ code: 0 });
 });
 
+test('the table that can’t be written at the end of a new account: its item stays, and the next run finds the grant', async () => {
+  system.aws.inject(({ operation, input }) =>
+    operation === 'UpdateItem' && JSON.stringify(input).includes('authorizedBy')
+      ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' }
+      : undefined,
+  );
+  const ended = await system.authorize(['unrecorded', '--profile', 'crm']);
+  expect(ended.stderr).toContain('is safe in its token secret');
+  expect(await system.item('unrecorded')).toEqual({
+    accountId: 'unrecorded',
+    authenticationType: 'oauth2',
+    oauthProfile: 'crm',
+  });
+  system.aws.inject(undefined);
+  await system.run();
+  expect(await system.item('unrecorded')).toMatchObject({ status: 'healthy' });
+});
+
+test('a secret that somebody makes just before it is made here is written all the same', async () => {
+  let puts = 0;
+  let made: Promise<void> | undefined;
+  system.aws.inject(({ operation, input }) => {
+    if (!JSON.stringify(input).includes('oauth/accounts/beaten')) return undefined;
+    if (operation === 'PutSecretValue' && ++puts === 1)
+      return { kind: 'error', status: 400, type: 'ResourceNotFoundException', message: 'none yet' };
+    if (operation === 'CreateSecret' && made === undefined) {
+      made = system.clients.putSecret('oauth/accounts/beaten', '{"refresh_token":"theirs"}');
+      return { kind: 'delay', milliseconds: 300 };
+    }
+    return undefined;
+  });
+  expect(await system.authorize(['beaten', '--profile', 'crm'])).toMatchObject({ code: 0 });
+  expect((await system.tokens('beaten'))?.refresh_token).not.toBe('theirs');
+});
+
+test.each([
+  ['UpdateItem', 'acme', 'dynamodb:UpdateItem on the item of acme'],
+  ['PutItem', 'ghost', 'dynamodb:PutItem on the item of ghost'],
+  ['DeleteItem', 'ghost', 'dynamodb:DeleteItem on the item of ghost'],
+  ['DescribeSecret', 'ghost', 'secretsmanager:DescribeSecret on the token secret oauth/accounts/ghost'],
+])('who may not do %s is told before anybody signs in', async (denied, accountId, says) => {
+  system.aws.inject(({ operation }) =>
+    operation === denied
+      ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' }
+      : undefined,
+  );
+  const before = await state();
+  const ended = await system.authorize([accountId, '--profile', 'crm']);
+  expect(ended.stderr).toContain(says);
+  expect(ended).toMatchObject({ code: 1, page: { address: '' } });
+  expect(await state()).toEqual(before);
+});
+
+test.each([
+  ['a profile', 'oauth/profiles/evil'],
+  ['a profile, as an ARN', 'arn:aws:secretsmanager:eu-central-1:1:secret:oauth/profiles/evil-a1B2c3'],
+  ['another account', 'oauth/accounts/acme'],
+  ['another account, as an ARN', 'arn:aws:secretsmanager:eu-central-1:1:secret:oauth/accounts/acme-a1B2c3'],
+])('a tokenSecretId that names the secret of %s is refused', async (_, tokenSecretId) => {
+  const item = { accountId: 'thief', authenticationType: 'oauth2', oauthProfile: 'crm', tokenSecretId };
+  await system.putItem(item);
+  const before = await state();
+  const ended = await system.authorize(['thief']);
+  expect(ended).toMatchObject({ code: 1, page: { address: '' } });
+  expect(ended.stderr).toMatch(/tokenSecretId of thief names the secret of (a profile|another account)/);
+  expect(await state()).toEqual(before);
+  expect(await system.item('thief')).toEqual(item);
+});
+
 test('Ctrl-C while the browser is waited for: 130, and nothing has changed', async () => {
   const before = await state();
   const stop = new AbortController();

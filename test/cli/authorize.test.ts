@@ -1,3 +1,6 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { identityOf } from '../../cli/authorize/identity.ts';
 import { openProvider } from '../../cli/authorize/provider.ts';
@@ -112,25 +115,56 @@ describe('whose grant it is', () => {
     const ended = await system.authorize(['owned'], { login: 'bob' });
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(ended.stderr).toMatch(/was authorized by \S+#alice, and this grant is of \S+#bob/);
-    expect(ended.stderr).toContain('It was not kept: it was not revoked, as another account');
+    expect(ended.stderr).toContain('It was not kept: the provider still holds a grant that nobody uses.');
     expect(ended.page.html).toContain('was not authorized again');
     expect(await system.tokens('owned')).toEqual(before.tokens);
     expect(await system.item('owned')).toEqual(before.item);
   });
 
-  test('it is revoked where every other account of the profile is known to be of others', async () => {
+  test.each<[string, Record<string, unknown>, boolean]>([
+    ['somebody else’s', { oauthProfile: 'lonely', authorizedBy: 'ISSUER#carol' }, true],
+    ['another client’s', { oauthProfile: 'billing' }, true],
+    ['of this profile, and nobody knows whose', { oauthProfile: 'lonely' }, false],
+    ['of another profile with the same client, and nobody knows whose', { oauthProfile: 'crm' }, false],
+    ['of a profile that can’t be read, and nobody knows whose', { oauthProfile: 'gone' }, false],
+    ['this person’s', { oauthProfile: 'crm', authorizedBy: 'ISSUER#bob' }, false],
+    ['perhaps this person’s', { oauthProfile: 'crm', authorizedBy: 'https://id.example#bob' }, false],
+  ])('it is revoked only where that harms nobody: another account is %s', async (_, other, revoked) => {
+    const { issuer } = system.authorizationServer;
     await system.profile('lonely', {
       client_id: 'crm',
       client_secret: 'local-secret-of-crm',
-      issuer: system.authorizationServer.issuer,
+      issuer,
       scope: 'openid offline_access',
     });
     await system.authorize(['alone', '--profile', 'lonely']);
+    for (const item of await system.clients.items())
+      await system.putItem({ authorizedBy: `${issuer}#somebody`, ...item });
+    const authorizedBy = (other.authorizedBy as string | undefined)?.replace('ISSUER', issuer);
+    await system.putItem({ accountId: 'neighbour', authenticationType: 'oauth2', ...other, authorizedBy });
     const ended = await system.authorize(['alone'], { login: 'bob' });
     expect(ended.code).toBe(1);
-    expect(ended.stderr).toContain('it has been revoked at the provider');
+    expect(ended.stderr).toContain(
+      revoked
+        ? 'it has been revoked at the provider'
+        : 'It was not revoked, as another account may live on it',
+    );
     const { refresh_token } = (await system.tokens('alone')) ?? {};
     expect(await system.authorizationServer.isRefreshTokenLive(String(refresh_token))).toBe(true);
+    await system.clients.table.send(
+      new DeleteCommand({ TableName: system.clients.tableName, Key: { accountId: 'neighbour' } }),
+    );
+  });
+
+  test('one who is not known does not stand under the name of the one before', async () => {
+    await system.authorize(['who', '--profile', 'crm']);
+    const unknown = await system.authorize(['who', '--replace', '--scope', 'offline_access'], {
+      login: 'bob',
+    });
+    expect(unknown.stdout).toContain('the provider does not say who');
+    expect(await system.item('who')).not.toHaveProperty('authorizedBy');
+    expect(await system.authorize(['who'], { login: 'bob' })).toMatchObject({ code: 0 });
+    expect((await system.item('who'))?.authorizedBy).toMatch(/#bob$/);
   });
 
   test('is replaced with --replace', async () => {
@@ -150,7 +184,7 @@ describe('whose grant it is', () => {
 });
 
 describe('identityOf', () => {
-  const identify = async (body: unknown) => {
+  const identify = async (body: unknown, { server = {} } = {}) => {
     const { issuer } = system.authorizationServer;
     const parsed = parseProfile(JSON.stringify({ client_id: 'mail', issuer }));
     if (parsed.kind === 'invalid') throw new Error(parsed.problem);
@@ -160,7 +194,8 @@ describe('identityOf', () => {
     });
     const provider = await openProvider(parsed.profile, anAccount(), undefined, true);
     try {
-      return await identityOf(JSON.stringify(body), access_token, provider);
+      const asked = { ...provider, server: { ...provider.server, ...server } };
+      return await identityOf(JSON.stringify(body), access_token, asked);
     } finally {
       provider.close();
     }
@@ -182,6 +217,17 @@ describe('identityOf', () => {
       id: `${iss}#dave`,
     });
   });
+  test('does not keep the tokens waiting for a userinfo endpoint that does not answer', async () => {
+    const silent = createServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const asked = { server: { userinfo_endpoint: `http://127.0.0.1:${port}/me` } };
+    const begun = performance.now();
+    expect(await identify({}, asked)).toEqual({ kind: 'unknown' });
+    expect(performance.now() - begun).toBeLessThan(8_000);
+    silent.closeAllConnections();
+    silent.close();
+  });
   test('survives whatever stands there', async () => {
     for (const id_token of [
       '',
@@ -197,19 +243,123 @@ describe('identityOf', () => {
 });
 
 describe('a run in flight', () => {
-  test('that holds the account is waited for, before the code is spent', async () => {
+  const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+
+  test.each([
+    ['is waited for, before the code is spent', inSeconds(600)],
+    ['is believed to be alive for five minutes longer, as the clock here may be wrong', inSeconds(-240)],
+  ])('that holds the account %s', async (_, expiresAt) => {
     await system.authorize(['held', '--profile', 'crm']);
     const item = (await system.item('held')) ?? {};
-    const lease = { owner: 'a-run', expiresAt: Math.floor(Date.now() / 1000) + 3 };
+    let tries = 0;
     const ended = await system.authorize(['held'], {
-      onAddress: (address) => {
-        if (address.includes('/callback')) void system.putItem({ ...item, lease });
+      onAddress: async (address) => {
+        if (!address.includes('/callback?')) return address;
+        await system.putItem({ ...item, lease: { owner: 'a-run', expiresAt } });
+        system.aws.inject(({ operation, input }) => {
+          // The run is done once it has been waited for.
+          if (operation === 'UpdateItem' && JSON.stringify(input).includes('held') && ++tries === 2)
+            void system.putItem(item);
+          return undefined;
+        });
         return address;
       },
     });
     expect(ended.code).toBe(0);
-    expect(Date.now() / 1000).toBeGreaterThan(lease.expiresAt - 1);
+    expect(tries).toBeGreaterThan(2);
     expect(await system.item('held')).not.toHaveProperty('lease');
+  });
+
+  test('that died long ago is not waited for', async () => {
+    await system.authorize(['left', '--profile', 'crm']);
+    const lease = { owner: 'a-run', expiresAt: inSeconds(-301) };
+    await system.putItem({ ...(await system.item('left')), lease });
+    expect(await system.authorize(['left'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('an account that comes into being during the sign-in', () => {
+  const imported = { authenticationType: 'oauth2', oauthProfile: 'crm', name: 'Imported' };
+  const arrives = (item: Record<string, unknown> | undefined, accountId: string) => ({
+    onAddress: async (address: string) => {
+      if (!address.includes('/callback?')) return address;
+      await system.clients.putSecret(
+        `oauth/accounts/${accountId}`,
+        JSON.stringify({ refresh_token: 'imported' }),
+      );
+      if (item !== undefined) await system.putItem({ accountId, ...item });
+      return address;
+    },
+  });
+
+  test('is leased and authorized in place', async () => {
+    const ended = await system.authorize(['came', '--profile', 'crm'], arrives(imported, 'came'));
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('came is reauthorized') });
+    expect(await system.item('came')).toMatchObject({ name: 'Imported', status: 'healthy' });
+    expect((await system.tokens('came'))?.refresh_token).not.toBe('imported');
+  });
+
+  test('and that a run holds is waited for', async () => {
+    const lease = { owner: 'a-run', expiresAt: Math.floor(Date.now() / 1000) + 600 };
+    let tries = 0;
+    system.aws.inject(({ operation, input }) => {
+      if (operation === 'UpdateItem' && JSON.stringify(input).includes('came-held') && ++tries === 3)
+        void system.putItem({ accountId: 'came-held', ...imported });
+      return undefined;
+    });
+    const ended = await system.authorize(
+      ['came-held', '--profile', 'crm'],
+      arrives({ ...imported, lease }, 'came-held'),
+    );
+    expect(ended).toMatchObject({ code: 0 });
+    expect(tries).toBeGreaterThan(3);
+  });
+
+  test.each<[string, Record<string, unknown> | undefined, string]>([
+    ['with another profile', { ...imported, oauthProfile: 'mail' }, 'connected with the profile mail'],
+    ['with other parameters', { ...imported, parameters: { host: 'x' } }, 'made or changed the account'],
+    ['as another person’s', { ...imported, authorizedBy: 'https://id.example#eve' }, 'authorized by'],
+    ['as something else', { ...imported, authenticationType: 'basic' }, 'another authenticationType'],
+    ['with its secret only, as an import has it', undefined, 'made or changed the account'],
+  ])('%s stays as it is', async (what, item, says) => {
+    const accountId = `came-${what.replaceAll(/\W+/g, '-')}`;
+    const ended = await system.authorize([accountId, '--profile', 'crm'], arrives(item, accountId));
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toContain(says);
+    expect(await system.tokens(accountId)).toEqual({ refresh_token: 'imported' });
+    expect(await system.item(accountId)).toEqual(item && { accountId, ...item });
+  });
+});
+
+describe('an account that changes during the sign-in', () => {
+  const changes = (accountId: string, change: Record<string, unknown>) => ({
+    onAddress: async (address: string) => {
+      if (address.includes('/callback?'))
+        await system.putItem({ ...(await system.item(accountId)), ...change });
+      return address;
+    },
+  });
+
+  test('its grant goes into the secret that it names now', async () => {
+    await system.authorize(['moved', '--profile', 'crm']);
+    const before = await system.tokens('moved');
+    const ended = await system.authorize(['moved'], changes('moved', { tokenSecretId: 'shared/moved' }));
+    expect(ended).toMatchObject({ code: 0 });
+    expect(await system.tokens('moved')).toEqual(before);
+    expect(await system.item('moved')).toMatchObject({ status: 'healthy', tokenSecretId: 'shared/moved' });
+  });
+
+  test('a grant for other parameters is not kept', async () => {
+    await system.authorize(['tenant-changed', '--profile', 'crm']);
+    const before = await system.tokens('tenant-changed');
+    const ended = await system.authorize(
+      ['tenant-changed'],
+      changes('tenant-changed', { parameters: { host: 'y' } }),
+    );
+    expect(ended.stderr).toContain('made or changed the account');
+    expect(await system.tokens('tenant-changed')).toEqual(before);
+    expect(await system.item('tenant-changed')).toMatchObject({ parameters: { host: 'y' } });
+    expect(await system.item('tenant-changed')).not.toHaveProperty('lease');
   });
 });
 
@@ -330,5 +480,18 @@ describe('--device', () => {
     expect(ended).toMatchObject({ code: 1 });
     expect(ended.stderr).toContain('access was not allowed');
     expect(await system.item('no-device')).toBeUndefined();
+  });
+
+  test('of an account that is removed meanwhile says that the grant stands at the provider', async () => {
+    await system.authorize(['removed', '--profile', 'mail']);
+    const Key = { accountId: 'removed' };
+    const ended = await system.authorize(['removed', '--device'], {
+      onAddress: async (address) => {
+        await system.clients.table.send(new DeleteCommand({ TableName: system.clients.tableName, Key }));
+        return address;
+      },
+    });
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.stderr).toMatch(/has been removed in the meantime\. The provider's new grant was not kept/);
   });
 });

@@ -1,0 +1,54 @@
+import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { CliError } from '../cli-error.ts';
+import type { Fleet } from '../fleet.ts';
+import { currentVersion } from './hold.ts';
+import type { Wanted } from './wanted.ts';
+
+/**
+ * Finds out before somebody signs in whether the grant could be kept, as far as that can be asked without a change.
+ * Writes to the table are tried under a condition that never holds. Whether the secret may be written can't be asked;
+ * whether it may be looked at is asked instead.
+ *
+ * @returns the token secret's version
+ * @throws CliError ACCESS_DENIED
+ */
+export async function preflight(fleet: Fleet, { account, exists }: Wanted): Promise<string | undefined> {
+  const { accountId } = account;
+  const never = {
+    TableName: fleet.tableName,
+    ConditionExpression: 'attribute_exists(accountId) AND attribute_not_exists(accountId)',
+  };
+  const Key = { accountId };
+  const item = `the item of ${accountId}`;
+  await permitted('dynamodb:UpdateItem', item, () =>
+    fleet.table.send(new UpdateCommand({ ...never, Key, UpdateExpression: 'REMOVE lease' })),
+  );
+  if (!exists) {
+    await permitted('dynamodb:PutItem', item, () =>
+      fleet.table.send(new PutCommand({ ...never, Item: Key })),
+    );
+    await permitted('dynamodb:DeleteItem', item, () =>
+      fleet.table.send(new DeleteCommand({ ...never, Key })),
+    );
+  }
+  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, account);
+  return await permitted('secretsmanager:DescribeSecret', `the token secret ${secretId}`, () =>
+    currentVersion(fleet, account),
+  );
+}
+
+async function permitted<T>(action: string, what: string, ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    const { kind, code } = awsFailure(error);
+    if (code === 'ConditionalCheckFailedException') return undefined;
+    if (kind !== 'denied') throw error;
+    throw new CliError(
+      'ACCESS_DENIED',
+      `You may not do ${action} on ${what} (${code}), so a new grant could not be kept. Nothing has changed. docs/authorizing.md lists the permissions that it takes.`,
+    );
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Whether a token secret that an account names is another's: a profile's, or that of another account. To store tokens
+ * there would destroy what it holds, or make a profile of them.
+ *
+ * @param tokenSecretId a name, or an ARN, with or without the six characters at its end
+ * @returns what is wrong with it, to be said after its name
+ */
+export function foreignSecret(
+  prefix: string,
+  accountId: string,
+  tokenSecretId: string | undefined,
+): string | undefined {
+  if (tokenSecretId === undefined) return undefined;
+  const [, inArn] = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.*)$/i.exec(tokenSecretId) ?? [];
+  const name = inArn ?? tokenSecretId;
+  if (name.startsWith(`${prefix}profiles/`)) return 'names the secret of a profile; name another';
+  if (!name.startsWith(`${prefix}accounts/`)) return undefined;
+  const own = `${prefix}accounts/${accountId}`;
+  const isOwn = name === own || (inArn !== undefined && name.replace(/-[A-Za-z0-9]{6}$/, '') === own);
+  return isOwn ? undefined : 'names the secret of another account; name another';
+}
