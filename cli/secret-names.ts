@@ -1,3 +1,10 @@
+const WITHIN_ARN = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.*)$/i;
+
+/** The name that a secret's id stands for: an ARN has six characters more at its end. */
+export function plainName(secretId: string): string {
+  return WITHIN_ARN.exec(secretId)?.[1]?.replace(/-[A-Za-z0-9]{6}$/, '') ?? secretId;
+}
+
 /**
  * Whether a token secret that an account names is another's: a profile's, or that of another account. To store tokens
  * there would destroy what it holds, or make a profile of them.
@@ -11,11 +18,11 @@ export function foreignSecret(
   tokenSecretId: string | undefined,
 ): string | undefined {
   if (tokenSecretId === undefined) return undefined;
-  const [, inArn] = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.*)$/i.exec(tokenSecretId) ?? [];
-  const name = inArn ?? tokenSecretId;
+  const name = WITHIN_ARN.exec(tokenSecretId)?.[1] ?? tokenSecretId;
   if (name.startsWith(`${prefix}profiles/`)) return 'names the secret of a profile; name another';
   if (!name.startsWith(`${prefix}accounts/`)) return undefined;
   const own = `${prefix}accounts/${accountId}`;
-  const isOwn = name === own || (inArn !== undefined && name.replace(/-[A-Za-z0-9]{6}$/, '') === own);
-  return isOwn ? undefined : 'names the secret of another account; name another';
+  return name === own || plainName(tokenSecretId) === own
+    ? undefined
+    : 'names the secret of another account; name another';
 }

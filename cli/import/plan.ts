@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand } from '@aws-sdk/lib-dynamodb';
 import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
+import { foreignSecret, plainName } from '../secret-names.ts';
 import { type Candidate, differences, type Problem, readRow } from './row.ts';
 import type { Source } from './source.ts';
 
@@ -29,7 +31,7 @@ const BATCH = 100;
 /** Reads the whole source, and asks of each account whether it is there. Keeps ids and problems, but no token. */
 export async function makePlan(source: Source, fleet: Fleet, onRow: (rows: number) => void): Promise<Plan> {
   const hasProfile = profileLookup(fleet);
-  const lines = new Map<string, number>();
+  const uniques = createUniques();
   const twice = new Set<string>();
   const invalid = new Set<number>();
   const problems: RowProblem[] = [];
@@ -42,20 +44,21 @@ export async function makePlan(source: Source, fleet: Fleet, onRow: (rows: numbe
   for await (const row of source.rows()) {
     onRow(++plan.rows);
     const read = readRow(row);
+    const candidate = read.kind === 'candidate' && row.problem === undefined ? read.candidate : undefined;
     const accountId = read.kind === 'candidate' ? read.candidate.item.accountId : read.accountId;
-    const first = accountId === undefined ? undefined : lines.get(accountId);
-    if (accountId !== undefined && first !== undefined) {
-      twice.add(accountId);
-      invalid.add(first);
-      tell(row.line, accountId, [
-        { field: 'accountId', text: `is also on line ${first}; keep one of the two` },
-      ]);
-    } else if (accountId !== undefined) lines.set(accountId, row.line);
+    const clashes = uniques(row.line, accountId, candidate);
+    for (const { first, ...problem } of clashes) {
+      invalid.add(first.line);
+      for (const id of [accountId, first.accountId]) if (id !== undefined) twice.add(id);
+      tell(row.line, accountId, [problem]);
+    }
     if (row.problem !== undefined) tell(row.line, accountId, [{ field: 'row', text: row.problem }]);
     else if (read.kind === 'invalid') tell(row.line, accountId, read.problems);
-    else if (!(await hasProfile(read.candidate.item.oauthProfile)))
-      tell(row.line, accountId, [unknownProfile(fleet, read.candidate.item.oauthProfile)]);
-    else if (first === undefined) batch.push(read.candidate);
+    else {
+      const found = await fleetProblem(fleet, hasProfile, read.candidate);
+      if (found !== undefined) tell(row.line, accountId, [found]);
+      else if (clashes.length === 0) batch.push(read.candidate);
+    }
     if (batch.length < BATCH) continue;
     await compare(fleet, batch, plan);
     batch = [];
@@ -66,16 +69,61 @@ export async function makePlan(source: Source, fleet: Fleet, onRow: (rows: numbe
   return { ...plan, same: plan.same.size, invalidRows: invalid.size, problems };
 }
 
-/** A name this long may be a token that slipped into the wrong column. */
-const LONGEST_SHOWN = 32;
+/** Where a value that only one row may have was seen first. */
+interface Seen {
+  readonly line: number;
+  readonly accountId: string | undefined;
+}
 
-function unknownProfile({ secretNamePrefix }: Fleet, name: unknown): Problem {
-  const whole = String(name);
-  const profile = whole.length > LONGEST_SHOWN ? `${whole.slice(0, 6)}…` : whole;
-  return {
-    field: 'oauthProfile',
-    text: `there is no profile "${profile}" (secret ${profileSecretIdOf(secretNamePrefix, profile)}); add it first, or correct the name`,
+interface Clash extends Problem {
+  readonly first: Seen;
+}
+
+const SPENT_BY_BOTH = 'one refresh token serves one account, as two would spend it twice';
+
+/** Tells what a row has in common with an earlier one and must not have. Keeps a hash of each token, and no token. */
+function createUniques() {
+  const seen = new Map<string, Seen>();
+  return (line: number, accountId: string | undefined, candidate: Candidate | undefined): Clash[] => {
+    const tokenSecretId = candidate?.item.tokenSecretId;
+    const values: readonly (readonly [field: string, value: string | undefined, why: string])[] = [
+      ['accountId', accountId, 'keep one of the two'],
+      ['refresh_token', candidate?.refreshToken, SPENT_BY_BOTH],
+      [
+        'tokenSecretId',
+        typeof tokenSecretId === 'string' ? plainName(tokenSecretId) : undefined,
+        SPENT_BY_BOTH,
+      ],
+    ];
+    return values.flatMap(([field, value, why]) => {
+      if (value === undefined) return [];
+      const key = `${field} ${field === 'refresh_token' ? hashOf(value) : value}`;
+      const first = seen.get(key);
+      if (first !== undefined) return [{ field, text: `is also on line ${first.line}; ${why}`, first }];
+      seen.set(key, { line, accountId });
+      return [];
+    });
   };
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}
+
+/** What the row alone does not show. A value is never told: it may be a token in the wrong column. */
+async function fleetProblem(
+  { secretNamePrefix }: Fleet,
+  hasProfile: (profile: unknown) => Promise<boolean>,
+  { item: { accountId, oauthProfile, tokenSecretId } }: Candidate,
+): Promise<Problem | undefined> {
+  if (!(await hasProfile(oauthProfile)))
+    return {
+      field: 'oauthProfile',
+      text: 'there is no profile of this name ("profiles list"); add it first, or correct the name',
+    };
+  const foreign =
+    typeof tokenSecretId === 'string' ? foreignSecret(secretNamePrefix, accountId, tokenSecretId) : undefined;
+  return foreign === undefined ? undefined : { field: 'tokenSecretId', text: foreign };
 }
 
 /** Asks for each profile once. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { parseAccount, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
+import { SECRET_FIELDS } from '../profiles/fields.ts';
 import { unprotectCell } from './csv-cells.ts';
 import type { Row } from './source.ts';
 
@@ -27,7 +28,7 @@ export interface Candidate {
   readonly item: Readonly<Record<string, unknown>> & { readonly accountId: string };
   /** The text for its token secret, where the file has tokens for it. */
   readonly tokenText: string | undefined;
-  readonly hasRefreshToken: boolean;
+  readonly refreshToken: string | undefined;
 }
 
 /** What is wrong with one field, and what is allowed; never a value of a token. */
@@ -76,7 +77,7 @@ export function readRow({ values, cells }: Pick<Row, 'values' | 'cells'>): ReadR
     candidate: {
       item: { ...item, accountId },
       tokenText: Object.keys(tokens).length === 0 ? undefined : canonical(tokens),
-      hasRefreshToken: typeof tokens.refresh_token === 'string' && tokens.refresh_token !== '',
+      refreshToken: textOf(tokens.refresh_token),
     },
   };
 }
@@ -144,6 +145,12 @@ function tokenProblems(tokens: Readonly<Record<string, unknown>>, tokenSecretId:
     JSON.stringify({ ...tokens, ...Object.fromEntries(TIMES.map((field) => [field, undefined])) }),
   );
   if (parsed.kind === 'invalid') problems.push(splitProblem(parsed.problem));
+  for (const field of SECRET_FIELDS)
+    if (tokens[field] !== undefined)
+      problems.push({ field, text: 'belongs into a profile ("profiles add"), not among the tokens' });
+  const empty = tokens.refresh_token === undefined && tokens.access_token === undefined;
+  if (empty && Object.keys(tokens).length > 0)
+    problems.push({ field: 'tokens', text: 'need refresh_token or access_token; or leave all of them out' });
   if (Object.keys(tokens).length > 0 && typeof tokenSecretId === 'string' && tokenSecretId.startsWith('arn:'))
     problems.push({
       field: 'tokenSecretId',
@@ -152,6 +159,10 @@ function tokenProblems(tokens: Readonly<Record<string, unknown>>, tokenSecretId:
   if (Buffer.byteLength(JSON.stringify(tokens)) > 65_536)
     problems.push({ field: 'tokens', text: 'are larger than a secret can be (64 KB)' });
   return problems;
+}
+
+function textOf(token: unknown): string | undefined {
+  return typeof token === 'string' && token !== '' ? token : undefined;
 }
 
 function splitProblem(problem: string): Problem {

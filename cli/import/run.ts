@@ -70,7 +70,8 @@ export async function runImport(
     else if (written.kind === 'already_there') counts.alreadyThere += 1;
     else {
       counts.created += 1;
-      if (!candidate.hasRefreshToken && tokenSecretId === undefined) counts.withoutRefreshToken += 1;
+      if (candidate.refreshToken === undefined && tokenSecretId === undefined)
+        counts.withoutRefreshToken += 1;
     }
   };
 

@@ -26,9 +26,10 @@ export function serviceNowSource(
     name: messages.name,
     rows: async function* () {
       const tokens = await refreshTokens(credentials, options.tokensIn);
+      const shared = tokens.size === 0 ? new Set() : await sharedNames(messages);
       for await (const row of messages.rows()) {
         if (row.problem !== undefined) yield row;
-        else yield* accountRow(messages.name, row, tokens, options.profiles);
+        else yield* accountRow(messages.name, row, tokens, shared, options.profiles);
       }
     },
   };
@@ -41,6 +42,7 @@ function* accountRow(
   file: string,
   { line, values }: Row,
   tokens: RefreshTokens,
+  shared: ReadonlySet<unknown>,
   profiles: ServiceNowOptions['profiles'],
 ): Generator<Row> {
   const { sys_id, name, authentication_type, oauth2_profile } = values;
@@ -56,13 +58,28 @@ function* accountRow(
     cells: 'json',
     values: { accountId: sys_id ?? slug(name), name, oauthProfile: profileOf(shown, profiles), ...more },
   });
-  const token = tokens.get(String(sys_id)) ?? tokens.get(String(name));
-  if (token === 'unclear')
+  const byId = tokens.get(String(sys_id));
+  const token = byId ?? tokens.get(String(name));
+  if (byId === undefined && token !== undefined && shared.has(name))
+    yield {
+      ...row({}),
+      problem:
+        'shares its name with another REST message, and there is a refresh token for the name; give its requestor_id the sys_id',
+    };
+  else if (token === 'unclear')
     yield {
       ...row({}),
       problem: 'has several refresh tokens and none is the last; keep one row of them',
     };
   else yield row(token === undefined ? {} : { refresh_token: token.text });
+}
+
+/** The names that more than one message has. */
+async function sharedNames(messages: Source): Promise<ReadonlySet<unknown>> {
+  const names = new Set<unknown>();
+  const shared = new Set<unknown>();
+  for await (const { values } of messages.rows()) (names.has(values.name) ? shared : names).add(values.name);
+  return shared;
 }
 
 async function refreshTokens(

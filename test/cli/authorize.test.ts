@@ -331,6 +331,16 @@ describe('an account that comes into being during the sign-in', () => {
   });
 });
 
+test('a new account whose sign-in was killed before the store waits for a person, and is connected by the next', async () => {
+  const lease = { owner: 'a-killed-process', expiresAt: Math.floor(Date.now() / 1000) - 1 };
+  const item = { accountId: 'killed', authenticationType: 'oauth2', oauthProfile: 'crm', lease };
+  await system.putItem(item);
+  await system.run();
+  expect(await system.item('killed')).toMatchObject({ failure: { reason: 'secret_missing' } });
+  expect(await system.authorize(['killed'])).toMatchObject({ code: 0 });
+  expect(await system.item('killed')).toMatchObject({ status: 'healthy' });
+});
+
 describe('an account that changes during the sign-in', () => {
   const changes = (accountId: string, change: Record<string, unknown>) => ({
     onAddress: async (address: string) => {

@@ -81,6 +81,12 @@ test('with --tokens-in, the latest readable refresh token comes along', async ()
   expect(await world.secretText('ccc3')).toBeUndefined();
 });
 
+test('a token that is for a name goes to the one message of this name', async () => {
+  const tokens = ['type,requestor_id,u_clear', `refresh_token,Initech mail,${token('named')}`];
+  await run([file('m.csv', MESSAGES), file('c.csv', tokens)], '--tokens-in', 'u_clear');
+  expect(await world.tokens('ccc3')).toEqual({ refresh_token: token('named') });
+});
+
 test('without sys_id the name makes the id', async () => {
   const lines = ['name,authentication_type,oauth2_profile', 'Übersee Orders (EU),oauth2,crm'];
   await run([file('m.csv', lines)]);
@@ -113,6 +119,12 @@ describe('what can not be used is said', () => {
       MESSAGES,
       ['type,requestor_id,u_clear', `refresh_token,aaa1,${token('x')}`, `refresh_token,aaa1,${token('y')}`],
       /line 2: aaa1, row: has several refresh tokens/,
+    ],
+    [
+      'a token for a name that two messages have',
+      [...MESSAGES, 'fff6,Acme orders,basic,,https://other.example'],
+      ['type,requestor_id,u_clear', `refresh_token,Acme orders,${token('x')}`],
+      /line 2: aaa1, row: shares its name with another REST message/,
     ],
   ])('%s', async (_, messages, tokens, expected) => {
     const files = [file('m.csv', messages), ...(tokens === undefined ? [] : [file('c.csv', tokens)])];

@@ -144,12 +144,51 @@ describe('what is wrong is said by line and field, before anything is written', 
     [
       'an unknown profile',
       `accountId,oauthProfile,refresh_token\nx1,crn,${secret}`,
-      /line 2: x1, oauthProfile: there is no profile "crn"/,
+      /line 2: x1, oauthProfile: there is no profile of this name/,
     ],
     [
       'a token in the column of the profile',
-      `accountId,oauthProfile\nx1,${secret.replaceAll(/[~]/g, '')}-${'x'.repeat(40)}`,
-      /there is no profile "CaNaRy…"/,
+      `accountId,oauthProfile\nx1,${secret.replaceAll('~', '')}`,
+      /line 2: x1, oauthProfile: there is no profile of this name/,
+    ],
+    [
+      'one refresh token for two accounts',
+      `accountId,oauthProfile,refresh_token\nx1,crm,${secret}\nx2,crm,${secret}`,
+      /line 3: x2, refresh_token: is also on line 2; one refresh token/,
+    ],
+    [
+      'one token secret for two accounts',
+      `accountId,oauthProfile,tokenSecretId\nx1,crm,shared\nx2,crm,arn:aws:secretsmanager:eu-central-1:1:secret:shared-a1B2c3`,
+      /line 3: x2, tokenSecretId: is also on line 2; one refresh token/,
+    ],
+    [
+      'the secret of a profile for tokens',
+      jsonLines({
+        accountId: 'x1',
+        oauthProfile: 'crm',
+        tokenSecretId: 'PREFIXprofiles/evil',
+        tokens: { refresh_token: secret },
+      }),
+      /line 1: x1, tokenSecretId: names the secret of a profile/,
+    ],
+    [
+      'the secret of another account, as an ARN',
+      `accountId,oauthProfile,tokenSecretId\nx1,crm,arn:aws:secretsmanager:eu-central-1:1:secret:PREFIXaccounts/x2-a1B2c3`,
+      /line 2: x1, tokenSecretId: names the secret of another account/,
+    ],
+    [
+      'tokens without a token',
+      jsonLines({ accountId: 'x1', oauthProfile: 'crm', tokens: { instance_url: 'https://x.example' } }),
+      /line 1: x1, tokens: need refresh_token or access_token/,
+    ],
+    [
+      'a client’s secret among the tokens',
+      jsonLines({
+        accountId: 'x1',
+        oauthProfile: 'crm',
+        tokens: { refresh_token: secret, client_secret: secret },
+      }),
+      /line 1: x1, client_secret: belongs into a profile/,
     ],
     ['enabled', `accountId,oauthProfile,enabled\nx1,crm,yes`, /line 2: x1, enabled: must be true or false/],
     [
@@ -234,10 +273,10 @@ describe('what is wrong is said by line and field, before anything is written', 
     ],
     ['nothing', ' \n', /is empty/],
   ])('%s', async (_, input, expected) => {
-    const { code, stderr } = await importText(input);
+    const { code, stderr } = await importText(input.replaceAll('PREFIX', world.prefix));
     expect(code).toBe(1);
     expect(stderr.replaceAll(/\n {4}/g, ' ')).toMatch(expected);
-    expect(await world.item('x1')).toEqual({});
+    expect([await world.item('x1'), await world.item('x2')]).toEqual([{}, {}]);
     expect(await world.secretText('x1')).toBeUndefined();
   });
 
@@ -248,7 +287,15 @@ describe('what is wrong is said by line and field, before anything is written', 
       'oauthProfile',
       'enabled',
       'expires_at',
+      'tokens',
     ]);
+  });
+
+  test('neither of two rows with one refresh token is made', async () => {
+    const input = `accountId,oauthProfile,refresh_token\nx1,crm,${secret}\nx3,crm,${token('own')}\nx2,crm,${secret}`;
+    const { code, stdout } = await importText(input, '--skip-invalid');
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '  1  created\n  2  invalid, left out\n' });
+    expect([await world.item('x1'), await world.item('x2')]).toEqual([{}, {}]);
   });
 
   test('--skip-invalid makes the others and writes what is wrong to a file without values', async () => {
@@ -466,7 +513,7 @@ describe('trouble on the way', () => {
 
 describe('what people see', () => {
   test('a bar while it runs, on a terminal 80 columns wide', async () => {
-    const input = 'accountId,oauthProfile,tokenSecretId\nseen-1,crm,x\nseen-2,crm,x';
+    const input = 'accountId,oauthProfile,tokenSecretId\nseen-1,crm,x\nseen-2,crm,y';
     const { stderr } = await run(['import', '-'], { input, columns: 80 });
     expect(stderr).toMatch(/░{24} 0 of 2 \(0 %\), 0\/s/);
   });
