@@ -58,7 +58,7 @@ export async function runCli(
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    if (signal.aborted || isPromptClosed(error)) return tell(streams, args, interrupted);
+    if (isInterruption(error, signal)) return tell(streams, args, interrupted);
     return tell(streams, args, error);
   }
 }
@@ -96,8 +96,10 @@ export function createProgram(
 
 const interrupted = new CliError('INTERRUPTED', 'Stopped.', EXIT.interrupted);
 
-function isPromptClosed(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ExitPromptError';
+/** Not whatever goes wrong after Ctrl-C: that a grant could not be stored must be told. */
+function isInterruption(error: unknown, { aborted }: AbortSignal): boolean {
+  const { name } = error instanceof Error ? error : new Error();
+  return name === 'ExitPromptError' || (aborted && ['AbortError', 'AbortPromptError'].includes(name));
 }
 
 function tell(streams: Streams, args: readonly string[], error: unknown): ExitCode {

@@ -75,6 +75,7 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
     const stored = await readToken(fleet, accountId);
     if (stored !== undefined && stored.expires_at - now() >= options.for) return stored;
     const [report] = await runForAccounts(fleet, [accountId], run, { signal });
+    if (report === undefined) signal.throwIfAborted();
     const next = nextStep(report, run, stored, options, accountId);
     if (next === 'read') {
       const fresh = await readAfterRefresh(fleet, accountId, report, giveUpAt, signal);

@@ -1,6 +1,8 @@
 import { input, password, search, select } from '@inquirer/prompts';
+import { parseJsonObject } from '../../lambda/json-object.ts';
 import presets from '../../lambda/presets.json' with { type: 'json' };
 import type { Preset } from '../../lambda/profile.ts';
+import { CliError, EXIT } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Fields } from './fields.ts';
 
@@ -97,7 +99,18 @@ async function askForSecret(method: unknown, fields: Fields, at: At): Promise<Fi
     return { client_secret: await hidden('Client secret:') };
   if (method === 'private_key_jwt' && fields.private_key === undefined) {
     const text = await hidden('Private key, as a JWK in one line (PEM: use --stdin):');
-    return { private_key: text.startsWith('{') ? JSON.parse(text) : text };
+    return { private_key: text.startsWith('{') ? jwkOf(text) : text };
   }
   return {};
+}
+
+/** A syntax error would quote what was typed. */
+function jwkOf(text: string): Fields {
+  const jwk = parseJsonObject(text);
+  if (jwk !== undefined) return jwk;
+  throw new CliError(
+    'USAGE',
+    'The private key begins like a JWK, but is not JSON. Nothing was written. Give all of it in one line.',
+    EXIT.usage,
+  );
 }

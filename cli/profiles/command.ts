@@ -28,6 +28,7 @@ interface AddOptions {
   readonly stdin?: true;
   readonly change?: true;
   readonly replace?: true;
+  readonly kmsKey?: string;
 }
 
 const GROUP_HELP = `
@@ -94,6 +95,7 @@ export const addProfiles: AddCommands = (program, action) => {
     .option('--stdin', 'read the secret, or a JSON object of fields, from standard input')
     .option('--change', 'change an existing profile: keep what is not given')
     .option('--replace', 'take the place of an existing profile')
+    .option('--kms-key <id>', "for the secret of a new profile, where it is not AWS's own")
     .addHelpText('after', ADD_HELP)
     .action(action(add));
   profiles
@@ -150,7 +152,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   const asks = terminal.interactive && !options.stdin && !options.change;
   const fields = asks ? await askForFields(given, context) : given;
   refuseInvalid(fields);
-  await writeSecret(fleet.secrets, secretId, JSON.stringify(fields), randomUUID());
+  await writeSecret(fleet.secrets, secretId, JSON.stringify(fields), randomUUID(), options.kmsKey);
   const done = before === undefined ? 'created' : 'changed';
   const { paint } = terminal;
   terminal.result(
@@ -160,7 +162,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   return undefined;
 }
 
-function refuseWrongMode(name: string, exists: boolean, { change, replace }: AddOptions): void {
+function refuseWrongMode(name: string, exists: boolean, { change, replace, kmsKey }: AddOptions): void {
   if (change && !exists)
     throw new CliError(
       'NO_PROFILE',
@@ -170,6 +172,12 @@ function refuseWrongMode(name: string, exists: boolean, { change, replace }: Add
     throw new CliError(
       'PROFILE_EXISTS',
       `There is a profile ${name} already. Use --change to change some of its fields, or --replace for all of them.`,
+    );
+  if (exists && kmsKey !== undefined)
+    throw new CliError(
+      'USAGE',
+      `--kms-key: the profile ${name} has a secret already, which keeps its key. Change that with "aws secretsmanager update-secret".`,
+      EXIT.usage,
     );
 }
 

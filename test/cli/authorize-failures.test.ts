@@ -346,6 +346,17 @@ test('Ctrl-C while the browser is waited for: 130, and nothing has changed', asy
   expect(await state()).toEqual(before);
 });
 
+test('what goes wrong after Ctrl-C is told all the same', async () => {
+  const stop = new AbortController();
+  system.aws.inject(({ operation }) => {
+    if (operation !== 'PutSecretValue') return undefined;
+    stop.abort();
+    return { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' };
+  });
+  const ended = await system.authorize(['acme', '--json'], {}, { signal: stop.signal });
+  expect(ended).toMatchObject({ code: 1, stdout: expect.stringContaining('STORE_FAILED') });
+});
+
 test('an account that a run holds is left to it', async () => {
   const lease = { owner: 'a-run', expiresAt: Math.floor(Date.now() / 1000) + 600 };
   await system.putItem({ accountId: 'busy', authenticationType: 'oauth2', oauthProfile: 'crm', lease });

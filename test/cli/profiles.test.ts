@@ -70,6 +70,30 @@ describe('add', () => {
     });
   });
 
+  test('a private key that is typed wrong is refused without a word of it', async () => {
+    const flags = ['--issuer', issuer(), '--client-id', 'c', '--auth-method', 'private_key_jwt'];
+    const ended = await profiles(['add', 'typed', ...flags], {
+      typing: [['Private key', `{"d": ${CANARY}}\n`]],
+    });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toContain('begins like a JWK, but is not JSON');
+    expect(linesWithCanary(ended.stdout + ended.stderr)).toEqual([]);
+    expect(await profiles(['show', 'typed'])).toMatchObject({ code: 1 });
+  });
+
+  test('--kms-key encrypts the secret of a new profile, and is refused for one that exists', async () => {
+    const keys: unknown[] = [];
+    system.aws.onEffect(({ operation, input }) => {
+      if (operation === 'CreateSecret') keys.push((input as { KmsKeyId?: string }).KmsKeyId);
+    });
+    const args = ['add', 'keyed', '--client-id', 'mail', '--issuer', issuer(), '--kms-key', 'alias/ours'];
+    expect(await profiles(args)).toMatchObject({ code: 0 });
+    const again = await profiles([...args, '--change']);
+    system.aws.onEffect(undefined);
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('--kms-key') });
+    expect(keys).toEqual(['alias/ours']);
+  });
+
   test('stopped at a prompt ends with 130 and writes nothing', async () => {
     const ended = await profiles(['add', 'stopped', '--provider', 'google'], {
       typing: [['Client id:', '\u0003']],
