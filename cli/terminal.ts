@@ -58,17 +58,17 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     color: hasColor(stdout, env),
     result: (text, value) => {
       clear();
-      stdout.write(`${json ? JSON.stringify(value) : text}\n`);
+      stdout.write(`${json ? safeJson(value) : safeText(text, hasColor(stdout, env))}\n`);
     },
     say: (line) => {
       if (json) return;
       clear();
-      stderr.write(`${line}\n`);
+      stderr.write(`${safeText(line, hasColor(stderr, env))}\n`);
     },
     progress: (line) => {
       clear();
       if (json || line === undefined || stderr.isTTY !== true) return;
-      stderr.write(line.slice(0, (stderr.columns ?? DEFAULT_WIDTH) - 1));
+      stderr.write(safeText(line, false).slice(0, (stderr.columns ?? DEFAULT_WIDTH) - 1));
       drawn = true;
     },
     paint: paintOn(stdout),
@@ -80,4 +80,30 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
 function hasColor(stream: Streams['stdout'], env: Streams['env']): boolean {
   if (stream.isTTY === true) return stream.hasColors?.() ?? false;
   return (env.FORCE_COLOR ?? '0') !== '0' && (env.NO_COLOR ?? '') === '';
+}
+
+/** What `paint` writes. */
+const OWN_COLOURS = new RegExp(`(${String.fromCharCode(27)}\\[(?:[012]|22|3[0-79])m)`);
+/** What a terminal obeys rather than shows, but for tabs and the ends of lines. */
+const OBEYED = /(?![\t\n])\p{Cc}|[\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
+
+/**
+ * Text for a terminal, in which nothing is obeyed but our own colours. The words of others are made `printable` where
+ * they come in; this is for those that were missed.
+ */
+export function safeText(text: string, color: boolean): string {
+  return text
+    .split(OWN_COLOURS)
+    .map((piece, index) => (index % 2 === 0 || !color ? piece.replace(OBEYED, '�') : piece))
+    .join('');
+}
+
+/** JSON that says the same and that no terminal obeys. */
+export function safeJson(value: unknown): string {
+  return (JSON.stringify(value) ?? 'null').replace(OBEYED, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }

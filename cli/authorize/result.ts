@@ -1,5 +1,5 @@
 import type { Profile } from '../../lambda/profile.ts';
-import { wrapTo } from '../../local/display-text.ts';
+import { printable, wrapTo } from '../../local/display-text.ts';
 import { CliError } from '../cli-error.ts';
 import type { Terminal } from '../terminal.ts';
 import type { KeptGrant } from './keep-grant.ts';
@@ -28,9 +28,9 @@ export function connected(terminal: Terminal, { wanted, kept, seen, label }: Out
   ];
   if (label !== accountId) rows.unshift(['name', label]);
   const text = [
-    `${seen.kind === 'trouble' ? paint('yellow', '!') : paint('green', '✓')} ${paint('bold', accountId)} is ${done}.`,
+    `${seen.kind === 'trouble' ? paint('yellow', '!') : paint('green', '✓')} ${paint('bold', printable(accountId))} is ${done}.`,
     ...rows.map(([name, value]) => {
-      const lines = wrapTo(value, terminal.width - INDENT);
+      const lines = wrapTo(printable(value), terminal.width - INDENT);
       return `  ${name.padEnd(INDENT - 2)}${lines.join(`\n${' '.repeat(INDENT)}`)}`;
     }),
   ].join('\n');

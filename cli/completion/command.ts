@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { Argument, type Command } from 'commander';
+import { printable } from '../../local/display-text.ts';
 import type { AddCommands } from '../command.ts';
 import { type Fleet, type FleetOptions, findFleet } from '../fleet.ts';
 import { addExamples } from '../help.ts';
@@ -37,7 +38,7 @@ export const addCompletion: AddCommands = (program, action) => {
         const fleet = () => findFleet(targetIn(words, program), env);
         const candidates = await candidatesFor(program, words, namesOf(fleet));
         const lines = candidates.map(({ word, description }) =>
-          description === undefined ? word : `${word}\t${description}`,
+          description === undefined ? word : `${word}\t${printable(description)}`,
         );
         if (lines.length > 0) stdout.write(`${lines.join('\n')}\n`);
         return undefined;

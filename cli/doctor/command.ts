@@ -5,7 +5,7 @@ import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Command } from 'commander';
 import { createHttpsClient } from '../../lambda/https-request.ts';
-import { wrapTo } from '../../local/display-text.ts';
+import { printable, wrapTo } from '../../local/display-text.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
@@ -110,8 +110,8 @@ function reportOf(told: readonly Told[], terminal: Terminal): string {
     const [mark, style] = MARKS[finding.kind];
     const title = told[index - 1]?.title === finding.title ? '' : finding.title;
     const head = `${terminal.paint(style, mark)} ${title.padEnd(column)}`;
-    const text = wrapTo(finding.text, terminal.width - column - 3);
-    const todo = 'todo' in finding ? wrapTo(finding.todo, terminal.width - column - 5) : [];
+    const text = wrapTo(printable(finding.text), terminal.width - column - 3);
+    const todo = 'todo' in finding ? wrapTo(printable(finding.todo), terminal.width - column - 5) : [];
     const indent = ' '.repeat(column + 2);
     return [
       ...text.map((line, at) => (at === 0 ? head : indent) + line),

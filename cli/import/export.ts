@@ -8,6 +8,7 @@ import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { addExamples } from '../help.ts';
 import { number } from '../progress.ts';
+import { safeJson, safeText } from '../terminal.ts';
 import { protectCell } from './csv-cells.ts';
 
 type Item = Readonly<Record<string, unknown>>;
@@ -52,15 +53,17 @@ async function exportAccounts(
 ): Promise<ExitCode> {
   const fleet = await find();
   const csv = options.format === 'csv' && !terminal.json;
+  const seen = terminal.stdout.isTTY === true;
   let exported = 0;
   if (csv) terminal.stdout.write(stringify([WRITTEN_BY_PEOPLE as unknown as string[]]));
   for await (const item of items(fleet)) {
     signal.throwIfAborted();
     if (!wanted(item, options)) continue;
     exported += 1;
-    const line = csv ? csvLine(item) : `${JSON.stringify(peoples(item))}\n`;
+    const line = csv ? csvLine(item) : `${safeJson(peoples(item))}\n`;
     // A slow reader is waited for, so that memory does not grow with the table.
-    if (!terminal.stdout.write(line)) await once(terminal.stdout, 'drain', { signal });
+    if (!terminal.stdout.write(seen ? safeText(line, false) : line))
+      await once(terminal.stdout, 'drain', { signal });
   }
   terminal.say(`${number(exported)} accounts of ${fleet.label}`);
   return EXIT.done;

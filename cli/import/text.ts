@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
-import { wrapTo } from '../../local/display-text.ts';
+import { printable, wrapTo } from '../../local/display-text.ts';
 import { number } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import { protectCell } from './csv-cells.ts';
@@ -22,7 +22,9 @@ export function problemLines(problems: readonly RowProblem[], terminal: Terminal
 
 /** Text behind a mark, under a hanging indent of four. */
 function wrapped(text: string, mark: string, width: number): string[] {
-  return wrapTo(text, width - 5).map((line, index) => (index === 0 ? `${mark} ${line}` : `    ${line}`));
+  return wrapTo(printable(text), width - 5).map((line, index) =>
+    index === 0 ? `${mark} ${line}` : `    ${line}`,
+  );
 }
 
 /** All problems as CSV: where and what, and no value of the file but account ids. */
@@ -42,7 +44,7 @@ export function planText(name: string, plan: Plan, update: boolean, terminal: Te
     ? 'would be changed (never their tokens)'
     : 'there and different: --update changes them';
   return [
-    `${name}: ${count(rows, 'row')}`,
+    `${printable(name)}: ${count(rows, 'row')}`,
     ...table([
       [create.size, 'would be created'],
       [same, 'there and the same'],

@@ -7,7 +7,7 @@ import type { Profile } from '../../lambda/profile.ts';
 import { REASONS } from '../../lambda/reason.ts';
 import type { Exchange } from '../../lambda/token-endpoint.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import { wrapTo } from '../../local/display-text.ts';
+import { printable, wrapTo } from '../../local/display-text.ts';
 import { readAccount } from '../authorize/account-item.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
 import { openProvider } from '../authorize/provider.ts';
@@ -65,7 +65,7 @@ const MARKS = {
 function render(name: string, findings: readonly Finding[], { paint, width }: Terminal): string {
   const lines = findings.map(({ what, verdict, message }) => {
     const [color, mark] = MARKS[verdict];
-    const text = wrapTo(message, width - INDENT).join(`\n${' '.repeat(INDENT)}`);
+    const text = wrapTo(printable(message), width - INDENT).join(`\n${' '.repeat(INDENT)}`);
     return `  ${paint(color, mark)} ${what.padEnd(INDENT - 4)}${text}`;
   });
   return [paint('bold', name), ...lines].join('\n');

@@ -1,5 +1,6 @@
 import { parseJsonObject } from '../../lambda/json-object.ts';
 import { type Profile, parseProfile } from '../../lambda/profile.ts';
+import { printable } from '../../local/display-text.ts';
 import type { Terminal } from '../terminal.ts';
 import { withoutSecrets } from './fields.ts';
 import type { StoredProfile } from './profile-secret.ts';
@@ -36,8 +37,8 @@ function hostOf({ token_endpoint, issuer }: Profile): string | null {
 export function renderList(profiles: readonly ProfileSummary[], { paint, width }: Terminal): string {
   if (profiles.length === 0) return 'There are no profiles yet. Create one with "profiles add <name>".';
   const rows = profiles.map(({ name, provider, host, authMethod, problem }) => ({
-    cells: [name, provider ?? '—', authMethod ?? '—', host ?? '—'],
-    problem,
+    cells: [name, provider ?? '—', authMethod ?? '—', host ?? '—'].map(printable),
+    problem: problem === null ? null : printable(problem),
   }));
   const header = ['PROFILE', 'PROVIDER', 'CLIENT PROVES ITSELF BY', 'HOST'];
   const widths = header.map((title, at) =>
@@ -67,7 +68,7 @@ export function renderProfile(
   const effective = parsed.kind === 'profile' ? withoutSecrets({ ...parsed.profile }) : own;
   const rows = Object.entries(effective)
     .filter(([field, value]) => field in own || !isEmpty(value))
-    .map(([field, value]) => ({ field, value: shown(value), inherited: !(field in own) }));
+    .map(([field, value]) => ({ field: printable(field), value: shown(value), inherited: !(field in own) }));
   const width = Math.max(...rows.map(({ field }) => field.length), 0);
   const line = ({ field, value }: { field: string; value: string }) => `  ${field.padEnd(width)}  ${value}`;
   const inherited = rows.filter((row) => row.inherited);
@@ -76,7 +77,7 @@ export function renderProfile(
     ...rows.filter((row) => !row.inherited).map(line),
     ...(inherited.length === 0 ? [] : [paint('dim', '  from the preset, or by default:')]),
     ...inherited.map((row) => paint('dim', line(row))),
-    ...(problem === null ? [] : [paint('yellow', `  ! ${problem}`)]),
+    ...(problem === null ? [] : [paint('yellow', `  ! ${printable(problem)}`)]),
   ];
   return {
     text: lines.join('\n'),
@@ -92,5 +93,5 @@ function isEmpty(value: unknown): boolean {
 }
 
 function shown(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return printable(typeof value === 'string' ? value : JSON.stringify(value));
 }
