@@ -1,7 +1,4 @@
-import { DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import { printable, wrapTo } from '../../local/display-text.ts';
 import { duration, type FleetItem } from '../../local/fleet-table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
@@ -11,6 +8,7 @@ import type { Fleet } from '../fleet.ts';
 import type { Terminal } from '../terminal.ts';
 import { findItem, now } from './items.ts';
 import { count } from './list.ts';
+import { removeSecret } from './remove-secret.ts';
 import { undoCommands } from './undo-commands.ts';
 
 /** What became of one account. */
@@ -101,6 +99,7 @@ async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOpt
   if (removed === undefined) return refusalOf(await findItem(fleet, accountId), accountId, fleet, at);
   const item = removed.Attributes as FleetItem;
   const secret = await removeSecret(fleet, item, options);
+  if (secret.kind === 'made_anew') return { accountId, result: 'failed', message: secret.message };
   const undo = undoCommands(fleet, item, secret.kind === 'deleted' ? secret.id : undefined);
   return {
     accountId,
@@ -128,37 +127,6 @@ function refusalOf(item: FleetItem | undefined, accountId: string, fleet: Fleet,
         'its newest refresh token is in escrow, not in its secret; have it stored first (accounts refresh), or lose it with --discard-escrow',
     };
   return { accountId, result: 'failed', message: 'it has just been changed by another; try again' };
-}
-
-interface RemovedSecret {
-  readonly kind: 'deleted' | 'kept' | 'missing' | 'failed';
-  readonly id: string;
-  readonly message: string;
-}
-
-async function removeSecret(
-  { secrets, secretNamePrefix }: Fleet,
-  { accountId, tokenSecretId }: FleetItem,
-  { recoveryWindow, keepSecret }: RemoveOptions,
-): Promise<RemovedSecret> {
-  const id = tokenSecretIdOf(secretNamePrefix, { accountId });
-  // A secret that people named may serve others, too.
-  if (typeof tokenSecretId === 'string' && tokenSecretId !== id)
-    return {
-      kind: 'kept',
-      id: tokenSecretId,
-      message: `its secret ${tokenSecretId} has a name of its own and is kept`,
-    };
-  if (keepSecret) return { kind: 'kept', id, message: `its secret ${id} is kept` };
-  try {
-    await secrets.send(new DeleteSecretCommand({ SecretId: id, RecoveryWindowInDays: recoveryWindow }));
-    return { kind: 'deleted', id, message: `its secret ${id} is deleted in ${recoveryWindow} days` };
-  } catch (error) {
-    const { kind, code } = awsFailure(error);
-    return kind === 'not_found'
-      ? { kind: 'missing', id, message: 'it had no secret' }
-      : { kind: 'failed', id, message: `its secret ${id} could not be deleted (${code})` };
-  }
 }
 
 /** One after the other: each must be done though another fails. */

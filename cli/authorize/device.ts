@@ -20,6 +20,9 @@ interface DeviceCodes {
   readonly interval: number;
 }
 
+/** Seconds; nobody waits longer for an answer that is there, and a timer takes no more than 24 days. */
+const LONGEST_INTERVAL = 300;
+
 /** Added to the interval at each "slow down" (RFC 8628 section 3.5), seconds. */
 const SLOWER = 5;
 
@@ -87,7 +90,7 @@ function codesIn(body: Record<string, unknown>): DeviceCodes | undefined {
     verification_uri: printable(verification),
     verification_uri_complete: isHttps(complete) ? printable(complete) : undefined,
     expires_in: positive(expires_in) ?? 600,
-    interval: positive(interval) ?? 5,
+    interval: Math.min(LONGEST_INTERVAL, Math.max(1, positive(interval) ?? 5)),
   };
 }
 
@@ -116,7 +119,7 @@ async function poll(
     );
     const next = judge(exchange, provider);
     if (next === 'answered') return exchange;
-    if (next === 'slower') pause += SLOWER;
+    if (next === 'slower') pause = Math.min(LONGEST_INTERVAL, pause + SLOWER);
   }
   throw expired();
 }

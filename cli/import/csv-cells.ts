@@ -1,5 +1,5 @@
 /** What makes a spreadsheet take a cell for a formula, and the mark that keeps it from doing so. */
-const DANGEROUS = /^[=+\-@\t\r']/;
+const DANGEROUS = /^[=+\-@＝＋－＠\t\r\n']/;
 
 /**
  * A value for a CSV cell that a spreadsheet does not run: one that begins like a formula gets an apostrophe before it.

@@ -92,6 +92,7 @@ function peoples(item: Item): Item {
 }
 
 const castings: Options = {
+  quoted_string: true,
   cast: {
     string: protectCell,
     boolean: String,

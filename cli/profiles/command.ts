@@ -100,7 +100,7 @@ export const addProfiles: AddCommands = (program, action) => {
     .action(action(add));
   profiles
     .command('list')
-    .description('Shows all profiles, with what is wrong with them and how many accounts use them.')
+    .description('Shows all profiles, with what is wrong with them.')
     .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles list --json')
     .action(action(list));
   profiles

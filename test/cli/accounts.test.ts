@@ -217,6 +217,39 @@ describe('accounts remove', () => {
     await fleet.change('crm-hooli', { lease: undefined, escrow: undefined });
   });
 
+  test.each([
+    ['before its secret is deleted', 'DeleteItem'],
+    ['just as its secret is deleted', 'DeleteSecret'],
+  ])('leaves the secret of an account that is made anew %s', async (_, moment) => {
+    const { clients, aws } = fleet.system;
+    const accountId = `anew-${moment}`;
+    const item = { accountId, authenticationType: 'oauth2', oauthProfile: 'crm' };
+    await clients.putSecret(`oauth/accounts/${accountId}`, '{"refresh_token":"old"}');
+    await fleet.put(item);
+    let made: Promise<unknown> | undefined;
+    const makeAnew = async () => {
+      await fleet.put(item);
+      await clients.putSecret(`oauth/accounts/${accountId}`, '{"refresh_token":"new"}');
+    };
+    aws.onEffect(({ operation }) => {
+      if (operation === 'DeleteItem' && operation === moment) made ??= makeAnew();
+    });
+    aws.inject(({ operation }) => {
+      if (operation === 'GetItem') return { kind: 'delay', milliseconds: 200 };
+      if (operation !== 'DeleteSecret' || operation !== moment) return undefined;
+      made ??= makeAnew();
+      return { kind: 'delay', milliseconds: 300 };
+    });
+    const { code, stdout, stderr } = await fleet.run(['accounts', 'remove', accountId, '--yes']);
+    aws.inject(undefined);
+    aws.onEffect(undefined);
+    await made;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining('has been made anew') });
+    expect(stderr).not.toContain('put-item');
+    expect(await fleet.tokenSet(accountId)).toEqual({ refresh_token: 'new' });
+    expect((await describeSecret(accountId)).DeletedDate).toBeUndefined();
+  });
+
   test('goes on after a lease that has run out, and keeps a secret with a name of its own', async () => {
     await fleet.put({
       accountId: 'old',

@@ -331,6 +331,47 @@ test.each([
   expect(await system.item('thief')).toEqual(item);
 });
 
+test.each([
+  ['longer than a timer can be', 3_000_000],
+  ['next to nothing', 0.001],
+])(
+  'a provider that wants to be asked every %s gets neither a storm nor silence',
+  async (_, interval) => {
+    let asked = 0;
+    const provider = await serve((path) => {
+      if (path.startsWith('/token')) asked++;
+      return path.startsWith('/token')
+        ? { status: 400, body: JSON.stringify({ error: 'authorization_pending' }) }
+        : {
+            status: 200,
+            body: JSON.stringify({
+              device_code: 'd',
+              user_code: 'u',
+              verification_uri: 'http://127.0.0.1/x',
+              expires_in: 600,
+              interval,
+            }),
+          };
+    });
+    await aProfile('slow', {
+      token_endpoint: `${provider}/token`,
+      device_authorization_endpoint: `${provider}/device`,
+    });
+    const ended = await system.authorize([
+      'ghost',
+      '--profile',
+      'slow',
+      '--device',
+      '--json',
+      '--timeout',
+      '1s',
+    ]);
+    expect(ended.stdout).toContain('TIMEOUT');
+    expect(asked).toBeLessThanOrEqual(1);
+  },
+  20_000,
+);
+
 test('Ctrl-C while the browser is waited for: 130, and nothing has changed', async () => {
   const before = await state();
   const stop = new AbortController();

@@ -1,3 +1,4 @@
+import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { awsEnvironment } from '../../local/clients.ts';
 import { linesWithCanary } from '../support/canary.ts';
@@ -22,6 +23,12 @@ const accounts = [
   { accountId: '+plus', name: "'ordinary", oauthProfile: 'crm' },
   { accountId: '-minus', name: '-1', oauthProfile: 'crm' },
   { accountId: 'tab', name: '\tx\ny', oauthProfile: 'crm', parameters: { p: '-5' } },
+  { accountId: 'break', name: '\n=1', oauthProfile: 'crm' },
+  { accountId: 'return', name: "'\r=1", oauthProfile: 'crm' },
+  { accountId: 'wide', name: '＝1', oauthProfile: 'crm' },
+  { accountId: 'wide-plus', name: '＋1', oauthProfile: 'crm' },
+  { accountId: 'wide-minus', name: '－1', oauthProfile: 'crm' },
+  { accountId: 'wide-at', name: "'＠1", oauthProfile: 'crm' },
 ].map((account) => ({ ...account, authenticationType: 'oauth2' }));
 const state = { status: 'healthy', accessTokenExpiresAt: 5, lastRefreshedAt: 4 };
 
@@ -63,15 +70,21 @@ describe.each(['csv', 'jsonl'])('an export as %s', (format) => {
 
 test('no cell of the CSV begins like a formula', async () => {
   const { stdout } = await run(world, ['export']);
-  expect(stdout).toContain("'=formula,\"'=HYPERLINK(");
-  for (const line of stdout.split('\n').slice(1)) expect(line).not.toMatch(/(^|,)"?[=+@-]/);
+  expect(stdout).toContain(`"'=formula","'=HYPERLINK(`);
+  for (const record of parse(stdout) as string[][])
+    for (const cell of record) expect(cell).not.toMatch(/^[=+@\-＝＋＠－\t\r\n]/);
+});
+
+test('every text in the CSV is quoted, whatever separator a spreadsheet believes in', async () => {
+  const { stdout } = await run(world, ['export', '--status', 'failing']);
+  expect(stdout.split('\n')[1]).toBe('"other","","oauth2","mail","","",""');
 });
 
 describe('filters', () => {
   test.each<[string, string[], number]>([
-    ['all', [], 8],
+    ['all', [], 14],
     ['a profile', ['--profile', 'mail'], 1],
-    ['a status', ['--status', 'healthy'], 7],
+    ['a status', ['--status', 'healthy'], 13],
     ['both', ['--status', 'healthy', '--profile', 'mail'], 0],
     ['accounts that were never looked at', ['--status', 'new'], 0],
   ])('%s', async (_, options, count) => {
