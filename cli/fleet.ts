@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { callersPath } from '../local/callers-path.ts';
 import { LOCAL_REGION, LOCAL_TABLE_NAME } from '../local/clients.ts';
 import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
@@ -10,7 +11,7 @@ import { CliError, EXIT } from './cli-error.ts';
 /** Where the accounts are that a command acts on: a deployed stack, or the local system. */
 export interface Fleet {
   readonly kind: 'aws' | 'local';
-  /** For people: which one it is. */
+  /** For people: which one it is, on AWS with its Region. */
   readonly label: string;
   readonly tableName: string;
   readonly secretNamePrefix: string;
@@ -65,18 +66,20 @@ export async function findFleet(
   const asksLocal = local === true || data !== undefined;
   if (asksLocal && namesAws)
     throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
-  if (asksLocal) return localFleet(data ?? DEFAULT_DATA_DIRECTORY);
+  if (data !== undefined) return localFleet(callersPath(data, env), data);
+  if (asksLocal) return localFleet(DEFAULT_DATA_DIRECTORY);
   if (!namesAws && findRunningSystem(DEFAULT_DATA_DIRECTORY) !== undefined)
     return localFleet(DEFAULT_DATA_DIRECTORY);
   return await awsFleet(options, env);
 }
 
-function localFleet(dataDirectory: string): Fleet {
+/** @param called what people call the directory */
+function localFleet(dataDirectory: string, called = dataDirectory): Fleet {
   const running = findRunningSystem(dataDirectory);
   if (running === undefined)
     throw new CliError(
       'NO_LOCAL_SYSTEM',
-      `No local system runs on ${dataDirectory}. Start it with "npm start", or name a deployed stack with --stack.`,
+      `No local system runs on ${called}. Start it with "npm start", or name a deployed stack with --stack.`,
     );
   const config = {
     region: LOCAL_REGION,
@@ -85,7 +88,7 @@ function localFleet(dataDirectory: string): Fleet {
   };
   return {
     kind: 'local',
-    label: `the local system (${dataDirectory})`,
+    label: `the local system (${called})`,
     dataDirectory,
     tableName: LOCAL_TABLE_NAME,
     secretNamePrefix: DEFAULT_PREFIX,
@@ -105,7 +108,7 @@ async function awsFleet(
   // Without one the SDK looks into the AWS configuration file.
   const config: AwsConfig = named === undefined ? {} : { region: named };
   const clients = clientsFor(config);
-  await requireRegion(clients.lambda);
+  const where = await requireRegion(clients.lambda);
   const byHand = table !== undefined && functionName !== undefined && stack === undefined;
   const stackName = stack ?? DEFAULT_STACK;
   const outputs = byHand ? {} : await outputsOf(stackName, config);
@@ -118,7 +121,7 @@ async function awsFleet(
     );
   return {
     kind: 'aws',
-    label: byHand ? `the table ${tableName}` : `the stack ${stackName}`,
+    label: `${byHand ? `the table ${tableName}` : `the stack ${stackName}`} (${where})`,
     tableName,
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
     functionName: name,
@@ -130,9 +133,9 @@ async function awsFleet(
 }
 
 /** An empty AWS_REGION hides the one of the AWS configuration file, and counts as none. */
-async function requireRegion({ config }: LambdaClient): Promise<void> {
+async function requireRegion({ config }: LambdaClient): Promise<string> {
   const region = await config.region().catch(() => '');
-  if (region !== '') return;
+  if (region !== '') return region;
   throw new CliError(
     'NO_REGION',
     'No AWS Region is set. Use --region, or set AWS_REGION, or the region of your profile (aws configure set region). Start a local system with "npm start" to need none.',

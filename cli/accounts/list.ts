@@ -1,10 +1,18 @@
 import type { FleetItem } from '../../local/fleet-table.ts';
-import { nameOf, rank, reasonOf, stateCells, stateColumns } from '../../local/fleet-table.ts';
+import {
+  accountColumn,
+  nameOf,
+  rank,
+  reasonOf,
+  squeezeAccount,
+  stateCells,
+  stateColumns,
+} from '../../local/fleet-table.ts';
 import { type Concession, renderTable } from '../../local/table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Terminal } from '../terminal.ts';
-import { now, readItems } from './items.ts';
+import { now, readItems, requireProfile } from './items.ts';
 
 /** What `--status` takes; `other` is what the function does not look at. */
 export const STATUSES = [
@@ -34,7 +42,9 @@ export async function listAccounts(
   options: ListOptions,
 ): Promise<ExitCode | undefined> {
   const at = now();
-  const items = await readItems(await fleet(), terminal);
+  const target = await fleet();
+  const items = await readItems(target, terminal);
+  await requireProfile(target, items, options.profile);
   const found = items.filter((item) => isWanted(item, options, at)).sort(byAttention);
   const limit = options.limit ?? (options.all || terminal.json ? found.length : screenful(terminal));
   const shown = found.slice(0, limit);
@@ -98,6 +108,7 @@ const concessions: readonly Concession[] = [
   { drop: 'NAME' },
   { drop: 'REFRESHED' },
   { shorten: 'ACCESS TOKEN' },
+  squeezeAccount,
   { drop: 'PROFILE' },
 ];
 
@@ -106,7 +117,7 @@ function listText(
   found: number,
   all: number,
   at: number,
-  { width, color }: Terminal,
+  { tableWidth, color }: Terminal,
 ): string {
   if (all === 0) return 'There are no accounts yet. Add one with "authorize", or many with "import".';
   if (found === 0) return `None of ${count(all)} matches.`;
@@ -115,8 +126,8 @@ function listText(
     { text: nameOf(item) === item.accountId ? '' : nameOf(item) },
     ...stateCells(item, at),
   ]);
-  const columns = [{ title: 'ACCOUNT' }, { title: 'NAME', least: 12 }, ...stateColumns];
-  const table = renderTable({ columns, rows, concessions }, width, color);
+  const columns = [accountColumn, { title: 'NAME', least: 12 }, ...stateColumns];
+  const table = renderTable({ columns, rows, concessions }, tableWidth, color);
   const more = found - shown.length;
   return more === 0
     ? table.join('\n')

@@ -1,14 +1,14 @@
 import { REASONS } from '../../lambda/reason.ts';
 import type { Report } from '../../lambda/refresh-account.ts';
 import { wrapTo } from '../../local/display-text.ts';
-import { countdown, type FleetItem } from '../../local/fleet-table.ts';
+import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../local/fleet-table.ts';
 import { renderTable, type Style } from '../../local/table.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { type RunOptions, runForAccounts } from '../run-function.ts';
 import type { Terminal } from '../terminal.ts';
-import { findItem, now, readItems } from './items.ts';
+import { findItem, now, readItems, requireProfile } from './items.ts';
 import { count, screenful, statusKey } from './list.ts';
 
 export interface RefreshOptions extends RunOptions {
@@ -51,7 +51,7 @@ export async function refreshAccounts(
   const results: Result[] = [...refused, ...reports].sort(
     (a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action),
   );
-  terminal.result(resultsText(results, dryRun, terminal), results);
+  terminal.result(resultsText(results, dryRun, fleet.label, terminal), results);
   if (results.some(({ action }) => TROUBLE.includes(action)))
     terminal.say('\nWhat to do about one of them: accounts show ACCOUNT');
   return signal.aborted ? EXIT.interrupted : exitCodeOf(results);
@@ -65,6 +65,7 @@ async function select(
 ): Promise<{ known: readonly string[]; refused: readonly Result[] }> {
   if (accountIds.length === 0) {
     const items = await readItems(fleet, terminal);
+    await requireProfile(fleet, items, profile);
     const wanted = (item: FleetItem) =>
       profile === undefined
         ? statusKey(item) === 'failing'
@@ -128,8 +129,8 @@ function said({ action, reason }: Result, dryRun: boolean): readonly [string, St
   }
 }
 
-function resultsText(results: readonly Result[], dryRun: boolean, terminal: Terminal): string {
-  if (results.length === 0) return 'No account matches: nothing to do.';
+function resultsText(results: readonly Result[], dryRun: boolean, label: string, terminal: Terminal): string {
+  if (results.length === 0) return `No account in ${label} matches: nothing to do.`;
   const at = now();
   const shown = results.slice(0, screenful(terminal));
   const rows = shown.map((result) => {
@@ -145,20 +146,22 @@ function resultsText(results: readonly Result[], dryRun: boolean, terminal: Term
     ];
   });
   const columns = [
-    { title: 'ACCOUNT' },
-    { title: 'RESULT' },
-    { title: 'REASON' },
-    { title: 'ACCESS TOKEN' },
+    accountColumn,
+    { title: 'RESULT', floor: 14 },
+    { title: 'REASON', floor: 17 },
+    { title: 'ACCESS TOKEN', floor: 7 },
     { title: 'WHICH MEANS', least: 30 },
   ];
   const table = renderTable(
-    { columns, rows, concessions: [{ drop: 'WHICH MEANS' }] },
-    terminal.width,
+    { columns, rows, concessions: [{ drop: 'WHICH MEANS' }, squeezeAccount] },
+    terminal.tableWidth,
     terminal.color,
   );
   const counts = Map.groupBy(results, (result) => said(result, dryRun)[0]);
-  const summary = [...counts].map(([what, { length }]) => `${length} ${what}`).join(', ');
+  const summary = [...counts]
+    .map(([what, { length }]) => `${length} ${length === 1 ? what : what.replace(/^needs /, 'need ')}`)
+    .join(', ');
   const more = results.length - shown.length;
   const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
-  return [...table, ...rest, '', ...wrapTo(summary, terminal.width)].join('\n');
+  return [...table, ...rest, '', ...wrapTo(`In ${label}: ${summary}`, terminal.width)].join('\n');
 }

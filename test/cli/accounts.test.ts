@@ -6,17 +6,49 @@ import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await startFleet();
+  await fleet.system.clients.putSecret('oauth/profiles/unused', '{}');
 });
 afterAll(() => fleet.close());
 
 const idsOf = (value: unknown) => (value as { accountId: string }[]).map(({ accountId }) => accountId);
+
+test.each([
+  ['list'],
+  ['refresh'],
+])('accounts %s of a profile that does not exist says so', async (command) => {
+  for (const profile of ['nix', 'no name of a secret'])
+    expect(await fleet.json(['accounts', command, '--profile', profile])).toEqual({
+      code: 1,
+      value: {
+        error: { code: 'NO_PROFILE', message: `There is no profile ${profile}. See "profiles list".` },
+      },
+    });
+});
+
+test("the function's own notes in the table are no accounts to any command", async () => {
+  const id = '#secret:oauth/accounts/crm-acme';
+  await fleet.put({ accountId: id, secretOwner: 'crm-acme' });
+  const { value } = await fleet.json(['status']);
+  expect(value).toMatchObject({ accounts: 21, byStatus: { other: 1 } });
+  for (const args of [
+    ['accounts', 'list'],
+    ['export'],
+    ['doctor'],
+    ['__complete', '--', '--data', fleet.data, 'accounts', 'show', '#'],
+  ]) {
+    const { stdout, stderr } = await fleet.run(args);
+    expect(stdout + stderr).not.toContain('#secret:');
+  }
+  expect((await fleet.run(['accounts', 'remove', id, '--yes'])).code).toBe(1);
+  expect(await fleet.item(id)).toEqual({ accountId: id, secretOwner: 'crm-acme' });
+});
 
 describe('accounts list', () => {
   test.each([
     ['by status', ['--status', 'disabled'], ['crm-pied-piper']],
     ['by several statuses', ['--status', 'disabled', 'other'], ['crm-pied-piper', 'ftp-acme']],
     ['by profile and status', ['--profile', 'mail', '--status', 'healthy'], ['mail-initech', 'mail-stark']],
-    ['by a profile that nobody has', ['--profile', 'nix'], []],
+    ['by a profile that nobody has yet', ['--profile', 'unused'], []],
     ['by expiry, none that is later', ['--profile', 'billing', '--expiring', '1s'], []],
     ['by expiry', ['--profile', 'billing', '--expiring', '1h'], ['billing-globex', 'billing-umbrella']],
   ])('filters %s', async (_, filter, expected) => {
@@ -112,6 +144,7 @@ describe('accounts show', () => {
     ['crm-monarch', "item can't be used: enabled: must be true or false (BOOL)."],
     ['crm-pied-piper', 'Run: accounts enable crm-pied-piper'],
     ['crm-oscorp', 'client_ident'],
+    ['ftp-acme', 'A run would now leave it alone: it is not an OAuth account.'],
   ])('of %s: %s', async (accountId, said) => {
     const { stdout } = await fleet.run(['accounts', 'show', accountId]);
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain(said.replaceAll(/\s+/g, ' '));
@@ -153,7 +186,11 @@ describe('accounts enable and disable', () => {
     ]);
     expect(await fleet.item('nix')).toEqual({});
     expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: false });
-    expect((await fleet.run(['accounts', 'enable', 'crm-hooli'])).code).toBe(0);
+    expect(await fleet.run(['accounts', 'enable', 'crm-hooli'])).toEqual({
+      code: 0,
+      stdout: `✓ crm-hooli: enabled in the local system (${fleet.data})\n`,
+      stderr: '',
+    });
     expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: true });
   });
 });
@@ -169,13 +206,19 @@ describe('accounts remove', () => {
   });
 
   test('removes the account, and its secret can be restored: what it prints brings both back', async () => {
-    await fleet.change('crm-wayne', { name: `O'Wayne "CRM"\u001b[31m`, parameters: { subdomain: 'wayne' } });
-    const { code, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne', '--yes']);
+    await fleet.change('crm-wayne', {
+      name: `O'Wayne "CRM"\u001b[31m`,
+      parameters: { subdomain: 'wayne' },
+      authorizedBy: 'ada@example.com',
+    });
+    const { code, stdout, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne', '--yes']);
     expect(code).toBe(0);
+    expect(stdout).toContain(`✓ crm-wayne: removed from the local system (${fleet.data}); its secret`);
     expect(await fleet.item('crm-wayne')).toEqual({});
     const { DeletedDate } = await describeSecret('crm-wayne');
     expect(DeletedDate).toBeInstanceOf(Date);
     expect(stderr).not.toContain('\u001b');
+    expect(stderr).toContain('To undo it (these commands need the AWS CLI, and any credentials):');
     expect(stderr).toContain('restore-secret');
     const word = /--item '(.*)'$/m.exec(stderr)?.[1] ?? '';
     await fleet.system.clients.secrets.send(
@@ -193,6 +236,7 @@ describe('accounts remove', () => {
       authenticationType: 'oauth2',
       oauthProfile: 'crm',
       parameters: { subdomain: 'wayne' },
+      authorizedBy: 'ada@example.com',
     });
     expect((await describeSecret('crm-wayne')).DeletedDate).toBeUndefined();
   });
@@ -294,6 +338,14 @@ describe('accounts refresh', () => {
       name: 'Acme FTP',
       authenticationType: 'basic',
     });
+  });
+
+  test('counts what became of them', async () => {
+    const refresh = ['accounts', 'refresh', '--dry-run'];
+    const { stdout: two } = await fleet.run([...refresh, 'crm-tyrell', 'mail-stark', 'crm-pied-piper']);
+    expect(two).toContain(`In the local system (${fleet.data}): 2 need a person, 1 left alone`);
+    const { stdout: one } = await fleet.run([...refresh, 'crm-tyrell', 'crm-pied-piper']);
+    expect(one).toContain('1 needs a person, 1 left alone');
   });
 
   test('a dry run changes nothing', async () => {

@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { widthOf } from '../../local/display-text.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
+import { cli } from '../support/cli.ts';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 
 const HOSTILE =
@@ -118,6 +119,49 @@ function tokensIn(secret: string): string[] {
     return [secret];
   }
 }
+
+describe('one very long id', () => {
+  test('is shortened in its middle on a terminal, and leaves the other rows as they are', async () => {
+    const { stdout } = await fleet.run(['accounts', 'list', '--all'], {
+      columns: 80,
+      env: { NO_COLOR: '1' },
+    });
+    expect(stdout).toMatch(/^hostilex+…x+ +failing +account_invalid/m);
+    expect(stdout).toMatch(/^crm-tyrell +needs a person +refresh_token_ex/m);
+  });
+
+  test('stays whole in a pipe, as do all columns', async () => {
+    const { stdout } = await fleet.run(['accounts', 'list']);
+    expect(stdout).toMatch(/^ACCOUNT +NAME +PROFILE +STATUS +REASON +ACCESS TOKEN +REFRESHED$/m);
+    expect(stdout).toContain(hostileId);
+    expect(stdout).not.toContain('…');
+  });
+});
+
+test.each([
+  ['an option that does not exist', ['status', '--nix'], "unknown option '--nix'"],
+  ['a command that does not exist', ['statsu'], "unknown command 'statsu'\n(Did you mean status?)"],
+  ['a missing argument', ['token'], "missing required argument 'accountId'"],
+  ['a value that is not allowed', ['accounts', 'list', '--limit', '0'], 'Write a whole number, 1 or more.'],
+  ['a missing command', ['accounts'], 'A command is missing. See --help.'],
+])('%s: the error is JSON with --json, and a line like any other error without', async (_, args, message) => {
+  const { code, stdout, stderr } = await cli([...args, '--json']);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({ error: { code: 'USAGE', message: expect.stringContaining(message) } });
+  const text = await cli(args);
+  expect({ code: text.code, stdout: text.stdout }).toEqual({ code: 2, stdout: '' });
+  expect(text.stderr).toMatch(args[0] === 'accounts' && args.length === 1 ? /^Usage: / : /^error [^:]/);
+});
+
+test('a terminal that reports no width is taken for one of 80 columns', async () => {
+  for (const args of [
+    ['--help'],
+    ['accounts', '--help'],
+    ['token', 'nix'],
+    ['accounts', 'list', '--status', 'disabled'],
+  ])
+    expect(await fleet.run(args, { columns: 0 })).toEqual(await fleet.run(args, { columns: 80 }));
+});
 
 test('the canary is seen by this test where it is printed', async () => {
   const { stdout } = await fleet.run(['token', 'canary']);
