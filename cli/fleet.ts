@@ -10,7 +10,7 @@ import { CliError, EXIT } from './cli-error.ts';
 /** Where the accounts are that a command acts on: a deployed stack, or the local system. */
 export interface Fleet {
   readonly kind: 'aws' | 'local';
-  /** For people: which one it is. */
+  /** For people: which one it is, on AWS with its Region. */
   readonly label: string;
   readonly tableName: string;
   readonly secretNamePrefix: string;
@@ -105,7 +105,7 @@ async function awsFleet(
   // Without one the SDK looks into the AWS configuration file.
   const config: AwsConfig = named === undefined ? {} : { region: named };
   const clients = clientsFor(config);
-  await requireRegion(clients.lambda);
+  const where = await requireRegion(clients.lambda);
   const byHand = table !== undefined && functionName !== undefined && stack === undefined;
   const stackName = stack ?? DEFAULT_STACK;
   const outputs = byHand ? {} : await outputsOf(stackName, config);
@@ -118,7 +118,7 @@ async function awsFleet(
     );
   return {
     kind: 'aws',
-    label: byHand ? `the table ${tableName}` : `the stack ${stackName}`,
+    label: `${byHand ? `the table ${tableName}` : `the stack ${stackName}`} (${where})`,
     tableName,
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
     functionName: name,
@@ -130,9 +130,9 @@ async function awsFleet(
 }
 
 /** An empty AWS_REGION hides the one of the AWS configuration file, and counts as none. */
-async function requireRegion({ config }: LambdaClient): Promise<void> {
+async function requireRegion({ config }: LambdaClient): Promise<string> {
   const region = await config.region().catch(() => '');
-  if (region !== '') return;
+  if (region !== '') return region;
   throw new CliError(
     'NO_REGION',
     'No AWS Region is set. Use --region, or set AWS_REGION, or the region of your profile (aws configure set region). Start a local system with "npm start" to need none.',

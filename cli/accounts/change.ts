@@ -43,7 +43,7 @@ export async function switchAccounts(
         }),
       ),
     );
-    return found === undefined ? notFound(accountId, fleet) : { accountId, result, message: result };
+    return found === undefined ? notFound(accountId, fleet) : { accountId, result, message: `${result} in ${fleet.label}` };
   });
 }
 
@@ -104,7 +104,7 @@ async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOpt
   return {
     accountId,
     result: secret.kind === 'failed' ? 'failed' : 'removed',
-    message: `${secret.kind === 'failed' ? 'removed, but ' : 'removed; '}${secret.message}`,
+    message: `removed from ${fleet.label}${secret.kind === 'failed' ? ', but ' : '; '}${secret.message}`,
     secretId: secret.id,
     undo,
   };

@@ -51,7 +51,7 @@ export async function refreshAccounts(
   const results: Result[] = [...refused, ...reports].sort(
     (a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action),
   );
-  terminal.result(resultsText(results, dryRun, terminal), results);
+  terminal.result(resultsText(results, dryRun, fleet.label, terminal), results);
   if (results.some(({ action }) => TROUBLE.includes(action)))
     terminal.say('\nWhat to do about one of them: accounts show ACCOUNT');
   return signal.aborted ? EXIT.interrupted : exitCodeOf(results);
@@ -128,8 +128,13 @@ function said({ action, reason }: Result, dryRun: boolean): readonly [string, St
   }
 }
 
-function resultsText(results: readonly Result[], dryRun: boolean, terminal: Terminal): string {
-  if (results.length === 0) return 'No account matches: nothing to do.';
+function resultsText(
+  results: readonly Result[],
+  dryRun: boolean,
+  label: string,
+  terminal: Terminal,
+): string {
+  if (results.length === 0) return `No account in ${label} matches: nothing to do.`;
   const at = now();
   const shown = results.slice(0, screenful(terminal));
   const rows = shown.map((result) => {
@@ -160,5 +165,5 @@ function resultsText(results: readonly Result[], dryRun: boolean, terminal: Term
   const summary = [...counts].map(([what, { length }]) => `${length} ${what}`).join(', ');
   const more = results.length - shown.length;
   const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
-  return [...table, ...rest, '', ...wrapTo(summary, terminal.width)].join('\n');
+  return [...table, ...rest, '', ...wrapTo(`In ${label}: ${summary}`, terminal.width)].join('\n');
 }

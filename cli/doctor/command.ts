@@ -37,10 +37,7 @@ const checks: readonly Check[] = [
   {
     title: 'Fleet',
     needs: 'cloudformation:DescribeStacks',
-    run: async ({ fleet }) => {
-      const region = await fleet.lambda.config.region();
-      return good(fleet.kind === 'local' ? fleet.label : `${fleet.label} in ${region}`);
-    },
+    run: async ({ fleet }) => good(fleet.label),
   },
   ...storeChecks,
   ...runChecks,

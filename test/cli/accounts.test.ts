@@ -153,7 +153,11 @@ describe('accounts enable and disable', () => {
     ]);
     expect(await fleet.item('nix')).toEqual({});
     expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: false });
-    expect((await fleet.run(['accounts', 'enable', 'crm-hooli'])).code).toBe(0);
+    expect(await fleet.run(['accounts', 'enable', 'crm-hooli'])).toEqual({
+      code: 0,
+      stdout: `✓ crm-hooli: enabled in the local system (${fleet.data})\n`,
+      stderr: '',
+    });
     expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: true });
   });
 });
@@ -170,8 +174,9 @@ describe('accounts remove', () => {
 
   test('removes the account, and its secret can be restored: what it prints brings both back', async () => {
     await fleet.change('crm-wayne', { name: `O'Wayne "CRM"\u001b[31m`, parameters: { subdomain: 'wayne' } });
-    const { code, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne', '--yes']);
+    const { code, stdout, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne', '--yes']);
     expect(code).toBe(0);
+    expect(stdout).toContain(`✓ crm-wayne: removed from the local system (${fleet.data}); its secret`);
     expect(await fleet.item('crm-wayne')).toEqual({});
     const { DeletedDate } = await describeSecret('crm-wayne');
     expect(DeletedDate).toBeInstanceOf(Date);

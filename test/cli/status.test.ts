@@ -88,6 +88,10 @@ describe('against AWS, by the names of its parts', () => {
       code: 0,
       stdout: expect.stringMatching(/mail-initech +refreshed +forced/),
     });
+    expect(stdout).toContain(`In the table ${LOCAL_TABLE_NAME} (us-east-1): 1 refreshed`);
+    expect((await runOnAws(['accounts', 'enable', 'mail-initech'])).stdout).toBe(
+      `✓ mail-initech: enabled in the table ${LOCAL_TABLE_NAME} (us-east-1)\n`,
+    );
   });
 
   test('a function that is not there is named', async () => {
