@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { callersPath } from '../local/callers-path.ts';
 import { LOCAL_REGION, LOCAL_TABLE_NAME } from '../local/clients.ts';
 import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
@@ -65,18 +66,20 @@ export async function findFleet(
   const asksLocal = local === true || data !== undefined;
   if (asksLocal && namesAws)
     throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
-  if (asksLocal) return localFleet(data ?? DEFAULT_DATA_DIRECTORY);
+  if (data !== undefined) return localFleet(callersPath(data, env), data);
+  if (asksLocal) return localFleet(DEFAULT_DATA_DIRECTORY);
   if (!namesAws && findRunningSystem(DEFAULT_DATA_DIRECTORY) !== undefined)
     return localFleet(DEFAULT_DATA_DIRECTORY);
   return await awsFleet(options, env);
 }
 
-function localFleet(dataDirectory: string): Fleet {
+/** @param called what people call the directory */
+function localFleet(dataDirectory: string, called = dataDirectory): Fleet {
   const running = findRunningSystem(dataDirectory);
   if (running === undefined)
     throw new CliError(
       'NO_LOCAL_SYSTEM',
-      `No local system runs on ${dataDirectory}. Start it with "npm start", or name a deployed stack with --stack.`,
+      `No local system runs on ${called}. Start it with "npm start", or name a deployed stack with --stack.`,
     );
   const config = {
     region: LOCAL_REGION,
@@ -85,7 +88,7 @@ function localFleet(dataDirectory: string): Fleet {
   };
   return {
     kind: 'local',
-    label: `the local system (${dataDirectory})`,
+    label: `the local system (${called})`,
     dataDirectory,
     tableName: LOCAL_TABLE_NAME,
     secretNamePrefix: DEFAULT_PREFIX,

@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { callersPath } from '../local/callers-path.ts';
 import { LOCAL_REGION } from '../local/clients.ts';
 import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
 
 const HELP = `Invokes the function by hand.
 
-  npm run invoke                                    the local one, while npm start runs
-  npm run invoke -- '{"dryRun": true}'              with an event
-  npm run invoke -- --function NAME '{"dryRun": true}'
+  npm run -s invoke                                    the local one, while npm start runs
+  npm run -s invoke -- '{"dryRun": true}'              with an event
+  npm run -s invoke -- --function NAME '{"dryRun": true}'
                                                     a deployed one, with the usual AWS credentials and region
 Prints the result as JSON. Exit codes: 0 done, 1 the function failed or could not be reached, 2 wrong usage.`;
 
@@ -59,7 +60,8 @@ function readUsage(args: string[]): Usage {
       return { kind: 'wrong', message: 'There is more than one event. Is it quoted?' };
     const event = positionals[0] ?? '{}';
     JSON.parse(event);
-    return { kind: 'invoke', functionName: values.function, dataDirectory: values.data ?? '.local', event };
+    const dataDirectory = values.data === undefined ? '.local' : callersPath(values.data, process.env);
+    return { kind: 'invoke', functionName: values.function, dataDirectory, event };
   } catch (error) {
     if (error instanceof SyntaxError) return { kind: 'wrong', message: 'The event is not JSON.' };
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) };

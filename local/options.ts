@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { callersPath } from './callers-path.ts';
 
 export interface StartOptions {
   /** Fire once and stop. */
@@ -24,9 +25,10 @@ export const START_HELP = `Runs the whole system on one machine.
   npm start -- --once              fire it once and stop
   npm start -- --once --json       … and print the result as JSON, as the last line
   npm start -- --reset             forget all local data first
+  npm start -- --data DIRECTORY    keep the data there rather than in .local/
   npm start -- --port 9400         use ports 9400 and 9401 (default 4570 and 4571)
 
-Data is kept in .local/. While it runs: npm run invoke -- '{"dryRun": true}'
+While it runs: npm run -s invoke -- '{"dryRun": true}'
 Exit codes: 0 done, 1 a run failed or the system could not start, 2 wrong usage.`;
 
 /**
@@ -35,7 +37,10 @@ Exit codes: 0 done, 1 a run failed or the system could not start, 2 wrong usage.
  * @returns `help` where that is asked for
  * @throws UsageError
  */
-export function readStartOptions(args: readonly string[]): StartOptions | 'help' {
+export function readStartOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): StartOptions | 'help' {
   const { values } = parse(args);
   if (values.help) return 'help';
   return {
@@ -43,7 +48,7 @@ export function readStartOptions(args: readonly string[]): StartOptions | 'help'
     json: values.json ?? false,
     reset: values.reset ?? false,
     every: milliseconds(values.every ?? '1m'),
-    dataDirectory: values.data ?? '.local',
+    dataDirectory: values.data === undefined ? '.local' : callersPath(values.data, env),
     port: portNumber(values.port ?? '4570'),
   };
 }

@@ -10,7 +10,7 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   try {
-    const options = readStartOptions(process.argv.slice(2));
+    const options = readStartOptions(process.argv.slice(2), process.env);
     if (options !== 'help') return await start(options);
     console.log(START_HELP);
     return 0;

@@ -43,7 +43,9 @@ export async function switchAccounts(
         }),
       ),
     );
-    return found === undefined ? notFound(accountId, fleet) : { accountId, result, message: `${result} in ${fleet.label}` };
+    return found === undefined
+      ? notFound(accountId, fleet)
+      : { accountId, result, message: `${result} in ${fleet.label}` };
   });
 }
 

@@ -128,12 +128,7 @@ function said({ action, reason }: Result, dryRun: boolean): readonly [string, St
   }
 }
 
-function resultsText(
-  results: readonly Result[],
-  dryRun: boolean,
-  label: string,
-  terminal: Terminal,
-): string {
+function resultsText(results: readonly Result[], dryRun: boolean, label: string, terminal: Terminal): string {
   if (results.length === 0) return `No account in ${label} matches: nothing to do.`;
   const at = now();
   const shown = results.slice(0, screenful(terminal));

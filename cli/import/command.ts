@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { callersPath } from '../../local/callers-path.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import { addExamples } from '../help.ts';
@@ -63,7 +64,12 @@ export const addImport: AddCommands = (program, action) => {
 
 async function importFiles(context: Context, files: string[], options: ImportOptions): Promise<ExitCode> {
   const { terminal, signal } = context;
-  const source = await sourceOf(context, files, options);
+  const path = (file: string) => callersPath(file, terminal.env);
+  const source = await sourceOf(
+    context,
+    files.map((file) => (file === '-' ? file : path(file))),
+    options,
+  );
   const fleet = await context.fleet();
   terminal.say(`Checking ${source.name} for ${fleet.label} …`);
   const plan = await makePlan(source, fleet, (rows) => {
@@ -72,7 +78,7 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   });
   terminal.progress(undefined);
   for (const line of problemLines(plan.problems, terminal)) terminal.say(line);
-  if (options.rejects !== undefined) writeRejects(options.rejects, plan.problems);
+  if (options.rejects !== undefined) writeRejects(path(options.rejects), plan.problems);
   const refused = plan.invalidRows > 0 && options.skipInvalid !== true;
   if (options.dryRun === true) {
     terminal.result(planText(source.name, plan, options.update === true, terminal), dryRunJson(plan));

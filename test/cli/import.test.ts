@@ -31,6 +31,16 @@ const json = async (input: string, ...args: string[]) =>
   JSON.parse((await importText(input, '--json', ...args)).stdout);
 const jsonLines = (...rows: unknown[]) => rows.map((row) => JSON.stringify(row)).join('\n');
 
+test('files are looked for where the person is, though npm has changed the directory', async () => {
+  writeFileSync(join(directory, 'here.csv'), 'accountId,oauthProfile\nfrom-here,crm\nwrong,\n');
+  const args = ['import', 'here.csv', '--dry-run', '--rejects', 'rejects.csv'];
+  const { stdout } = await run(args, { env: { INIT_CWD: directory } });
+  expect(stdout).toContain('1  would be created');
+  expect(readFileSync(join(directory, 'rejects.csv'), 'utf8')).toContain('wrong');
+  const { stderr } = await run(['import', '-', '--dry-run'], { env: { INIT_CWD: directory } });
+  expect(stderr).toContain('standard input');
+});
+
 describe('an account is made as the file describes it', () => {
   test.each<[string, string]>([
     [

@@ -1,9 +1,9 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { awsEnvironment, LOCAL_TABLE_NAME } from '../../local/clients.ts';
 import { LOCAL_FUNCTION_NAME } from '../../local/local-system.ts';
-import type { Ended } from '../support/cli.ts';
+import { cli, type Ended } from '../support/cli.ts';
 import { startFleet, type TestFleet } from '../support/fleet.ts';
 import { runProcess } from '../support/run-process.ts';
 
@@ -70,6 +70,12 @@ function runOnAws(args: readonly string[]): Promise<Ended> {
   const env = awsEnvironment(fleet.system.aws.url);
   return runProcess(process.execPath, ['cli/main.ts', ...target, ...args], { env });
 }
+
+test('--data is looked for where the person is, though npm has changed the directory', async () => {
+  const env = { INIT_CWD: dirname(fleet.data) };
+  const { code, stdout } = await cli(['--data', basename(fleet.data), 'status'], { env });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('21 accounts in') });
+});
 
 describe('against AWS, by the names of its parts', () => {
   test('every command says the same as against the local system', async () => {
