@@ -54,6 +54,22 @@ interface GoodToken {
   readonly expires_at: number;
 }
 
+interface StoredToken extends GoodToken {
+  /** Seconds since the epoch; undefined where the token set came from elsewhere. */
+  readonly obtained_at: number | undefined;
+}
+
+const handedOut = ({ access_token, token_type, expires_at }: StoredToken): GoodToken => ({
+  access_token,
+  token_type,
+  expires_at,
+});
+
+/** Seconds for which the account's tokens are good when they are new; without end where that is not known. */
+function lifetimeOf({ expires_at, obtained_at }: StoredToken): number {
+  return obtained_at === undefined ? Number.POSITIVE_INFINITY : expires_at - obtained_at;
+}
+
 async function printToken(context: Context, accountId: string, options: TokenOptions): Promise<undefined> {
   const { terminal } = context;
   const token = await obtain(context, accountId, options);
@@ -73,13 +89,16 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
   let told = false;
   for (;;) {
     const stored = await readToken(fleet, accountId);
-    if (stored !== undefined && stored.expires_at - now() >= options.for) return stored;
+    if (stored !== undefined && stored.expires_at - now() >= options.for) return handedOut(stored);
+    // Each refresh would spend a refresh token and give a token that is too short again.
+    if (stored !== undefined && lifetimeOf(stored) < options.for)
+      throw livesTooShort(accountId, lifetimeOf(stored), options);
     const [report] = await runForAccounts(fleet, [accountId], run, { signal });
     if (report === undefined) signal.throwIfAborted();
     const next = nextStep(report, run, stored, options, accountId);
     if (next === 'read') {
       const fresh = await readAfterRefresh(fleet, accountId, report, giveUpAt, signal);
-      if (fresh !== undefined && fresh.expires_at - now() >= options.for) return fresh;
+      if (fresh !== undefined && fresh.expires_at - now() >= options.for) return handedOut(fresh);
       if (run.force || report?.action === 'refresh') throw tooShort(accountId, fresh, options);
     }
     if (next === 'wait') {
@@ -97,7 +116,7 @@ const WAIT_MILLISECONDS = 500;
 function nextStep(
   report: Report | undefined,
   { force = false }: RunOptions,
-  stored: GoodToken | undefined,
+  stored: StoredToken | undefined,
   options: TokenOptions,
   accountId: string,
 ): 'read' | 'wait' | 'force' {
@@ -114,7 +133,7 @@ function nextStep(
 function refused(
   accountId: string,
   { action, reason }: Report,
-  stored: GoodToken | undefined,
+  stored: StoredToken | undefined,
   options: TokenOptions,
 ): CliError {
   const id = printable(accountId);
@@ -142,7 +161,7 @@ async function readAfterRefresh(
   report: Report | undefined,
   giveUpAt: number,
   signal: AbortSignal,
-): Promise<GoodToken | undefined> {
+): Promise<StoredToken | undefined> {
   const expected = report?.accessTokenExpiresAt ?? 0;
   for (;;) {
     const token = await readToken(fleet, accountId);
@@ -152,7 +171,7 @@ async function readAfterRefresh(
 }
 
 /** The access token that the secret holds, if it holds one and says until when it is good. */
-async function readToken(fleet: Fleet, accountId: string): Promise<GoodToken | undefined> {
+async function readToken(fleet: Fleet, accountId: string): Promise<StoredToken | undefined> {
   const { tokenSecretId, authenticationType } = await readItem(fleet, accountId);
   if (authenticationType !== 'oauth2')
     throw new CliError(
@@ -166,13 +185,20 @@ async function readToken(fleet: Fleet, accountId: string): Promise<GoodToken | u
   const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
   if (read.kind === 'trouble')
     throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
-  const { access_token, token_type = 'Bearer', expires_at } = read.tokenSet;
+  const { access_token, token_type = 'Bearer', expires_at, obtained_at } = read.tokenSet;
   return access_token === undefined || expires_at === undefined
     ? undefined
-    : { access_token, token_type, expires_at };
+    : { access_token, token_type, expires_at, obtained_at };
 }
 
-function tooShort(accountId: string, token: GoodToken | undefined, { for: asked }: TokenOptions): CliError {
+function livesTooShort(accountId: string, lifetime: number, { for: asked }: TokenOptions): CliError {
+  return new CliError(
+    'TOKEN_TOO_SHORT',
+    `Tokens of ${printable(accountId)} live for ${lifetime} s, less than the ${asked} s asked for with --for. Nothing was refreshed.`,
+  );
+}
+
+function tooShort(accountId: string, token: StoredToken | undefined, { for: asked }: TokenOptions): CliError {
   const left = token === undefined ? 0 : token.expires_at - now();
   return new CliError(
     'TOKEN_TOO_SHORT',

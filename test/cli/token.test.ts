@@ -7,10 +7,14 @@ beforeAll(async () => {
 });
 afterAll(() => fleet.close());
 
+/** Of the local authorization server's access tokens, at least: seconds. */
+const LIFETIME = 130;
+
 /** Makes the stored access token run out in so many seconds. */
 async function expireIn(accountId: string, left: number): Promise<void> {
   const expires_at = seconds() + left;
-  const tokenSet = { ...(await fleet.tokenSet(accountId)), expires_at };
+  const obtained_at = expires_at - LIFETIME;
+  const tokenSet = { ...(await fleet.tokenSet(accountId)), obtained_at, expires_at };
   await fleet.system.clients.putSecret(`oauth/accounts/${accountId}`, JSON.stringify(tokenSet));
   await fleet.change(accountId, { accessTokenExpiresAt: expires_at });
 }
@@ -55,7 +59,21 @@ test('a token that is fresh for the function, but not good for as long as asked,
   expect((value as { expires_at: number }).expires_at - seconds()).toBeGreaterThan(119);
 });
 
-test('where even a new token does not live long enough, it says so, after one refresh', async () => {
+test('where tokens do not live as long as asked, no refresh token is spent', async () => {
+  const before = await fleet.tokenSet('mail-initech');
+  const { code, stderr } = await fleet.run(['token', 'mail-initech', '--for', '1h']);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(
+      /Tokens of mail-initech live for 1\d\d s, less than the 3600 s asked for with --for. Nothing was refreshed./,
+    ),
+  });
+  expect(await fleet.tokenSet('mail-initech')).toEqual(before);
+});
+
+test('where it is not known how long they live, it says so after one refresh', async () => {
+  const { obtained_at: _, ...unknown } = await fleet.tokenSet('mail-initech');
+  await fleet.system.clients.putSecret('oauth/accounts/mail-initech', JSON.stringify(unknown));
   const { code, stderr } = await fleet.run(['token', 'mail-initech', '--for', '1h']);
   expect(code).toBe(1);
   expect(stderr).toMatch(/A new access token of mail-initech is good for 1\d\d s, less than 3600 s/);
