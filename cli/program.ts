@@ -84,8 +84,8 @@ export function createProgram(
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      getOutHelpWidth: () => Math.min(stdout.columns ?? 80, 100),
-      getErrHelpWidth: () => Math.min(stderr.columns ?? 80, 100),
+      getOutHelpWidth: () => Math.min(stdout.columns || 80, 100),
+      getErrHelpWidth: () => Math.min(stderr.columns || 80, 100),
     })
     .addHelpText('after', EPILOGUE)
     .addHelpText('afterAll', ({ command }) => (command.parent === null ? '' : ALSO));
@@ -114,10 +114,10 @@ function tell(streams: Streams, args: readonly string[], error: unknown): ExitCo
 /** On a terminal broken between words; a log takes it as one line. */
 function errorText(
   message: string,
-  { isTTY, columns = 80 }: Streams['stderr'],
+  { isTTY, columns }: Streams['stderr'],
   { paintRemark }: Terminal,
 ): string {
-  const width = isTTY === true ? columns - 6 : Number.POSITIVE_INFINITY;
+  const width = isTTY === true ? (columns || 80) - 6 : Number.POSITIVE_INFINITY;
   const lines = message.split('\n').flatMap((line) => wrapTo(printable(line), width));
   return `${paintRemark('red', 'error')} ${lines.join('\n      ')}`;
 }

@@ -21,6 +21,8 @@ export interface Terminal extends Streams {
   readonly interactive: boolean;
   /** Characters in a line of standard output. */
   readonly width: number;
+  /** Characters in a line of a table, where standard output is a terminal; what reads a pipe gets all of it. */
+  readonly tableWidth: number;
   /** Lines that a person sees of standard output at once; undefined where it is no terminal. */
   readonly height: number | undefined;
   /** Whether standard output shows colours. */
@@ -42,6 +44,8 @@ const DEFAULT_HEIGHT = 24;
 
 export function createTerminal(streams: Streams, json: boolean): Terminal {
   const { stdin, stdout, stderr, env } = streams;
+  // A terminal that does not know its size says 0.
+  const width = stdout.columns || DEFAULT_WIDTH;
   let drawn = false;
   const clear = () => {
     if (drawn) stderr.write('\r\u001b[2K');
@@ -53,8 +57,9 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     ...streams,
     json,
     interactive: stdin.isTTY === true && stderr.isTTY === true && !json,
-    width: stdout.columns ?? DEFAULT_WIDTH,
-    height: stdout.isTTY === true ? (stdout.rows ?? DEFAULT_HEIGHT) : undefined,
+    width,
+    tableWidth: stdout.isTTY === true ? width : Number.POSITIVE_INFINITY,
+    height: stdout.isTTY === true ? stdout.rows || DEFAULT_HEIGHT : undefined,
     color: hasColor(stdout, env),
     result: (text, value) => {
       clear();
@@ -68,7 +73,7 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     progress: (line) => {
       clear();
       if (json || line === undefined || stderr.isTTY !== true) return;
-      stderr.write(safeText(line, false).slice(0, (stderr.columns ?? DEFAULT_WIDTH) - 1));
+      stderr.write(safeText(line, false).slice(0, (stderr.columns || DEFAULT_WIDTH) - 1));
       drawn = true;
     },
     paint: paintOn(stdout),

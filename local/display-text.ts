@@ -36,6 +36,26 @@ export function cutTo(text: string, width: number): string {
   return width > 0 ? `${kept}…` : '';
 }
 
+/** As `cutTo`, but cut in the middle: what tells ids apart is often at their end. */
+export function cutMiddleTo(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const segments = [...graphemes.segment(text)].map(({ segment }) => segment);
+  const room = Math.max(0, width - 1);
+  const start = takeTo(segments, Math.ceil(room / 2));
+  const end = takeTo(segments.reverse(), room - widthOf(start.join(''))).reverse();
+  return width > 0 ? `${start.join('')}…${end.join('')}` : '';
+}
+
+/** As many of the first segments as fit into so many cells. */
+function takeTo(segments: readonly string[], width: number): string[] {
+  let used = 0;
+  const taken = segments.findIndex((segment) => {
+    used += widthOf(segment);
+    return used > width;
+  });
+  return segments.slice(0, taken === -1 ? segments.length : taken);
+}
+
 /** Fills a text up with spaces on its right. */
 export function padTo(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));

@@ -46,12 +46,16 @@ export function renderFleet(
   return renderTable({ columns, rows, concessions }, width, color).join('\n');
 }
 
+/** Ids are what commands take: one that is very long is shortened where it ruins the table, in its middle. */
+export const accountColumn: Column = { title: 'ACCOUNT', cut: 'middle' };
+export const squeezeAccount: Concession = { squeeze: 'ACCOUNT', to: 36 };
+
 /** The columns that say how an account is, for `stateCells`. */
 export const stateColumns: readonly Column[] = [
   { title: 'PROFILE', least: 10 },
-  { title: 'STATUS' },
-  { title: 'REASON' },
-  { title: 'ACCESS TOKEN', shortTitle: 'TOKEN' },
+  { title: 'STATUS', floor: 14 },
+  { title: 'REASON', floor: 17 },
+  { title: 'ACCESS TOKEN', shortTitle: 'TOKEN', floor: 7 },
   { title: 'REFRESHED' },
 ];
 

@@ -79,7 +79,7 @@ function show(
 ) {
   const color = colored(process.stdout);
   const now = Math.floor(Date.now() / 1000);
-  const width = process.stdout.columns ?? 110;
+  const width = process.stdout.columns || 110;
   console.log(`\n${renderFleet(items, { now, width, color, before })}`);
   const next = once ? '' : `  Next run in ${every / 1000} s; Ctrl-C stops.`;
   console.log(

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { cutTo, padTo, printable, widthOf } from './display-text.ts';
+import { cutMiddleTo, cutTo, padTo, printable, widthOf } from './display-text.ts';
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -16,6 +16,10 @@ export interface Column {
   readonly shortTitle?: string;
   /** Cells below which it is not cut; where absent it is never cut, unless nothing else is left. */
   readonly least?: number;
+  /** Cells that stay even then, as long as there is any other way; 3 where absent. */
+  readonly floor?: number;
+  /** Where a cell is cut; at its end where absent. */
+  readonly cut?: 'middle';
   readonly align?: 'right';
 }
 
@@ -23,7 +27,9 @@ export interface Column {
 export type Concession =
   | { readonly drop: string }
   /** This column's cells are replaced by their short form. */
-  | { readonly shorten: string };
+  | { readonly shorten: string }
+  /** This column's cells are cut to so many cells of the terminal. */
+  | { readonly squeeze: string; readonly to: number };
 
 export interface Table {
   readonly columns: readonly Column[];
@@ -32,6 +38,7 @@ export interface Table {
 }
 
 const GAP = 2;
+const LEAST = 3;
 
 /**
  * A table for people, one line a row, none longer than `width` cells. What the cells say is made printable.
@@ -57,7 +64,7 @@ export function renderTable(
     row
       .map(({ text, style }, column) => {
         const room = widths[column] ?? 0;
-        const cut = cutTo(text, room);
+        const cut = cutCell(text, room, table.columns[column]);
         const filled =
           table.columns[column]?.align === 'right'
             ? ' '.repeat(Math.max(0, room - widthOf(cut))) + cut
@@ -73,10 +80,24 @@ export function renderTable(
 function concede(table: Table, width: number): Table {
   const [next, ...concessions] = table.concessions ?? [];
   if (next === undefined || lineWidth(leastWidths(table)) <= width) return table;
-  return concede(
-    { ...('drop' in next ? without(table, next.drop) : shortened(table, next.shorten)), concessions },
-    width,
-  );
+  return concede({ ...given(table, next), concessions }, width);
+}
+
+function given(table: Table, concession: Concession): Table {
+  if ('drop' in concession) return without(table, concession.drop);
+  return 'shorten' in concession
+    ? shortened(table, concession.shorten)
+    : squeezed(table, concession.squeeze, concession.to);
+}
+
+function squeezed({ columns, rows }: Table, title: string, to: number): Table {
+  const index = columns.findIndex((column) => column.title === title);
+  const cut = (cell: Cell) => ({ ...cell, text: cutCell(cell.text, to, columns[index]) });
+  return { columns, rows: rows.map((row) => row.map((cell, at) => (at === index ? cut(cell) : cell))) };
+}
+
+function cutCell(text: string, room: number, column: Column | undefined): string {
+  return column?.cut === 'middle' ? cutMiddleTo(text, room) : cutTo(text, room);
 }
 
 function without({ columns, rows }: Table, title: string): Table {
@@ -110,6 +131,7 @@ function leastWidths(table: Table): number[] {
 
 /** Natural widths; where the line is too long, columns that may be cut give way, those at the right first. */
 function columnWidths(table: Table, width: number): number[] {
+  const { columns } = table;
   const widths = naturalWidths(table);
   const least = leastWidths(table);
   const give = (index: number, floor: number) => {
@@ -118,7 +140,8 @@ function columnWidths(table: Table, width: number): number[] {
   };
   const fromTheRight = widths.map((_, index) => index).reverse();
   for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, least[index] ?? 0));
-  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, 3));
+  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, columns[index]?.floor ?? LEAST));
+  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, LEAST));
   return widths;
 }
 

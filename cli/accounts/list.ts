@@ -1,5 +1,13 @@
 import type { FleetItem } from '../../local/fleet-table.ts';
-import { nameOf, rank, reasonOf, stateCells, stateColumns } from '../../local/fleet-table.ts';
+import {
+  accountColumn,
+  nameOf,
+  rank,
+  reasonOf,
+  squeezeAccount,
+  stateCells,
+  stateColumns,
+} from '../../local/fleet-table.ts';
 import { type Concession, renderTable } from '../../local/table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
@@ -98,6 +106,7 @@ const concessions: readonly Concession[] = [
   { drop: 'NAME' },
   { drop: 'REFRESHED' },
   { shorten: 'ACCESS TOKEN' },
+  squeezeAccount,
   { drop: 'PROFILE' },
 ];
 
@@ -106,7 +115,7 @@ function listText(
   found: number,
   all: number,
   at: number,
-  { width, color }: Terminal,
+  { tableWidth, color }: Terminal,
 ): string {
   if (all === 0) return 'There are no accounts yet. Add one with "authorize", or many with "import".';
   if (found === 0) return `None of ${count(all)} matches.`;
@@ -115,8 +124,8 @@ function listText(
     { text: nameOf(item) === item.accountId ? '' : nameOf(item) },
     ...stateCells(item, at),
   ]);
-  const columns = [{ title: 'ACCOUNT' }, { title: 'NAME', least: 12 }, ...stateColumns];
-  const table = renderTable({ columns, rows, concessions }, width, color);
+  const columns = [accountColumn, { title: 'NAME', least: 12 }, ...stateColumns];
+  const table = renderTable({ columns, rows, concessions }, tableWidth, color);
   const more = found - shown.length;
   return more === 0
     ? table.join('\n')

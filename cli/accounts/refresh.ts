@@ -1,7 +1,7 @@
 import { REASONS } from '../../lambda/reason.ts';
 import type { Report } from '../../lambda/refresh-account.ts';
 import { wrapTo } from '../../local/display-text.ts';
-import { countdown, type FleetItem } from '../../local/fleet-table.ts';
+import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../local/fleet-table.ts';
 import { renderTable, type Style } from '../../local/table.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
@@ -145,15 +145,15 @@ function resultsText(results: readonly Result[], dryRun: boolean, label: string,
     ];
   });
   const columns = [
-    { title: 'ACCOUNT' },
-    { title: 'RESULT' },
-    { title: 'REASON' },
-    { title: 'ACCESS TOKEN' },
+    accountColumn,
+    { title: 'RESULT', floor: 14 },
+    { title: 'REASON', floor: 17 },
+    { title: 'ACCESS TOKEN', floor: 7 },
     { title: 'WHICH MEANS', least: 30 },
   ];
   const table = renderTable(
-    { columns, rows, concessions: [{ drop: 'WHICH MEANS' }] },
-    terminal.width,
+    { columns, rows, concessions: [{ drop: 'WHICH MEANS' }, squeezeAccount] },
+    terminal.tableWidth,
     terminal.color,
   );
   const counts = Map.groupBy(results, (result) => said(result, dryRun)[0]);

@@ -11,7 +11,7 @@ const SHOWN = 20;
 
 /** The problems as lines for people, the first ones only. */
 export function problemLines(problems: readonly RowProblem[], terminal: Terminal): string[] {
-  const width = terminal.stderr.columns ?? terminal.width;
+  const width = terminal.stderr.columns || terminal.width;
   const shown = problems.slice(0, SHOWN).flatMap(({ line, accountId, field, text }) => {
     const whose = accountId === undefined ? '' : `${accountId}, `;
     return wrapped(`line ${line}: ${whose}${field}: ${text}`, terminal.paintRemark('red', '✗'), width);

@@ -58,7 +58,7 @@ function number(value: number, style?: Style): Cell {
 
 function profileLines(
   { byProfile, byStatus, accounts }: Status,
-  { width, color, paint }: Terminal,
+  { tableWidth, color, paint }: Terminal,
 ): string[] {
   const counts = (row: Readonly<Record<StatusKey, number>>) =>
     STATUSES.map((status) => number(row[status], COLUMNS[status].style));
@@ -71,13 +71,13 @@ function profileLines(
     ...STATUSES.map((status) => ({ title: COLUMNS[status].title, align: 'right' as const })),
     { title: 'ALL', align: 'right' as const },
   ];
-  const lines = renderTable({ columns, rows: [...rows, all] }, width, color);
+  const lines = renderTable({ columns, rows: [...rows, all] }, tableWidth, color);
   const more = byProfile.length - rows.length;
   if (more > 0) lines.splice(-1, 0, paint('dim', `… and ${more} more profile${more === 1 ? '' : 's'}`));
   return lines;
 }
 
-function expiryLines({ nextExpiries, at }: Status, { width, color, paint }: Terminal): string[] {
+function expiryLines({ nextExpiries, at }: Status, { tableWidth, color, paint }: Terminal): string[] {
   if (nextExpiries.length === 0) return [paint('dim', 'EXPIRES NEXT'), 'No account is healthy.'];
   const rows = nextExpiries.map(({ accountId, oauthProfile, accessTokenExpiresAt }): Cell[] => {
     const left = accessTokenExpiresAt - at;
@@ -87,11 +87,15 @@ function expiryLines({ nextExpiries, at }: Status, { width, color, paint }: Term
       left > 0 ? { text: `in ${countdown(left)}` } : { text: `${duration(-left)} ago`, style: 'red' },
     ];
   });
-  const columns = [{ title: 'EXPIRES NEXT', least: 20 }, { title: 'PROFILE', least: 12 }, { title: 'WHEN' }];
-  return renderTable({ columns, rows }, width, color);
+  const columns = [
+    { title: 'EXPIRES NEXT', least: 20, cut: 'middle' as const },
+    { title: 'PROFILE', least: 12 },
+    { title: 'WHEN' },
+  ];
+  return renderTable({ columns, rows }, tableWidth, color);
 }
 
-function runLines({ lastRuns, at, late }: Status, { width, color, paint }: Terminal): string[] {
+function runLines({ lastRuns, at, late }: Status, { tableWidth, color, paint }: Terminal): string[] {
   if (lastRuns.kind === 'unreadable') return [paint('dim', 'LAST RUNS'), printable(lastRuns.problem)];
   if (lastRuns.runs.length === 0)
     return [paint('dim', 'LAST RUNS'), paint('red', 'No run has ended in the last 24 hours.')];
@@ -109,5 +113,5 @@ function runLines({ lastRuns, at, late }: Status, { width, color, paint }: Termi
   const titles = ['SCANNED', 'DUE', 'REFRESHED', 'FAILED', 'INVALID', 'PERSON', 'DEFERRED', 'TOOK'];
   const columns = [{ title: 'LAST RUNS' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
   const concessions = [{ drop: 'DEFERRED' }, { drop: 'INVALID' }, { drop: 'TOOK' }];
-  return renderTable({ columns, rows, concessions }, width, color);
+  return renderTable({ columns, rows, concessions }, tableWidth, color);
 }

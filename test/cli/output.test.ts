@@ -119,6 +119,34 @@ function tokensIn(secret: string): string[] {
   }
 }
 
+describe('one very long id', () => {
+  test('is shortened in its middle on a terminal, and leaves the other rows as they are', async () => {
+    const { stdout } = await fleet.run(['accounts', 'list', '--all'], {
+      columns: 80,
+      env: { NO_COLOR: '1' },
+    });
+    expect(stdout).toMatch(/^hostilex+…x+ +failing +account_invalid/m);
+    expect(stdout).toMatch(/^crm-tyrell +needs a person +refresh_token_ex/m);
+  });
+
+  test('stays whole in a pipe, as do all columns', async () => {
+    const { stdout } = await fleet.run(['accounts', 'list']);
+    expect(stdout).toMatch(/^ACCOUNT +NAME +PROFILE +STATUS +REASON +ACCESS TOKEN +REFRESHED$/m);
+    expect(stdout).toContain(hostileId);
+    expect(stdout).not.toContain('…');
+  });
+});
+
+test('a terminal that reports no width is taken for one of 80 columns', async () => {
+  for (const args of [
+    ['--help'],
+    ['accounts', '--help'],
+    ['token', 'nix'],
+    ['accounts', 'list', '--status', 'disabled'],
+  ])
+    expect(await fleet.run(args, { columns: 0 })).toEqual(await fleet.run(args, { columns: 80 }));
+});
+
 test('the canary is seen by this test where it is printed', async () => {
   const { stdout } = await fleet.run(['token', 'canary']);
   expect(linesWithCanary(stdout)).toHaveLength(1);

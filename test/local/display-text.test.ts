@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutTo, padTo, printable, widthOf, wrapTo } from '../../local/display-text.ts';
+import { cutMiddleTo, cutTo, padTo, printable, widthOf, wrapTo } from '../../local/display-text.ts';
 import { renderTable } from '../../local/table.ts';
 
 describe('printable', () => {
@@ -38,6 +38,16 @@ describe('widths', () => {
     expect(widthOf(padTo(cutTo(text, width), width))).toBe(width);
   });
 
+  test.each([
+    ['fits', 'abc', 5, 'abc'],
+    ['is cut in its middle', 'abcdefgh', 5, 'ab…gh'],
+    ['counts wide characters as two', '日本語日本語', 7, '日…本語'],
+    ['has no room at all', 'abc', 0, ''],
+  ])('an id that %s', (_, text, width, shown) => {
+    expect(cutMiddleTo(text, width)).toBe(shown);
+    expect(widthOf(shown)).toBeLessThanOrEqual(width);
+  });
+
   test('a paragraph is broken between words', () => {
     expect(wrapTo('one two three', 8)).toEqual(['one two', 'three']);
   });
@@ -48,11 +58,15 @@ test('a table is never wider than it may be, whatever is in it', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(cell, cell, cell)), fc.integer({ min: 20, max: 120 }), (rows, width) => {
       const columns = [
-        { title: 'ONE' },
-        { title: 'TWO', least: 5 },
+        { title: 'ONE', cut: 'middle' as const },
+        { title: 'TWO', least: 5, floor: 30 },
         { title: 'THREE', align: 'right' as const },
       ];
-      const lines = renderTable({ columns, rows, concessions: [{ drop: 'TWO' }] }, width, false);
+      const lines = renderTable(
+        { columns, rows, concessions: [{ squeeze: 'ONE', to: 9 }, { drop: 'TWO' }] as const },
+        width,
+        false,
+      );
       for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(width);
       expect(lines).toHaveLength(rows.length + 1);
     }),
