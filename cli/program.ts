@@ -50,14 +50,23 @@ export async function runCli(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
-  const program = createProgram(streams, signal, (code) => {
-    exitCode = code;
-  });
+  // With --json wrong usage is told on standard output, and only there.
+  const program = createProgram(
+    streams,
+    signal,
+    (code) => {
+      exitCode = code;
+    },
+    (text) => asksJson(args) || streams.stderr.write(text),
+  );
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done;
+      return asksJson(args) ? tell(streams, args, wrongUsage(error)) : EXIT.usage;
+    }
     if (isInterruption(error, signal)) return tell(streams, args, interrupted);
     return tell(streams, args, error);
   }
@@ -67,8 +76,10 @@ export function createProgram(
   streams: Streams,
   signal: AbortSignal,
   ended: (code: ExitCode) => void,
+  writeError: (text: string) => void = (text) => streams.stderr.write(text),
 ): Command {
   const { stdout, stderr } = streams;
+  const terminal = createTerminal(streams, false);
   const program = new Command('oauth-token-refresher')
     .description('Connects OAuth accounts, shows how they are, and repairs them.')
     .option('--stack <name>', 'the deployed stack to act on')
@@ -83,7 +94,8 @@ export function createProgram(
     .showHelpAfterError('(add --help for how to use it)')
     .configureOutput({
       writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
+      writeErr: writeError,
+      outputError: (text, write) => write(`${errorText(withoutError(text), stderr, terminal)}\n`),
       getOutHelpWidth: () => Math.min(stdout.columns || 80, 100),
       getErrHelpWidth: () => Math.min(stderr.columns || 80, 100),
     })
@@ -92,6 +104,16 @@ export function createProgram(
   const action = makeActions(streams, signal, ended);
   for (const add of groups) add(program, action);
   return program;
+}
+
+const asksJson = (args: readonly string[]) => args.includes('--json');
+
+/** What commander says of wrong usage, without the word before it. */
+const withoutError = (text: string) => text.trim().replace(/^error: /, '');
+
+function wrongUsage({ code, message }: CommanderError): CliError {
+  const said = code === 'commander.help' ? 'A command is missing. See --help.' : withoutError(message);
+  return new CliError('USAGE', said, EXIT.usage);
 }
 
 const interrupted = new CliError('INTERRUPTED', 'Stopped.', EXIT.interrupted);
@@ -103,7 +125,7 @@ function isInterruption(error: unknown, { aborted }: AbortSignal): boolean {
 }
 
 function tell(streams: Streams, args: readonly string[], error: unknown): ExitCode {
-  const json = args.includes('--json');
+  const json = asksJson(args);
   const terminal = createTerminal(streams, json);
   const { code, message, exitCode } = error instanceof CliError ? error : unexpected(error);
   if (json) terminal.result('', { error: { code, message } });

@@ -23,7 +23,7 @@ export async function showAccount(
   const item = await readItem(target, accountId);
   const [secret, decision] = await Promise.all([
     readTokenSecret(target, item),
-    decisionOf(target, accountId, signal),
+    isOAuth(item) ? decisionOf(target, accountId, signal) : NOT_OAUTH,
   ]);
   const at = now();
   const { authorizedBy, enabled, parameters, authenticationType } = item;
@@ -95,10 +95,17 @@ async function whyMissing(secrets: Fleet['secrets'], SecretId: string): Promise<
 
 interface DecisionShown {
   readonly action?: string;
+  /** Why, where the item itself tells. */
+  readonly because?: string;
   readonly reason?: string;
   /** Why there is none. */
   readonly problem?: string;
 }
+
+const isOAuth = ({ authenticationType }: FleetItem) => authenticationType === 'oauth2';
+
+/** The function passes such an item over when it scans the table, and refuses it where it is named. */
+const NOT_OAUTH: DecisionShown = { action: 'leave', because: 'it is not an OAuth account' };
 
 /** What a run would do with the account now, by the function's own word: a dry run changes nothing. */
 async function decisionOf(fleet: Fleet, accountId: string, signal: AbortSignal): Promise<DecisionShown> {
@@ -148,7 +155,7 @@ function textOf(
   const { message, count, since } = (item.failure ?? {}) as Record<string, unknown>;
   const trouble = [
     ...(typeof message === 'string' ? [message] : []),
-    ...(parsed.kind === 'invalid' && !String(message).includes(parsed.problem)
+    ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(parsed.problem)
       ? [`The item can't be used: ${parsed.problem}.`]
       : []),
   ];
@@ -179,8 +186,9 @@ function headline(item: FleetItem, { paint, width }: Terminal): string[] {
   return [...lines, ...(room ? [`${last}  ${paint(style, status)}`] : [last, paint(style, status)])];
 }
 
-function decisionText({ action = '', reason, problem }: DecisionShown): string {
+function decisionText({ action = '', reason, problem, because }: DecisionShown): string {
   if (problem !== undefined) return problem;
+  if (because !== undefined) return `${ACTIONS[action]}: ${because}.`;
   const meaning = isReason(reason) ? `: ${REASONS[reason].meaning}` : '';
   return `${ACTIONS[action] ?? action}${meaning} (${reason}).`;
 }

@@ -112,6 +112,7 @@ describe('accounts show', () => {
     ['crm-monarch', "item can't be used: enabled: must be true or false (BOOL)."],
     ['crm-pied-piper', 'Run: accounts enable crm-pied-piper'],
     ['crm-oscorp', 'client_ident'],
+    ['ftp-acme', 'A run would now leave it alone: it is not an OAuth account.'],
   ])('of %s: %s', async (accountId, said) => {
     const { stdout } = await fleet.run(['accounts', 'show', accountId]);
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain(said.replaceAll(/\s+/g, ' '));

@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { widthOf } from '../../local/display-text.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
+import { cli } from '../support/cli.ts';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 
 const HOSTILE =
@@ -135,6 +136,21 @@ describe('one very long id', () => {
     expect(stdout).toContain(hostileId);
     expect(stdout).not.toContain('…');
   });
+});
+
+test.each([
+  ['an option that does not exist', ['status', '--nix'], "unknown option '--nix'"],
+  ['a command that does not exist', ['statsu'], "unknown command 'statsu'\n(Did you mean status?)"],
+  ['a missing argument', ['token'], "missing required argument 'accountId'"],
+  ['a value that is not allowed', ['accounts', 'list', '--limit', '0'], 'Write a whole number, 1 or more.'],
+  ['a missing command', ['accounts'], 'A command is missing. See --help.'],
+])('%s: the error is JSON with --json, and a line like any other error without', async (_, args, message) => {
+  const { code, stdout, stderr } = await cli([...args, '--json']);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({ error: { code: 'USAGE', message: expect.stringContaining(message) } });
+  const text = await cli(args);
+  expect({ code: text.code, stdout: text.stdout }).toEqual({ code: 2, stdout: '' });
+  expect(text.stderr).toMatch(args[0] === 'accounts' && args.length === 1 ? /^Usage: / : /^error [^:]/);
 });
 
 test('a terminal that reports no width is taken for one of 80 columns', async () => {
