@@ -1,5 +1,6 @@
 import type { Account } from '../lambda/account.ts';
 import type { RunResult } from '../lambda/run-result.ts';
+import { wrapTo } from './display-text.ts';
 import { type Cell, type Column, type Concession, paint, renderTable, type Style } from './table.ts';
 
 /** An account as the table shows it; items of every kind, also those that the function can't use. */
@@ -10,6 +11,8 @@ export interface TableOptions {
   readonly now: number;
   /** Characters in a line. */
   readonly width: number;
+  /** Lines, the titles among them. */
+  readonly height: number;
   readonly color: boolean;
   /** The items as they were after the run before; empty for the first. */
   readonly before: readonly FleetItem[];
@@ -17,33 +20,59 @@ export interface TableOptions {
 
 const BAR = 10;
 
+/** Whether an item is an account, and no note that the function keeps for itself beside them. */
+export function isAccount({ accountId }: FleetItem): boolean {
+  return !accountId.startsWith('#secret:');
+}
+
 /**
- * The accounts as `npm start` shows them after each run: what needs attention first, then by name, so that rows stay
- * where they are; what changed since the run before is marked with ●.
+ * The accounts as `npm start` shows them after each run: what needs attention first, then by id, so that rows stay
+ * where they are; what changed since the run before is marked with ●. Where they don't fit, healthy ones give way first.
  */
 export function renderFleet(
   items: readonly FleetItem[],
-  { now, width, color, before }: TableOptions,
+  { now, width, height, color, before }: TableOptions,
 ): string {
   const known = new Map(before.map((item) => [item.accountId, item]));
-  const rows = [...items]
-    .sort((a, b) => rank(a) - rank(b) || nameOf(a).localeCompare(nameOf(b)))
-    .map((item): readonly Cell[] => {
-      const last = known.get(item.accountId);
-      const changed = before.length > 0 && (last === undefined || signature(last) !== signature(item));
-      return [
-        { text: changed ? '●' : ' ', style: 'cyan' },
-        { text: nameOf(item), style: changed ? 'bold' : undefined },
-        ...stateCells(item, now),
-      ];
-    });
-  const columns = [{ title: '' }, { title: 'ACCOUNT', least: 12 }, ...stateColumns];
+  const isChanged = (item: FleetItem) => {
+    const last = known.get(item.accountId);
+    return before.length > 0 && (last === undefined || signature(last) !== signature(item));
+  };
+  const accounts = items.filter(isAccount);
+  const shown = fitting(accounts, isChanged, height - 1);
+  const rows = shown
+    .sort((a, b) => rank(a) - rank(b) || a.accountId.localeCompare(b.accountId))
+    .map((item): readonly Cell[] => [
+      { text: isChanged(item) ? '●' : ' ', style: 'cyan' },
+      { text: item.accountId, style: isChanged(item) ? 'bold' : undefined },
+      { text: nameOf(item) === item.accountId ? '' : nameOf(item) },
+      ...stateCells(item, now),
+    ]);
+  const columns = [{ title: '' }, accountColumn, { title: 'NAME', least: 12 }, ...stateColumns];
   const concessions: readonly Concession[] = [
+    { drop: 'NAME' },
     { drop: 'REFRESHED' },
+    squeezeAccount,
     { drop: 'PROFILE' },
     { shorten: 'ACCESS TOKEN' },
   ];
-  return renderTable({ columns, rows, concessions }, width, color).join('\n');
+  const lines = renderTable({ columns, rows, concessions }, width, color);
+  const more = accounts.length - shown.length;
+  return [...lines, ...(more > 0 ? [`   … and ${more} more`] : [])].join('\n');
+}
+
+/** The ranks in the order in which they give way: healthy, what is not looked at, disabled, new, failing, a person. */
+const GIVES_WAY = [3, 5, 4, 2, 1, 0];
+
+/** As many accounts as fit into so many lines, one of which says how many do not. */
+function fitting(
+  accounts: readonly FleetItem[],
+  isChanged: (item: FleetItem) => boolean,
+  lines: number,
+): FleetItem[] {
+  if (accounts.length <= lines) return [...accounts];
+  const importance = (item: FleetItem) => GIVES_WAY.indexOf(rank(item)) * 2 + (isChanged(item) ? 1 : 0);
+  return accounts.toSorted((a, b) => importance(b) - importance(a)).slice(0, Math.max(1, lines - 1));
 }
 
 /** Ids are what commands take: one that is very long is shortened where it ruins the table, in its middle. */
@@ -73,11 +102,10 @@ export function stateCells(item: FleetItem, now: number): readonly Cell[] {
   ];
 }
 
-/** One line that says what a run did. */
-export function renderResult(result: RunResult, color: boolean): string {
+/** What a run did, in lines of at most so many cells that are broken between phrases. */
+export function renderResult(result: RunResult, width: number, color: boolean): string[] {
   const { scanned, due, refreshed, reconciled, leasedElsewhere, failed, invalid, deferred, durationMs } =
     result;
-  const { reauthorizationRequired } = result;
   const parts: readonly (readonly [number, string, Style])[] = [
     [refreshed, 'refreshed', 'green'],
     [reconciled, 'reconciled', 'green'],
@@ -85,13 +113,27 @@ export function renderResult(result: RunResult, color: boolean): string {
     [invalid, 'invalid', 'yellow'],
     [leasedElsewhere, 'leased elsewhere', 'cyan'],
     [deferred, 'deferred', 'cyan'],
-    [reauthorizationRequired, 'need a person', 'red'],
   ];
   const said = parts
     .filter(([count]) => count > 0)
     .map(([count, what, style]) => paint(`${count} ${what}`, style, color));
-  return `${scanned} scanned, ${due} due: ${said.length > 0 ? said.join(', ') : 'nothing to do'} (${durationMs} ms)`;
+  const person = result.reauthorizationRequired;
+  const phrases = [
+    `${scanned} scanned,`,
+    `${due} due:`,
+    ...(said.length > 0 ? said : ['nothing to do']).map((phrase, index, all) =>
+      index < all.length - 1 ? `${phrase},` : phrase + (person > 0 ? ';' : ''),
+    ),
+    // They are not among those that are due.
+    ...(person > 0 ? [paint(`${person} ${person === 1 ? 'needs' : 'need'} a person`, 'red', color)] : []),
+    `(${durationMs} ms)`,
+  ];
+  return wrapTo(phrases.map((phrase) => phrase.replaceAll(' ', UNBROKEN)).join(' '), width).map((line) =>
+    line.replaceAll(UNBROKEN, ' '),
+  );
 }
+
+const UNBROKEN = '\u00a0';
 
 /** What must differ for a row to have changed: not the clock. */
 function signature({ status, failure, lastRefreshedAt, lease, enabled }: FleetItem): string {

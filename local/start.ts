@@ -79,12 +79,20 @@ function show(
 ) {
   const color = colored(process.stdout);
   const now = Math.floor(Date.now() / 1000);
-  const width = process.stdout.columns || 110;
-  console.log(`\n${renderFleet(items, { now, width, color, before })}`);
-  const next = once ? '' : `  Next run in ${every / 1000} s; Ctrl-C stops.`;
-  console.log(
-    `\n${new Date(now * 1000).toISOString().slice(11, 19)}Z  ${renderResult(result, color)}${next}`,
-  );
+  const { isTTY, columns, rows } = process.stdout;
+  // Who reads a pipe gets all of it.
+  const [width, height] = isTTY
+    ? [columns || 80, rows || 24]
+    : [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const time = `${new Date(now * 1000).toISOString().slice(11, 19)}Z  `;
+  const summary = renderResult(result, width - time.length, color);
+  const below = [
+    ...summary.map((line, index) => (index === 0 ? time : ' '.repeat(time.length)) + line),
+    ...(once ? [] : [`Next run in ${every / 1000} s; Ctrl-C stops.`]),
+  ];
+  // An empty line above and below the table, and the one that the cursor is on.
+  const table = renderFleet(items, { now, width, height: height - below.length - 3, color, before });
+  console.log(`\n${table}\n\n${below.join('\n')}`);
 }
 
 /** NO_COLOR (no-color.org) and FORCE_COLOR, and colour only on a terminal. */

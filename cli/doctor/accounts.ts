@@ -41,7 +41,7 @@ export const accountChecks: readonly Check[] = [
       if (failing > 0)
         findings.push(
           attention(
-            `${plural(failing, 'account')} of ${accounts.toLocaleString('en-US')} ${failing === 1 ? 'is' : 'are'} failing and will be retried`,
+            `${plural(failing, 'account')} of ${accounts.toLocaleString('en-US')} ${failing === 1 ? 'is' : 'are'} failing`,
             '"accounts list" says why; docs/reasons.md says who can help.',
           ),
         );
@@ -114,7 +114,11 @@ async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
     findings.push(...found);
   }
   if (fine.length > 0)
-    findings.unshift(good(`${plural(fine.length, 'profile')} in order: ${fine.join(', ')}`));
+    findings.unshift(
+      good(
+        `${plural(fine.length, 'profile')} ${fine.length === 1 ? 'is complete, and its hosts answer' : 'are complete, and their hosts answer'}: ${fine.join(', ')} (profiles check NAME proves the client)`,
+      ),
+    );
   return findings;
 }
 

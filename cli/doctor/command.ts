@@ -105,7 +105,8 @@ function reportOf(told: readonly Told[], terminal: Terminal): string {
   const column = Math.max(...told.map(({ title }) => title.length)) + 2;
   const lines = told.flatMap((finding, index) => {
     const [mark, style] = MARKS[finding.kind];
-    const title = told[index - 1]?.title === finding.title ? '' : finding.title;
+    const again = finding.kind === 'good' && told[index - 1]?.title === finding.title;
+    const title = again ? '' : finding.title;
     const head = `${terminal.paint(style, mark)} ${title.padEnd(column)}`;
     const text = wrapTo(printable(finding.text), terminal.width - column - 3);
     const todo = 'todo' in finding ? wrapTo(printable(finding.todo), terminal.width - column - 5) : [];

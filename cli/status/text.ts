@@ -103,15 +103,26 @@ function runLines({ lastRuns, at, late }: Status, { tableWidth, color, paint }: 
     { text: `${duration(at - run.at)} ago`, style: late && index === 0 ? ('red' as const) : undefined },
     number(run.scanned),
     number(run.due),
-    number(run.refreshed + run.reconciled, 'green'),
+    number(run.refreshed, 'green'),
+    number(run.reconciled, 'green'),
     number(run.failed, 'yellow'),
     number(run.invalid, 'yellow'),
     number(run.reauthorizationRequired, 'red'),
     number(run.deferred, 'cyan'),
     { text: `${(run.durationMs / 1000).toFixed(1)} s` },
   ]);
-  const titles = ['SCANNED', 'DUE', 'REFRESHED', 'FAILED', 'INVALID', 'PERSON', 'DEFERRED', 'TOOK'];
+  const titles = [
+    'SCANNED',
+    'DUE',
+    'REFRESHED',
+    'RECONCILED',
+    'FAILED',
+    'INVALID',
+    'PERSON',
+    'DEFERRED',
+    'TOOK',
+  ];
   const columns = [{ title: 'LAST RUNS' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
-  const concessions = [{ drop: 'DEFERRED' }, { drop: 'INVALID' }, { drop: 'TOOK' }];
+  const concessions = [{ drop: 'DEFERRED' }, { drop: 'RECONCILED' }, { drop: 'INVALID' }, { drop: 'TOOK' }];
   return renderTable({ columns, rows, concessions }, tableWidth, color);
 }

@@ -573,6 +573,14 @@ test('the local system: what it does not have is not applicable, and a run is mi
   for (const title of ['Function', 'Rules', 'Dead letters'])
     expect(kindOf(after, title)).toBe('not_applicable');
   expect(after.filter(({ kind }) => kind === 'unknown')).toEqual([]);
+  const { stdout } = await cli(['doctor', '--data', data]);
+  // A profile may be complete and its client be rejected all the same, which costs a request to find out.
+  expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+    '✓ Profiles 5 profiles are complete, and their hosts answer: billing, crm, crm-html, crm-wrong-secret, mail (profiles check NAME proves the client)',
+  );
+  expect(stdout).toMatch(/^! Profiles +crm-down/m);
+  expect(stdout).toMatch(/^✗ Profiles +Profile "crm-misspelt"/m);
+  expect(stdout).toMatch(/^! Accounts +10 accounts of 20 are failing$/m);
   await system.close();
   rmSync(data, { recursive: true });
 });

@@ -117,8 +117,11 @@ describe('npm start', () => {
       /Next run in 1 s/,
     );
     expect(code).toBe(0);
-    expect(stdout).toMatch(/ACCOUNT +PROFILE +STATUS +REASON +ACCESS TOKEN +REFRESHED/);
-    expect(stdout).toMatch(/Tyrell CRM +crm +needs a person +refresh_token_expired/);
+    expect(stdout).toMatch(/ACCOUNT +NAME +PROFILE +STATUS +REASON +ACCESS TOKEN +REFRESHED/);
+    expect(stdout).toMatch(/crm-tyrell +Tyrell CRM +crm +needs a person +refresh_token_expired/);
+    expect(stdout).toMatch(
+      /^\d\d:\d\d:\d\dZ {2}21 scanned, .*; 2 need a person \(\d+ ms\)\nNext run in 1 s; Ctrl-C stops\.$/m,
+    );
     expect(stdout).not.toContain('\u001b');
   });
 
