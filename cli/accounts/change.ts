@@ -1,6 +1,6 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { printable, wrapTo } from '../../local/display-text.ts';
-import { duration, type FleetItem } from '../../local/fleet-table.ts';
+import { duration, type FleetItem, isAccount } from '../../local/fleet-table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import { confirmed } from '../confirm.ts';
@@ -30,7 +30,7 @@ export async function switchAccounts(
 ): Promise<ExitCode> {
   const fleet = await context.fleet();
   const result = enabled ? 'enabled' : 'disabled';
-  return await changeEach(context, accountIds, async (accountId) => {
+  return await changeEach(context, accountIds, fleet, async (accountId) => {
     const found = await ifConditionHolds(() =>
       fleet.table.send(
         new UpdateCommand({
@@ -71,7 +71,9 @@ export async function removeAccounts(
     context.terminal.say('Nothing was removed.');
     return EXIT.interrupted;
   }
-  return await changeEach(context, accountIds, (accountId) => removeAccount(fleet, accountId, options));
+  return await changeEach(context, accountIds, fleet, (accountId) =>
+    removeAccount(fleet, accountId, options),
+  );
 }
 
 async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOptions): Promise<Change> {
@@ -135,15 +137,16 @@ function refusalOf(item: FleetItem | undefined, accountId: string, fleet: Fleet,
 async function changeEach(
   { terminal, signal }: Context,
   accountIds: readonly string[],
+  fleet: Fleet,
   change: (accountId: string) => Promise<Change>,
 ): Promise<ExitCode> {
   const changes: Change[] = [];
   for (const accountId of new Set(accountIds)) {
     if (signal.aborted) break;
-    changes.push(await change(accountId));
+    changes.push(isAccount({ accountId }) ? await change(accountId) : notFound(accountId, fleet));
   }
   terminal.result(changes.map((one) => changeText(one, terminal)).join('\n'), changes);
-  tellUndo(changes, terminal);
+  tellUndo(changes, fleet, terminal);
   if (signal.aborted) return EXIT.interrupted;
   return changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed;
 }
@@ -155,9 +158,11 @@ function changeText({ accountId, result, message }: Change, { paint, width, heig
   return `${mark} ${wrapTo(printable(`${accountId}: ${message}`), room).join('\n  ')}`;
 }
 
-function tellUndo(changes: readonly Change[], { say }: Terminal): void {
+function tellUndo(changes: readonly Change[], { kind }: Fleet, { say }: Terminal): void {
   const commands = changes.flatMap(({ undo }) => (Array.isArray(undo) ? (undo as string[]) : []));
-  if (commands.length > 0) say(`\nTo undo it:\n${commands.map((line) => `  ${line}`).join('\n')}`);
+  // Where people run the local system, they may have nothing of AWS at all.
+  const needed = kind === 'local' ? ' (these commands need the AWS CLI, and any credentials)' : '';
+  if (commands.length > 0) say(`\nTo undo it${needed}:\n${commands.map((line) => `  ${line}`).join('\n')}`);
 }
 
 function notFound(accountId: string, { label }: Fleet): Change {

@@ -1,6 +1,9 @@
+import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
+import { awsFailure } from '../../lambda/aws-error.ts';
+import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import { printable } from '../../local/display-text.ts';
-import type { FleetItem } from '../../local/fleet-table.ts';
+import { type FleetItem, isAccount } from '../../local/fleet-table.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Terminal } from '../terminal.ts';
@@ -9,7 +12,7 @@ import type { Terminal } from '../terminal.ts';
 export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {
   const items: FleetItem[] = [];
   for await (const { Items = [] } of paginateScan({ client: fleet.table }, { TableName: fleet.tableName })) {
-    items.push(...(Items as FleetItem[]));
+    items.push(...(Items as FleetItem[]).filter(isAccount));
     terminal?.progress(`Reading the accounts table … ${items.length}`);
   }
   terminal?.progress(undefined);
@@ -33,6 +36,24 @@ export async function readItem(fleet: Fleet, accountId: string): Promise<FleetIt
       `There is no account "${printable(accountId)}" in ${fleet.label}. See "accounts list" for the ids.`,
     );
   return item;
+}
+
+/** @throws CliError where neither an account names the profile nor a secret holds it */
+export async function requireProfile(
+  { secrets, secretNamePrefix }: Fleet,
+  items: readonly FleetItem[],
+  profile: string | undefined,
+): Promise<void> {
+  if (profile === undefined || items.some(({ oauthProfile }) => oauthProfile === profile)) return;
+  try {
+    await secrets.send(new DescribeSecretCommand({ SecretId: profileSecretIdOf(secretNamePrefix, profile) }));
+  } catch (error) {
+    const { kind } = awsFailure(error);
+    // Who may not look can't be told that it is missing; a name that Secrets Manager refuses is no profile's.
+    if (kind === 'denied') return;
+    if (kind !== 'not_found' && kind !== 'refused') throw error;
+    throw new CliError('NO_PROFILE', `There is no profile ${printable(profile)}. See "profiles list".`);
+  }
 }
 
 /** Seconds since the epoch. */

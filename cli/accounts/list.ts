@@ -12,7 +12,7 @@ import { type Concession, renderTable } from '../../local/table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Terminal } from '../terminal.ts';
-import { now, readItems } from './items.ts';
+import { now, readItems, requireProfile } from './items.ts';
 
 /** What `--status` takes; `other` is what the function does not look at. */
 export const STATUSES = [
@@ -42,7 +42,9 @@ export async function listAccounts(
   options: ListOptions,
 ): Promise<ExitCode | undefined> {
   const at = now();
-  const items = await readItems(await fleet(), terminal);
+  const target = await fleet();
+  const items = await readItems(target, terminal);
+  await requireProfile(target, items, options.profile);
   const found = items.filter((item) => isWanted(item, options, at)).sort(byAttention);
   const limit = options.limit ?? (options.all || terminal.json ? found.length : screenful(terminal));
   const shown = found.slice(0, limit);

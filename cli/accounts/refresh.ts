@@ -8,7 +8,7 @@ import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { type RunOptions, runForAccounts } from '../run-function.ts';
 import type { Terminal } from '../terminal.ts';
-import { findItem, now, readItems } from './items.ts';
+import { findItem, now, readItems, requireProfile } from './items.ts';
 import { count, screenful, statusKey } from './list.ts';
 
 export interface RefreshOptions extends RunOptions {
@@ -65,6 +65,7 @@ async function select(
 ): Promise<{ known: readonly string[]; refused: readonly Result[] }> {
   if (accountIds.length === 0) {
     const items = await readItems(fleet, terminal);
+    await requireProfile(fleet, items, profile);
     const wanted = (item: FleetItem) =>
       profile === undefined
         ? statusKey(item) === 'failing'

@@ -18,7 +18,7 @@ export function undoCommands(
   ];
   const kept = Object.fromEntries(
     // The rest comes back by itself with the next run.
-    WRITTEN_BY_PEOPLE.flatMap((name) =>
+    [...WRITTEN_BY_PEOPLE, 'authorizedBy'].flatMap((name) =>
       item[name] === undefined ? [] : [[name, attributeValue(item[name])]],
     ),
   );

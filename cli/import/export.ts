@@ -3,6 +3,8 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { type Command, Option } from 'commander';
 import { type Options, stringify } from 'csv-stringify/sync';
 import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
+import { type FleetItem, isAccount } from '../../local/fleet-table.ts';
+import { STATUSES, statusKey } from '../accounts/list.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
@@ -29,14 +31,7 @@ export const addExport: AddCommands = (program, action) => {
     .command('export')
     .description('Writes the accounts, without secrets, to standard output.')
     .addOption(new Option('--format <format>', 'what to write').choices(['csv', 'jsonl']).default('csv'))
-    .addOption(
-      new Option('--status <status>', 'only accounts in this status').choices([
-        'healthy',
-        'failing',
-        'reauthorization_required',
-        'new',
-      ]),
-    )
+    .addOption(new Option('--status <status>', 'only accounts in this status').choices(STATUSES))
     .option('--profile <name>', 'only accounts of this profile')
     .addHelpText('after', MORE)
     .action(action<[ExportOptions, Command]>(exportAccounts));
@@ -69,19 +64,20 @@ async function exportAccounts(
   return EXIT.done;
 }
 
-async function* items({ table, tableName: TableName }: Fleet): AsyncGenerator<Item> {
+async function* items({ table, tableName: TableName }: Fleet): AsyncGenerator<FleetItem> {
   let ExclusiveStartKey: Record<string, unknown> | undefined;
   do {
     const page = await table.send(new ScanCommand({ TableName, ExclusiveStartKey }));
-    yield* page.Items ?? [];
+    yield* (page.Items ?? []) as FleetItem[];
     ExclusiveStartKey = page.LastEvaluatedKey;
   } while (ExclusiveStartKey !== undefined);
 }
 
-function wanted({ status = 'new', oauthProfile }: Item, options: ExportOptions): boolean {
+function wanted(item: FleetItem, options: ExportOptions): boolean {
   return (
-    (options.status === undefined || status === options.status) &&
-    (options.profile === undefined || oauthProfile === options.profile)
+    isAccount(item) &&
+    (options.status === undefined || statusKey(item) === options.status) &&
+    (options.profile === undefined || item.oauthProfile === options.profile)
   );
 }
 

@@ -6,17 +6,49 @@ import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await startFleet();
+  await fleet.system.clients.putSecret('oauth/profiles/unused', '{}');
 });
 afterAll(() => fleet.close());
 
 const idsOf = (value: unknown) => (value as { accountId: string }[]).map(({ accountId }) => accountId);
+
+test.each([
+  ['list'],
+  ['refresh'],
+])('accounts %s of a profile that does not exist says so', async (command) => {
+  for (const profile of ['nix', 'no name of a secret'])
+    expect(await fleet.json(['accounts', command, '--profile', profile])).toEqual({
+      code: 1,
+      value: {
+        error: { code: 'NO_PROFILE', message: `There is no profile ${profile}. See "profiles list".` },
+      },
+    });
+});
+
+test("the function's own notes in the table are no accounts to any command", async () => {
+  const id = '#secret:oauth/accounts/crm-acme';
+  await fleet.put({ accountId: id, secretOwner: 'crm-acme' });
+  const { value } = await fleet.json(['status']);
+  expect(value).toMatchObject({ accounts: 21, byStatus: { other: 1 } });
+  for (const args of [
+    ['accounts', 'list'],
+    ['export'],
+    ['doctor'],
+    ['__complete', '--', '--data', fleet.data, 'accounts', 'show', '#'],
+  ]) {
+    const { stdout, stderr } = await fleet.run(args);
+    expect(stdout + stderr).not.toContain('#secret:');
+  }
+  expect((await fleet.run(['accounts', 'remove', id, '--yes'])).code).toBe(1);
+  expect(await fleet.item(id)).toEqual({ accountId: id, secretOwner: 'crm-acme' });
+});
 
 describe('accounts list', () => {
   test.each([
     ['by status', ['--status', 'disabled'], ['crm-pied-piper']],
     ['by several statuses', ['--status', 'disabled', 'other'], ['crm-pied-piper', 'ftp-acme']],
     ['by profile and status', ['--profile', 'mail', '--status', 'healthy'], ['mail-initech', 'mail-stark']],
-    ['by a profile that nobody has', ['--profile', 'nix'], []],
+    ['by a profile that nobody has yet', ['--profile', 'unused'], []],
     ['by expiry, none that is later', ['--profile', 'billing', '--expiring', '1s'], []],
     ['by expiry', ['--profile', 'billing', '--expiring', '1h'], ['billing-globex', 'billing-umbrella']],
   ])('filters %s', async (_, filter, expected) => {
@@ -174,7 +206,11 @@ describe('accounts remove', () => {
   });
 
   test('removes the account, and its secret can be restored: what it prints brings both back', async () => {
-    await fleet.change('crm-wayne', { name: `O'Wayne "CRM"\u001b[31m`, parameters: { subdomain: 'wayne' } });
+    await fleet.change('crm-wayne', {
+      name: `O'Wayne "CRM"\u001b[31m`,
+      parameters: { subdomain: 'wayne' },
+      authorizedBy: 'ada@example.com',
+    });
     const { code, stdout, stderr } = await fleet.run(['accounts', 'remove', 'crm-wayne', '--yes']);
     expect(code).toBe(0);
     expect(stdout).toContain(`✓ crm-wayne: removed from the local system (${fleet.data}); its secret`);
@@ -182,6 +218,7 @@ describe('accounts remove', () => {
     const { DeletedDate } = await describeSecret('crm-wayne');
     expect(DeletedDate).toBeInstanceOf(Date);
     expect(stderr).not.toContain('\u001b');
+    expect(stderr).toContain('To undo it (these commands need the AWS CLI, and any credentials):');
     expect(stderr).toContain('restore-secret');
     const word = /--item '(.*)'$/m.exec(stderr)?.[1] ?? '';
     await fleet.system.clients.secrets.send(
@@ -199,6 +236,7 @@ describe('accounts remove', () => {
       authenticationType: 'oauth2',
       oauthProfile: 'crm',
       parameters: { subdomain: 'wayne' },
+      authorizedBy: 'ada@example.com',
     });
     expect((await describeSecret('crm-wayne')).DeletedDate).toBeUndefined();
   });
