@@ -3,20 +3,30 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { readContext } from './context.ts';
 import { OAuthTokenRefresherStack } from './stack.ts';
 
-const app = new App({ analyticsReporting: false });
-Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
-const { stage, prefix, segments, window, spread, alarmEmail, runbookUrl } = readContext((name) =>
-  app.node.tryGetContext(name),
-);
-new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
-  secretNamePrefix: prefix,
-  ...(segments !== undefined && { segments }),
-  ...(window !== undefined && { refreshWindow: Duration.seconds(window) }),
-  ...(spread !== undefined && { refreshSpread: Duration.seconds(spread) }),
-  ...(alarmEmail !== undefined && { alarmEmail }),
-  ...(runbookUrl !== undefined && { runbookUrl }),
-  // A stage for trying things out leaves nothing behind.
-  ...(stage === 'dev' && { removalPolicy: RemovalPolicy.DESTROY }),
-  tags: { service: 'oauth-token-refresher', stage },
-});
-app.synth();
+try {
+  synthesize();
+} catch (error) {
+  // Mostly a context value that can't work; where in the code that was found out helps nobody.
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+function synthesize(): void {
+  const app = new App({ analyticsReporting: false });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
+  const { stage, prefix, segments, window, spread, alarmEmail, runbookUrl } = readContext((name) =>
+    app.node.tryGetContext(name),
+  );
+  new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
+    secretNamePrefix: prefix,
+    ...(segments !== undefined && { segments }),
+    ...(window !== undefined && { refreshWindow: Duration.seconds(window) }),
+    ...(spread !== undefined && { refreshSpread: Duration.seconds(spread) }),
+    ...(alarmEmail !== undefined && { alarmEmail }),
+    ...(runbookUrl !== undefined && { runbookUrl }),
+    // A stage for trying things out leaves nothing behind.
+    ...(stage === 'dev' && { removalPolicy: RemovalPolicy.DESTROY }),
+    tags: { service: 'oauth-token-refresher', stage },
+  });
+  app.synth();
+}

@@ -158,7 +158,9 @@ function resultsText(results: readonly Result[], dryRun: boolean, label: string,
     terminal.color,
   );
   const counts = Map.groupBy(results, (result) => said(result, dryRun)[0]);
-  const summary = [...counts].map(([what, { length }]) => `${length} ${what}`).join(', ');
+  const summary = [...counts]
+    .map(([what, { length }]) => `${length} ${length === 1 ? what : what.replace(/^needs /, 'need ')}`)
+    .join(', ');
   const more = results.length - shown.length;
   const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
   return [...table, ...rest, '', ...wrapTo(`In ${label}: ${summary}`, terminal.width)].join('\n');

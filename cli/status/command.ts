@@ -20,7 +20,7 @@ export const addStatus: AddCommands = (program, action) => {
     [
       ['status', 'the fleet on one screen'],
       ['status --check >/dev/null || echo look', 'for a monitor'],
-      ['status --json --stack refresher-dev', 'of a stack, for a script'],
+      ['status --json --stack OAuthTokenRefresher-dev', 'of a stack, for a script'],
     ],
   );
 };

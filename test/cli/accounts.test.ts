@@ -340,6 +340,14 @@ describe('accounts refresh', () => {
     });
   });
 
+  test('counts what became of them', async () => {
+    const refresh = ['accounts', 'refresh', '--dry-run'];
+    const { stdout: two } = await fleet.run([...refresh, 'crm-tyrell', 'mail-stark', 'crm-pied-piper']);
+    expect(two).toContain(`In the local system (${fleet.data}): 2 need a person, 1 left alone`);
+    const { stdout: one } = await fleet.run([...refresh, 'crm-tyrell', 'crm-pied-piper']);
+    expect(one).toContain('1 needs a person, 1 left alone');
+  });
+
   test('a dry run changes nothing', async () => {
     const before = await fleet.tokenSet('mail-initech');
     const { code, stdout } = await fleet.run(['accounts', 'refresh', 'mail-initech', '--force', '--dry-run']);

@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest';
+import { runProcess } from '../support/run-process.ts';
+
+test('a context value that can not work is told without a stack trace', async () => {
+  const env = { PATH: process.env.PATH ?? '', CDK_CONTEXT_JSON: JSON.stringify({ window: '60' }) };
+  const { code, stderr } = await runProcess(process.execPath, ['infra/app.ts'], { env });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^OAuthTokenRefresher can't work like this:\n {2}- refreshWindow is 60 s, /);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(2);
+});
