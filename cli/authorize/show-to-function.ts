@@ -46,8 +46,8 @@ function judge(known: KnownAccount | undefined, failed: string | undefined): See
   const { account } = known;
   if (account.enabled === false)
     return {
-      kind: 'later',
-      remark: 'The account is disabled, so the function leaves it alone: set enabled to true.',
+      kind: 'trouble',
+      message: `The account is disabled, so it is left alone. Run: accounts enable ${account.accountId}`,
     };
   if (account.status === 'healthy' && account.accessTokenExpiresAt !== undefined)
     return { kind: 'healthy', accessTokenExpiresAt: account.accessTokenExpiresAt };

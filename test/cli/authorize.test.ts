@@ -341,6 +341,16 @@ test('a new account whose sign-in was killed before the store waits for a person
   expect(await system.item('killed')).toMatchObject({ status: 'healthy' });
 });
 
+test('A disabled account gets its new grant, and the person is told that it is left alone all the same', async () => {
+  await system.authorize(['asleep', '--profile', 'crm']);
+  await system.putItem({ ...(await system.item('asleep')), enabled: false });
+  const before = await system.tokens('asleep');
+  const ended = await system.authorize(['asleep']);
+  expect(ended.code).toBe(3);
+  expect(ended.stdout.replaceAll(/\s+/g, ' ')).toContain('accounts enable asleep');
+  expect(await system.tokens('asleep')).not.toEqual(before);
+});
+
 describe('an account that changes during the sign-in', () => {
   const changes = (accountId: string, change: Record<string, unknown>) => ({
     onAddress: async (address: string) => {
