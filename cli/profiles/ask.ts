@@ -54,6 +54,8 @@ async function askForProvider(at: At): Promise<Fields> {
       message: 'Provider (type to search):',
       source: (term) => {
         const wanted = (term ?? '').toLowerCase();
+        // Before anything is typed the presets would hide them below the screen.
+        if (wanted === '') return [...others, ...named];
         return [
           ...named.filter(({ name, value }) => `${name} ${value}`.toLowerCase().includes(wanted)),
           ...others,
