@@ -28,20 +28,25 @@ export function stepsOf(page: string): Step[] {
 export function firstDifference(shown: readonly string[], printed: readonly string[]): string | undefined {
   let at = 0;
   let anywhere = false;
-  for (const line of shown) {
+  for (const line of shown.map(evenly)) {
     if (line.trim() === '…') {
       anywhere = true;
       continue;
     }
-    const pattern = new RegExp(`^${line.trimEnd().split('…').map(escapeRegExp).join('.*')}$`);
+    const pattern = new RegExp(`^${line.split('…').map(escapeRegExp).join('.*')}$`);
     const found = printed.findIndex(
-      (one, index) => index >= at && (anywhere || index === at) && pattern.test(one.trimEnd()),
+      (one, index) => index >= at && (anywhere || index === at) && pattern.test(evenly(one)),
     );
     if (found === -1) return line;
     at = found + 1;
     anywhere = false;
   }
   return anywhere || at === printed.length ? undefined : `(nothing, where this was printed: ${printed[at]})`;
+}
+
+/** A column is as wide as what stands in it, which differs from run to run. */
+function evenly(line: string): string {
+  return line.trimEnd().replaceAll(/ {2,}/g, '  ');
 }
 
 function escapeRegExp(text: string): string {
