@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import { styleText } from 'node:util';
-
-type Style = Parameters<typeof styleText>[0];
+import { INVISIBLE } from '../local/display-text.ts';
+import { paint, type Style } from '../local/table.ts';
 
 /** What a command sees of the process that it runs in; a test gives its own. */
 export interface Streams {
@@ -52,7 +51,7 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     drawn = false;
   };
   const paintOn = (stream: Streams['stdout']) => (style: Style, text: string) =>
-    hasColor(stream, env) ? styleText(style, text, { validateStream: false }) : text;
+    paint(text, style, hasColor(stream, env));
   return {
     ...streams,
     json,
@@ -90,7 +89,7 @@ function hasColor(stream: Streams['stdout'], env: Streams['env']): boolean {
 /** What `paint` writes. */
 const OWN_COLOURS = new RegExp(`(${String.fromCharCode(27)}\\[(?:[012]|22|3[0-79])m)`);
 /** What a terminal obeys rather than shows, but for tabs and the ends of lines. */
-const OBEYED = /(?![\t\n])\p{Cc}|[\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
+const OBEYED = new RegExp(`(?![\\t\\n])(?:${INVISIBLE.source})`, INVISIBLE.flags);
 
 /**
  * Text for a terminal, in which nothing is obeyed but our own colours. The words of others are made `printable` where

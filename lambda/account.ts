@@ -31,6 +31,12 @@ export const WRITTEN_BY_PEOPLE = [
   'parameters',
 ] as const satisfies readonly (keyof Account)[];
 
+/**
+ * Begins the key of an item that says whose a secret outside the usual place is. It has no authenticationType, so it is
+ * never looked at as an account.
+ */
+export const CLAIM = '#secret:';
+
 export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
 
 export interface Failure {

@@ -1,11 +1,6 @@
-import {
-  type DynamoDBDocumentClient,
-  GetCommand,
-  ScanCommand,
-  type ScanCommandInput,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
-import { type Account, type Escrow, type Lease, WRITTEN_BY_PEOPLE } from './account.ts';
+import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type Account, CLAIM, type Escrow, type Lease } from './account.ts';
+import { projection, scanFilter } from './scan-filter.ts';
 
 /** An item as it came, before anything in it is believed. */
 export type Item = Readonly<Record<string, unknown>>;
@@ -69,18 +64,6 @@ export interface AccountsTable {
   putEscrow(accountId: string, escrow: Escrow): Promise<void>;
 }
 
-const attributes = [
-  ...WRITTEN_BY_PEOPLE,
-  'accessTokenExpiresAt',
-  'refreshTokenExpiresAt',
-  'status',
-  'failure',
-  'nextAttemptAt',
-  'lastRefreshedAt',
-  'lease',
-  'escrow',
-] as const satisfies readonly (keyof Account)[];
-
 /** What the decision was made from: a lease is only good if all of it still stands. */
 const decisive = [
   'authenticationType',
@@ -99,16 +82,6 @@ const decisive = [
  * profiles there are. A first page of 1 MB costs more than all the filtered ones after it.
  */
 export const FIRST_PAGE = 50;
-
-/**
- * Begins the key of an item that says whose a secret outside the usual place is. It has no authenticationType, so it is
- * never looked at as an account.
- */
-export const CLAIM = '#secret:';
-
-/** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
-const MAX_KNOWN_PROFILES = 100;
-const MAX_WINDOWS = 20;
 
 export function createAccountsTable(client: DynamoDBDocumentClient, TableName: string): AccountsTable {
   const update = async (
@@ -274,57 +247,6 @@ async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'los
     if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return 'lost';
     throw error;
   }
-}
-
-function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
-  return {
-    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
-    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
-  };
-}
-
-/**
- * Filters on the server: a filter does not make a scan cheaper, but what is left out need not be sent or parsed.
- * `NOT (x > y)` rather than `x <= y`: it is also true where x is absent or of a wrong type, so that nothing that
- * needs attention is hidden.
- */
-function scanFilter(from: number, wanted: ScanOptions['wanted'], windows: ReadonlyMap<string, number>) {
-  const values: Record<string, unknown> = { ':oauth2': 'oauth2' };
-  const lookedAt = '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile)';
-  if (wanted === 'all')
-    return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
-  const fresh = freshExpression(from, windows, values);
-  values[':false'] = false;
-  values[':person'] = 'reauthorization_required';
-  const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
-  return {
-    ...projection(),
-    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND (${due} OR #status = :person)`,
-    ExpressionAttributeValues: values,
-  };
-}
-
-function freshExpression(
-  from: number,
-  windows: ReadonlyMap<string, number>,
-  values: Record<string, unknown>,
-): string {
-  const byWindow = new Map<number, string[]>();
-  for (const [profile, window] of [...windows].slice(0, MAX_KNOWN_PROFILES))
-    byWindow.set(window, [...(byWindow.get(window) ?? []), profile]);
-  return [...byWindow]
-    .sort(([, a], [, b]) => b.length - a.length)
-    .slice(0, MAX_WINDOWS)
-    .map(([window, profiles], w) => {
-      values[`:h${w}`] = from + window;
-      const operands = profiles.map((profile, p) => {
-        values[`:p${w}_${p}`] = profile;
-        return `:p${w}_${p}`;
-      });
-      // No parentheses around it: DynamoDB refuses an expression in two pairs of them.
-      return `#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt > :h${w}`;
-    })
-    .join(' OR ');
 }
 
 function unchangedSince(account: Account): Condition {

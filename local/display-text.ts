@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 
 /** What the terminal would obey rather than show: control characters, and marks that reorder or hide text. */
-const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
+export const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
 const PILED_UP_MARKS = /(\p{M}{4})\p{M}+/gu;
 const TAB_OR_BREAK = /[\t\n\r\u2028\u2029]+/g;
 

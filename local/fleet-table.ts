@@ -1,5 +1,4 @@
-import type { Account } from '../lambda/account.ts';
-import { CLAIM } from '../lambda/accounts-table.ts';
+import { type Account, CLAIM } from '../lambda/account.ts';
 import type { RunResult } from '../lambda/run-result.ts';
 import { wrapTo } from './display-text.ts';
 import { type Cell, type Column, type Concession, paint, renderTable, type Style } from './table.ts';

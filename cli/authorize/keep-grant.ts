@@ -89,8 +89,7 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
       'PROVIDER_UNAVAILABLE',
       `${exchange.detail}, so there are no tokens. Nothing has changed. Run the command again.`,
     );
-  const secrets = [profile.client_secret ?? ''];
-  const answer = interpretTokenAnswer(exchange.answer, profile, secrets, Math.floor(Date.now() / 1000));
+  const answer = interpretTokenAnswer(exchange.answer, profile, [], Math.floor(Date.now() / 1000));
   if (answer.kind === 'error') {
     const [code, next] = refusals[answer.reason] ?? refusals.grant_revoked;
     throw new CliError(code, `${answer.detail}. Nothing has changed. ${next}`);

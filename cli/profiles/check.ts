@@ -130,8 +130,7 @@ const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not
 function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
   if (exchange.kind !== 'answered')
     return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
-  const secrets = [madeUp, profile.client_secret ?? ''];
-  const answer = interpretTokenAnswer(exchange.answer, profile, secrets, Math.floor(Date.now() / 1000));
+  const answer = interpretTokenAnswer(exchange.answer, profile, [madeUp], Math.floor(Date.now() / 1000));
   const reached: Finding = {
     what: 'endpoint',
     verdict: 'proved',

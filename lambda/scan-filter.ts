@@ -1,0 +1,74 @@
+import type { ScanCommandInput } from '@aws-sdk/lib-dynamodb';
+import { type Account, WRITTEN_BY_PEOPLE } from './account.ts';
+
+/** What the function reads of an account. */
+const attributes = [
+  ...WRITTEN_BY_PEOPLE,
+  'accessTokenExpiresAt',
+  'refreshTokenExpiresAt',
+  'status',
+  'failure',
+  'nextAttemptAt',
+  'lastRefreshedAt',
+  'lease',
+  'escrow',
+] as const satisfies readonly (keyof Account)[];
+
+/** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
+const MAX_KNOWN_PROFILES = 100;
+const MAX_WINDOWS = 20;
+
+/** Asks for these attributes alone. */
+export function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
+  return {
+    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
+  };
+}
+
+/**
+ * Filters on the server: a filter does not make a scan cheaper, but what is left out need not be sent or parsed.
+ * `NOT (x > y)` rather than `x <= y`: it is also true where x is absent or of a wrong type, so that nothing that
+ * needs attention is hidden.
+ *
+ * @param from seconds since the epoch: what is good for longer than its window from then on is left out
+ * @param windows the refresh windows, seconds, of the profiles that are known
+ */
+export function scanFilter(from: number, wanted: 'due' | 'all', windows: ReadonlyMap<string, number>) {
+  const values: Record<string, unknown> = { ':oauth2': 'oauth2' };
+  const lookedAt = '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile)';
+  if (wanted === 'all')
+    return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
+  const fresh = freshExpression(from, windows, values);
+  values[':false'] = false;
+  values[':person'] = 'reauthorization_required';
+  const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
+  return {
+    ...projection(),
+    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND (${due} OR #status = :person)`,
+    ExpressionAttributeValues: values,
+  };
+}
+
+function freshExpression(
+  from: number,
+  windows: ReadonlyMap<string, number>,
+  values: Record<string, unknown>,
+): string {
+  const byWindow = new Map<number, string[]>();
+  for (const [profile, window] of [...windows].slice(0, MAX_KNOWN_PROFILES))
+    byWindow.set(window, [...(byWindow.get(window) ?? []), profile]);
+  return [...byWindow]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .slice(0, MAX_WINDOWS)
+    .map(([window, profiles], w) => {
+      values[`:h${w}`] = from + window;
+      const operands = profiles.map((profile, p) => {
+        values[`:p${w}_${p}`] = profile;
+        return `:p${w}_${p}`;
+      });
+      // No parentheses around it: DynamoDB refuses an expression in two pairs of them.
+      return `#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt > :h${w}`;
+    })
+    .join(' OR ');
+}
