@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { REASONS, type Reason } from './reason.ts';
+import type { Reason } from './reason.ts';
 
 /** One item of the accounts table, as the function reads it. Times are seconds since the epoch. */
 export interface Account {
@@ -10,7 +10,11 @@ export interface Account {
   readonly tokenSecretId?: string | undefined;
   readonly enabled?: boolean | undefined;
   readonly parameters?: Readonly<Record<string, string>> | undefined;
+  /** 1 where absent; an item of a higher one is made by a newer version and is not touched. */
+  readonly formatVersion?: number | undefined;
   readonly accessTokenExpiresAt?: number | undefined;
+  /** The access token has no end, and there is nothing to refresh. */
+  readonly doesNotExpire?: boolean | undefined;
   readonly refreshTokenExpiresAt?: number | undefined;
   readonly status?: AccountStatus | undefined;
   readonly failure?: Failure | undefined;
@@ -31,16 +35,20 @@ export const WRITTEN_BY_PEOPLE = [
   'parameters',
 ] as const satisfies readonly (keyof Account)[];
 
-/**
- * Begins the key of an item that says whose a secret outside the usual place is. It has no authenticationType, so it is
- * never looked at as an account.
- */
+/** Begins the keys of the function's own notes: no account's id begins so. */
+export const NOTE = '#';
+
+/** Begins the key of a note that says whose a secret outside the usual place is. */
 export const CLAIM = '#secret:';
+
+/** Begins the key of a note about a profile. */
+export const PROFILE_NOTE = '#profile:';
 
 export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
 
 export interface Failure {
-  readonly reason: Reason;
+  /** A newer version may have written one that this version does not know: see `isReason`. */
+  readonly reason: Reason | UnknownReason;
   readonly message: string;
   /** How many runs in a row ended with this reason. */
   readonly count: number;
@@ -53,16 +61,35 @@ export interface Failure {
    * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
    */
   readonly ambiguousSince?: number | undefined;
+  /** It began while its profile's trouble was told as one, so nobody was told of this account. */
+  readonly untold?: boolean | undefined;
 }
+
+/** Any other text; written so that the known reasons are still completed by editors. */
+export type UnknownReason = string & Record<never, never>;
 
 /** The right to spend the account's refresh token until `expiresAt`. `owner` is the attempt's id. */
 export interface Lease {
   readonly owner: string;
   readonly expiresAt: number;
+  /** The secret that it is for, where that is not the account's usual one. */
+  readonly secretId?: string | undefined;
 }
 
-/** A refresh token that could not be stored yet, encrypted under the escrow key. */
+/**
+ * What is in escrow, the stronger first (contract):
+ *
+ * - `token`: a refresh token that came with a plain success and waits to be stored;
+ * - `candidate`: what looked like a refresh token in any other answer; it is tried before it is believed;
+ * - `answer`: an answer in which no token could be read; it waits for a person.
+ */
+export type EscrowKind = (typeof ESCROW_KINDS)[number];
+export const ESCROW_KINDS = ['token', 'candidate', 'answer'] as const;
+
+/** What could not be stored, encrypted under the escrow key. */
 export interface Escrow {
+  /** `token` where absent. */
+  readonly kind?: EscrowKind | undefined;
   readonly ciphertext: string;
   readonly attemptId: string;
   readonly at: number;
@@ -97,6 +124,7 @@ const accountSchema = v.pipe(
     ),
     tokenSecretId: v.optional(filled),
     enabled: v.optional(v.boolean('must be true or false (BOOL)')),
+    formatVersion: v.optional(v.number('must be a number')),
     parameters: v.optional(
       v.record(
         v.pipe(string, v.regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must have simple names')),
@@ -111,6 +139,7 @@ const accountSchema = v.pipe(
       ),
     ),
     accessTokenExpiresAt: v.optional(seconds),
+    doesNotExpire: v.optional(v.boolean('must be true or false (BOOL)')),
     refreshTokenExpiresAt: v.optional(seconds),
     status: v.optional(
       v.picklist(
@@ -121,20 +150,33 @@ const accountSchema = v.pipe(
     failure: v.optional(
       v.object(
         {
-          reason: v.picklist(Object.keys(REASONS) as Reason[], 'must be one of the documented reasons'),
+          reason: string,
           message: string,
           count: seconds,
           since: seconds,
           at: seconds,
           ambiguousSince: v.optional(seconds),
+          untold: v.optional(v.boolean('must be true or false (BOOL)')),
         },
         'must be a map',
       ),
     ),
     nextAttemptAt: v.optional(seconds),
     lastRefreshedAt: v.optional(seconds),
-    lease: v.optional(v.object({ owner: string, expiresAt: seconds }, 'must be a map')),
-    escrow: v.optional(v.object({ ciphertext: filled, attemptId: filled, at: seconds }, 'must be a map')),
+    lease: v.optional(
+      v.object({ owner: string, expiresAt: seconds, secretId: v.optional(string) }, 'must be a map'),
+    ),
+    escrow: v.optional(
+      v.object(
+        {
+          kind: v.optional(v.picklist(ESCROW_KINDS, `must be one of ${ESCROW_KINDS.join(', ')}`)),
+          ciphertext: filled,
+          attemptId: filled,
+          at: seconds,
+        },
+        'must be a map',
+      ),
+    ),
   }),
   v.check(
     (item) => item.tokenSecretId !== undefined || secretNamePart.test(item.accountId),

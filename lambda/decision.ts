@@ -1,5 +1,5 @@
 import type { Account } from './account.ts';
-import type { Reason } from './reason.ts';
+import { knownReason, type Reason } from './reason.ts';
 import { shareOf } from './spread.ts';
 import type { TokenSet } from './token-set.ts';
 
@@ -30,9 +30,9 @@ export function decide(account: Account, input: DecisionInput): Decision {
   if (force) return refresh('forced');
   // A refresh token in escrow goes home at once, whatever else is known: nobody can use the account while it is there.
   if (account.escrow === undefined && account.status === 'reauthorization_required')
-    return { action: 'reauthorize', reason: account.failure?.reason ?? 'grant_revoked' };
+    return { action: 'reauthorize', reason: knownReason(account.failure?.reason, 'grant_revoked') };
   if (account.escrow === undefined && account.nextAttemptAt !== undefined && account.nextAttemptAt > now)
-    return leave(account.failure?.reason ?? 'rate_limited');
+    return leave(knownReason(account.failure?.reason, 'rate_limited'));
   if (account.accessTokenExpiresAt === undefined) return refresh('no_access_token');
   const { accountId, accessTokenExpiresAt, lastRefreshedAt } = account;
   const horizon = now + horizonOf(accountId, accessTokenExpiresAt, lastRefreshedAt, input);

@@ -114,7 +114,7 @@ function statusAfter(account: Account, { reason }: Trouble): AccountStatus {
   if (!deadGrant.includes(reason)) return 'reauthorization_required';
   const confirmed =
     account.status === 'reauthorization_required' ||
-    (account.failure !== undefined && deadGrant.includes(account.failure.reason));
+    deadGrant.some((dead) => dead === account.failure?.reason);
   return confirmed ? 'reauthorization_required' : 'failing';
 }
 

@@ -52,6 +52,12 @@ export const REASONS = {
     meaning: 'the account has enabled = false',
     remedy: 'Set enabled to true, or remove it, to have the account refreshed again.',
   },
+  does_not_expire: {
+    severity: 'calm',
+    blame: 'nobody',
+    meaning: 'the access token has no end and there is nothing to refresh',
+    remedy: '',
+  },
   leased_elsewhere: {
     severity: 'deferred',
     blame: 'nobody',
@@ -119,6 +125,33 @@ export const REASONS = {
     meaning: 'Secrets Manager, KMS or DynamoDB could not be read or written',
     remedy: 'It is tried again by the next run. Look at the AWS error in the log.',
   },
+  permission_missing: {
+    severity: 'transient',
+    blame: 'us',
+    meaning: 'the function may not read, decrypt or write something that it needs',
+    remedy:
+      "Check the function's role, the key policy and the secret's own policy. Nobody has to sign in again.",
+  },
+  request_rejected: {
+    severity: 'transient',
+    blame: 'profile',
+    meaning: 'the provider refuses the request, and says neither whose fault it is nor that it will pass',
+    remedy:
+      'Read what the provider answered. If it means that the grant is dead, add the code to dead_grant_errors in the profile.',
+  },
+  provider_wide_refusal: {
+    severity: 'transient',
+    blame: 'provider',
+    meaning:
+      'the provider refuses nearly all grants of this profile at once, which is taken for its own trouble until shown otherwise',
+    remedy: 'Some accounts are tried again every 15 minutes; all follow by themselves when one works.',
+  },
+  token_set_too_large: {
+    severity: 'transient',
+    blame: 'provider',
+    meaning: 'the token set is larger than a secret can hold (64 KB)',
+    remedy: 'Ask the provider for smaller tokens, such as ones with fewer scopes or claims.',
+  },
   lifetime_too_short: {
     severity: 'transient',
     blame: 'provider',
@@ -164,6 +197,11 @@ export type Reason = keyof typeof REASONS;
 /** Tells whether a value read from storage is one of the reasons. */
 export function isReason(value: unknown): value is Reason {
   return typeof value === 'string' && Object.hasOwn(REASONS, value);
+}
+
+/** A reason from storage, or another where it is absent, or of a version that this one does not know. */
+export function knownReason(value: string | undefined, otherwise: Reason): Reason {
+  return isReason(value) ? value : otherwise;
 }
 
 /** How a reason ends a visit. */
