@@ -17,6 +17,8 @@ export interface RunCounters {
   escrowed: number;
   /** Accounts found with a refresh token in escrow. */
   inEscrow: number;
+  /** 1 where the escrow key could not be used when the run began. */
+  escrowUnavailable: number;
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { problemOf } from './account.ts';
 import { parseJsonObject } from './json-object.ts';
+import type { Profile } from './profile.ts';
 
 /**
  * What the provider last issued for an account, as its secret holds it: the provider's response, field for field,
@@ -14,6 +15,8 @@ export interface TokenSet {
   readonly obtained_at?: number | undefined;
   readonly expires_at?: number | undefined;
   readonly refresh_token_expires_at?: number | undefined;
+  /** The table whose function keeps it: see kept-by.ts. */
+  readonly kept_by?: string | undefined;
   readonly [field: string]: unknown;
 }
 
@@ -25,7 +28,8 @@ export interface GrantedTokens {
   readonly tokenType: string;
   readonly refreshToken?: string | undefined;
   readonly scope?: string | undefined;
-  readonly expiresAt: number;
+  /** Undefined where it has no end. */
+  readonly expiresAt: number | undefined;
   readonly refreshTokenExpiresAt?: number | undefined;
 }
 
@@ -46,6 +50,7 @@ const tokenSetSchema = v.looseObject(
     obtained_at: optionalSeconds,
     expires_at: optionalSeconds,
     refresh_token_expires_at: optionalSeconds,
+    kept_by: v.optional(v.string('must be a string')),
   },
   'must be a JSON object',
 );
@@ -111,6 +116,8 @@ export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtain
     refresh_token: granted.refreshToken ?? previous.refresh_token,
     scope: granted.scope ?? previous.scope,
     id_token: undefined,
+    // Never the provider's to say.
+    kept_by: previous.kept_by,
     obtained_at: obtainedAt,
     // Without an access token nothing is good until later: the next run must find the account due.
     expires_at: granted.accessToken === undefined ? obtainedAt : granted.expiresAt,
@@ -120,43 +127,95 @@ export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtain
   });
 }
 
-/** The token set with a refresh token that came out of escrow; its access token is long gone or about to be. */
-export function withRescuedRefreshToken(previous: TokenSet, refreshToken: string): TokenSet {
+/**
+ * The token set with another refresh token and nothing else that is new: one that came out of escrow, or whose whole set
+ * is too large to be stored. What was known of the old access token stays, with its expiry.
+ */
+export function withRefreshToken(previous: TokenSet, refreshToken: string, obtainedAt: number): TokenSet {
   const rotated = refreshToken !== previous.refresh_token;
   return withoutUndefined({
     ...previous,
     refresh_token: refreshToken,
+    obtained_at: obtainedAt,
     refresh_token_expires_at: rotated ? undefined : previous.refresh_token_expires_at,
   });
+}
+
+/** Whether an access token has no end, and nothing is to be refreshed. */
+export function neverExpires(
+  { access_token, expires_at, refresh_token }: TokenSet,
+  profile: Pick<Profile, 'default_expires_in'>,
+): boolean {
+  if (access_token === undefined || expires_at !== undefined) return false;
+  return refresh_token === undefined || (profile.default_expires_in as number | 'never') === 'never';
 }
 
 /** Secrets Manager's limit for one secret value. */
 const MAX_SECRET_BYTES = 65_536;
 
+/** What is always stored of a token set: the fields of RFC 6749 and of the contract. */
+const standardFields = [
+  'access_token',
+  'token_type',
+  'refresh_token',
+  'scope',
+  'expires_in',
+  'obtained_at',
+  'expires_at',
+  'refresh_token_expires_at',
+  'kept_by',
+];
+
 /**
- * The text to store. Where a provider's extra fields make it too large for a secret, they go and the tokens stay.
+ * The text to store. `whole` holds the new access token; `refresh token only` is what is left where that is too large.
  */
+export interface Storable {
+  readonly kind: 'whole' | 'refresh token only';
+  readonly tokenSet: TokenSet;
+  readonly text: string;
+}
+
+/**
+ * What of a token set can be stored: all of it; or without the fields that nobody has named; or its refresh token
+ * beside the old access token, or alone.
+ *
+ * @param named further fields that must be kept as long as there is room
+ */
+export function storable(tokenSet: TokenSet, previous: TokenSet, named: readonly string[]): Storable {
+  const whole = [tokenSet, pick(tokenSet, [...standardFields, ...named]), pick(tokenSet, standardFields)];
+  const { refresh_token, obtained_at = 0, refresh_token_expires_at, kept_by } = tokenSet;
+  const alone = withoutUndefined({ refresh_token, obtained_at, refresh_token_expires_at, kept_by });
+  const beside = {
+    ...withRefreshToken(pick(previous, standardFields), refresh_token ?? '', obtained_at),
+    refresh_token_expires_at,
+  };
+  for (const one of whole) {
+    const text = textOf(one);
+    if (text !== undefined) return { kind: 'whole', tokenSet: one, text };
+  }
+  const kind = 'refresh token only';
+  const text = textOf(beside);
+  if (text !== undefined) return { kind, tokenSet: beside, text };
+  return { kind, tokenSet: alone, text: JSON.stringify(alone) };
+}
+
+/** Undefined where it is too large for a secret, or too deeply nested to be written. */
+function textOf(tokenSet: TokenSet): string | undefined {
+  try {
+    const text = JSON.stringify(tokenSet);
+    return Buffer.byteLength(text) <= MAX_SECRET_BYTES ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of a token set as a secret holds it. */
 export function serializeTokenSet(tokenSet: TokenSet): string {
-  const whole = JSON.stringify(tokenSet);
-  if (Buffer.byteLength(whole) <= MAX_SECRET_BYTES) return whole;
-  const {
-    access_token,
-    token_type,
-    refresh_token,
-    scope,
-    obtained_at,
-    expires_at,
-    refresh_token_expires_at,
-  } = tokenSet;
-  return JSON.stringify({
-    access_token,
-    token_type,
-    refresh_token,
-    scope,
-    obtained_at,
-    expires_at,
-    refresh_token_expires_at,
-  });
+  return storable(tokenSet, {}, []).text;
+}
+
+function pick(tokenSet: TokenSet, fields: readonly string[]): TokenSet {
+  return Object.fromEntries(Object.entries(tokenSet).filter(([field]) => fields.includes(field)));
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {
