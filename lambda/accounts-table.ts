@@ -1,9 +1,4 @@
-import {
-  type DynamoDBDocumentClient,
-  GetCommand,
-  ScanCommand,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
 import type { ProfileNote } from './evidence.ts';
 import { projection, scanFilter } from './scan-filter.ts';
@@ -334,7 +329,8 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         attributes,
         absent.filter((name) => name !== 'accountId'),
       );
-      const unchanged = before.revision === undefined ? 'attribute_not_exists(#revision)' : '#revision = :before';
+      const unchanged =
+        before.revision === undefined ? 'attribute_not_exists(#revision)' : '#revision = :before';
       return await write({ accountId: `${PROFILE_NOTE}${profile}` }, expression, {
         expression: unchanged,
         names: { ...names, '#revision': 'revision' },
@@ -361,9 +357,7 @@ async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'los
 }
 
 function leaseOf({ tokenSecretId }: Account, owner: string, expiresAt: number): Lease {
-  return tokenSecretId === undefined
-    ? { owner, expiresAt }
-    : { owner, expiresAt, secretId: tokenSecretId };
+  return tokenSecretId === undefined ? { owner, expiresAt } : { owner, expiresAt, secretId: tokenSecretId };
 }
 
 function unchangedSince(account: Account): Condition {

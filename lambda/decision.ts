@@ -1,7 +1,7 @@
 import type { Account } from './account.ts';
+import type { Profile } from './profile.ts';
 import { knownReason, type Reason } from './reason.ts';
 import { shareOf } from './spread.ts';
-import type { Profile } from './profile.ts';
 import { neverExpires, type TokenSet } from './token-set.ts';
 
 /** What is to be done with an account, before anything is read or locked. */
@@ -126,7 +126,9 @@ export interface ReadVersion {
  * wrote it. Of two sets of a secret, the one obtained later is the newer: see `nextObtainedAt`.
  */
 export function obtainedAtOf({ tokenSet, version }: ReadVersion): number | undefined {
-  return tokenSet.obtained_at ?? (version.createdAt === undefined ? undefined : Math.floor(version.createdAt));
+  return (
+    tokenSet.obtained_at ?? (version.createdAt === undefined ? undefined : Math.floor(version.createdAt))
+  );
 }
 
 /**

@@ -174,7 +174,11 @@ function believedOfProfile(note: ProfileNote, { account, at }: Answered, refusal
     ofTheClient.includes(reason) || retryAfter !== undefined || streak.length >= IN_A_ROW || stands;
   if (!begins) return { ...note, streak };
   const retryAt = retryAfter === undefined ? note.failure?.retryAt : at + retryAfter;
-  return { ...note, streak, failure: failureOf(stands ? note.failure : undefined, { reason, message, at, retryAt }) };
+  return {
+    ...note,
+    streak,
+    failure: failureOf(stands ? note.failure : undefined, { reason, message, at, retryAt }),
+  };
 }
 
 function failureOf(

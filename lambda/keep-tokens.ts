@@ -71,11 +71,12 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
     failure = put.failure;
     escrow.begin();
     if (failure.kind === 'throttled') count('storesThrottled');
-    else log.warn('Token set could not be stored yet.', {
-      accountId: what.accountId,
-      awsError: failure.code,
-      tries,
-    });
+    else
+      log.warn('Token set could not be stored yet.', {
+        accountId: what.accountId,
+        awsError: failure.code,
+        tries,
+      });
     if (isHopeless(failure)) {
       if (what.atStake === undefined || (await escrow.settled())) break;
     } else if (what.isEvidence) spending.storeFailed(what.secretId);

@@ -145,7 +145,8 @@ export function createProfileNotes({
       accounts: failure?.accounts ?? 0,
       at: secondsOf(clock),
     } as const;
-    if (type === 'OAuth Profile Failing') log.error(`The profile is failing. ${failure?.message ?? ''}`, detail);
+    if (type === 'OAuth Profile Failing')
+      log.error(`The profile is failing. ${failure?.message ?? ''}`, detail);
     else log.info('The profile works again.', detail);
     try {
       await events.putOfProfile({ type, detail });
@@ -165,12 +166,14 @@ export function createProfileNotes({
     load: (profile) => {
       const known =
         loading.get(profile) ??
-        read(profile).then(() => undefined).catch((error: unknown) => {
-          log.warn('The note of a profile could not be read.', {
-            oauthProfile: profile,
-            awsError: awsFailure(error).code,
+        read(profile)
+          .then(() => undefined)
+          .catch((error: unknown) => {
+            log.warn('The note of a profile could not be read.', {
+              oauthProfile: profile,
+              awsError: awsFailure(error).code,
+            });
           });
-        });
       loading.set(profile, known);
       return known;
     },

@@ -73,8 +73,7 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
   const { account } = visit;
   const secretId = tokenSecretIdOf(visit.secretNamePrefix, account);
   const read = await readTokenSet(secretId, edges.secrets);
-  if (read.kind === 'trouble')
-    return { ending: { ...read, ambiguousSince: ambiguousSince(account) } };
+  if (read.kind === 'trouble') return { ending: { ...read, ambiguousSince: ambiguousSince(account) } };
   const kept = keptBy(visit, read);
   if (kept.kind === 'foreign') return { ending: foreign(secretId, read.tokenSet.kept_by) };
   const own = await ownedBy(visit, lease, read, kept.kind === 'ours', edges);
@@ -114,8 +113,7 @@ async function visitOwned(
   if (escrow.kind !== 'candidate') {
     const { tokenSet } = settled.read;
     const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read) };
-    if (decision.action === 'leave')
-      return { ...known, kind: 'does_not_expire', reason: 'does_not_expire' };
+    if (decision.action === 'leave') return { ...known, kind: 'does_not_expire', reason: 'does_not_expire' };
     if (decision.action === 'reconcile') return { ...known, kind: 'reconciled', reason: visit.reason };
     if (decision.action === 'reauthorize')
       return { kind: 'trouble', reason: decision.reason, escrowSettled, obtainedAt };
@@ -241,8 +239,7 @@ async function settleEscrow(
   const { account } = visit;
   const { escrow, accountId } = account;
   if (escrow === undefined) return { kind: 'settled', read, escrow: { kind: 'none' } };
-  if (read.version.versionId === escrow.attemptId)
-    return { kind: 'settled', read, escrow: { kind: 'none' } };
+  if (read.version.versionId === escrow.attemptId) return { kind: 'settled', read, escrow: { kind: 'none' } };
   const urgent = isUrgent(escrow);
   const opened = await openEscrow(visit, edges);
   if (!('supersedes' in opened))
@@ -255,7 +252,12 @@ async function settleEscrow(
     return { kind: 'settled', read, escrow: { kind: 'none' } };
   if (escrow.kind === 'candidate')
     return { kind: 'settled', read, escrow: { kind: elsewhere ? 'stays' : 'candidate', content: opened } };
-  const moved = await moveHome(visit, { ...home, newest }, { ...opened, refreshToken: opened.refreshToken }, edges);
+  const moved = await moveHome(
+    visit,
+    { ...home, newest },
+    { ...opened, refreshToken: opened.refreshToken },
+    edges,
+  );
   if (moved.kind !== 'read') return moved;
   edges.log.info('Refresh token moved from escrow into the token secret.', { accountId });
   return { kind: 'settled', read: elsewhere ? read : moved, escrow: { kind: 'none' } };
@@ -320,7 +322,11 @@ async function moveHome(
   );
   if (overtaken) return deferred('leased_elsewhere');
   if (kept.kind === 'stored')
-    return { kind: 'read', tokenSet, version: { ...read.version, text, versionId: token, createdAt: begun / 1000 } };
+    return {
+      kind: 'read',
+      tokenSet,
+      version: { ...read.version, text, versionId: token, createdAt: begun / 1000 },
+    };
   const { reason, steady } = troubleOfStore(kept.failure);
   return { ...unsettled(`the token secret can't be written (${kept.failure.code})`), reason, steady };
 }

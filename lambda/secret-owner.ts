@@ -56,7 +56,8 @@ export async function ownSecret(
     : undefined;
   const item = usualOwner === undefined ? undefined : await table.get(usualOwner);
   if (usualOwner !== undefined && item !== undefined) {
-    if (names(item.tokenSecretId, name, arn)) return notTheAccounts(account, `it is the account "${usualOwner}"'s`);
+    if (names(item.tokenSecretId, name, arn))
+      return notTheAccounts(account, `it is the account "${usualOwner}"'s`);
     // It names another now, and may be at work with this one still.
     if ((await table.lendSecret(usualOwner, accountId, question.now)) === 'lost') return { kind: 'busy' };
   }

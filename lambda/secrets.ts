@@ -20,6 +20,7 @@ export interface SecretVersion {
 
 export type ReadSecret =
   | { readonly kind: 'found'; readonly secret: SecretVersion }
+  /** `awaitingDeletion`: it is still there, and can be restored. */
   | { readonly kind: 'missing'; readonly awaitingDeletion: boolean }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 

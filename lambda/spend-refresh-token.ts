@@ -126,12 +126,7 @@ function tokenToSend({ escrow, refreshToken }: Held): string | undefined {
   return (escrow.kind === 'candidate' ? escrow.content?.refreshToken : undefined) ?? refreshToken;
 }
 
-async function attempt(
-  visit: Visit,
-  attemptId: string,
-  progress: Progress,
-  edges: Edges,
-): Promise<Step> {
+async function attempt(visit: Visit, attemptId: string, progress: Progress, edges: Edges): Promise<Step> {
   const { account, deadline } = visit;
   const { profile, held, answerLost } = progress;
   const sent = tokenToSend(held);
@@ -143,7 +138,12 @@ async function attempt(
       : edges.spending.request(account.oauthProfile, profile, secondsOf(edges.clock));
   if (refusal !== undefined)
     return answerLost
-      ? refused(visit, progress, { reason: 'provider_unavailable', message: 'The provider did not answer' }, edges)
+      ? refused(
+          visit,
+          progress,
+          { reason: 'provider_unavailable', message: 'The provider did not answer' },
+          edges,
+        )
       : ended({ kind: 'deferred', reason: refusal, escrowSettled: held.escrow.kind === 'none' });
   const exchange = await edges.endpoint.refresh({
     profile,
@@ -157,7 +157,8 @@ async function attempt(
   });
   const now = secondsOf(edges.clock);
   const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now });
-  if (answer.kind === 'granted') return ended(await keep(visit, attemptId, { progress, sent, now }, answer, edges));
+  if (answer.kind === 'granted')
+    return ended(await keep(visit, attemptId, { progress, sent, now }, answer, edges));
   return await afterError(visit, attemptId, { progress, sent, now }, exchange, answer, edges);
 }
 
@@ -199,7 +200,8 @@ async function afterError(
   const kept = await keepFromError(visit, attemptId, held, error, now, edges);
   const { reason, detail: message, retryAfter } = error;
   const refusal = { reason, message, retryAfter };
-  if (kept !== undefined) return refused(visit, { ...progress, held: { ...held, escrow: kept } }, refusal, edges);
+  if (kept !== undefined)
+    return refused(visit, { ...progress, held: { ...held, escrow: kept } }, refusal, edges);
   if (error.cut && !progress.answerLost) {
     edges.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
       accountId,
@@ -230,11 +232,17 @@ function candidateRefused(visit: Visit, progress: Progress, refusal: Refusal, ed
   const { account } = visit;
   const now = secondsOf(edges.clock);
   const note = edges.notes.get(account.oauthProfile);
-  if (!droppable.includes(refusal.reason) || judgeDeath(account, note, now, account.escrow?.at) !== 'believed')
+  if (
+    !droppable.includes(refusal.reason) ||
+    judgeDeath(account, note, now, account.escrow?.at) !== 'believed'
+  )
     return refused(visit, progress, refusal, edges);
-  edges.log.warn('What looked like a new refresh token is refused for good. The one in the secret is tried again.', {
-    accountId: account.accountId,
-  });
+  edges.log.warn(
+    'What looked like a new refresh token is refused for good. The one in the secret is tried again.',
+    {
+      accountId: account.accountId,
+    },
+  );
   const held = { ...progress.held, escrow: { kind: 'none' as const } };
   return { kind: 'again', progress: { ...progress, held, reread: false, candidateDropped: true } };
 }
@@ -404,9 +412,11 @@ function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: bool
 }
 
 /** What a secret that can't be written comes to. Only what may pass by itself is tried by every run. */
-export function troubleOfStore({ kind, code }: AwsFailure): { readonly reason: Reason; readonly steady: boolean } {
+export function troubleOfStore({ kind, code }: AwsFailure): {
+  readonly reason: Reason;
+  readonly steady: boolean;
+} {
   if (kind === 'denied') return { reason: 'permission_missing', steady: false };
   if (code === 'LimitExceededException') return { reason: 'lifetime_too_short', steady: false };
   return { reason: 'store_unavailable', steady: kind === 'throttled' || kind === 'unavailable' };
 }
-
