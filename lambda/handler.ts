@@ -84,7 +84,12 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
   const { escrowKeyId, eventBusName, allowHttpLoopback } = environment;
   const https = createHttpsClient({ allowHttpLoopback, maxSockets: MAX_IN_FLIGHT });
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
-  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0 };
+  const counters: RunCounters = {
+    storesThrottled: 0,
+    escrowed: 0,
+    escrowUnavailable: 0,
+    inEscrow: 0,
+  };
   try {
     const outcome = await run(
       request,
