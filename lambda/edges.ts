@@ -20,5 +20,5 @@ export interface Edges {
   readonly clock: Clock;
   readonly log: Log;
   /** Counts what only a metric shows. */
-  readonly count: (what: 'storesThrottled' | 'escrowed' | 'escrowUnavailable' | 'inEscrow') => void;
+  readonly count: (what: 'storesThrottled' | 'escrowed' | 'inEscrow') => void;
 }

@@ -1,4 +1,4 @@
-import { App, Aws, CfnParameter, Stack, type StackProps } from 'aws-cdk-lib';
+import { App, Aws, CfnParameter, Stack, type StackProps, Stage } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import type { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
@@ -106,6 +106,17 @@ describe('two deployments are let through', () => {
     refresher(stack, 'First', { secretNamePrefix: prefix.valueAsString });
     refresher(stack, 'Second');
     expect(() => app.synth()).not.toThrow();
+  });
+
+  test('in the stages of a pipeline, each for an account of its own', () => {
+    const app = newApp();
+    const stageFor = (id: string, { env }: typeof frankfurt) =>
+      refresher(new Stack(new Stage(app, id, { env }), 'Tokens'), 'Refresher');
+    stageFor('Test', partner);
+    stageFor('Prod', frankfurt);
+    expect(() => app.synth()).not.toThrow();
+    stageFor('Blue', frankfurt);
+    expect(() => app.synth({ force: true })).toThrow(/Prod\/Tokens\/Refresher and Blue\/Tokens\/Refresher/);
   });
 
   test('over one table: its leases keep them apart', () => {
