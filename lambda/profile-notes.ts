@@ -110,7 +110,7 @@ export function createProfileNotes({
         const { now, written } = state;
         const count = state.pending.length;
         if (!isWorthWriting(written, now)) return;
-        const event = eventOf(written, now) ?? written.eventOwed;
+        const event = eventOf(written, now);
         const failure = now.failure ?? written.failure;
         const next = event === undefined ? now : { ...now, eventOwed: event };
         if ((await table.putProfileNote(profile, next, written)) === 'lost') {
@@ -162,18 +162,27 @@ export function createProfileNotes({
     state.now = told(state.now);
   };
 
+  const load = async (profile: string) => {
+    try {
+      const state = await read(profile);
+      const { eventOwed } = state.written;
+      if (eventOwed !== undefined)
+        state.writing = tell(profile, state, eventOwed)
+          .then(() => write(profile, state))
+          .finally(() => {
+            state.writing = undefined;
+          });
+    } catch (error) {
+      log.warn('The note of a profile could not be read.', {
+        oauthProfile: profile,
+        awsError: awsFailure(error).code,
+      });
+    }
+  };
+
   return {
     load: (profile) => {
-      const known =
-        loading.get(profile) ??
-        read(profile)
-          .then(() => undefined)
-          .catch((error: unknown) => {
-            log.warn('The note of a profile could not be read.', {
-              oauthProfile: profile,
-              awsError: awsFailure(error).code,
-            });
-          });
+      const known = loading.get(profile) ?? load(profile);
       loading.set(profile, known);
       return known;
     },

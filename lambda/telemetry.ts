@@ -19,8 +19,6 @@ export interface RunCounters {
   escrowUnavailable: number;
   /** Accounts found with a refresh token in escrow. */
   inEscrow: number;
-  /** 1 where the escrow key could not be used when the run began. */
-  escrowUnavailable: number;
 }
 
 /**
