@@ -63,8 +63,8 @@ export interface OAuthTokenRefresherProps {
   /**
    * A table that is there already, such as one restored from a backup, in place of one that is made here. Its
    * partition key is `accountId` (S). What would be set about a table made here (recovery, deletion protection,
-   * `removalPolicy`) is left to its owner. Until it is given, the table is known by its name; this one by its ARN
-   * where it is, or may be, in another account or Region.
+   * `removalPolicy`) is left to its owner. The function and the command line call it by its name; by its ARN where it
+   * is, or may be, in another account or Region than the stack.
    * @default a table is made
    */
   readonly accountsTableArn?: string;
