@@ -80,6 +80,7 @@ const providerEntries = {
   ),
   dead_grant_errors: v.optional(codes),
   transient_errors: v.optional(codes),
+  client_errors: v.optional(codes),
   default_expires_in: v.optional(wholeNumber(1, 315_360_000)),
   refresh_window_seconds: v.optional(wholeNumber(1, 2_592_000)),
   max_requests_per_minute: v.optional(wholeNumber(1, 100_000)),
@@ -136,6 +137,7 @@ interface Defaults {
   readonly token_error_fields: NonNullable<ProfileFields['token_error_fields']>;
   readonly dead_grant_errors: readonly string[];
   readonly transient_errors: readonly string[];
+  readonly client_errors: readonly string[];
   readonly default_expires_in: number;
 }
 
@@ -189,6 +191,7 @@ function withDefaults(fields: ProfileFields): Profile {
     token_error_fields: fields.token_error_fields ?? {},
     dead_grant_errors: fields.dead_grant_errors ?? [],
     transient_errors: fields.transient_errors ?? [],
+    client_errors: fields.client_errors ?? [],
     default_expires_in: fields.default_expires_in ?? 3600,
   };
 }

@@ -25,7 +25,7 @@ export interface GrantedTokens {
   readonly tokenType: string;
   readonly refreshToken?: string | undefined;
   readonly scope?: string | undefined;
-  readonly expiresAt: number;
+  readonly expiresAt: number | undefined;
   readonly refreshTokenExpiresAt?: number | undefined;
 }
 
