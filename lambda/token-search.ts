@@ -131,6 +131,8 @@ const brackets = [
 ] as const;
 
 function parsedJson(text: string): unknown {
+  // What can't be an object, a list or a text is not tried: that it fails takes long.
+  if (!/^\s*[{["]/.test(text)) return undefined;
   try {
     return JSON.parse(text);
   } catch {
@@ -187,6 +189,7 @@ function hasToken({ accessToken, refreshTokens }: TokenPlace): boolean {
 
 function placesIn(document: unknown, from: number): readonly TokenPlace[] {
   const places: TokenPlace[] = [];
+  let texts = 0;
   // An array that grows while it is walked: outer things come before inner ones, and no depth overflows the stack.
   const queue: { readonly value: unknown; readonly level: number }[] = [{ value: document, level: from }];
   for (const { value, level } of queue) {
@@ -197,15 +200,27 @@ function placesIn(document: unknown, from: number): readonly TokenPlace[] {
     if (typeof value !== 'object' || value === null) continue;
     const place = Array.isArray(value) ? undefined : placeOf(value as JsonObject);
     if (place !== undefined) places.push(place);
-    for (const child of Object.values(value))
-      if (typeof child === 'object' ? child !== null : mayHold(child)) queue.push({ value: child, level });
+    for (const child of Object.values(value)) {
+      if (typeof child === 'object' && child !== null) queue.push({ value: child, level });
+      if (texts < MAX_TEXTS && mayHold(child)) {
+        texts++;
+        queue.push({ value: child, level });
+      }
+    }
   }
   return places;
 }
 
+/** So many texts within JSON are looked into. */
+const MAX_TEXTS = 1_000;
+
 /** A text within JSON that is worth a look: one that names a token, plainly or in Base64. */
 function mayHold(value: unknown): value is string {
-  return typeof value === 'string' && value.length >= 16 && (/token|jwt/i.test(value) || isBase64(value));
+  return (
+    typeof value === 'string' &&
+    value.length >= 16 &&
+    (/(?:access|refresh)[\W_]{0,4}(?:token|jwt)/i.test(value) || isBase64(value))
+  );
 }
 
 function placesWithin(
@@ -312,9 +327,8 @@ function isBase64(text: string): boolean {
 
 function base64Decoded(text: string): string | undefined {
   try {
-    const plain = text.replaceAll(/["\s]/g, '').replaceAll('-', '+').replaceAll('_', '/');
-    const bytes = Uint8Array.from(atob(plain), (character) => character.charCodeAt(0));
-    return new TextDecoder().decode(bytes);
+    // As Latin-1: what is looked for, names and tokens, is ASCII.
+    return atob(text.replaceAll(/["\s]/g, '').replaceAll('-', '+').replaceAll('_', '/'));
   } catch {
     return undefined;
   }

@@ -361,7 +361,10 @@ describe('whatever is answered', () => {
     ['strings with tokens in them', JSON.stringify(Array.from({ length: 9_000 }, () => 'refresh_token: "x'))],
     ['empty objects', `{"x":[${fill('{},')}{}]}`],
     ['small errors', `{"errors":[${fill('{"error":"x"},')}{}]}`],
-    ['JSON in JSON in JSON', JSON.stringify(JSON.stringify(JSON.stringify({ refresh_token: fill('"') })))],
+    [
+      'JSON in JSON in JSON',
+      JSON.stringify(JSON.stringify(JSON.stringify({ refresh_token: '"'.repeat(size / 16) }))),
+    ],
     ['words', fill('the refresh token is ')],
     ['one long description', JSON.stringify({ error: true, message: fill('invalid refresh token or ') })],
     ['one long code', JSON.stringify({ error: fill('refresh_token_') })],
