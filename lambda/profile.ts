@@ -103,14 +103,8 @@ const clientEntries = {
   redirect_uri: v.optional(url),
 };
 
-/** What a preset entry may say, with where that comes from. */
-export const presetSchema = v.strictObject({
-  title: text,
-  profile: v.strictObject(providerEntries),
-  source: v.pipe(text, v.regex(/^https:\/\//, 'must be a URL')),
-  confidence: v.picklist(['documented', 'catalogue', 'observed', 'memory']),
-  notes: v.optional(text),
-});
+/** What `presets.json` may say under a provider's name. Title, source and notes are the command line's. */
+export const presetSchema = v.strictObject(providerEntries);
 
 export type Preset = v.InferOutput<typeof presetSchema>;
 
@@ -166,7 +160,7 @@ export function parseProfile(secretText: string | undefined): ParsedProfile {
 function presetOf(name: string | undefined): ProfileFields | 'unknown' | undefined {
   if (name === undefined) return undefined;
   const known: Readonly<Record<string, unknown>> = presets;
-  return Object.hasOwn(known, name) ? ((known[name] as Preset).profile as ProfileFields) : 'unknown';
+  return Object.hasOwn(known, name) ? (known[name] as ProfileFields) : 'unknown';
 }
 
 /** Each field that the profile sets itself wins; its own endpoint or issuer takes the place of the preset's. */
