@@ -10,19 +10,21 @@ export function labelsIn(preset: Preset): string[] {
 /** These the profile fills in itself. */
 const OF_THE_CLIENT = ['client_id', 'client_secret', 'redirect_uri', 'scope'];
 
-/** The placeholders in the hosts of a preset's addresses, and whether each is one label below others that are fixed. */
-export function placeholdersInHosts(preset: Preset): { label: string; isOneLabel: boolean }[] {
-  const addresses = Object.values(preset).filter(
-    (value) => typeof value === 'string' && /^https:/.test(value),
+/**
+ * The placeholders in the hosts of a preset's addresses that whoever writes an account could lead elsewhere: they have
+ * no list of values, and are not one label below a domain that is the provider's.
+ */
+export function openPlaceholdersInHosts(preset: Preset): string[] {
+  const { placeholder_values = {} } = preset;
+  const hosts = Object.values(preset).flatMap((value) =>
+    typeof value === 'string' && value.startsWith('https://') ? [value.split('/')[2] ?? ''] : [],
   );
-  const hosts = addresses.map((address) => String(address).split('/')[2] ?? '');
-  return hosts.flatMap((host) =>
-    placeholdersIn(host).map((label) => ({
-      label,
-      // `{subdomain}.example.com`: whatever stands there, the two last labels are the provider's.
-      isOneLabel: /^[^{}]*\.[a-z0-9-]+\.[a-z]+$/.test(host.split(`{${label}}`)[1] ?? ''),
-    })),
+  const listed = Object.entries(placeholder_values);
+  const filled = hosts.map((host) =>
+    listed.reduce((rest, [label, [first = '']]) => rest.replaceAll(`{${label}}`, first), host),
   );
+  const open = filled.filter((host) => !/^([^{}]*|[^{}]*\{[^{}]+\}\.([a-z0-9-]+\.)+[a-z]+)$/.test(host));
+  return [...new Set(open.flatMap(placeholdersIn))];
 }
 
 function placeholdersIn(text: string): string[] {
