@@ -19,7 +19,8 @@ export interface SecretVersion {
 
 export type ReadSecret =
   | { readonly kind: 'found'; readonly secret: SecretVersion }
-  | { readonly kind: 'missing' }
+  /** `awaitingDeletion`: it is still there, and can be restored. */
+  | { readonly kind: 'missing'; readonly awaitingDeletion: boolean }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 
 export type PutSecret =
@@ -71,8 +72,9 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       } catch (error) {
         const failure = awsFailure(error);
         // A secret that waits for its deletion is answered with InvalidRequestException.
-        const gone = failure.kind === 'not_found' || failure.code === 'InvalidRequestException';
-        return gone ? { kind: 'missing' } : { kind: 'failed', failure };
+        const awaitingDeletion = failure.code === 'InvalidRequestException';
+        const gone = failure.kind === 'not_found' || awaitingDeletion;
+        return gone ? { kind: 'missing', awaitingDeletion } : { kind: 'failed', failure };
       }
     },
     put: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {

@@ -132,7 +132,7 @@ async function attempt(
 function understood(exchange: Exchange, profile: Profile, held: Held, now: number): TokenAnswer {
   switch (exchange.kind) {
     case 'answered': {
-      return interpretTokenAnswer(exchange.answer, profile, [held.refreshToken], now);
+      return interpretTokenAnswer(exchange.answer, profile, [held.refreshToken], now, held.tokenSet);
     }
     case 'unanswered':
       return { kind: 'error', reason: 'provider_unavailable', detail: exchange.detail, mayHaveRotated: true };

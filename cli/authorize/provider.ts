@@ -19,7 +19,7 @@ import { CliError } from '../cli-error.ts';
 /** One profile's provider, as it is for one account. */
 export interface Provider {
   readonly profile: Profile;
-  /** Endpoints; `issuer` is only true where `knowsIssuer`. */
+  /** Endpoints, the profile's own before the metadata's; `issuer` is only true where `knowsIssuer`. */
   readonly server: oauth.AuthorizationServer;
   readonly knowsIssuer: boolean;
   readonly client: oauth.Client;
@@ -60,14 +60,21 @@ export async function openProvider(
   try {
     const issuer = endpoint('issuer');
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
+    const named = profile.token_endpoint !== undefined && profile.authorization_endpoint !== undefined;
     const metadata: Partial<oauth.AuthorizationServer> =
-      issuer === undefined ? {} : await discover(issuer, tlsIdentity(profile), signal, options);
+      issuer === undefined
+        ? {}
+        : await discover(issuer, tlsIdentity(profile), signal, options).catch((error: unknown) => {
+            // Not every issuer publishes metadata, and what is needed most is named.
+            if (named) return {};
+            throw error;
+          });
     const token = endpoint('token_endpoint') ?? metadata.token_endpoint;
     const authorization = endpoint('authorization_endpoint') ?? metadata.authorization_endpoint;
     const device = endpoint('device_authorization_endpoint') ?? metadata.device_authorization_endpoint;
     const server: oauth.AuthorizationServer = {
       ...metadata,
-      issuer: metadata.issuer ?? token ?? '',
+      issuer: issuer ?? token ?? '',
       ...(token !== undefined && { token_endpoint: token }),
       ...(authorization !== undefined && { authorization_endpoint: authorization }),
       ...(device !== undefined && { device_authorization_endpoint: device }),
@@ -82,7 +89,7 @@ export async function openProvider(
     return {
       profile,
       server,
-      knowsIssuer: metadata.issuer !== undefined,
+      knowsIssuer: issuer !== undefined,
       client: clientOf(profile),
       exchange: (make) => sendTokenRequest(visit, 'token_endpoint', options, make),
       refresh: (make) => sendTokenRequest(visit, 'refresh_token_endpoint', options, make),
