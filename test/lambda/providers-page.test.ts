@@ -1,9 +1,11 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import about from '../../cli/profiles/about-presets.json' with { type: 'json' };
+import { fillPlaceholders } from '../../lambda/placeholders.ts';
 import presets from '../../lambda/presets.json' with { type: 'json' };
 import { type Preset, parseProfile, presetSchema } from '../../lambda/profile.ts';
-import { labelsIn, openPlaceholdersInHosts } from '../support/placeholders.ts';
+import { anAccount, aProfile } from '../support/builders.ts';
+import { addressesOf, labelsIn, labelsInHost, openPlaceholdersInHosts } from '../support/placeholders.ts';
 
 const fields = presets as unknown as Readonly<Record<string, Preset>>;
 const names = Object.keys(fields);
@@ -36,6 +38,20 @@ describe.each(Object.entries(fields))('the preset %s', (name, preset) => {
     // A self-hosted server has no domain that could stand here: the profile lists its hosts, and the notes say so.
     const theProfiles = told[name]?.notes?.includes('placeholder_values') ? ['host'] : [];
     expect(openPlaceholdersInHosts(preset)).toEqual(theProfiles);
+  });
+
+  test.each(
+    addressesOf(preset).filter((address) => labelsInHost(address).length > 0),
+  )('leads to its own hosts alone: %s', (address) => {
+    const { placeholder_values: lists = {} } = preset;
+    const own = Object.fromEntries(labelsIn(preset).map((label) => [label, lists[label]?.[0] ?? 'acme']));
+    const filled = (parameters: Record<string, string>) =>
+      fillPlaceholders(address, 'token_endpoint', anAccount({ parameters }), aProfile({ provider: name }));
+    expect(URL.canParse(filled(own))).toBe(true);
+    for (const label of labelsInHost(address)) {
+      expect(() => filled({ ...own, [label]: 'evil.example' })).toThrow(`parameters.${label}`);
+      expect(() => filled({ ...own, [label]: `${own[label]}.evil.example` })).toThrow(`parameters.${label}`);
+    }
   });
 
   test('names each value of a placeholder that it has, and no other', () => {

@@ -16,15 +16,29 @@ const OF_THE_CLIENT = ['client_id', 'client_secret', 'redirect_uri', 'scope'];
  */
 export function openPlaceholdersInHosts(preset: Preset): string[] {
   const { placeholder_values = {} } = preset;
-  const hosts = Object.values(preset).flatMap((value) =>
-    typeof value === 'string' && value.startsWith('https://') ? [value.split('/')[2] ?? ''] : [],
-  );
+  const hosts = addressesOf(preset).map(hostOf);
   const listed = Object.entries(placeholder_values);
   const filled = hosts.map((host) =>
     listed.reduce((rest, [label, [first = '']]) => rest.replaceAll(`{${label}}`, first), host),
   );
   const open = filled.filter((host) => !/^([^{}]*|[^{}]*\{[^{}]+\}\.([a-z0-9-]+\.)+[a-z]+)$/.test(host));
   return [...new Set(open.flatMap(placeholdersIn))];
+}
+
+/** The placeholders in an address's host. */
+export function labelsInHost(address: string): string[] {
+  return placeholdersIn(hostOf(address));
+}
+
+/** Where a preset's requests and people go. */
+export function addressesOf(preset: Preset): string[] {
+  return Object.values(preset).flatMap((value) =>
+    typeof value === 'string' && value.startsWith('https://') ? [value] : [],
+  );
+}
+
+function hostOf(address: string): string {
+  return address.split('/')[2] ?? '';
 }
 
 function placeholdersIn(text: string): string[] {
