@@ -50,8 +50,8 @@ const pointer = v.pipe(
   v.string('must be a JSON pointer, such as "/data/access_token"'),
   v.regex(/^(\/([^~/]|~[01])*)+$/, 'must be a JSON pointer, such as "/data/access_token"'),
 );
-const wholeNumber = (min: number, max: number) => {
-  const message = `must be a whole number from ${min} to ${max}`;
+const wholeNumber = (min: number, max: number, or = '') => {
+  const message = `must be a whole number from ${min} to ${max}${or}`;
   return v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message));
 };
 
@@ -160,7 +160,7 @@ const providerEntries = {
   public_fields: v.optional(v.array(text, 'must be an array of names')),
   default_expires_in: v.optional(
     v.union(
-      [v.literal('never'), wholeNumber(1, 315_360_000)],
+      [v.literal('never'), wholeNumber(1, 315_360_000, ', or "never"')],
       'must be a whole number from 1 to 315360000, or "never"',
     ),
   ),
