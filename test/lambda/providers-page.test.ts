@@ -64,6 +64,19 @@ describe.each(Object.entries(fields))('the preset %s', (name, preset) => {
   });
 });
 
+test.each([
+  'okta',
+  'auth0',
+  'keycloak',
+])('an issuer of the profile’s own takes the place of the hosts of %s', (provider) => {
+  const { token_endpoint, authorization_endpoint, issuer } = aProfile({
+    provider,
+    token_endpoint: undefined,
+    issuer: 'https://id.acme.example',
+  });
+  expect({ token_endpoint, authorization_endpoint, issuer }).toEqual({ issuer: 'https://id.acme.example' });
+});
+
 const RENEW = 'npx vitest run test/lambda/providers-page.test.ts --update';
 
 /** `docs/providers.md` as the data has it. */
