@@ -71,8 +71,11 @@ function readCertificate(field: string, pem: string | undefined): X509Certificat
 
 const importParameters = {
   RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  RS384: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-384' },
+  RS512: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-512' },
   PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  ES384: { name: 'ECDSA', namedCurve: 'P-384' },
   EdDSA: { name: 'Ed25519' },
 } as const satisfies Record<NonNullable<Profile['alg']>, webcrypto.AlgorithmIdentifier | object>;
 

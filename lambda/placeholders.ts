@@ -1,6 +1,10 @@
 import type { Account } from './account.ts';
 import type { Profile } from './profile.ts';
 
+/** What a placeholder may be called, and what an account may put there. */
+export const PARAMETER_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+export const PARAMETER_VALUE = /^(?!\.)[A-Za-z0-9._-]{1,255}(?<!\.)$/;
+
 /** An account lacks a parameter that its profile's templates need. */
 export class MissingParameter extends Error {}
 

@@ -10,7 +10,7 @@ export function accessTokenExpiry(response: JsonObject, profile: Profile, now: n
   if (absolute !== undefined && mapped.expires_at !== undefined) return absolute;
   const lifetime = accessLifetime(valueAt(response, profile, 'expires_in'));
   if (lifetime !== undefined) return now + lifetime;
-  return absolute ?? now + profile.default_expires_in;
+  return absolute ?? now + (Number(profile.default_expires_in) || 3600);
 }
 
 const refreshLifetimeFields = [
