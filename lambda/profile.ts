@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { problemOf } from './account.ts';
-import { CONTROLS, flawOfCredential, HAS_CONTROLS } from './credential.ts';
+import { basicCredentials, CONTROLS, flawOfCredential, HAS_CONTROLS } from './credential.ts';
 import { parseJsonObject } from './json-object.ts';
 import { PARAMETER_NAME, PARAMETER_VALUE } from './placeholders.ts';
 import presets from './presets.json' with { type: 'json' };
@@ -50,8 +50,8 @@ const pointer = v.pipe(
   v.string('must be a JSON pointer, such as "/data/access_token"'),
   v.regex(/^(\/([^~/]|~[01])*)+$/, 'must be a JSON pointer, such as "/data/access_token"'),
 );
-const wholeNumber = (min: number, max: number) => {
-  const message = `must be a whole number from ${min} to ${max}`;
+const wholeNumber = (min: number, max: number, or = '') => {
+  const message = `must be a whole number from ${min} to ${max}${or}`;
   return v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message));
 };
 
@@ -160,7 +160,7 @@ const providerEntries = {
   public_fields: v.optional(v.array(text, 'must be an array of names')),
   default_expires_in: v.optional(
     v.union(
-      [v.literal('never'), wholeNumber(1, 315_360_000)],
+      [v.literal('never'), wholeNumber(1, 315_360_000, ', or "never"')],
       'must be a whole number from 1 to 315360000, or "never"',
     ),
   ),
@@ -345,6 +345,8 @@ function contradictionIn(profile: Profile): string | undefined {
   const reserved = ownParameters.find((name) => Object.hasOwn(profile.token_request_parameters, name));
   if (reserved !== undefined)
     return `token_request_parameters.${reserved}: must not be set, as the grant itself sets it`;
+  if (profile.client_secret_basic_encoding === 'none' && profile.client_id.includes(':'))
+    return 'client_secret_basic_encoding: must be form, as client_id has a colon';
   if (ownParameters.includes(profile.client_id_parameter))
     return `client_id_parameter: must not be ${profile.client_id_parameter}, which the grant itself sets`;
   const kid = typeof profile.private_key === 'object' ? profile.private_key.kid : undefined;
@@ -368,13 +370,13 @@ const openValues = ['accept', 'content-type', 'user-agent', 'scope', 'audience',
 
 /** What of a profile must not stand in any message: a provider may quote what it was sent. */
 export function secretValuesOf(profile: Profile): readonly string[] {
-  const { client_id, client_secret, token_request_headers, token_request_parameters } = profile;
+  const { client_secret, token_request_headers, token_request_parameters } = profile;
   const added = Object.entries({ ...token_request_headers, ...token_request_parameters }).flatMap(
     ([name, value]) => (openValues.includes(name.toLowerCase()) ? [] : [value]),
   );
   return client_secret === undefined || client_secret === ''
     ? added
-    : [client_secret, `${client_id}:${client_secret}`, ...added];
+    : [client_secret, basicCredentials(profile), ...added];
 }
 
 function invalid(problem: string): ParsedProfile {

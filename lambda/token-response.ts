@@ -4,7 +4,7 @@ import type { Profile } from './profile.ts';
 import { type ErrorAnswer, errorAnswer, errorOf } from './provider-error.ts';
 import { textAt, valueAt } from './response-fields.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from './token-lifetime.ts';
-import type { GrantedTokens } from './token-set.ts';
+import type { GrantedTokens, TokenSet } from './token-set.ts';
 
 /**
  * What a token endpoint's answer means. Pure, and never throws: between an answer and its storage nothing may stand
@@ -31,37 +31,44 @@ export function interpretTokenAnswer(
   profile: Profile,
   secrets: readonly string[],
   now: number,
+  previous: TokenSet = {},
 ): TokenAnswer {
   const succeeded = answer.status >= 200 && answer.status < 300;
   const response = parseBody(answer);
   if (!succeeded || response === undefined || errorOf(response, profile) !== undefined) {
     const accessToken = succeeded ? textAt(response, profile, 'access_token') : undefined;
     if (succeeded && response !== undefined && accessToken !== undefined)
-      return granted(response, profile, now);
+      return granted(response, profile, now, previous);
     const rescued = succeeded ? rescueRefreshToken(answer.body, response, profile) : undefined;
     if (rescued !== undefined)
       return {
         kind: 'rescued',
-        tokens: tokensFrom({}, profile, { refreshToken: rescued, now }),
+        tokens: tokensFrom({}, profile, { refreshToken: rescued, previous, now }),
         detail: answer.complete
           ? 'The token endpoint answered with success, but not with a token response'
           : 'The token endpoint’s answer was cut short',
       };
     return errorAnswer(answer, response, profile, secrets, now);
   }
-  if (textAt(response, profile, 'access_token') !== undefined) return granted(response, profile, now);
+  if (textAt(response, profile, 'access_token') !== undefined)
+    return granted(response, profile, now, previous);
   const refreshToken =
     textAt(response, profile, 'refresh_token') ?? rescueRefreshToken(answer.body, response, profile);
   const detail = 'The token endpoint answered with success, but without an access token';
   if (refreshToken !== undefined)
-    return { kind: 'rescued', tokens: tokensFrom(response, profile, { refreshToken, now }), detail };
+    return {
+      kind: 'rescued',
+      tokens: tokensFrom(response, profile, { refreshToken, previous, now }),
+      detail,
+    };
   return { kind: 'error', reason: 'malformed_response', detail, mayHaveRotated: true };
 }
 
-function granted(response: JsonObject, profile: Profile, now: number): TokenAnswer {
+function granted(response: JsonObject, profile: Profile, now: number, previous: TokenSet): TokenAnswer {
   const tokens = tokensFrom(response, profile, {
     accessToken: textAt(response, profile, 'access_token'),
     refreshToken: textAt(response, profile, 'refresh_token'),
+    previous,
     now,
   });
   return { kind: 'granted', tokens };
@@ -84,14 +91,16 @@ function parseBody({ body, complete }: HttpAnswer): JsonObject | undefined {
 interface Found {
   readonly accessToken?: string | undefined;
   readonly refreshToken?: string | undefined;
+  readonly previous: TokenSet;
   readonly now: number;
 }
 
 function tokensFrom(
   response: JsonObject,
   profile: Profile,
-  { accessToken, refreshToken, now }: Found,
+  { accessToken, refreshToken, ...asked }: Found,
 ): GrantedTokens {
+  const asking = { profile, ...asked };
   const tokenType = textAt(response, profile, 'token_type');
   return {
     response,
@@ -100,8 +109,8 @@ function tokensFrom(
     // RFC 6749 requires a token_type; the providers that leave it out all mean a bearer token.
     tokenType: tokenType ?? 'Bearer',
     scope: scopeOf(valueAt(response, profile, 'scope')),
-    expiresAt: accessTokenExpiry(response, profile, now),
-    refreshTokenExpiresAt: refreshTokenExpiry(response, profile, now),
+    expiresAt: accessTokenExpiry(response, accessToken, asking).expiresAt,
+    refreshTokenExpiresAt: refreshTokenExpiry(response, asking).expiresAt,
   };
 }
 

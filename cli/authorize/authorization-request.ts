@@ -61,8 +61,8 @@ export async function createAuthorizationRequest(
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   };
   if (profile.scope !== undefined) set({ scope: profile.scope });
-  // OpenID Connect Core 11: offline access is granted only where the person is asked. A provider without metadata
-  // is not taken for an OpenID provider: a further consent can be more than its people may give.
+  // OpenID Connect Core 11: offline access is granted only where the person is asked. A provider whose endpoint was
+  // not found by metadata is not taken for that: a further consent can be more than its people may give.
   const offline = /(^| )offline_access( |$)/.test(profile.scope ?? '');
   if (provider.isOpenId && offline && !url.searchParams.has('prompt')) set({ prompt: 'consent' });
   set(more);

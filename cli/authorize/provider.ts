@@ -3,7 +3,7 @@ import type { Account } from '../../lambda/account.ts';
 import { clientAuthentication, tlsIdentity } from '../../lambda/client-authentication.ts';
 import { discover } from '../../lambda/discovery.ts';
 import { createHttpsClient, refusalOf } from '../../lambda/https-request.ts';
-import { fillPlaceholders, MissingParameter } from '../../lambda/placeholders.ts';
+import { fillPlaceholders, UnusableParameter } from '../../lambda/placeholders.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import {
   checkedEndpoint,
@@ -19,7 +19,7 @@ import { CliError } from '../cli-error.ts';
 /** One profile's provider, as it is for one account. */
 export interface Provider {
   readonly profile: Profile;
-  /** Endpoints; `issuer` is only true where `knowsIssuer`. */
+  /** Endpoints, the profile's own before the metadata's; `issuer` is only true where `knowsIssuer`. */
   readonly server: oauth.AuthorizationServer;
   readonly knowsIssuer: boolean;
   /** Its authorization endpoint was found in its metadata, as OpenID providers have it. */
@@ -150,7 +150,7 @@ function tokenEndpoint(
     return endpoint();
   } catch (error) {
     if (
-      error instanceof MissingParameter &&
+      error instanceof UnusableParameter &&
       later.some((name) => error.message.includes(`parameters.${name}:`))
     )
       return undefined;

@@ -249,6 +249,7 @@ describe('a provider with habits of its own', () => {
       authorization_endpoint: `${origin}/auth`,
       token_endpoint: `http://{region}:${port}/token`,
       callback_parameters: ['region'],
+      placeholder_values: { region: ['127.0.0.1'] },
     });
     const ended = await system.authorize(
       ['regional', '--profile', 'odd'],

@@ -248,6 +248,7 @@ describe('check', () => {
     await system.profile('tenants', {
       client_id: 'mail',
       token_endpoint: `http://{host}:${port}/token`,
+      placeholder_values: { host: ['127.0.0.1'] },
     });
     expect(await findings('tenants')).toMatchObject({ endpoint: 'wrong' });
     expect(await findings('tenants', '--parameter', 'host=127.0.0.1')).toMatchObject({ client: 'proved' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpAnswer } from '../../lambda/https-request.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import { aProfile, NOW } from '../support/builders.ts';
+import { aProfile, aTokenSet, NOW } from '../support/builders.ts';
 
 const SENT = 'sent-refresh-token';
 
@@ -11,7 +11,7 @@ function answer(body: unknown, differences: Partial<HttpAnswer> = {}): HttpAnswe
 }
 
 function interpret(http: HttpAnswer, profile: Record<string, unknown> = {}) {
-  return interpretTokenAnswer(http, aProfile(profile), [SENT], NOW);
+  return interpretTokenAnswer(http, aProfile(profile), [SENT], NOW, aTokenSet());
 }
 
 function granted(http: HttpAnswer, profile: Record<string, unknown> = {}) {
@@ -127,7 +127,7 @@ describe('the lifetime of an access token', () => {
     ['is found by a pointer', { ttl: { s: 45 } }, { token_response_fields: { expires_in: '/ttl/s' } }, 45],
   ];
   test.each(rows)('%s', (_, fields, profile, lifetime) => {
-    expect(granted(answer({ access_token: 'a', ...fields }), profile).expiresAt - NOW).toBe(lifetime);
+    expect(granted(answer({ access_token: 'a', ...fields }), profile).expiresAt).toBe(NOW + lifetime);
   });
 });
 
