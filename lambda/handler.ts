@@ -82,7 +82,7 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
   const request = readEvent(event);
   const { accountsTableName, secretNamePrefix, refreshWindow, refreshSpread } = environment;
   const { escrowKeyId, eventBusName, allowHttpLoopback } = environment;
-  const https = createHttpsClient({ allowHttpLoopback, maxSockets: MAX_IN_FLIGHT });
+  const https = createHttpsClient({ allowHttpLoopback });
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
   const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0 };
   try {

@@ -126,34 +126,48 @@ async function attempt(
     if (profile !== visit.profile) edges.profiles.adopt(account.oauthProfile, profile);
     return await keep(visit, attemptId, held, answer, now, edges);
   }
-  return await afterError(visit, progress, exchange, answer, now, edges);
+  return await afterError(visit, progress, answer, now, edges);
 }
 
 function understood(exchange: Exchange, profile: Profile, held: Held, now: number): TokenAnswer {
   switch (exchange.kind) {
     case 'answered': {
-      return interpretTokenAnswer(exchange.answer, profile, [held.refreshToken], now, held.tokenSet);
+      return interpretTokenAnswer(exchange.answer, {
+        profile,
+        previous: held.tokenSet,
+        sent: held.refreshToken,
+        now,
+      });
     }
     case 'unanswered':
-      return { kind: 'error', reason: 'provider_unavailable', detail: exchange.detail, mayHaveRotated: true };
+      return {
+        kind: 'error',
+        reason: 'provider_unavailable',
+        detail: exchange.detail,
+        mayHaveRotated: true,
+        cut: true,
+      };
     case 'unsent':
-      return { kind: 'error', reason: exchange.reason, detail: exchange.detail, mayHaveRotated: false };
+      return {
+        kind: 'error',
+        reason: exchange.reason,
+        detail: exchange.detail,
+        mayHaveRotated: false,
+        cut: false,
+      };
   }
 }
 
 async function afterError(
   visit: Visit,
   progress: Progress,
-  exchange: Exchange,
   error: ErrorAnswer,
   now: number,
   edges: Edges,
 ): Promise<Progress | Trouble> {
   const { accountId, oauthProfile } = visit.account;
   const held = error.mayHaveRotated ? { ...progress.held, doubt: progress.held.doubt ?? now } : progress.held;
-  const unheard =
-    exchange.kind === 'unanswered' || (exchange.kind === 'answered' && !exchange.answer.complete);
-  if (unheard && !progress.answerLost) {
+  if (error.cut && !progress.answerLost) {
     edges.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
       accountId,
     });
@@ -230,9 +244,7 @@ async function keep(
     edges,
   );
   if (kept.kind !== 'stored') return notStored(kept, rotated, now);
-  if (answer.kind === 'granted') return { kind: 'refreshed', tokenSet, reason };
-  const detail = `${answer.detail}; its refresh token was kept`;
-  return { kind: 'trouble', reason: 'malformed_response', detail, escrowSettled: true };
+  return { kind: 'refreshed', tokenSet, reason };
 }
 
 function notStored(

@@ -89,7 +89,12 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
       'PROVIDER_UNAVAILABLE',
       `${exchange.detail}, so there are no tokens. Nothing has changed. Run the command again.`,
     );
-  const answer = interpretTokenAnswer(exchange.answer, profile, [], Math.floor(Date.now() / 1000));
+  const answer = interpretTokenAnswer(exchange.answer, {
+    profile,
+    previous: {},
+    sent: '',
+    now: Math.floor(Date.now() / 1000),
+  });
   if (answer.kind === 'error') {
     const [code, next] = refusals[answer.reason] ?? refusals.grant_revoked;
     throw new CliError(code, `${answer.detail}. Nothing has changed. ${next}`);
@@ -111,6 +116,10 @@ const refusals: Readonly<Record<string, readonly [code: string, next: string]>> 
     'The code was used before, is too old, or is another client’s. Run the command again.',
   ],
   client_rejected: ['CLIENT_REJECTED', 'Correct the profile’s client; "profiles check" tells more.'],
+  request_rejected: [
+    'CLIENT_REJECTED',
+    'Correct the profile’s scope and parameters, or run the command again.',
+  ],
   rate_limited: ['PROVIDER_UNAVAILABLE', 'Run the command again later.'],
   provider_unavailable: ['PROVIDER_UNAVAILABLE', 'Run the command again later.'],
   malformed_response: [

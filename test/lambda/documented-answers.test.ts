@@ -26,7 +26,12 @@ function madeOf({ provider, status, body, headers }: Row) {
   const parsed = parseProfile(JSON.stringify(client));
   if (parsed.kind === 'invalid') throw new Error(parsed.problem);
   const answer = { status, body, retryAfter: headers?.['retry-after'], complete: true };
-  return interpretTokenAnswer(answer, parsed.profile, ['RT-1'], NOW, { refresh_token: 'RT-1' });
+  return interpretTokenAnswer(answer, {
+    profile: parsed.profile,
+    previous: { access_token: 'AT-0', refresh_token: 'RT-1' },
+    sent: 'RT-1',
+    now: NOW,
+  });
 }
 
 describe.each(Object.keys(presets))('%s', (provider) => {
