@@ -45,17 +45,23 @@ export function interpretTokenAnswer(answer: HttpAnswer, asked: Asked): TokenAns
   const whole = answer.complete || read.whole;
   if (answer.status >= 200 && answer.status < 300) {
     const granted = grantedIn(read, places, asked);
-    if (granted !== undefined && (whole || granted.tokens.refreshToken !== undefined)) return granted;
+    if (granted !== undefined && (whole || granted.tokens.refreshToken !== undefined))
+      return { kind: 'granted', ...granted };
     if (granted !== undefined) return { ...notGranted(answer, read, places, asked), cut: true };
   }
   return notGranted(answer, read, places, asked);
+}
+
+interface Granted {
+  readonly tokens: GrantedTokens;
+  readonly doubts: readonly string[];
 }
 
 function grantedIn(
   { document }: ReadDocument,
   places: readonly TokenPlace[],
   asked: Asked,
-): Extract<TokenAnswer, { kind: 'granted' }> | undefined {
+): Granted | undefined {
   const { profile, previous, sent } = asked;
   const response = isJsonObject(document) ? document : {};
   const isAccessToken = (value: unknown): value is string => canBeToken(value) && value !== sent;
@@ -96,29 +102,31 @@ function pointed(document: unknown, profile: Profile, field: 'access_token' | 'r
 function tokensFrom(
   response: JsonObject,
   place: TokenPlace | undefined,
-  asked: Asked,
+  { profile, previous, now }: Asked,
   accessToken: string,
   refreshToken: string | undefined,
-): Extract<TokenAnswer, { kind: 'granted' }> {
-  const { profile } = asked;
+): Granted {
   // What stands beside the access token tells of it; the standard names at the top come first where it stands there.
   const beside = place?.fields ?? {};
   const own = response.access_token === accessToken;
   const told = own ? { ...beside, ...response } : { ...response, ...beside };
-  const expiry = accessTokenExpiry(told, accessToken, asked);
-  const refreshExpiry = refreshTokenExpiry(told, asked);
-  const tokens = {
-    response: keepable(response),
-    accessToken,
-    refreshToken,
-    // RFC 6749 requires a token_type; the providers that leave it out all mean a bearer token.
-    tokenType: textAt(told, profile, 'token_type') ?? 'Bearer',
-    scope: scopeOf(valueAt(told, profile, 'scope')),
-    expiresAt: expiry.expiresAt,
-    refreshTokenExpiresAt: refreshExpiry.expiresAt,
+  const tokenType = textAt(told, profile, 'token_type');
+  const known = { ...previous, refresh_token: refreshToken ?? previous.refresh_token };
+  const access = accessTokenExpiry(told, accessToken, { profile, previous: known, now });
+  const refresh = refreshTokenExpiry(told, { profile, previous: known, now });
+  return {
+    tokens: {
+      response: keepable(response),
+      accessToken,
+      refreshToken,
+      // RFC 6749 requires a token_type; the providers that leave it out all mean a bearer token.
+      tokenType: tokenType ?? 'Bearer',
+      scope: scopeOf(valueAt(told, profile, 'scope')),
+      expiresAt: access.expiresAt,
+      refreshTokenExpiresAt: refresh.expiresAt,
+    },
+    doubts: [access.doubt, refresh.doubt].filter((doubt) => doubt !== undefined),
   };
-  const doubts = [expiry.doubt, refreshExpiry.doubt].filter((doubt) => doubt !== undefined);
-  return { kind: 'granted', tokens, doubts };
 }
 
 function scopeOf(value: unknown): string | undefined {

@@ -123,10 +123,6 @@ const refusals: Readonly<Record<string, readonly [code: string, next: string]>> 
     'The code was used before, is too old, or is another client’s. Run the command again.',
   ],
   client_rejected: ['CLIENT_REJECTED', 'Correct the profile’s client; "profiles check" tells more.'],
-  request_rejected: [
-    'CLIENT_REJECTED',
-    'Correct the profile’s scope and parameters, or run the command again.',
-  ],
   rate_limited: ['PROVIDER_UNAVAILABLE', 'Run the command again later.'],
   provider_unavailable: ['PROVIDER_UNAVAILABLE', 'Run the command again later.'],
   request_rejected: [

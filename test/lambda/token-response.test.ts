@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpAnswer } from '../../lambda/https-request.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import { aProfile, aTokenSet, NOW } from '../support/builders.ts';
+import { aProfile, NOW } from '../support/builders.ts';
 
 const SENT = 'sent-refresh-token';
 const OLD_ACCESS = 'old-access-token-1';
