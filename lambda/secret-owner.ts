@@ -36,7 +36,7 @@ export interface OwnershipQuestion {
 /** Rejects with the SDK's error. */
 export async function ownSecret(
   question: OwnershipQuestion,
-  { table }: Pick<Edges, 'table'>,
+  { table, secrets }: Pick<Edges, 'table' | 'secrets'>,
 ): Promise<Ownership> {
   const { account, version, prefix } = question;
   const { accountId, tokenSecretId } = account;
@@ -64,16 +64,24 @@ export async function ownSecret(
   const note = await table.secretNote(arn);
   const refused = await anothers(note);
   if (refused !== undefined) return refused;
-  // The usual owner is gone, and has taken its lease with it: wait until that must have ended.
-  const gone = usualOwner !== undefined && item === undefined && question.keptByUs;
+  const gone = usualOwner !== undefined && item === undefined && note?.secretOwner === undefined;
   const waitUntil =
-    note?.waitUntil ??
-    (gone && note?.secretOwner === undefined ? question.now + question.longestLease : undefined);
+    note?.waitUntil ?? (gone && (await hasBeenKept()) ? question.now + question.longestLease : undefined);
   const lastOfUsual = typeof item?.lastRefreshedAt === 'number' ? item.lastRefreshedAt : undefined;
   const claimed = await claim(note, lastOfUsual, waitUntil);
   if (claimed.kind !== 'own' || waitUntil === undefined || waitUntil <= question.now) return claimed;
   await table.releaseSecret(arn, question.lease.owner, undefined);
   return { kind: 'busy' };
+
+  /**
+   * The usual owner is gone, and has taken its lease with it. Where it was kept fresh here, its last visit may still be
+   * under way; a copy that a person has just made has one version and nobody at work with it.
+   */
+  async function hasBeenKept(): Promise<boolean> {
+    if (!question.keptByUs) return false;
+    const versions = await secrets.versionDates(name);
+    return versions === undefined || versions.length > 1;
+  }
 
   async function claim(
     before: SecretNote | undefined,
