@@ -398,7 +398,7 @@ function describe(
     const description = error.description === undefined ? '' : ` (${error.description})`;
     return `The provider answered ${status} ${error.code}${description}`;
   }
-  if (tooLarge) return `The token endpoint's answer (HTTP ${status}) is larger than 256 KB`;
+  if (tooLarge) return `The token endpoint's answer (HTTP ${status}) was too large (over 256 KB)`;
   if (!complete) return `The token endpoint's answer (HTTP ${status}) was cut short`;
   if (undecodable !== undefined) return `The token endpoint answered HTTP ${status} with what is no text`;
   if (status >= 300 && status < 400)

@@ -388,7 +388,8 @@ class Reader {
     const before = text[start - 1] ?? '';
     const next = text[end] ?? '';
     if (next === before && (next === '"' || next === "'")) return this.#afterQuotedName(start, end + 1);
-    if (before === '<' || (before === ':' && next === '>')) return this.#element(end);
+    const isElement = before === '<' || /<[\w.-]{1,40}:$/.test(text.slice(Math.max(0, start - 42), start));
+    if (isElement) return this.#element(end);
     if (before === '/') return undefined;
     if (before === '>' && next === '<') return this.#nextElement(end);
     // As PHP prints an array: [refresh_token] => …
