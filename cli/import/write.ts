@@ -35,7 +35,7 @@ const MAX_TRIES = 10;
 const LONGEST_PAUSE = 5_000;
 
 /** A run is done with one account in a moment; milliseconds. */
-const PATIENCE = 5_000;
+const PATIENCE = 3_000;
 const LOOK_AGAIN_AFTER = 250;
 
 /**
@@ -130,29 +130,48 @@ async function change(
 ): Promise<boolean> {
   // A visit of the function that begins after the read leaves a lease, and one that has ended took it away again.
   const watched = ['lease', 'escrow', 'formatVersion', ...changed];
-  const known = watched.filter((name) => existing[name] !== undefined);
+  const names = new Map([
+    ['#accountId', 'accountId'],
+    ['#doesNotExpire', 'doesNotExpire'],
+  ]);
+  const values = new Map<string, unknown>();
+  const named = (name: string) => `#${indexIn(names, '#', name)}`;
+  const valued = (value: unknown) => `:${indexIn(values, ':', value)}`;
+  const unchanged = (path: string, value: unknown): readonly string[] => {
+    if (value === undefined) return [`attribute_not_exists(${path})`];
+    // Member by member, as not everything that speaks for DynamoDB compares maps.
+    if (!isPlainMap(value)) return [`${path} = ${valued(value)}`];
+    const members = Object.entries(value);
+    return [
+      `size(${path}) = ${valued(members.length)}`,
+      ...members.flatMap(([member, one]) => unchanged(`${path}.${named(member)}`, one)),
+    ];
+  };
+  const setting = changed.map((name) => `${named(name)} = ${valued(item[name])}`);
+  const conditions = watched.flatMap((name) => unchanged(named(name), existing[name]));
   return await ifConditionHolds(() =>
     table.send(
       new UpdateCommand({
         TableName: tableName,
         Key: { accountId: item.accountId },
-        UpdateExpression: `SET ${changed.map((name) => `#${name} = :${name}`).join(', ')} REMOVE #doesNotExpire`,
-        ConditionExpression: [
-          'attribute_exists(#accountId)',
-          ...watched.map((name) =>
-            existing[name] === undefined ? `attribute_not_exists(#${name})` : `#${name} = :was_${name}`,
-          ),
-        ].join(' AND '),
-        ExpressionAttributeNames: Object.fromEntries(
-          ['accountId', 'doesNotExpire', ...watched].map((name) => [`#${name}`, name]),
-        ),
-        ExpressionAttributeValues: {
-          ...Object.fromEntries(changed.map((name) => [`:${name}`, item[name]])),
-          ...Object.fromEntries(known.map((name) => [`:was_${name}`, existing[name]])),
-        },
+        UpdateExpression: `SET ${setting.join(', ')} REMOVE #doesNotExpire`,
+        ConditionExpression: ['attribute_exists(#accountId)', ...conditions].join(' AND '),
+        ExpressionAttributeNames: Object.fromEntries(names),
+        ExpressionAttributeValues: Object.fromEntries(values),
       }),
     ),
   );
+}
+
+/** Adds a value to those of an expression. @returns its number */
+function indexIn<T>(all: Map<string, T>, sign: string, value: T): number {
+  const index = all.size;
+  all.set(`${sign}${index}`, value);
+  return index;
+}
+
+function isPlainMap(value: unknown): value is Item {
+  return isJsonObject(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
 }
 
 async function itemOf({ table, tableName: TableName }: Fleet, accountId: string): Promise<Item | undefined> {

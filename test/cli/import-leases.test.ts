@@ -52,22 +52,27 @@ const busy = (...accountIds: string[]) => ({
 });
 
 describe('import --update respects the leases of runs', () => {
-  test.each<[string, Record<string, unknown>]>([
-    ['its token secret', { tokenSecretId: 'x/new' }],
-    ['its profile', { oauthProfile: 'crm-2' }],
-    ['whether it is enabled', { enabled: false }],
-    ['its name', { name: 'After' }],
-  ])('an account that a run has in hand is not changed: %s', async (_, change) => {
-    const before = {
-      accountId: 'held',
-      oauthProfile: 'crm',
-      tokenSecretId: 'x/held',
-      name: 'Before',
-      lease: live(),
+  test('an account that a run has in hand is not changed, whatever is', async () => {
+    const changes: Record<string, Record<string, unknown>> = {
+      secret: { tokenSecretId: 'x/new' },
+      profile: { oauthProfile: 'crm-2' },
+      enabled: { enabled: false },
+      name: { name: 'After' },
     };
-    await world.account(before);
-    expect(await update({ accountId: 'held', ...change })).toMatchObject(busy('held'));
-    expect(await world.item('held')).toEqual({ authenticationType: 'oauth2', ...before });
+    const before = (accountId: string) => ({
+      accountId,
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      tokenSecretId: `x/${accountId}`,
+      name: 'Before',
+      lease: { owner: 'a run', expiresAt: until },
+    });
+    const until = now() + 120;
+    const accountIds = Object.keys(changes);
+    for (const accountId of accountIds) await world.account(before(accountId));
+    const rows = accountIds.map((accountId) => ({ accountId, ...changes[accountId] }));
+    expect(await update(...rows)).toMatchObject(busy(...accountIds));
+    for (const accountId of accountIds) expect(await world.item(accountId)).toEqual(before(accountId));
   });
 
   test('it waits a moment for a run that is nearly done', async () => {
@@ -178,8 +183,9 @@ describe('the token secret of another account', () => {
     const ARN = await world.arnOf('x/noted');
     await world.account({ accountId: `#secret:${ARN}`, secretOwner: 'b' });
     await two({ lease: live() });
-    for (const tokenSecretId of ['x/noted', ARN])
-      expect(await update({ accountId: 'a', tokenSecretId })).toMatchObject(busy('a'));
+    await world.account({ accountId: 'c', oauthProfile: 'crm' });
+    expect(await update({ accountId: 'a', tokenSecretId: 'x/noted' })).toMatchObject(busy('a'));
+    expect(await update({ accountId: 'c', tokenSecretId: ARN })).toMatchObject(busy('c'));
   });
 
   test('a chain stops at who can not give up what it has', async () => {
@@ -208,6 +214,17 @@ describe('an account that can not be repointed', () => {
     expect(conflicts).toMatchObject([{ accountId: 'n', text: expect.stringContaining('newer version') }]);
     expect((await world.item('n')).name).toBeUndefined();
   });
+});
+
+test('parameters are changed, if they are as they were read', async () => {
+  await world.account({
+    accountId: 'p',
+    oauthProfile: 'crm',
+    parameters: { a: '1', b: '2' },
+    lease: ended(),
+  });
+  expect(await update({ accountId: 'p', parameters: { a: '1', c: '3' } })).toMatchObject({ updated: 1 });
+  expect((await world.item('p')).parameters).toEqual({ a: '1', c: '3' });
 });
 
 test('--update has the function look again at a token set that does not expire', async () => {
