@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -138,6 +139,70 @@ describe('what can not be used is said', () => {
     expect(code).toBe(1);
     expect(stderr.replaceAll(/\n {4}/g, ' ')).toMatch(expected);
     expect(await world.clients.items()).toEqual([]);
+  });
+});
+
+describe('without --map', () => {
+  const profiles = ['CRM default_profile', "O'Brien & $(co) default_profile", 'crm'];
+  const lines = [
+    'sys_id,name,authentication_type,oauth2_profile',
+    ...[...Array(45)].map((_, index) => `m${index},M ${index},oauth2,${profiles[index % 2]}`),
+    'here,Here,oauth2,crm',
+    ...[...Array(7)].map((_, index) => `b${index},B ${index},basic,`),
+  ];
+  const importFiles = async (...options: string[]) => {
+    for (const { accountId } of await world.clients.items()) await world.removeItem(accountId);
+    const ended = await cli([
+      ...world.options,
+      ...['import', '--servicenow', file('n.csv', lines)],
+      ...options,
+    ]);
+    outputs += ended.stdout + ended.stderr;
+    return ended;
+  };
+
+  test('each profile that needs one is told once, with the flag to add', async () => {
+    const { code, stdout, stderr } = await importFiles('--dry-run');
+    expect(code).toBe(1);
+    const told = stderr.split('\n').filter((line) => line.includes('--map'));
+    expect(told).toEqual([
+      "    23 rows   --map 'CRM default_profile=crm'",
+      `    22 rows   --map 'O'\\''Brien & $(co) default_profile=PROFILE'`,
+    ]);
+    expect(stderr).not.toContain('may hold letters');
+    expect(stdout).toContain(' 1  would be created');
+    expect(stdout).toContain(' 7  passed over');
+    expect(stdout).toContain('45  invalid');
+  });
+
+  test('the flags can be pasted', async () => {
+    const { stderr } = await importFiles('--dry-run');
+    const flags = [...stderr.matchAll(/rows {3}(--map .*)/g)].map(([, flag]) =>
+      flag?.replace('=PROFILE', '=crm'),
+    );
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${flags.join(' ')}`], { encoding: 'utf8' });
+    const { code, stdout } = await importFiles(...words.trim().split('\n'));
+    expect({ code, made: /(\d+) {2}created/.exec(stdout)?.[1] }).toEqual({ code: 3, made: '46' });
+  });
+
+  test('with --skip-invalid and --rejects, each row is in one place', async () => {
+    const rejects = join(directory, 'rejects.csv');
+    const { stdout } = await importFiles('--skip-invalid', '--rejects', rejects, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ rows: 53, created: 1, passedOver: 7, rejected: 45 });
+    const rows = readFileSync(rejects, 'utf8').trim().split('\n');
+    expect(rows).toHaveLength(46);
+    expect(rows[1]).toMatch(/^2,m0,oauth2_profile,.*--map 'CRM default_profile=crm'/);
+  });
+
+  test('a --map to a profile that is not here is told once', async () => {
+    const { stderr } = await importFiles('--map', 'CRM default_profile=crn', '--dry-run');
+    expect(stderr.match(/there is no profile "crn" here/g)).toHaveLength(1);
+    expect(stderr).toContain('23 rows: there is no profile');
+  });
+
+  test('a message that names no profile is told by its line', async () => {
+    const { stderr } = await run([file('none.csv', [MESSAGES[0] ?? '', 'x,X,oauth2,,'])]);
+    expect(stderr).toContain('line 2: x, oauthProfile: is missing');
   });
 });
 
