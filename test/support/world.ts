@@ -10,6 +10,8 @@ import { createFunctionProcess, type FunctionProcess } from '../../local/functio
 export interface World {
   readonly clients: LocalClients;
   readonly prefix: string;
+  /** The KMS key that the function keeps escrow under. */
+  readonly escrowKeyId: string;
   /** Writes an account's item, and its token secret where one is given. */
   account(item: Record<string, unknown>, secret?: unknown): Promise<void>;
   /** Writes a profile's secret: as JSON, or as it is where it is text. */
@@ -63,6 +65,7 @@ export async function createWorld(
   return {
     clients,
     prefix,
+    escrowKeyId: base.ESCROW_KEY_ID,
     function: fn,
     process: start,
     account: async (item, secret) => {
