@@ -80,6 +80,11 @@ export async function sendTokenRequest(
       [oauth.allowInsecureRequests]: allowHttpLoopback,
       [oauth.customFetch]: async (url, request) => {
         const own = filled(profile.token_request_headers, 'token_request_headers', fill);
+        const odd = Object.keys(own).find((name) => !/^[\t\x20-\x7e]*$/.test(own[name] ?? ''));
+        if (odd !== undefined)
+          throw new UnusableField(
+            `token_request_headers.${odd}: has other than printable ASCII, once filled in`,
+          );
         const body = named(profile, request.body as URLSearchParams);
         answer = await send(url, {
           method: 'POST',
@@ -132,7 +137,7 @@ type EndpointField =
 /**
  * A profile's URL with the account's parameters in it.
  *
- * @throws RefusedEndpoint, UnusableParameter
+ * @throws UnusableField, UnusableParameter
  */
 export function checkedEndpoint(
   profile: Profile,
@@ -142,13 +147,14 @@ export function checkedEndpoint(
 ): string {
   const url = fill(profile[field] ?? '', field);
   const refusal = URL.canParse(url) ? refusalOf(new URL(url), allowHttpLoopback) : 'must be a URL';
-  if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
+  if (refusal !== undefined) throw new UnusableField(`${field}: ${refusal}`);
   return url;
 }
 
 export type Fill = (template: string, field: string) => string;
 
-class RefusedEndpoint extends Error {}
+/** A field of the profile can't be used as it is for this account. */
+class UnusableField extends Error {}
 
 function filled(values: Readonly<Record<string, string>>, field: string, fill: Fill): Record<string, string> {
   return Object.fromEntries(
@@ -192,7 +198,7 @@ const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
 /** What a request that threw comes to. */
 export function exchangeFailure(error: unknown): Exclude<Exchange, { kind: 'answered' }> {
   if (error instanceof UnusableParameter) return unsent('account_invalid', error.message);
-  if (error instanceof RefusedEndpoint || error instanceof InvalidKey || error instanceof UnusableIssuer)
+  if (error instanceof UnusableField || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
   if (error instanceof RequestFailed && error.code === 'ADDRESS_NOT_ALLOWED')
     return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');

@@ -1,4 +1,4 @@
-import { type Account, CLAIM } from '../lambda/account.ts';
+import { type Account, NOTE } from '../lambda/account.ts';
 import type { RunResult } from '../lambda/run-result.ts';
 import { wrapTo } from './display-text.ts';
 import { type Cell, type Column, type Concession, paint, renderTable, type Style } from './table.ts';
@@ -22,7 +22,7 @@ const BAR = 10;
 
 /** Whether an item is an account, and no note that the function keeps for itself beside them. */
 export function isAccount({ accountId }: FleetItem): boolean {
-  return !accountId.startsWith(CLAIM);
+  return !accountId.startsWith(NOTE);
 }
 
 /**
@@ -165,7 +165,11 @@ export function reasonOf({ failure, lease }: FleetItem, now: number): string {
   return typeof reason === 'string' ? reason : '';
 }
 
-function tokenCell({ accessTokenExpiresAt, lastRefreshedAt }: Partial<Account>, now: number): Cell {
+function tokenCell(
+  { accessTokenExpiresAt, lastRefreshedAt, doesNotExpire }: Partial<Account>,
+  now: number,
+): Cell {
+  if (doesNotExpire === true) return { text: 'does not expire', short: 'no end', style: 'green' };
   if (typeof accessTokenExpiresAt !== 'number') return { text: '—' };
   const left = accessTokenExpiresAt - now;
   const lifetime = accessTokenExpiresAt - (lastRefreshedAt ?? accessTokenExpiresAt - 3600);

@@ -170,7 +170,7 @@ describe('A lease is refused', () => {
     await world.account({ accountId, oauthProfile: 'crm' });
     const table = createAccountsTable(world.clients.table, world.clients.tableName);
     expect(await table.lease(scanned(accountId), 'other', NOW, NOW + 150)).toBe('leased');
-    if (escrowed) await table.putEscrow(accountId, { ciphertext: 'c', attemptId: 'other', at: NOW });
+    if (escrowed) await table.putEscrow(accountId, 'other', { ciphertext: 'c', attemptId: 'other', at: NOW });
     expect(await table.lease(scanned(accountId), 'this', NOW + 151, NOW + 400)).toBe('lost');
     const { lease, escrow } = (await world.item(accountId)) as Record<string, never>;
     expect(await table.lease({ ...scanned(accountId), lease, escrow }, 'this', NOW + 151, NOW + 400)).toBe(

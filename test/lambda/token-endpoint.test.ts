@@ -93,6 +93,18 @@ describe('a header of the profile', () => {
     expect(alike.map(([, value]) => value)).toEqual(['mine']);
   });
 
+  test('that can’t be sent once it is filled in is the profile’s trouble', async () => {
+    const { exchange } = await requestOf({
+      client_secret: 'hüsh',
+      token_request_headers: { authorization: 'Bearer {client_secret}' },
+    });
+    expect(exchange).toEqual({
+      kind: 'unsent',
+      reason: 'profile_invalid',
+      detail: 'token_request_headers.authorization: has other than printable ASCII, once filled in',
+    });
+  });
+
   test('leaves the others as they are', async () => {
     expect((await requestOf({ token_request_format: 'json' })).headers).toMatchObject({
       'content-type': 'application/json',
