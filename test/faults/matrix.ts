@@ -1,4 +1,8 @@
-import { styleText } from 'node:util';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, styleText } from 'node:util';
 import PQueue from 'p-queue';
 import { synthesizeBundle } from '../support/function-bundle.ts';
 import { reportCounts } from './counts.ts';
@@ -7,10 +11,16 @@ import { LOSSES, mayLose, type Verdict } from './trial-verdict.ts';
 
 /**
  * The fault matrix: every call of the protocol × every way in which a call can go wrong × every way in which a provider
- * rotates. `npm run test:faults`; words as arguments run only the rows that contain one of them.
+ * rotates. `npm run test:faults`; words as arguments run only the rows that contain one of them, and
+ * `-- --rotation strict` one way of rotating.
  */
-const only = process.argv.slice(2);
-const rotations = ['strict', 'grace', 'no_rotation'] as const;
+const { positionals: only, values } = parseArgs({
+  allowPositionals: true,
+  options: { rotation: { type: 'string' } },
+});
+const rotations = (['strict', 'grace', 'no_rotation'] as const).filter(
+  (rotation) => values.rotation === undefined || rotation === values.rotation,
+);
 const rows: readonly (readonly [Setting, readonly ProtocolCall[]])[] = [
   ['plain', ['scan', 'read profile', 'read note', 'data key', 'lease', 're-read']],
   ['plain', ['exchange', 'store', 'write note', 'record']],
@@ -61,18 +71,23 @@ const results = new Map<Trial, Verdict>();
 
 // The very bundle that gets deployed; it starts faster than the sources, too.
 const bundle = synthesizeBundle();
+// A few thousand processes are started: they share what is compiled of it.
+const compiled = mkdtempSync(join(tmpdir(), 'compiled-'));
+const environment = { NODE_COMPILE_CACHE: compiled };
+execFileSync(process.execPath, [bundle.path], { env: environment });
 // Most of a trial is waiting for calls that hang.
 const queue = new PQueue({ concurrency: 10 });
 await Promise.all(
   trials.map((trial) =>
     queue.add(async () => {
-      results.set(trial, await carryOut(trial, bundle.path));
+      results.set(trial, await carryOut(trial, bundle.path, environment));
       if (process.stderr.isTTY) process.stderr.write(`\r${results.size} of ${trials.length} trials `);
     }),
   ),
 );
 if (process.stderr.isTTY) process.stderr.write('\r');
 bundle.remove();
+rmSync(compiled, { recursive: true });
 
 const notDone: Verdict = { end: 'unexplained', spentTwice: false, why: 'the trial was not carried out' };
 const words: Record<Verdict['end'], string> = {

@@ -107,7 +107,9 @@ export async function judge(
   if (secretNote.lease !== undefined) return unexplained("the lease of the secret's note was not given back");
   if (profileNote.failure !== undefined) return unexplained("the profile's trouble has not ended");
   const [failing, recovered] = ofProfile;
-  const repeatable = trial.call === 'tell of profile' || trial.call === 'write note';
+  // It is told again where the process died before it had written down that it had told.
+  const repeatable =
+    ['tell of profile', 'write note'].includes(trial.call) || trial.fault.startsWith('killed');
   const asOne = failing === recovered && failing <= 1;
   if (!asOne && !(repeatable && failing > 0 && recovered > 0))
     return unexplained("the profile's trouble and its end are not told once");

@@ -129,8 +129,13 @@ const RECOVERY = [STEP, 300, BELIEVED_AFTER, BELIEVED_AFTER, BELIEVED_AFTER];
  * Carries out one trial, and compares the provider's truth with the stored secret.
  *
  * @param module the function's bundle
+ * @param environment of its processes, beside what they need
  */
-export async function carryOut(trial: Trial, module: string): Promise<Verdict> {
+export async function carryOut(
+  trial: Trial,
+  module: string,
+  environment: Record<string, string> = {},
+): Promise<Verdict> {
   let offset = 0;
   const now = () => Date.now() + offset * 1000;
   const { setting, rotation } = trial;
@@ -141,7 +146,7 @@ export async function carryOut(trial: Trial, module: string): Promise<Verdict> {
     accessTokenSeconds: setting === 'short_lived' ? 600 : 3600,
     now,
   });
-  const world = await createWorld(aws.url);
+  const world = await createWorld(aws.url, environment);
   const event = setting === 'by_hand' ? { accountIds: [ACCOUNT] } : {};
   const pass = (seconds: number) => {
     offset += seconds;
