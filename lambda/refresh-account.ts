@@ -197,8 +197,7 @@ async function claim(
   { secrets, turn, log }: Edges,
 ): Promise<ReadTokens | Trouble | Deferred> {
   if (kept.kind !== 'free') return read;
-  await turn();
-  await turn();
+  await turnOfReplacing(turn);
   const { versionId } = read.version;
   const tokenSet = { ...read.tokenSet, kept_by: kept.keeper };
   const text = serializeTokenSet(tokenSet);
@@ -212,6 +211,12 @@ async function claim(
   }
   log.info('The token set is kept by this function from now on.', { accountId: account.accountId });
   return { ...read, tokenSet, version: { ...read.version, text, versionId: token } };
+}
+
+/** A replacing takes two writes, beside the one that every visit has had its turn for. */
+async function turnOfReplacing(turn: Edges['turn']): Promise<void> {
+  await turn();
+  await turn();
 }
 
 /** A version's id that follows from what it is made of, so that two that make it make one. */
@@ -307,6 +312,7 @@ async function moveHome(
   const tokenSet = withRefreshToken(read.tokenSet, escrowed.refreshToken, obtainedAt);
   const text = serializeTokenSet(tokenSet);
   const token = versionNamed('escrow', escrow?.attemptId ?? '', versionId);
+  await turnOfReplacing(edges.turn);
   const begun = edges.clock.now();
   let overtaken = false;
   const store = async (timeout: number): Promise<PutSecret> => {
