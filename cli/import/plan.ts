@@ -74,6 +74,7 @@ const BATCH = 100;
  * Reads the whole source, and asks of each account whether it is there. Keeps ids, hashes and problems, but no token.
  *
  * @param update accounts that are there will be changed
+ * @param onRow told how many rows were read, also while it waits for something else; may throw to end it
  */
 export async function makePlan(
   source: Source,
@@ -116,7 +117,7 @@ export async function makePlan(
     if (batch.length === BATCH) await judgeBatch();
   }
   await judgeBatch();
-  await judgeAgainstTable(fleet, outcomes, update, reject);
+  await judgeAgainstTable(fleet, outcomes, update, reject, () => onRow(rows));
   const planned = (kind: Outcome['kind']) =>
     new Map(
       [...outcomes.values()].flatMap(({ kind: its, accountId, digest, takesSecretFrom }) =>
@@ -348,6 +349,7 @@ async function judgeAgainstTable(
   outcomes: ReadonlyMap<number, Outcome>,
   update: boolean,
   reject: (number: number, line: number, accountId: string | undefined, found: readonly Problem[]) => void,
+  onPage: () => void,
 ): Promise<void> {
   const byFingerprint = new Map<unknown, number>();
   const bySecret = new Map<unknown, number>();
@@ -367,7 +369,8 @@ async function judgeAgainstTable(
       ProjectionExpression: 'accountId, refreshTokenFingerprint, tokenSecretId',
     },
   );
-  for await (const { Items = [] } of pages)
+  for await (const { Items = [] } of pages) {
+    onPage();
     for (const { accountId, refreshTokenFingerprint, tokenSecretId } of Items) {
       if (isNote(accountId)) continue;
       const imported = byFingerprint.get(refreshTokenFingerprint);
@@ -384,6 +387,7 @@ async function judgeAgainstTable(
       if (taking !== undefined && outcomes.get(taking)?.accountId !== accountId)
         holders.set(taking, accountId);
     }
+  }
   judgeHolders(outcomes, holders, update, reject);
 }
 

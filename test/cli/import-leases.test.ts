@@ -59,7 +59,7 @@ describe('import --update respects the leases of runs', () => {
       enabled: { enabled: false },
       name: { name: 'After' },
     };
-    const before = (accountId: string) => ({
+    const described = (accountId: string) => ({
       accountId,
       authenticationType: 'oauth2',
       oauthProfile: 'crm',
@@ -69,10 +69,10 @@ describe('import --update respects the leases of runs', () => {
     });
     const until = now() + 120;
     const accountIds = Object.keys(changes);
-    for (const accountId of accountIds) await world.account(before(accountId));
+    for (const accountId of accountIds) await world.account(described(accountId));
     const rows = accountIds.map((accountId) => ({ accountId, ...changes[accountId] }));
     expect(await update(...rows)).toMatchObject(busy(...accountIds));
-    for (const accountId of accountIds) expect(await world.item(accountId)).toEqual(before(accountId));
+    for (const accountId of accountIds) expect(await world.item(accountId)).toEqual(described(accountId));
   });
 
   test('it waits a moment for a run that is nearly done', async () => {
