@@ -20,6 +20,8 @@ export interface Fleet {
   readonly outputs: Readonly<Record<string, string>>;
   /** The local system's data; undefined on AWS. */
   readonly dataDirectory?: string;
+  /** Seconds between two runs of the local system; on AWS its rules know. */
+  readonly every?: number;
   /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
   readonly allowHttpLoopback: boolean;
   /** What an AWS client needs to reach it. */
@@ -90,6 +92,7 @@ function localFleet(dataDirectory: string, called = dataDirectory): Fleet {
     kind: 'local',
     label: `the local system (${called})`,
     dataDirectory,
+    ...(running.every !== undefined && { every: running.every }),
     tableName: LOCAL_TABLE_NAME,
     secretNamePrefix: DEFAULT_PREFIX,
     functionName: LOCAL_FUNCTION_NAME,

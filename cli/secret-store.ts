@@ -1,63 +1,154 @@
+import { randomUUID } from 'node:crypto';
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
+  DescribeSecretCommand,
   GetSecretValueCommand,
   ListSecretsCommand,
   PutSecretValueCommand,
   RestoreSecretCommand,
   type SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
+import { CliError } from './cli-error.ts';
+
+/** The current version of a secret, as it was read. */
+export interface CurrentVersion {
+  readonly text: string | undefined;
+  readonly versionId: string;
+  readonly arn: string | undefined;
+  /** When it was written, seconds since the epoch. */
+  readonly createdAt: number | undefined;
+}
+
+export type FoundSecret =
+  | ({ readonly kind: 'found' } & CurrentVersion)
+  | { readonly kind: 'missing' }
+  /** It waits for its deletion, and can be restored. */
+  | { readonly kind: 'deleted' };
+
+/** Reads a secret's current version. Rejects with the SDK's error where it can't be read. */
+export async function findSecret(client: SecretsManagerClient, SecretId: string): Promise<FoundSecret> {
+  try {
+    const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' }));
+    const { SecretString: text, VersionId: versionId = '', ARN: arn, CreatedDate } = answer;
+    const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
+    return { kind: 'found', text, versionId, arn, createdAt };
+  } catch (error) {
+    if (isNamed(error, 'ResourceNotFoundException')) return { kind: 'missing' };
+    if (isNamed(error, 'InvalidRequestException')) return { kind: 'deleted' };
+    throw error;
+  }
+}
 
 /** The secret's text; undefined where there is none, or where it waits for its deletion. */
 export async function readSecret(
   client: SecretsManagerClient,
   SecretId: string,
 ): Promise<string | undefined> {
+  const found = await findSecret(client, SecretId);
+  return found.kind === 'found' ? found.text : undefined;
+}
+
+/** Whether a secret waits for its deletion. */
+export async function isDeleted(client: SecretsManagerClient, SecretId: string): Promise<boolean> {
   try {
-    return (await client.send(new GetSecretValueCommand({ SecretId }))).SecretString;
+    return (await client.send(new DescribeSecretCommand({ SecretId }))).DeletedDate !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** How a secret that waits for its deletion is brought back, as a command. */
+export function restoreCommand(secretId: string, region?: string): string {
+  const where = region === undefined ? '' : ` --region ${region}`;
+  return `aws secretsmanager restore-secret${where} --secret-id ${secretId}`;
+}
+
+/** An error that says how to restore it. */
+export function waitsForDeletion(code: string, what: string, secretId: string, region?: string): CliError {
+  return new CliError(
+    code,
+    `${what}: its secret ${secretId} waits for its deletion. Restore it: ${restoreCommand(secretId, region)}`,
+  );
+}
+
+/**
+ * Creates a secret.
+ *
+ * @param token becomes the version's id; a repetition with it stores at most once
+ * @param kmsKey encrypts it; the service's own key by default
+ * @returns `exists` where there is one already, `deleted` where that waits for its deletion
+ */
+export async function createSecret(
+  client: SecretsManagerClient,
+  Name: string,
+  SecretString: string,
+  token: string,
+  kmsKey?: string,
+): Promise<'created' | 'exists' | 'deleted'> {
+  try {
+    await client.send(
+      new CreateSecretCommand({ Name, KmsKeyId: kmsKey, SecretString, ClientRequestToken: token }),
+    );
+    return 'created';
   } catch (error) {
-    if (isNamed(error, 'ResourceNotFoundException', 'InvalidRequestException')) return undefined;
+    if (isNamed(error, 'ResourceExistsException')) return 'exists';
+    if (isNamed(error, 'InvalidRequestException')) return 'deleted';
     throw error;
   }
 }
 
+/** The label under which a version lies until it is made the current one. */
+const NEXT = 'NEXT';
+
 /**
- * Makes `text` the secret's current version, creating the secret, or bringing it back from its deletion, where that
- * is needed.
+ * Makes `text` the secret's current version, if the one that was read still is: nobody's write is lost.
  *
- * @param token becomes the version's id; a repetition with it stores at most once
- * @param kmsKey encrypts a secret that is created; the service's own key by default
+ * Secrets Manager has no conditional write; but the label AWSCURRENT is moved only away from the version that holds it.
+ *
+ * @param from the version that was read
+ * @param token becomes the new version's id
+ * @returns `changed` where another version is the current one by now
  */
-export async function writeSecret(
+export async function replaceVersion(
   client: SecretsManagerClient,
-  name: string,
-  text: string,
+  SecretId: string,
+  SecretString: string,
   token: string,
-  kmsKey?: string,
-): Promise<void> {
-  const version = { SecretString: text, ClientRequestToken: token };
-  const put = () => client.send(new PutSecretValueCommand({ SecretId: name, ...version }));
+  from: string,
+): Promise<'replaced' | 'changed'> {
+  const version = { SecretId, SecretString };
+  await client.send(
+    new PutSecretValueCommand({ ...version, ClientRequestToken: token, VersionStages: [NEXT] }),
+  );
   try {
-    await put();
+    await client.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId,
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: token,
+        RemoveFromVersionId: from,
+      }),
+    );
   } catch (error) {
-    if (isNamed(error, 'ResourceNotFoundException')) {
-      const exists = await client
-        .send(new CreateSecretCommand({ Name: name, KmsKeyId: kmsKey, ...version }))
-        .then(
-          () => false,
-          (refusal: unknown) => {
-            if (isNamed(refusal, 'ResourceExistsException')) return true;
-            throw refusal;
-          },
-        );
-      // Somebody made it in between.
-      if (exists) await put();
-    } else if (isNamed(error, 'InvalidRequestException')) {
-      // It waits for its deletion.
-      await client.send(new RestoreSecretCommand({ SecretId: name }));
-      await put();
-    } else throw error;
+    if (isNamed(error, 'InvalidParameterException')) return 'changed';
+    if (!isNamed(error, 'AccessDeniedException')) throw error;
+    // Who may not move labels writes as everybody did before there were any, after one more look.
+    const now = await findSecret(client, SecretId);
+    if (now.kind !== 'found' || now.versionId !== from) return 'changed';
+    await client.send(new PutSecretValueCommand({ ...version, ClientRequestToken: randomUUID() }));
   }
+  // A label keeps its version from being cleared away.
+  await client
+    .send(new UpdateSecretVersionStageCommand({ SecretId, VersionStage: NEXT, RemoveFromVersionId: token }))
+    .catch(() => undefined);
+  return 'replaced';
+}
+
+/** Brings back a secret that waits for its deletion. */
+export async function restoreSecret(client: SecretsManagerClient, SecretId: string): Promise<void> {
+  await client.send(new RestoreSecretCommand({ SecretId }));
 }
 
 /** Days for which a deleted secret can be brought back. */

@@ -113,6 +113,15 @@ export function alarmTable(watched: Watched): readonly AlarmRow[] {
       datapoints: 2,
     },
     {
+      // Twice: what KMS does not answer once, it answers the next run.
+      id: 'EscrowUnavailable',
+      means: 'The escrow key can not be used: a refresh token that can not be stored would be lost.',
+      anchor: 'escrow-unavailable',
+      metric: ownMetric(watched, 'escrowUnavailable', 'Maximum'),
+      ...level,
+      datapoints: 2,
+    },
+    {
       id: 'DeadLetters',
       means:
         'The dead-letter queue holds events that the function could not take, or news that nobody was told.',

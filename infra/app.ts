@@ -14,14 +14,17 @@ try {
 function synthesize(): void {
   const app = new App({ analyticsReporting: false });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
-  const { stage, prefix, segments, window, spread, alarmEmail, runbookUrl } = readContext((name) =>
-    app.node.tryGetContext(name),
-  );
+  const { stage, prefix, segments, window, spread, tableArn, tableKeyArn, formerTables, ...context } =
+    readContext((name) => app.node.tryGetContext(name));
+  const { alarmEmail, runbookUrl } = context;
   new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
     secretNamePrefix: prefix,
     ...(segments !== undefined && { segments }),
     ...(window !== undefined && { refreshWindow: Duration.seconds(window) }),
     ...(spread !== undefined && { refreshSpread: Duration.seconds(spread) }),
+    ...(tableArn !== undefined && { accountsTableArn: tableArn }),
+    ...(tableKeyArn !== undefined && { accountsTableKeyArn: tableKeyArn }),
+    formerAccountsTables: formerTables,
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(runbookUrl !== undefined && { runbookUrl }),
     // A stage for trying things out leaves nothing behind.

@@ -9,6 +9,12 @@ export interface Context {
   readonly window: number | undefined;
   /** Seconds. */
   readonly spread: number | undefined;
+  /** The ARN of an accounts table that is there already. */
+  readonly tableArn: string | undefined;
+  /** The ARN of the customer's key that it is encrypted with. */
+  readonly tableKeyArn: string | undefined;
+  /** The tables of deployments that this one replaces. */
+  readonly formerTables: readonly string[];
   /** Who is told of alarms. */
   readonly alarmEmail: string | undefined;
   /** Where docs/runbook.md can be read. */
@@ -32,6 +38,12 @@ export function readContext(get: (name: string) => unknown): Context {
     segments: wholeNumber('segments', get('segments'), 1),
     window: wholeNumber('window', get('window'), 1),
     spread: wholeNumber('spread', get('spread'), 0),
+    tableArn: text(get('tableArn')),
+    tableKeyArn: text(get('tableKeyArn')),
+    formerTables: (text(get('formerTables')) ?? '')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
     alarmEmail: text(get('alarmEmail')),
     runbookUrl: text(get('runbookUrl')),
   };

@@ -75,6 +75,7 @@ export function createDashboard(scope: Construct, watched: Watched, alarms: read
         sum('storesThrottled', 'writes throttled'),
         sum('escrowed', 'put into escrow'),
         level(watched, 'inEscrow', 'in escrow'),
+        sum('escrowUnavailable', 'runs without a usable escrow key'),
       ],
     }),
   );

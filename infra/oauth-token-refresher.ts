@@ -1,18 +1,19 @@
 import { join } from 'node:path';
-import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations } from 'aws-cdk-lib';
 import type { Alarm, Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, BillingMode, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import {
   AnyPrincipal,
   Effect,
+  Grant,
   type IGrantable,
   PolicyStatement,
   Role,
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam';
-import type { Key } from 'aws-cdk-lib/aws-kms';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { ApplicationLogLevel, Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
@@ -27,6 +28,7 @@ import { bundling, projectRoot } from './bundling.ts';
 import { createDashboard } from './dashboard.ts';
 import { createKey } from './key.ts';
 import type { Watched } from './metrics.ts';
+import { sharedSecrets } from './one-table.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
 
 /** EventBridge takes at most five targets for a rule. */
@@ -39,7 +41,9 @@ const TARGETS_PER_RULE = 5;
  */
 export class OAuthTokenRefresher extends Construct {
   /** One item an account. */
-  readonly table: Table;
+  readonly table: ITable;
+  /** What the function and the command line call it: its ARN where it is in another account or Region. */
+  readonly tableName: string;
   readonly function: NodejsFunction;
   readonly rules: readonly Rule[];
   /** Events that the function could not take. */
@@ -47,6 +51,8 @@ export class OAuthTokenRefresher extends Construct {
   /** Encrypts refresh tokens while they can't be stored. */
   readonly escrowKey: Key;
   readonly secretNamePrefix: string;
+  /** Those whose token sets it takes over. */
+  readonly formerAccountsTables: readonly string[];
   /** Told of every alarm, and of each account that needs a person. */
   readonly alarmTopic: Topic;
   readonly alarms: readonly Alarm[];
@@ -57,7 +63,16 @@ export class OAuthTokenRefresher extends Construct {
     const settings = resolveProps(props);
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
     this.secretNamePrefix = settings.secretNamePrefix;
-    this.table = this.createTable(removalPolicy);
+    this.formerAccountsTables = settings.formerAccountsTables;
+    this.table = this.findTable(props) ?? this.createTable(removalPolicy);
+    this.tableName = this.isElsewhere(props.accountsTableArn) ? this.table.tableArn : this.table.tableName;
+    this.node.addValidation({
+      validate: () =>
+        sharedSecrets(
+          this,
+          this.node.root.node.findAll().filter((construct) => construct instanceof OAuthTokenRefresher),
+        ),
+    });
     // A key of its own: who may read the table can't read what is in escrow there.
     this.escrowKey = createKey(this, 'EscrowKey', 'Refresh tokens in escrow', removalPolicy);
     this.deadLetterQueue = this.createDeadLetterQueue();
@@ -93,8 +108,45 @@ export class OAuthTokenRefresher extends Construct {
     return this.node.path.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
   }
 
-  private createTable(removalPolicy: RemovalPolicy): Table {
-    return new Table(this, 'Accounts', {
+  /**
+   * Lets somebody open what waits in escrow for a person: an answer of a provider in which no token could be read
+   * (`accounts answer`). It opens all that is in escrow, refresh tokens too; give it to those who may hold grants.
+   */
+  grantReadAnswers(grantee: IGrantable): Grant {
+    const item = this.table.grant(grantee, 'dynamodb:GetItem');
+    const escrow = Grant.addToPrincipal({
+      grantee,
+      actions: ['kms:Decrypt'],
+      resourceArns: [this.escrowKey.keyArn],
+      conditions: escrowOnly,
+    });
+    const tableKey = this.table.encryptionKey;
+    if (tableKey === undefined) return item.combine(escrow);
+    const conditions = this.viaDynamoDb();
+    const resourceArns = [tableKey.keyArn];
+    const readItem = Grant.addToPrincipal({ grantee, actions: ['kms:Decrypt'], resourceArns, conditions });
+    return item.combine(escrow).combine(readItem);
+  }
+
+  /** Whether a table is, or may be, in another account or Region than this stack, where its name is not enough. */
+  private isElsewhere(tableArn: string | undefined): boolean {
+    if (tableArn === undefined) return false;
+    const here = Stack.of(this);
+    const there = here.splitArn(tableArn, ArnFormat.SLASH_RESOURCE_NAME);
+    return there.account !== here.account || there.region !== here.region;
+  }
+
+  private findTable(props: OAuthTokenRefresherProps): ITable | undefined {
+    const { accountsTableArn: tableArn, accountsTableKeyArn: keyArn } = props;
+    if (tableArn === undefined) return undefined;
+    return Table.fromTableAttributes(this, 'GivenTable', {
+      tableArn,
+      ...(keyArn !== undefined && { encryptionKey: Key.fromKeyArn(this, 'GivenTableKey', keyArn) }),
+    });
+  }
+
+  private createTable(removalPolicy: RemovalPolicy): ITable {
+    const table = new Table(this, 'Accounts', {
       partitionKey: { name: 'accountId', type: AttributeType.STRING },
       billingMode: BillingMode.PAY_PER_REQUEST,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
@@ -103,6 +155,7 @@ export class OAuthTokenRefresher extends Construct {
       encryptionKey: createKey(this, 'TableKey', 'The accounts table', removalPolicy),
       removalPolicy,
     });
+    return table as ITable;
   }
 
   private createDeadLetterQueue(): Queue {
@@ -125,10 +178,12 @@ export class OAuthTokenRefresher extends Construct {
 
   private createFunction(
     props: OAuthTokenRefresherProps,
-    { refreshWindow, refreshSpread, timeout, memorySize, secretNamePrefix }: Settings,
+    settings: Settings,
     removalPolicy: RemovalPolicy,
     eventBusName: string,
   ): NodejsFunction {
+    const { refreshWindow, refreshSpread, timeout, memorySize, secretNamePrefix } = settings;
+    const { formerAccountsTables } = settings;
     const logGroup = new LogGroup(this, 'Logs', {
       retention: props.logRetention ?? RetentionDays.ONE_MONTH,
       removalPolicy,
@@ -162,7 +217,8 @@ export class OAuthTokenRefresher extends Construct {
       onFailure: new SqsDestination(this.deadLetterQueue),
       awsSdkConnectionReuse: false,
       environment: {
-        ACCOUNTS_TABLE_NAME: this.table.tableName,
+        ACCOUNTS_TABLE_NAME: this.tableName,
+        ...(formerAccountsTables.length > 0 && { FORMER_ACCOUNTS_TABLES: formerAccountsTables.join() }),
         SECRET_NAME_PREFIX: secretNamePrefix,
         REFRESH_WINDOW_SECONDS: String(refreshWindow.toSeconds()),
         REFRESH_SPREAD_SECONDS: String(refreshSpread.toSeconds()),
@@ -176,16 +232,26 @@ export class OAuthTokenRefresher extends Construct {
   }
 
   private grantTable(grantee: IGrantable): void {
+    // The function's notes are items, too. Nothing deletes one.
     this.table.grant(grantee, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+    if (this.table.encryptionKey === undefined) return;
     grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
         actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
-        resources: [this.table.encryptionKey?.keyArn ?? ''],
-        conditions: {
-          StringEquals: { 'kms:ViaService': `dynamodb.${Stack.of(this).region}.amazonaws.com` },
-        },
+        resources: [this.table.encryptionKey.keyArn],
+        conditions: this.viaDynamoDb(),
       }),
     );
+  }
+
+  private get tableRegion(): string {
+    const { stack, tableArn } = this.table;
+    const { region = stack.region } = stack.splitArn(tableArn, ArnFormat.SLASH_RESOURCE_NAME);
+    return Token.isUnresolved(region) ? stack.region : region;
+  }
+
+  private viaDynamoDb() {
+    return { StringEquals: { 'kms:ViaService': `dynamodb.${this.tableRegion}.amazonaws.com` } };
   }
 
   /** Profiles are read only. Nothing here lists, creates or deletes a secret. */
@@ -196,7 +262,15 @@ export class OAuthTokenRefresher extends Construct {
     allow(['secretsmanager:GetSecretValue'], [this.secretArn('profiles/*'), ...tokenSecrets]);
     // ListSecretVersionIds lists the versions of one secret that is known by name, so that the version quota is seen
     // coming; it lists no secrets.
-    allow(['secretsmanager:PutSecretValue', 'secretsmanager:ListSecretVersionIds'], tokenSecrets);
+    // UpdateSecretVersionStage makes a token set current only where the one that was read still is: so it is claimed.
+    allow(
+      [
+        'secretsmanager:PutSecretValue',
+        'secretsmanager:UpdateSecretVersionStage',
+        'secretsmanager:ListSecretVersionIds',
+      ],
+      tokenSecrets,
+    );
     if (props.secretsEncryptionKey === undefined) return;
     grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
@@ -210,14 +284,16 @@ export class OAuthTokenRefresher extends Construct {
   }
 
   private grantEscrow(grantee: IGrantable): void {
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({
-        actions: ['kms:Encrypt', 'kms:Decrypt'],
-        resources: [this.escrowKey.keyArn],
-        // Only for an account, named in the encryption context.
-        conditions: { 'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': ['accountId'] } },
-      }),
-    );
+    const allow = (actions: string[], conditions: Record<string, object>) =>
+      grantee.grantPrincipal.addToPrincipalPolicy(
+        new PolicyStatement({ actions, resources: [this.escrowKey.keyArn], conditions }),
+      );
+    allow(['kms:GenerateDataKey', 'kms:Decrypt'], escrowOnly);
+    // What 0.1.0 put into escrow names the account alone. Encrypt is for 0.1.0 itself: a deployment changes the
+    // permissions first and the code after, and what is spent in between must not be lost.
+    allow(['kms:Encrypt', 'kms:Decrypt'], {
+      'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': ['accountId'] },
+    });
   }
 
   /** What cdk-nag's AwsSolutions pack finds here, and why it is right as it is. */
@@ -237,7 +313,10 @@ export class OAuthTokenRefresher extends Construct {
       'A secret for each account and profile, made after the deployment: only the prefix is known here.';
     const nagArn = (name: string) =>
       `arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${this.secretNamePrefix}${name}`;
-    const resources = [nagArn('accounts/*'), nagArn('profiles/*'), ...additionalTokenSecretArns];
+    const resources = [nagArn('accounts/*'), nagArn('profiles/*'), ...additionalTokenSecretArns].filter(
+      // A finding is known by its text. What is known only when it is deployed has none here.
+      (resource) => !Token.isUnresolved(resource),
+    );
     Validations.of(role).acknowledge(
       {
         id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
@@ -282,6 +361,9 @@ export class OAuthTokenRefresher extends Construct {
     });
   }
 }
+
+/** With this encryption context data keys for escrow are wrapped, and nothing else. */
+const escrowOnly = { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } };
 
 const queueUse = [
   'sqs:ChangeMessageVisibility',

@@ -61,6 +61,26 @@ export interface OAuthTokenRefresherProps {
    */
   readonly additionalTokenSecretArns?: readonly string[];
   /**
+   * A table that is there already, such as one restored from a backup, in place of one that is made here. Its
+   * partition key is `accountId` (S). What would be set about a table made here (recovery, deletion protection,
+   * `removalPolicy`) is left to its owner. The function and the command line call it by its name; by its ARN where it
+   * is, or may be, in another account or Region than the stack.
+   * @default a table is made
+   */
+  readonly accountsTableArn?: string;
+  /**
+   * The customer's key that the table in `accountsTableArn` is encrypted with.
+   * @default none: a key of DynamoDB's or AWS's own
+   */
+  readonly accountsTableKeyArn?: string;
+  /**
+   * The accounts tables of deployments that this one replaces: names, or `account/region/name` where one was in
+   * another account or Region. The function takes over each token set of theirs when it next spends it. To name one
+   * here is to say that its function has stopped and its leases have ended: docs/upgrading.md.
+   * @default none
+   */
+  readonly formerAccountsTables?: readonly string[];
+  /**
    * Who is told of alarms and of accounts that need a person. They have to confirm the subscription once. Others can
    * subscribe to `alarmTopic`.
    * @default nobody
@@ -87,6 +107,7 @@ export interface Settings {
   readonly timeout: Duration;
   readonly segments: number;
   readonly memorySize: number;
+  readonly formerAccountsTables: readonly string[];
   readonly alarmEmail: string | undefined;
   readonly runbookUrl: string;
 }
@@ -105,10 +126,16 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
     timeout: props.timeout ?? Duration.minutes(2),
     segments: props.segments ?? 1,
     memorySize: props.memorySize ?? 512,
+    formerAccountsTables: props.formerAccountsTables ?? [],
     alarmEmail: props.alarmEmail,
     runbookUrl: props.runbookUrl ?? 'docs/runbook.md',
   };
-  const problems = [...problemsOf(settings), ...arnProblems(props.additionalTokenSecretArns ?? [])];
+  const problems = [
+    ...problemsOf(settings),
+    ...arnProblems(props.additionalTokenSecretArns ?? []),
+    ...tableProblems(props),
+    ...formerTableProblems(settings.formerAccountsTables, props.accountsTableArn),
+  ];
   if (problems.length > 0)
     throw new Error(
       `OAuthTokenRefresher can't work like this:\n${problems.map((text) => `  - ${text}`).join('\n')}`,
@@ -185,4 +212,44 @@ function arnProblems(arns: readonly string[]): string[] {
       (arn) =>
         `additionalTokenSecretArns: "${arn}" is not the ARN of a secret, or of all secrets with a prefix`,
     );
+}
+
+/** As the function reads them: a name of DynamoDB's, alone or after its account and Region. */
+const FORMER_TABLE = /^(?:\d{12}\/[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}\/)?[A-Za-z0-9_.-]{3,255}$/;
+
+function tableProblems({ accountsTableArn, accountsTableKeyArn }: OAuthTokenRefresherProps): string[] {
+  const wrong = (arn: string | undefined, pattern: RegExp) =>
+    arn !== undefined && !Token.isUnresolved(arn) && !pattern.test(arn);
+  return [
+    ...(wrong(accountsTableArn, /^arn:[^:]+:dynamodb:[^:*]+:\d{12}:table\/[A-Za-z0-9_.-]{3,255}$/)
+      ? [
+          `accountsTableArn must be the ARN of a table, such as arn:aws:dynamodb:eu-central-1:123456789012:table/oauth-accounts; it is "${accountsTableArn}"`,
+        ]
+      : []),
+    ...(wrong(accountsTableKeyArn, /^arn:[^:]+:kms:[^:*]+:\d{12}:key\/[A-Za-z0-9-]+$/)
+      ? [
+          `accountsTableKeyArn must be the ARN of a KMS key, such as arn:aws:kms:eu-central-1:123456789012:key/…, not of an alias; it is "${accountsTableKeyArn}"`,
+        ]
+      : []),
+    ...(accountsTableKeyArn !== undefined && accountsTableArn === undefined
+      ? ['accountsTableKeyArn is of no use without accountsTableArn, the table that it encrypts']
+      : []),
+  ];
+}
+
+function formerTableProblems(names: readonly string[], ownArn: string | undefined): string[] {
+  const own = /:dynamodb:([^:]+):(\d{12}):table\/(.+)$/.exec(ownArn ?? '');
+  const ownNames = own === null ? [] : [own[3], `${own[2]}/${own[1]}/${own[3]}`];
+  const known = names.filter((name) => !Token.isUnresolved(name));
+  return [
+    ...known
+      .filter((name) => !FORMER_TABLE.test(name))
+      .map(
+        (name) =>
+          `formerAccountsTables: "${name}" is neither the name of a table nor account/region/name, such as "123456789012/eu-central-1/oauth-accounts"`,
+      ),
+    ...known
+      .filter((name) => ownNames.includes(name))
+      .map((name) => `formerAccountsTables: "${name}" is the table that is kept now; leave it out`),
+  ];
 }

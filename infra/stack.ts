@@ -11,9 +11,9 @@ export class OAuthTokenRefresherStack extends Stack {
   constructor(scope: Construct, id: string, props: StackProps & OAuthTokenRefresherProps = {}) {
     super(scope, id, { description: 'Keeps OAuth access tokens fresh', ...props });
     this.refresher = new OAuthTokenRefresher(this, 'Refresher', props);
-    const { table, function: fn, secretNamePrefix, escrowKey, deadLetterQueue, rules } = this.refresher;
+    const { tableName, function: fn, secretNamePrefix, escrowKey, deadLetterQueue, rules } = this.refresher;
     const { alarmTopic, dashboard } = this.refresher;
-    this.output('AccountsTableName', table.tableName, 'One item an account');
+    this.output('AccountsTableName', tableName, 'One item an account');
     this.output('FunctionName', fn.functionName, 'Invoke it by hand with npm run invoke -- --function NAME');
     this.output('LogGroupName', fn.logGroup.logGroupName, 'What it said');
     this.output('SecretNamePrefix', secretNamePrefix, 'Where profiles and token sets are kept');

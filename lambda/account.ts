@@ -22,6 +22,8 @@ export interface Account {
   readonly lastRefreshedAt?: number | undefined;
   readonly lease?: Lease | undefined;
   readonly escrow?: Escrow | undefined;
+  /** The account that its usual secret went to while it named another. */
+  readonly secretLentTo?: string | undefined;
 }
 
 /** The attributes that people write (contract); the others are the function's. */
@@ -93,6 +95,8 @@ export interface Escrow {
   readonly ciphertext: string;
   readonly attemptId: string;
   readonly at: number;
+  /** The secret that it belongs to, where that is not the account's usual one. */
+  readonly secretId?: string | undefined;
 }
 
 /** What a name in logs and messages stands for. */
@@ -173,10 +177,12 @@ const accountSchema = v.pipe(
           ciphertext: filled,
           attemptId: filled,
           at: seconds,
+          secretId: v.optional(string),
         },
         'must be a map',
       ),
     ),
+    secretLentTo: v.optional(string),
   }),
   v.check(
     (item) => item.tokenSecretId !== undefined || secretNamePart.test(item.accountId),

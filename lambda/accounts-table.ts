@@ -1,5 +1,6 @@
 import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { type Account, CLAIM, type Escrow, type Lease } from './account.ts';
+import { type Account, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
+import type { ProfileNote } from './evidence.ts';
 import { projection, scanFilter } from './scan-filter.ts';
 
 /** An item as it came, before anything in it is believed. */
@@ -45,23 +46,53 @@ export interface AccountsTable {
    * @returns `lost` where another holds it or has held it since, or the item is no longer as it was scanned
    */
   lease(account: Account, owner: string, now: number, expiresAt: number): Promise<'leased' | 'lost'>;
+  /** Makes a lease last longer, if it is still `owner`'s: nobody else has visited the account since. */
+  renew(accountId: string, owner: string, expiresAt: number): Promise<'leased' | 'lost'>;
   /** Writes the end of a visit and gives the lease back, if it is still `owner`'s. */
   record(accountId: string, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
   note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'lost'>;
+  /** What is noted of a secret that is not its account's usual one; undefined where nothing is. */
+  secretNote(arn: string): Promise<SecretNote | undefined>;
   /**
-   * Writes down whose a secret is that an account names: one secret has one account.
+   * Writes down whose a secret is, and leases it, where nobody else holds it.
    *
-   * @param instead takes it over from this account
-   * @returns whose it is already, where it is not the account's now
+   * @returns `lost` where it is another's, or leased
    */
-  claimSecret(
-    arn: string,
-    accountId: string,
-    instead?: string,
-  ): Promise<'claimed' | { readonly owner: string }>;
-  /** Keeps a refresh token that could not be stored. */
-  putEscrow(accountId: string, escrow: Escrow): Promise<void>;
+  claimSecret(arn: string, claim: SecretClaim): Promise<'claimed' | 'lost'>;
+  /** Gives the lease of a secret back, if it is still `owner`'s. `obtainedAt` is of the newest token set in it. */
+  releaseSecret(arn: string, owner: string, obtainedAt: number | undefined): Promise<void>;
+  /** Notes in an account's item that its usual secret is another's now; refused while it is leased. */
+  lendSecret(accountId: string, lentTo: string, now: number): Promise<'recorded' | 'lost'>;
+  /**
+   * Keeps what could not be stored.
+   *
+   * @returns `lost` where somebody else has visited the account since and left something in escrow
+   */
+  putEscrow(accountId: string, owner: string, escrow: Escrow): Promise<'recorded' | 'lost'>;
+  profileNote(profile: string): Promise<ProfileNote>;
+  /** Writes a profile's note, if it is still as it was when `before` was read. */
+  putProfileNote(profile: string, note: ProfileNote, before: ProfileNote): Promise<'recorded' | 'lost'>;
+}
+
+/** Whose a secret is that an account names (contract, `#secret:`), and who is at work with it. */
+export interface SecretNote {
+  readonly secretOwner?: string | undefined;
+  readonly lease?: Lease | undefined;
+  /** Until then somebody may be at work with it who knows nothing of this note, seconds since the epoch. */
+  readonly waitUntil?: number | undefined;
+  /** `obtained_at` of the newest token set that was stored in it. */
+  readonly obtainedAt?: number | undefined;
+}
+
+export interface SecretClaim {
+  readonly accountId: string;
+  readonly lease: Lease;
+  /** What was read of the note. */
+  readonly before: SecretNote | undefined;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  readonly waitUntil?: number | undefined;
 }
 
 /** What the decision was made from: a lease is only good if all of it still stands. */
@@ -71,6 +102,7 @@ const decisive = [
   'tokenSecretId',
   'enabled',
   'accessTokenExpiresAt',
+  'doesNotExpire',
   'refreshTokenExpiresAt',
   'status',
   'nextAttemptAt',
@@ -108,6 +140,24 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       ),
     );
   };
+  const write = async (Key: Record<string, unknown>, UpdateExpression: string, condition: Condition) =>
+    await answerOf(() =>
+      client.send(
+        new UpdateCommand({
+          TableName,
+          Key,
+          UpdateExpression,
+          ConditionExpression: condition.expression,
+          ExpressionAttributeNames: condition.names,
+          ...present(condition.values),
+        }),
+      ),
+    );
+  const read = async <Note>(accountId: string): Promise<Note | undefined> => {
+    const Key = { accountId };
+    const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
+    return Item as Note | undefined;
+  };
   return {
     scan: async function* ({ now, wanted, windows, spread, segment }) {
       let ExclusiveStartKey: Record<string, unknown> | undefined;
@@ -116,7 +166,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         const page = await client.send(
           new ScanCommand({
             TableName,
-            ...scanFilter(now + spread, wanted, windows()),
+            ...scanFilter({ now, spread }, wanted, windows()),
             ExclusiveStartKey,
             ...(first && { Limit: FIRST_PAGE }),
             ...(segment && { Segment: segment.segment, TotalSegments: segment.totalSegments }),
@@ -164,7 +214,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
             },
             ExpressionAttributeValues: {
               ':owner': owner,
-              ':lease': { owner, expiresAt },
+              ':lease': leaseOf(account, owner, expiresAt),
               ...(account.lease && { ':known': account.lease.owner, ':now': now }),
               ...(account.escrow && {
                 ':escrowed': account.escrow.attemptId,
@@ -196,39 +246,96 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       };
       return await update(accountId, condition, changes);
     },
-    claimSecret: async (arn, accountId, instead) => {
-      const Key = { accountId: `${CLAIM}${arn}` };
-      const free = instead === undefined ? 'attribute_not_exists(#owner)' : '#owner = :instead';
-      const answer = await answerOf(() =>
-        client.send(
-          new UpdateCommand({
-            TableName,
-            Key,
-            UpdateExpression: 'SET #owner = :owner',
-            ConditionExpression: `${free} OR #owner = :owner`,
-            ExpressionAttributeNames: { '#owner': 'secretOwner' },
-            ExpressionAttributeValues: {
-              ':owner': accountId,
-              ...(instead !== undefined && { ':instead': instead }),
-            },
-          }),
-        ),
-      );
-      if (answer === 'recorded') return 'claimed';
-      const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
-      return { owner: String(Item?.secretOwner) };
+    renew: async (accountId, owner, expiresAt) => {
+      const condition = {
+        expression: '#lease.#owner = :owner',
+        names: { '#lease': 'lease', '#owner': 'owner', '#expiresAt': 'expiresAt' },
+        values: { ':owner': owner, ':expiresAt': expiresAt },
+      };
+      const answer = await write({ accountId }, 'SET #lease.#expiresAt = :expiresAt', condition);
+      return answer === 'recorded' ? 'leased' : 'lost';
     },
-    putEscrow: async (accountId, escrow) => {
-      await client.send(
-        new UpdateCommand({
-          TableName,
-          Key: { accountId },
-          UpdateExpression: 'SET #escrow = :escrow',
-          ConditionExpression: 'attribute_exists(#accountId)',
-          ExpressionAttributeNames: { '#escrow': 'escrow', '#accountId': 'accountId' },
-          ExpressionAttributeValues: { ':escrow': escrow },
-        }),
+    secretNote: async (arn) => await read(`${CLAIM}${arn}`),
+    claimSecret: async (arn, { accountId, lease, before, now, waitUntil }) => {
+      const owned = before?.secretOwner === undefined ? 'attribute_not_exists(#owner)' : '#owner = :before';
+      const condition = {
+        expression: `(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)`,
+        names: { '#owner': 'secretOwner', '#lease': 'lease', '#expiresAt': 'expiresAt', '#by': 'owner' },
+        values: {
+          ':me': accountId,
+          ':now': now,
+          ':by': lease.owner,
+          ...(before?.secretOwner !== undefined && { ':before': before.secretOwner }),
+        },
+      };
+      const waits = waitUntil !== undefined;
+      const answer = await write(
+        { accountId: `${CLAIM}${arn}` },
+        `SET #owner = :me, #lease = :lease${waits ? ', #waitUntil = :waitUntil' : ''}`,
+        {
+          expression: condition.expression,
+          names: { ...condition.names, ...(waits && { '#waitUntil': 'waitUntil' }) },
+          values: { ...condition.values, ':lease': lease, ...(waits && { ':waitUntil': waitUntil }) },
+        },
       );
+      return answer === 'recorded' ? 'claimed' : 'lost';
+    },
+    releaseSecret: async (arn, owner, obtainedAt) => {
+      const condition = {
+        expression: '#lease.#by = :by',
+        names: {
+          '#lease': 'lease',
+          '#by': 'owner',
+          ...(obtainedAt !== undefined && { '#obtainedAt': 'obtainedAt' }),
+        },
+        values: { ':by': owner, ...(obtainedAt !== undefined && { ':obtainedAt': obtainedAt }) },
+      };
+      const set = obtainedAt === undefined ? '' : 'SET #obtainedAt = :obtainedAt ';
+      await write({ accountId: `${CLAIM}${arn}` }, `${set}REMOVE #lease`, condition);
+    },
+    lendSecret: async (accountId, lentTo, now) =>
+      await write({ accountId }, 'SET #lentTo = :lentTo', {
+        expression:
+          'attribute_exists(#accountId) AND attribute_exists(#tokenSecretId) AND NOT (#lease.#expiresAt > :now AND attribute_not_exists(#lease.#secretId))',
+        names: {
+          '#accountId': 'accountId',
+          '#tokenSecretId': 'tokenSecretId',
+          '#lease': 'lease',
+          '#expiresAt': 'expiresAt',
+          '#secretId': 'secretId',
+          '#lentTo': 'secretLentTo',
+        },
+        values: { ':now': now, ':lentTo': lentTo },
+      }),
+    putEscrow: async (accountId, owner, escrow) =>
+      await write({ accountId }, 'SET #escrow = :escrow', {
+        expression:
+          'attribute_exists(#accountId) AND (attribute_not_exists(#escrow) OR #lease.#owner = :owner OR #escrow.#attemptId = :attempt)',
+        names: {
+          '#escrow': 'escrow',
+          '#accountId': 'accountId',
+          '#lease': 'lease',
+          '#owner': 'owner',
+          '#attemptId': 'attemptId',
+        },
+        values: { ':escrow': escrow, ':owner': owner, ':attempt': escrow.attemptId },
+      }),
+    profileNote: async (profile) => (await read<ProfileNote>(`${PROFILE_NOTE}${profile}`)) ?? {},
+    putProfileNote: async (profile, note, before) => {
+      const revision = (before.revision ?? 0) + 1;
+      const absent = Object.keys(before).filter((name) => note[name as keyof ProfileNote] === undefined);
+      const { accountId: _, ...attributes } = { ...note, revision } as Record<string, unknown>;
+      const { expression, names, values } = updateExpression(
+        attributes,
+        absent.filter((name) => name !== 'accountId'),
+      );
+      const unchanged =
+        before.revision === undefined ? 'attribute_not_exists(#revision)' : '#revision = :before';
+      return await write({ accountId: `${PROFILE_NOTE}${profile}` }, expression, {
+        expression: unchanged,
+        names: { ...names, '#revision': 'revision' },
+        values: { ...values, ...(before.revision !== undefined && { ':before': before.revision }) },
+      });
     },
   };
 }
@@ -247,6 +354,10 @@ async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'los
     if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return 'lost';
     throw error;
   }
+}
+
+function leaseOf({ tokenSecretId }: Account, owner: string, expiresAt: number): Lease {
+  return tokenSecretId === undefined ? { owner, expiresAt } : { owner, expiresAt, secretId: tokenSecretId };
 }
 
 function unchangedSince(account: Account): Condition {

@@ -1,7 +1,7 @@
 /** What an error of an AWS call means to us. */
 export type AwsFailure =
   | { readonly kind: 'not_found'; readonly code: string }
-  /** These credentials may not do this. */
+  /** These credentials may not do this, or may not use the key that it takes. */
   | { readonly kind: 'denied'; readonly code: string }
   /** Asking again won't help: a limit, or a value that is refused. */
   | { readonly kind: 'refused'; readonly code: string }
@@ -11,7 +11,7 @@ export type AwsFailure =
 
 const throttling = /Throttl|TooManyRequests|RequestLimitExceeded|ProvisionedThroughputExceeded|SlowDown/i;
 const denial =
-  /^(AccessDenied|NotAuthorized|UnrecognizedClient|InvalidSignature|IncompleteSignature|ExpiredToken|MissingAuthenticationToken|InvalidClientTokenId|OptInRequired)/;
+  /^(AccessDenied|KMSAccessDenied|DecryptionFailure|EncryptionFailure|Disabled|KMSDisabled|KMSInvalidState|NotAuthorized|UnrecognizedClient|InvalidSignature|IncompleteSignature|ExpiredToken|MissingAuthenticationToken|InvalidClientTokenId|OptInRequired)/;
 
 /**
  * Sorts an error thrown by an SDK client by its name and HTTP status. The message is left out on purpose: it can

@@ -6,6 +6,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
+import { basicCredentials } from './credential.ts';
 import type { TlsIdentity } from './https-request.ts';
 import type { Profile } from './profile.ts';
 
@@ -18,32 +19,43 @@ export class InvalidKey extends Error {}
  * @throws InvalidKey where the profile's `private_key` can't be read
  */
 export function clientAuthentication(profile: Profile): oauth.ClientAuth {
-  const secret = profile.client_secret ?? '';
   switch (profile.token_endpoint_auth_method) {
     case 'client_secret_basic':
-      return secret === '' ? basicWithEmptyPassword : oauth.ClientSecretBasic(secret);
+      return basic(profile);
     case 'client_secret_post':
-      return oauth.ClientSecretPost(secret);
+      return oauth.ClientSecretPost(profile.client_secret ?? '');
     case 'none':
       return oauth.None();
     case 'private_key_jwt':
-      return oauth.PrivateKeyJwt(signingKey(profile), { [oauth.modifyAssertion]: nameEdDsa });
+      return signedAssertion(profile);
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth':
       return oauth.TlsClientAuth();
   }
 }
 
-/** The library signs as "Ed25519" (RFC 9864), a newer name than authorization servers know. */
-function nameEdDsa(header: Record<string, unknown>): void {
-  if (header.alg === 'Ed25519') header.alg = 'EdDSA';
+/** The library also encodes `-`, `.`, `_` and `~`, which servers that compare without decoding don't know again. */
+function basic(profile: Profile): oauth.ClientAuth {
+  const credentials = Buffer.from(basicCredentials(profile)).toString('base64');
+  return (_server, _client, _body, headers) => headers.set('authorization', `Basic ${credentials}`);
 }
 
-/** Some providers issue no secret and still want Basic; the library refuses an empty one. */
-const basicWithEmptyPassword: oauth.ClientAuth = (_server, client, _body, headers) => {
-  const id = new URLSearchParams({ id: client.client_id }).toString().slice('id='.length);
-  headers.set('authorization', `Basic ${Buffer.from(`${id}:`).toString('base64')}`);
-};
+/** RFC 7523, and its update of 2026: an assertion for the issuer alone says so by its type. */
+function signedAssertion(profile: Profile): oauth.ClientAuth {
+  const key = signingKey(profile);
+  const audience = profile.client_assertion_audience;
+  return (server, ...rest) => {
+    const sign = oauth.PrivateKeyJwt(key, {
+      [oauth.modifyAssertion]: (header, claims) => {
+        // The library signs as "Ed25519" (RFC 9864), a newer name than authorization servers know.
+        if (header.alg === 'Ed25519') header.alg = 'EdDSA';
+        if (audience === 'issuer') header.typ = 'client-authentication+jwt';
+        else claims.aud = audience === 'token_endpoint' ? server.token_endpoint : audience;
+      },
+    });
+    return sign(server, ...rest);
+  };
+}
 
 /**
  * The certificates that a connection to this profile's provider uses (RFC 8705), read once here, so that a wrong one
@@ -71,23 +83,50 @@ function readCertificate(field: string, pem: string | undefined): X509Certificat
 
 const importParameters = {
   RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  RS384: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-384' },
+  RS512: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-512' },
   PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  ES384: { name: 'ECDSA', namedCurve: 'P-384' },
   EdDSA: { name: 'Ed25519' },
 } as const satisfies Record<NonNullable<Profile['alg']>, webcrypto.AlgorithmIdentifier | object>;
 
-/** The algorithm that a key is for where the profile names none. */
-const usualAlgorithms: Readonly<Record<string, keyof typeof importParameters>> = {
-  rsa: 'RS256',
-  'rsa-pss': 'PS256',
-  ec: 'ES256',
-  ed25519: 'EdDSA',
-};
+type Algorithm = keyof typeof importParameters;
+
+/** The algorithm that a key is for where neither the profile nor the key itself names one. */
+function usualAlgorithm({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Algorithm | undefined {
+  switch (asymmetricKeyType) {
+    case 'rsa':
+      return 'RS256';
+    case 'rsa-pss':
+      return 'PS256';
+    case 'ec':
+      return asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ES384' : 'ES256';
+    case 'ed25519':
+      return 'EdDSA';
+    default:
+      return undefined;
+  }
+}
+
+/** The `alg` of a JWK (RFC 7517 section 4.4). */
+function algorithmOf(source: Profile['private_key']): Algorithm | undefined {
+  const named = typeof source === 'object' ? source.alg : undefined;
+  // The newer name of RFC 9864.
+  const alg = named === 'Ed25519' ? 'EdDSA' : named;
+  if (alg === undefined) return undefined;
+  if (typeof alg === 'string' && Object.hasOwn(importParameters, alg)) return alg as Algorithm;
+  throw new InvalidKey(`private_key.alg: must be one of ${Object.keys(importParameters).join(', ')}`);
+}
+
+const SHORTEST_RSA_KEY = 2048;
 
 function signingKey(profile: Profile): oauth.PrivateKey {
   const key = readKey('private_key', profile.private_key);
-  const alg = profile.alg ?? usualAlgorithms[key.asymmetricKeyType ?? ''];
-  if (alg === undefined) throw new InvalidKey('private_key: must be an RSA, P-256 or Ed25519 key');
+  const alg = profile.alg ?? algorithmOf(profile.private_key) ?? usualAlgorithm(key);
+  if (alg === undefined) throw new InvalidKey('private_key: must be an RSA, P-256, P-384 or Ed25519 key');
+  if ((key.asymmetricKeyDetails?.modulusLength ?? SHORTEST_RSA_KEY) < SHORTEST_RSA_KEY)
+    throw new InvalidKey(`private_key: an RSA key must have ${SHORTEST_RSA_KEY} bits or more`);
   try {
     const cryptoKey = key.toCryptoKey(importParameters[alg], false, ['sign']);
     const kid = profile.kid ?? kidOf(profile.private_key);

@@ -1,7 +1,8 @@
 import type { Account } from './account.ts';
+import type { Profile } from './profile.ts';
 import { knownReason, type Reason } from './reason.ts';
 import { shareOf } from './spread.ts';
-import type { TokenSet } from './token-set.ts';
+import { neverExpires, type TokenSet } from './token-set.ts';
 
 /** What is to be done with an account, before anything is read or locked. */
 export interface Decision {
@@ -18,26 +19,39 @@ export interface DecisionInput {
   readonly refreshSpread?: number | undefined;
   /** The event asked to refresh accounts though they are not due, or wait for a person. */
   readonly force: boolean;
+  /** What the account waited for is over: its back-off does not count. */
+  readonly dueAgain?: boolean | undefined;
 }
 
 /**
  * Decides from the item alone. The first rule that speaks wins; the order is the order of this function.
  */
 export function decide(account: Account, input: DecisionInput): Decision {
-  const { now, force } = input;
+  const { now, force, dueAgain = false } = input;
+  const waits = account.nextAttemptAt !== undefined && account.nextAttemptAt > now && !dueAgain;
   if (account.enabled === false) return leave('disabled');
   if (account.lease !== undefined && account.lease.expiresAt > now) return leave('leased_elsewhere');
   if (force) return refresh('forced');
-  // A refresh token in escrow goes home at once, whatever else is known: nobody can use the account while it is there.
-  if (account.escrow === undefined && account.status === 'reauthorization_required')
+  const urgent = isUrgent(account.escrow);
+  if (!urgent && account.status === 'reauthorization_required')
     return { action: 'reauthorize', reason: knownReason(account.failure?.reason, 'grant_revoked') };
-  if (account.escrow === undefined && account.nextAttemptAt !== undefined && account.nextAttemptAt > now)
-    return leave(knownReason(account.failure?.reason, 'rate_limited'));
-  if (account.accessTokenExpiresAt === undefined) return refresh('no_access_token');
-  const { accountId, accessTokenExpiresAt, lastRefreshedAt } = account;
-  const horizon = now + horizonOf(accountId, accessTokenExpiresAt, lastRefreshedAt, input);
-  if (account.escrow === undefined && accessTokenExpiresAt > horizon) return leave('fresh');
-  return refresh('expiring');
+  if (waits && account.doesNotExpire && account.status === 'healthy') return leave('does_not_expire');
+  if (waits) return leave(knownReason(account.failure?.reason, 'rate_limited'));
+  const { accountId, lastRefreshedAt } = account;
+  const expiresAt = account.accessTokenExpiresAt ?? 0;
+  // An expiry beyond all reason is milliseconds, or a mistake: the secret knows better.
+  if (account.accessTokenExpiresAt === undefined || expiresAt > now + LONGEST_LIFETIME)
+    return refresh('no_access_token');
+  const horizon = now + horizonOf(accountId, expiresAt, lastRefreshedAt, input);
+  return !urgent && expiresAt > horizon ? leave('fresh') : refresh('expiring');
+}
+
+/** Ten years, seconds: no access token that ends lives longer. */
+export const LONGEST_LIFETIME = 315_360_000;
+
+/** A refresh token in escrow goes home first, whatever else is known: nobody can use the account while it is there. */
+export function isUrgent(escrow: Account['escrow']): boolean {
+  return escrow !== undefined && escrow.kind !== 'answer';
 }
 
 /**
@@ -64,49 +78,89 @@ function horizonOf(
 export type TokenSetDecision =
   | { readonly action: 'exchange'; readonly refreshToken: string }
   | { readonly action: 'reconcile' }
+  /** The access token has no end, and nothing has to be done, or can be. */
+  | { readonly action: 'leave' }
   | { readonly action: 'reauthorize'; readonly reason: 'no_refresh_token' | 'refresh_token_expired' };
 
 /**
  * Decides from the token set, which is nearer to the truth than the item.
  *
+ * - An access token that has no end is left alone, also when forced where there is nothing to spend.
  * - An access token that is not due although the item says so: an earlier run died after storing, or a person
  *   put it there. It is recorded and nothing is spent.
  * - A missing refresh token, or one with no second left, needs a person.
  */
-export function decideTokenSet(tokenSet: TokenSet, account: Account, input: DecisionInput): TokenSetDecision {
+export function decideTokenSet(
+  tokenSet: TokenSet,
+  account: Account,
+  profile: Profile,
+  input: DecisionInput,
+): TokenSetDecision {
   const { now, force } = input;
-  const { access_token, expires_at = 0, obtained_at = account.lastRefreshedAt } = tokenSet;
+  const { access_token, expires_at = 0, refresh_token, obtained_at = account.lastRefreshedAt } = tokenSet;
+  if (neverExpires(tokenSet, profile) && !(force && refresh_token !== undefined)) return { action: 'leave' };
   const horizon = now + horizonOf(account.accountId, expires_at, obtained_at, input);
   if (!force && access_token !== undefined && expires_at > horizon) return { action: 'reconcile' };
-  if (tokenSet.refresh_token === undefined) return { action: 'reauthorize', reason: 'no_refresh_token' };
+  if (refresh_token === undefined) return { action: 'reauthorize', reason: 'no_refresh_token' };
   // The item's own note of the expiry counts only where the token set has none and nobody overrides it: a person
   // who replaced the token set and forces a refresh must not be held up by what was noted of the old one.
   const expiresAt = tokenSet.refresh_token_expires_at ?? (force ? undefined : account.refreshTokenExpiresAt);
   if (expiresAt !== undefined && expiresAt - now <= 0)
     return { action: 'reauthorize', reason: 'refresh_token_expired' };
-  return { action: 'exchange', refreshToken: tokenSet.refresh_token };
+  return { action: 'exchange', refreshToken: refresh_token };
 }
 
 /** Seconds for which a read of a secret may still give what stood there before the last store. */
 const STALE_READS_FOR = 120;
-/** Seconds by which Secrets Manager's clock and the function's may differ without a version looking older than it is. */
-const CLOCK_TOLERANCE = 2;
+/** Seconds by which a clock may be wrong. */
+export const CLOCK_ERROR = 30;
+
+/** A token set as it was read, with the version of the secret that it is. */
+export interface ReadVersion {
+  readonly tokenSet: TokenSet;
+  readonly version: { readonly versionId: string; readonly createdAt: number | undefined };
+}
+
+/**
+ * When a token set was obtained, seconds since the epoch: as it says, or as the version's own date says where people
+ * wrote it. Of two sets of a secret, the one obtained later is the newer: see `nextObtainedAt`.
+ */
+export function obtainedAtOf({ tokenSet, version }: ReadVersion): number | undefined {
+  return (
+    tokenSet.obtained_at ?? (version.createdAt === undefined ? undefined : Math.floor(version.createdAt))
+  );
+}
+
+/**
+ * The `obtained_at` of a token set that takes the place of another: always later than that, however clocks differ, so
+ * that the order of sets can be told.
+ *
+ * @param known further times that it must lie after
+ */
+export function nextObtainedAt(
+  now: number,
+  { tokenSet, version }: ReadVersion,
+  ...known: readonly (number | undefined)[]
+): number {
+  const before = [tokenSet.obtained_at, version.createdAt, ...known].filter((at) => at !== undefined);
+  // A time far in the future is no time to go on from.
+  const plausible = before.filter((at) => at < now + STALE_READS_FOR).map((at) => Math.floor(at) + 1);
+  return Math.max(now, ...plausible);
+}
 
 /**
  * Secrets Manager is eventually consistent: a read soon after a store can still give the version before it, with a
- * refresh token that is spent. The item, leased by a consistent write, knows when the last token set was obtained.
+ * refresh token that is spent. Whoever stored wrote down, consistently, when that set was obtained; a read that is
+ * older is not believed, unless somebody has surely written it since.
  *
- * @param createdAt when the version that was read was written, seconds since the epoch
+ * @param newest when the newest set known was obtained, seconds since the epoch
  */
-export function isStaleRead(
-  { obtained_at }: TokenSet,
-  createdAt: number | undefined,
-  { lastRefreshedAt }: Account,
-  now: number,
-): boolean {
-  if (obtained_at === undefined || createdAt === undefined || lastRefreshedAt === undefined) return false;
-  const older = obtained_at < lastRefreshedAt && createdAt < lastRefreshedAt - CLOCK_TOLERANCE;
-  return older && now - lastRefreshedAt < STALE_READS_FOR;
+export function isStaleRead(read: ReadVersion, newest: number | undefined, now: number): boolean {
+  if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR) return false;
+  const obtainedAt = obtainedAtOf(read);
+  if (obtainedAt !== undefined && obtainedAt >= newest) return false;
+  const { createdAt } = read.version;
+  return createdAt === undefined || createdAt <= newest + CLOCK_ERROR;
 }
 
 /** Secrets Manager keeps about 100 versions of a secret and removes none younger than a day. */

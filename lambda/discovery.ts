@@ -4,13 +4,17 @@ import { RequestFailed, type SendHttpsRequest, type TlsIdentity } from './https-
 /** The issuer's metadata can't be used: the profile names the wrong issuer. */
 export class UnusableIssuer extends Error {}
 
-/** Metadata by issuer, with when it is to be read again (milliseconds since the epoch). Outlives a run. */
+/**
+ * Metadata by issuer and by what vouched for it, with when it is to be read again (milliseconds since the epoch).
+ * Outlives a run.
+ */
 export type DiscoveryCache = Map<
   string,
   { readonly server: oauth.AuthorizationServer; readonly until: number }
 >;
 
 const CACHE_TIME = 3_600_000;
+const CACHE_SIZE = 500;
 
 export interface DiscoveryOptions {
   readonly send: SendHttpsRequest;
@@ -31,7 +35,9 @@ export async function discover(
   signal: AbortSignal,
   { send, allowHttpLoopback, cache, now }: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
-  const known = cache.get(issuer);
+  // What one profile's own authority vouches for is nothing to another profile.
+  const key = JSON.stringify([issuer, tls.ca]);
+  const known = cache.get(key);
   if (known !== undefined && now() < known.until) return known.server;
   const url = new URL(issuer);
   const ask = (algorithm: 'oidc' | 'oauth2') =>
@@ -56,10 +62,48 @@ export async function discover(
     });
   const openId = await ask('oidc');
   const response = openId.status === 200 ? openId : await ask('oauth2');
-  const server = await oauth.processDiscoveryResponse(url, response).catch(() => undefined);
-  if (server === undefined) throw new UnusableIssuer('issuer: has no metadata that names this very issuer');
+  const metadata = await oauth.processDiscoveryResponse(url, response).catch(() => undefined);
+  if (metadata === undefined) throw new UnusableIssuer('issuer: has no metadata that names this very issuer');
+  const server = used(metadata);
   if (server.token_endpoint === undefined)
     throw new UnusableIssuer('issuer: its metadata names no token_endpoint');
-  cache.set(issuer, { server, until: now() + CACHE_TIME });
+  cache.delete(key);
+  cache.set(key, { server, until: now() + CACHE_TIME });
+  const [oldest] = cache.keys();
+  if (cache.size > CACHE_SIZE && oldest !== undefined) cache.delete(oldest);
   return server;
+}
+
+const endpoints = [
+  'token_endpoint',
+  'authorization_endpoint',
+  'device_authorization_endpoint',
+  'revocation_endpoint',
+  'userinfo_endpoint',
+  'jwks_uri',
+] as const;
+/** No endpoint is so long. */
+const MAX_URL = 2_048;
+
+/** What is used of the metadata: it may be a megabyte, and is kept for an hour. */
+function used(metadata: oauth.AuthorizationServer): oauth.AuthorizationServer {
+  const { issuer, mtls_endpoint_aliases: aliases, authorization_response_iss_parameter_supported } = metadata;
+  return {
+    issuer,
+    ...endpointsIn(metadata),
+    ...(aliases !== undefined && { mtls_endpoint_aliases: endpointsIn(aliases) }),
+    ...(authorization_response_iss_parameter_supported === true && {
+      authorization_response_iss_parameter_supported,
+    }),
+  };
+}
+
+function endpointsIn(metadata: object): Partial<Record<(typeof endpoints)[number], string>> {
+  const named = metadata as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    endpoints.flatMap((name) => {
+      const value = named[name];
+      return typeof value === 'string' && value.length <= MAX_URL ? [[name, value]] : [];
+    }),
+  );
 }

@@ -2,7 +2,10 @@ import * as v from 'valibot';
 
 /** The function's settings. */
 export interface Environment {
+  /** A name, or an ARN. */
   readonly accountsTableName: string;
+  /** Tables whose functions have stopped: values of `kept_by`, or bare names in this AWS account and Region. */
+  readonly formerAccountsTables: readonly string[];
   readonly secretNamePrefix: string;
   /** Seconds. */
   readonly refreshWindow: number;
@@ -33,6 +36,16 @@ const environmentSchema = v.object({
   ACCOUNTS_TABLE_NAME: v.pipe(
     v.optional(v.string(), ''),
     v.minLength(1, 'must be set to the name of the accounts table'),
+  ),
+  FORMER_ACCOUNTS_TABLES: optional(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^\s*(?:[\w./-]+\s*(?:,\s*|$))*$/,
+        'must be table names, or values such as 123456789012/eu-central-1/oauth-accounts, with commas between them',
+      ),
+    ),
+    '',
   ),
   SECRET_NAME_PREFIX: optional(
     v.pipe(
@@ -76,6 +89,9 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
   const values = result.output;
   return {
     accountsTableName: values.ACCOUNTS_TABLE_NAME,
+    formerAccountsTables: values.FORMER_ACCOUNTS_TABLES.split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
     secretNamePrefix: values.SECRET_NAME_PREFIX,
     refreshWindow: values.REFRESH_WINDOW_SECONDS,
     refreshSpread: values.REFRESH_SPREAD_SECONDS,

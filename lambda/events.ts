@@ -1,4 +1,5 @@
 import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import type { ProfileEventType } from './evidence.ts';
 import type { Reason } from './reason.ts';
 
 /** The `source` of every event that the function puts on the bus. */
@@ -22,23 +23,35 @@ export interface AccountEvent {
   };
 }
 
-export interface Events {
-  /** Puts one event on the bus. Rejects if the bus did not take it. */
-  put(event: AccountEvent): Promise<void>;
+export interface ProfileEvent {
+  readonly type: ProfileEventType;
+  readonly detail: {
+    readonly oauthProfile: string;
+    readonly reason: Reason;
+    /** Due accounts that could not be refreshed for it, as far as is known. */
+    readonly accounts: number;
+    /** Seconds since the epoch. */
+    readonly at: number;
+  };
 }
 
-export function createEvents(client: EventBridgeClient, EventBusName: string): Events {
-  return {
-    put: async ({ type, detail }) => {
-      const answer = await client.send(
-        new PutEventsCommand({
-          Entries: [{ EventBusName, Source: EVENT_SOURCE, DetailType: type, Detail: JSON.stringify(detail) }],
-        }),
-      );
-      // PutEvents answers 200 even where an entry was refused.
-      const code = answer.Entries?.[0]?.ErrorCode;
-      if (code !== undefined)
-        throw Object.assign(new Error(`the bus refused the event: ${code}`), { name: code });
-    },
+/** Puts one event on the bus. Rejects if the bus did not take it. */
+export interface Events {
+  put(event: AccountEvent): Promise<void>;
+  putOfProfile(event: ProfileEvent): Promise<void>;
+}
+
+/** @param runId stands in the detail of every event */
+export function createEvents(client: EventBridgeClient, EventBusName: string, runId: string): Events {
+  const put = async ({ type, detail }: AccountEvent | ProfileEvent) => {
+    const Detail = JSON.stringify({ ...detail, runId });
+    const answer = await client.send(
+      new PutEventsCommand({ Entries: [{ EventBusName, Source: EVENT_SOURCE, DetailType: type, Detail }] }),
+    );
+    // PutEvents answers 200 even where an entry was refused.
+    const code = answer.Entries?.[0]?.ErrorCode;
+    if (code !== undefined)
+      throw Object.assign(new Error(`the bus refused the event: ${code}`), { name: code });
   };
+  return { put, putOfProfile: put };
 }

@@ -12,9 +12,12 @@ import { createEscrowVault } from './escrow.ts';
 import { readEvent } from './event.ts';
 import { createEvents } from './events.ts';
 import { createHttpsClient } from './https-request.ts';
+import { tableNameOf } from './kept-by.ts';
+import { createPace } from './pace.ts';
 import { systemClock } from './ports.ts';
+import { createProfileNotes } from './profile-notes.ts';
 import { createProfiles } from './profiles.ts';
-import { MAX_IN_FLIGHT, run } from './run.ts';
+import { MAX_IN_FLIGHT, run, STARTS_PER_SECOND } from './run.ts';
 import type { RunResult } from './run-result.ts';
 import { createSecrets } from './secrets.ts';
 import { createSpending } from './spending.ts';
@@ -59,12 +62,13 @@ const DEFAULT_TIME = 120_000;
  * @throws InvalidEnvironment, InvalidEvent, or the SDK's error where the table can't be read or written
  */
 export async function handler(event: unknown, context?: Context): Promise<RunResult> {
-  const deadline = Date.now() + (context?.getRemainingTimeInMillis?.() ?? DEFAULT_TIME);
+  const begun = Date.now();
+  const deadline = begun + (context?.getRemainingTimeInMillis?.() ?? DEFAULT_TIME);
   const runId = randomUUID();
   logger.resetKeys();
   logger.appendKeys({ runId, requestId: context?.awsRequestId });
   try {
-    return await runWith(readEnvironment(process.env), event, { runId, deadline });
+    return await runWith(readEnvironment(process.env), event, { runId, begun, deadline });
   } catch (error) {
     const { name, code } = error as { name?: unknown; code?: unknown };
     logger.error('The run failed.', { errorName: String(name), code: String(code ?? name) });
@@ -75,24 +79,31 @@ export async function handler(event: unknown, context?: Context): Promise<RunRes
 interface Invocation {
   readonly runId: string;
   /** Milliseconds since the epoch. */
+  readonly begun: number;
   readonly deadline: number;
 }
 
 async function runWith(environment: Environment, event: unknown, invocation: Invocation): Promise<RunResult> {
   const request = readEvent(event);
-  const { accountsTableName, secretNamePrefix, refreshWindow, refreshSpread } = environment;
-  const { escrowKeyId, eventBusName, allowHttpLoopback } = environment;
-  const https = createHttpsClient({ allowHttpLoopback, maxSockets: MAX_IN_FLIGHT });
+  const { secretNamePrefix, refreshWindow, refreshSpread, escrowKeyId, allowHttpLoopback } = environment;
+  const tables = { tableName: environment.accountsTableName, formerTables: environment.formerAccountsTables };
+  const https = createHttpsClient({ allowHttpLoopback });
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
-  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0 };
+  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
+  const table = createAccountsTable(clients.table, callableTable(tables.tableName));
+  const events = createEvents(clients.events, environment.eventBusName, invocation.runId);
+  const segments = request.share?.totalSegments ?? 1;
+  const clock = systemClock;
+  const log = logger;
   try {
     const outcome = await run(
       request,
-      { ...invocation, secretNamePrefix, refreshWindow, refreshSpread },
+      { ...invocation, ...tables, secretNamePrefix, refreshWindow, refreshSpread },
       {
-        table: createAccountsTable(clients.table, accountsTableName),
+        table,
         secrets,
         profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
+        notes: createProfileNotes({ table, events, clock, log }),
         endpoint: createTokenEndpoint({
           send: https.send,
           allowHttpLoopback,
@@ -100,10 +111,11 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
           now: Date.now,
         }),
         vault: escrowKeyId === undefined ? undefined : createEscrowVault(clients.kms, escrowKeyId),
-        events: createEvents(clients.events, eventBusName),
-        spending: createSpending(request.share?.totalSegments ?? 1),
-        clock: systemClock,
-        log: logger,
+        events,
+        spending: createSpending(segments),
+        turn: createPace(STARTS_PER_SECOND / segments, clock),
+        clock,
+        log,
         count: (what) => {
           counters[what]++;
         },
@@ -116,4 +128,9 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
   } finally {
     https.close();
   }
+}
+
+/** A table of one's own Region is called by its name, which every endpoint understands; another by its ARN. */
+function callableTable(table: string): string {
+  return table.split(':')[3] === process.env.AWS_REGION ? tableNameOf(table) : table;
 }

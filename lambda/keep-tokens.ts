@@ -1,26 +1,38 @@
-import { awsFailure, isHopeless } from './aws-error.ts';
+import type { EscrowKind } from './account.ts';
+import { type AwsFailure, awsFailure, isHopeless } from './aws-error.ts';
 import type { Edges } from './edges.ts';
-import type { EscrowedToken, EscrowVault } from './escrow.ts';
+import type { Escrowed } from './escrow.ts';
 import { secondsOf } from './ports.ts';
+import type { PutSecret } from './secrets.ts';
 
 export interface KeepTokens {
   readonly accountId: string;
   readonly secretId: string;
-  /** The token set's text. */
-  readonly text: string;
-  /** The attempt's id; it becomes the version's id, so that no try stores twice. */
-  readonly attemptId: string;
+  /** Tries once to store. */
+  readonly store: (timeoutMilliseconds: number) => Promise<PutSecret>;
   /** What to escrow if the store fails; undefined where nothing new is at stake. */
-  readonly atStake: EscrowedToken | undefined;
+  readonly atStake: EscrowWrite | undefined;
+  /** A store that fails says something about Secrets Manager, and not only about this secret. */
+  readonly isEvidence: boolean;
   /** When this process may be gone, milliseconds since the epoch. */
   readonly deadline: number;
 }
 
+/** What goes into an account's escrow. */
+export interface EscrowWrite {
+  readonly accountId: string;
+  readonly attemptId: string;
+  readonly kind: EscrowKind;
+  readonly content: Escrowed;
+  /** The secret that it belongs to, where that is not the account's usual one. */
+  readonly secretId: string | undefined;
+}
+
 export type Kept =
   | { readonly kind: 'stored' }
-  | { readonly kind: 'escrowed' | 'lost'; readonly code: string };
+  | { readonly kind: 'escrowed' | 'lost'; readonly failure: AwsFailure };
 
-type KeepEdges = Pick<Edges, 'secrets' | 'table' | 'vault' | 'spending' | 'clock' | 'log' | 'count'>;
+type KeepEdges = Pick<Edges, 'table' | 'vault' | 'spending' | 'clock' | 'log' | 'count'>;
 
 const TRY_TIMEOUT = 5_000;
 /** A store that is not done by then is helped by escrow, and goes on beside it. */
@@ -30,75 +42,109 @@ const RESERVE = 2_000;
 
 /**
  * Makes what the provider just issued durable, whatever it takes, until the deadline: in the token secret, or, while
- * that can't be written, in escrow in the account's own item. Never throws.
+ * that can't be written, in escrow in the account's own item. Never throws, and leaves nothing running.
  *
  * Escrow begins at the first try that fails, or after half a second: while the store is being tried again, the process
  * can die with the only copy of a refresh token.
  */
 export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Kept> {
-  const { secrets, spending, clock, log, count } = edges;
-  const escrow = createEscrowing(what, edges);
+  const { spending, clock, log, count } = edges;
+  const escrow = createEscrowing(what.atStake, edges);
   const timeLeft = () => what.deadline - RESERVE - clock.now();
-  let stored = false;
+  let over = false;
   clock.sleep(ESCROW_AFTER).then(() => {
-    if (!stored) escrow.begin();
+    if (!over) escrow.begin();
   });
-  let code = 'OUT_OF_TIME';
+  const end = async (kept: Kept | undefined, failure: AwsFailure): Promise<Kept> => {
+    over = true;
+    if (kept === undefined) escrow.begin();
+    const escrowed = await escrow.settled();
+    return kept ?? { kind: escrowed ? 'escrowed' : 'lost', failure };
+  };
+  let failure: AwsFailure = { kind: 'unavailable', code: 'OUT_OF_TIME' };
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
-    const timeout = Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()));
-    const put = await secrets.put(what.secretId, what.text, what.attemptId, timeout);
+    const put = await what.store(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft())));
     if (put.kind === 'stored') {
-      stored = true;
-      if (tries > 1) spending.storeWorks();
-      await escrow.settled();
-      return { kind: 'stored' };
+      spending.storeWorks();
+      return await end({ kind: 'stored' }, failure);
     }
-    code = put.failure.code;
+    failure = put.failure;
     escrow.begin();
-    if (put.failure.kind === 'throttled') count('storesThrottled');
-    else {
-      spending.storeFailed();
-      log.warn('Token set could not be stored yet.', { accountId: what.accountId, awsError: code, tries });
-    }
-    if (isHopeless(put.failure) && (what.atStake === undefined || (await escrow.settled()))) break;
+    if (failure.kind === 'throttled') count('storesThrottled');
+    else
+      log.warn('Token set could not be stored yet.', {
+        accountId: what.accountId,
+        awsError: failure.code,
+        tries,
+      });
+    if (isHopeless(failure)) {
+      if (what.atStake === undefined || (await escrow.settled())) break;
+    } else if (what.isEvidence) spending.storeFailed(what.secretId);
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
-  escrow.begin();
-  return { kind: (await escrow.settled()) ? 'escrowed' : 'lost', code };
+  return await end(undefined, failure);
+}
+
+/**
+ * Puts into escrow what nobody may lose, and tries until the deadline. Never throws.
+ *
+ * @returns whether it is there
+ */
+export async function keepInEscrow(
+  write: EscrowWrite,
+  deadline: number,
+  edges: Omit<KeepEdges, 'spending'>,
+): Promise<boolean> {
+  if (edges.vault === undefined) return false;
+  const escrow = createEscrowing(write, edges);
+  const timeLeft = () => deadline - RESERVE - edges.clock.now();
+  for (let tries = 1; ; tries++) {
+    escrow.begin();
+    if (await escrow.settled()) return true;
+    if (timeLeft() <= 0) return false;
+    await edges.clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
+  }
 }
 
 interface Escrowing {
-  /** Puts the refresh token into escrow, unless it is there, or on its way there, or there is none at stake. */
+  /** Puts it into escrow, unless it is there, or on its way there, or there is nothing at stake. */
   begin(): void;
   /** Whether it is there, once what was begun has ended. */
   settled(): Promise<boolean>;
 }
 
-function createEscrowing(what: KeepTokens, { vault, table, clock, log, count }: KeepEdges): Escrowing {
-  const { accountId, atStake, attemptId } = what;
+function createEscrowing(
+  write: EscrowWrite | undefined,
+  { vault, table, clock, log, count }: Omit<KeepEdges, 'spending'>,
+): Escrowing {
   let current: Promise<boolean> | undefined;
-  const attempt = async (token: EscrowedToken, { seal }: EscrowVault) => {
+  let sealed: Promise<string> | undefined;
+  const attempt = async ({ accountId, attemptId, kind, content, secretId }: EscrowWrite) => {
     try {
-      const ciphertext = await seal(accountId, token);
-      await table.putEscrow(accountId, { ciphertext, attemptId, at: secondsOf(clock) });
-      count('escrowed');
+      sealed ??= vault?.seal(accountId, kind, content);
+      const ciphertext = (await sealed) ?? '';
+      const escrow = { kind, ciphertext, attemptId, at: secondsOf(clock), secretId };
+      if ((await table.putEscrow(accountId, attemptId, escrow)) === 'lost') throw new EscrowTaken();
+      if (kind === 'token') count('escrowed');
       return true;
     } catch (error) {
-      log.error('Refresh token could not be put into escrow yet.', {
-        accountId,
-        awsError: awsFailure(error).code,
-      });
+      const awsError = error instanceof EscrowTaken ? 'ESCROW_TAKEN' : awsFailure(error).code;
+      log.error('Refresh token could not be put into escrow yet.', { accountId, awsError });
       current = undefined;
+      sealed = undefined;
       return false;
     }
   };
   return {
     begin: () => {
-      if (vault !== undefined && atStake !== undefined) current ??= attempt(atStake, vault);
+      if (vault !== undefined && write !== undefined) current ??= attempt(write);
     },
     settled: async () => (await current) ?? false,
   };
 }
+
+/** Another visit has left something in escrow since. */
+class EscrowTaken extends Error {}
 
 /** Milliseconds before the next try: 100, doubling to 2 s, half of it at random so that runs don't march in step. */
 function pause(tries: number): number {

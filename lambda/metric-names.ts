@@ -23,6 +23,7 @@ export const METRIC = {
   invalid: 'AccountsInvalid',
   deferred: 'AccountsDeferred',
   escrowed: 'RefreshTokensEscrowed',
+  escrowUnavailable: 'EscrowUnavailable',
   storesThrottled: 'StoresThrottled',
   // Levels: each run finds the same accounts again until they are mended.
   reauthorizationRequired: 'ReauthorizationRequired',

@@ -1,13 +1,21 @@
 import { type Account, type AccountStatus, type Failure, labelOf } from './account.ts';
 import type { Changes } from './accounts-table.ts';
+import { obtainedAtOf, type ReadVersion } from './decision.ts';
 import type { AccountEventType } from './events.ts';
+import { calledDead } from './evidence.ts';
 import { type Reason, sentence, severityOf } from './reason.ts';
 import type { TokenSet } from './token-set.ts';
 
 /** How a visit to a leased account ended. */
-export type Ending =
-  | { readonly kind: 'refreshed' | 'reconciled'; readonly tokenSet: TokenSet; readonly reason: Reason }
-  | Trouble;
+export type Ending = Fresh | Trouble;
+
+export interface Fresh {
+  readonly kind: 'refreshed' | 'reconciled' | 'does_not_expire';
+  readonly tokenSet: TokenSet;
+  readonly reason: Reason;
+  /** When the token set was obtained, seconds since the epoch. */
+  readonly obtainedAt: number | undefined;
+}
 
 export interface Trouble {
   readonly kind: 'trouble';
@@ -20,6 +28,14 @@ export interface Trouble {
   readonly ambiguousSince?: number | undefined;
   /** The account's escrow has been dealt with and can go. */
   readonly escrowSettled?: boolean | undefined;
+  /** When the token set was obtained that this visit has stored all the same, seconds since the epoch. */
+  readonly obtainedAt?: number | undefined;
+  /** A refusal that is believed: only a person can help. */
+  readonly believed?: boolean | undefined;
+  /** What is refused now is another token than the one that was refused before: the trouble begins anew. */
+  readonly anew?: boolean | undefined;
+  /** It is soon over, or never: tried by each run rather than ever more seldom. */
+  readonly steady?: boolean | undefined;
 }
 
 /** What is to be written, said and told at the end of a visit. Pure data. */
@@ -32,49 +48,74 @@ export interface Conclusion {
   readonly message: string;
 }
 
-/** Seconds from the epoch in, changes out: how the end of a visit changes the account. */
-export function conclude(account: Account, ending: Ending, now: number): Conclusion {
-  return ending.kind === 'trouble' ? inTrouble(account, ending, now) : healthy(account, ending, now);
+/**
+ * How the end of a visit changes the account.
+ *
+ * @param now seconds since the epoch
+ * @param toldAsOne the reason of trouble of the whole profile, while it stands: it was told once, for all its accounts
+ */
+export function conclude(account: Account, ending: Ending, now: number, toldAsOne?: string): Conclusion {
+  return ending.kind === 'trouble'
+    ? inTrouble(account, ending, now, toldAsOne)
+    : healthy(account, ending, now);
 }
 
-function healthy(
-  account: Account,
-  { tokenSet, kind, reason }: Ending & { kind: 'refreshed' | 'reconciled' },
-  now: number,
-): Conclusion {
+/** Seconds after which a secret whose token does not expire is read again. */
+const LOOK_AGAIN = 86_400;
+
+function healthy(account: Account, { tokenSet, kind, reason, obtainedAt }: Fresh, now: number): Conclusion {
+  const endless = tokenSet.expires_at === undefined;
   const facts: Changes = {
     set: {
       accessTokenExpiresAt: tokenSet.expires_at,
       refreshTokenExpiresAt: tokenSet.refresh_token_expires_at,
-      lastRefreshedAt: tokenSet.obtained_at ?? now,
+      lastRefreshedAt: obtainedAt ?? now,
+      ...(endless && { doesNotExpire: true, nextAttemptAt: now + LOOK_AGAIN }),
     },
     remove: [
-      'nextAttemptAt',
       'escrow',
+      ...(endless ? (['accessTokenExpiresAt'] as const) : (['nextAttemptAt', 'doesNotExpire'] as const)),
       ...(tokenSet.refresh_token_expires_at === undefined ? (['refreshTokenExpiresAt'] as const) : []),
+      ...(account.tokenSecretId === undefined && account.secretLentTo !== undefined
+        ? (['secretLentTo'] as const)
+        : []),
     ],
   };
-  const label = labelOf(account);
+  const told = account.status !== undefined && account.status !== 'healthy' && !account.failure?.untold;
   return {
     changes: { set: { ...facts.set, status: 'healthy' }, remove: [...facts.remove, 'failure'] },
     changesWithoutTransition: facts,
-    event:
-      account.status === undefined || account.status === 'healthy' ? undefined : 'OAuth Account Recovered',
+    event: told ? 'OAuth Account Recovered' : undefined,
     status: 'healthy',
-    message:
-      kind === 'reconciled'
-        ? `OAuth access token is already fresh in the token secret. Nothing was spent. Account="${label}"`
-        : `OAuth access token refreshed (${reason}). Account="${label}"`,
+    message: healthySentence(kind, reason, labelOf(account)),
   };
 }
 
-function inTrouble(account: Account, trouble: Trouble, now: number): Conclusion {
-  const message = sentence(trouble.reason, labelOf(account), trouble.detail);
+function healthySentence(kind: Fresh['kind'], reason: Reason, label: string): string {
+  switch (kind) {
+    case 'refreshed':
+      return `OAuth access token refreshed (${reason}). Account="${label}"`;
+    case 'reconciled':
+      return `OAuth access token is already fresh in the token secret. Nothing was spent. Account="${label}"`;
+    case 'does_not_expire':
+      return `OAuth access token does not expire. Nothing was spent. Account="${label}"`;
+  }
+}
+
+function inTrouble(
+  account: Account,
+  trouble: Trouble,
+  now: number,
+  toldAsOne: string | undefined,
+): Conclusion {
   const status = statusAfter(account, trouble);
+  const final = status === 'reauthorization_required';
+  const message = sentence(trouble.reason, labelOf(account), trouble.detail, final);
   const settled = trouble.escrowSettled ? (['escrow'] as const) : [];
+  const stored = trouble.obtainedAt === undefined ? {} : { lastRefreshedAt: trouble.obtainedAt };
   // Waiting for a person already: trouble on the way of a forced try changes nothing about that.
   if (account.status === 'reauthorization_required' && status === 'failing') {
-    const nothing: Changes = { set: {}, remove: settled };
+    const nothing: Changes = { set: stored, remove: settled };
     return {
       changes: nothing,
       changesWithoutTransition: nothing,
@@ -83,17 +124,22 @@ function inTrouble(account: Account, trouble: Trouble, now: number): Conclusion 
       message,
     };
   }
-  const failure = failureAfter(account, trouble, message, now);
-  const nextAttemptAt = now + Math.max(trouble.retryAfter ?? 0, backOff(trouble.reason, failure.count));
-  const retry: Changes = { set: { failure, nextAttemptAt }, remove: settled };
-  const changed = account.status !== status;
+  const began = status === 'failing' && account.status !== 'failing';
+  const goesOn = status === 'failing' && !began;
+  const covered = toldAsOne === trouble.reason;
+  const untold = covered && (began || account.failure?.untold === true);
+  // What was told as one with its profile, and goes on after the profile's end, is told now.
+  const changed = account.status !== status || (goesOn && account.failure?.untold === true && !covered);
+  const failure = failureAfter(account, trouble, message, now, untold);
+  const wait = Math.max(trouble.retryAfter ?? 0, backOff(trouble, failure.count));
+  const retry: Changes = { set: { ...stored, failure, nextAttemptAt: now + wait }, remove: settled };
   return {
     changes:
       status === 'failing'
-        ? { set: { ...retry.set, status }, remove: settled }
-        : { set: { failure, status }, remove: ['nextAttemptAt', ...settled] },
+        ? { set: { ...retry.set, status }, remove: [...settled, 'doesNotExpire'] }
+        : { set: { ...stored, failure, status }, remove: ['nextAttemptAt', 'doesNotExpire', ...settled] },
     changesWithoutTransition: retry,
-    event: changed ? eventFor(status) : undefined,
+    event: changed && !untold ? eventFor(status) : undefined,
     status,
     message,
   };
@@ -103,56 +149,48 @@ function eventFor(status: AccountStatus): AccountEventType {
   return status === 'reauthorization_required' ? 'OAuth Reauthorization Required' : 'OAuth Account Failing';
 }
 
-const deadGrant: readonly Reason[] = ['grant_revoked', 'grant_possibly_lost'];
-
-/**
- * Only a person's help makes a final state, and a provider's "this grant is dead" is believed only when it says so
- * again in a later run: a person may be writing a new token set at this very moment.
- */
-function statusAfter(account: Account, { reason }: Trouble): AccountStatus {
+/** A provider's "this grant is dead" is not final before it is believed: see evidence.ts. */
+function statusAfter(account: Account, { reason, believed }: Trouble): AccountStatus {
+  if (believed) return 'reauthorization_required';
   if (severityOf(reason) !== 'person') return 'failing';
-  if (!deadGrant.includes(reason)) return 'reauthorization_required';
-  const confirmed =
-    account.status === 'reauthorization_required' ||
-    deadGrant.some((dead) => dead === account.failure?.reason);
-  return confirmed ? 'reauthorization_required' : 'failing';
+  if (!calledDead({ reason })) return 'reauthorization_required';
+  return account.status === 'reauthorization_required' ? 'reauthorization_required' : 'failing';
 }
 
 function failureAfter(
-  account: Account,
-  { reason, ambiguousSince }: Trouble,
+  { failure: before, status }: Account,
+  { reason, ambiguousSince, anew }: Trouble,
   message: string,
   now: number,
+  untold: boolean,
 ): Failure {
-  const before = account.failure;
-  const again = before !== undefined && before.reason === reason;
+  const again = before !== undefined && before.reason === reason && !anew;
+  // A grant that is called dead for the first time: its time runs from here, whatever was wrong before.
+  const first = anew === true || calledDead({ reason }) !== calledDead(before);
   return {
     reason,
     message,
     count: again ? before.count + 1 : 1,
-    since: before?.since ?? now,
+    since: first && status !== 'reauthorization_required' ? now : (before?.since ?? now),
     at: now,
     ...(ambiguousSince !== undefined && { ambiguousSince }),
+    ...(untold && { untold }),
   };
 }
 
 const FIRST_BACK_OFF = 45;
+const LONGEST_BACK_OFF = 900;
 
 /**
  * Seconds to wait after the nth failure in a row: 45 (so that the next minute's run tries again), then twice as
- * long each time, up to 15 minutes. What people have to correct is looked at every 5 minutes at least; a failed
- * store and an unconfirmed dead grant by every run.
+ * long each time, up to 15 minutes. What people have to correct is looked at every 5 minutes at least, and a store
+ * that is out of order by every run; a token set that is too large is bought again once an hour.
  */
-export function backOff(reason: Reason, count: number): number {
-  if (reason === 'store_unavailable' || deadGrant.includes(reason)) return FIRST_BACK_OFF;
-  const limit = severityOf(reason) === 'invalid' ? 300 : 900;
+export function backOff({ reason, steady }: Pick<Trouble, 'reason' | 'steady'>, count: number): number {
+  if (steady) return FIRST_BACK_OFF;
+  if (reason === 'token_set_too_large') return 3_600;
+  const limit = severityOf(reason) === 'invalid' ? 300 : LONGEST_BACK_OFF;
   return Math.min(FIRST_BACK_OFF * 2 ** Math.min(count - 1, 10), limit);
-}
-
-/** What a doubt is judged by: the token set, and the version of the secret that it is. */
-export interface ReadVersion {
-  readonly tokenSet: TokenSet;
-  readonly version: { readonly versionId: string; readonly createdAt: number | undefined };
 }
 
 /**
@@ -171,7 +209,7 @@ export function ambiguousSince(account: Account, read?: ReadVersion): number | u
   const kept = lease !== undefined && [read?.version.versionId, escrow?.attemptId].includes(lease.owner);
   const harmless = kept || wasDeadBefore(account, read);
   const since = failure?.ambiguousSince ?? (harmless ? undefined : lease?.expiresAt);
-  const obtainedAt = read?.tokenSet.obtained_at;
+  const obtainedAt = read === undefined ? undefined : obtainedAtOf(read);
   return since !== undefined && obtainedAt !== undefined && obtainedAt > since ? undefined : since;
 }
 

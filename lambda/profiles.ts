@@ -1,13 +1,16 @@
-import { isHopeless } from './aws-error.ts';
 import { type ParsedProfile, type Profile, parseProfile } from './profile.ts';
 import type { Reason } from './reason.ts';
 import { profileSecretIdOf, type ReadSecret, type Secrets } from './secrets.ts';
+import { waitsForDeletion, whyUnread } from './unread-secret.ts';
 
 export type LoadedProfile =
   | { readonly kind: 'profile'; readonly profile: Profile }
   | {
       readonly kind: 'trouble';
-      readonly reason: Extract<Reason, 'profile_missing' | 'profile_invalid' | 'store_unavailable'>;
+      readonly reason: Extract<
+        Reason,
+        'profile_missing' | 'profile_invalid' | 'permission_missing' | 'store_unavailable'
+      >;
       readonly detail: string;
     };
 
@@ -28,7 +31,8 @@ export interface Profiles {
 export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: number): Profiles {
   const loading = new Map<string, Promise<LoadedProfile>>();
   const windows = new Map<string, number>();
-  const read = async (name: string) => interpret(name, await secrets.read(profileSecretIdOf(prefix, name)));
+  const read = async (name: string) =>
+    interpret(name, prefix, await secrets.read(profileSecretIdOf(prefix, name)));
   const load = async (name: string) => {
     const loaded = await read(name);
     windows.set(name, windowOf(loaded, defaultWindow));
@@ -43,7 +47,11 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
     alternatives: async (name) => {
       const tried = await loading.get(name);
       const now = await read(name);
-      const previous = interpret(name, await secrets.read(profileSecretIdOf(prefix, name), 'AWSPREVIOUS'));
+      const previous = interpret(
+        name,
+        prefix,
+        await secrets.read(profileSecretIdOf(prefix, name), 'AWSPREVIOUS'),
+      );
       const seen = new Set([JSON.stringify(tried)]);
       return [now, previous].flatMap((candidate) => {
         const text = JSON.stringify(candidate);
@@ -75,17 +83,22 @@ export function windowOf(loaded: LoadedProfile, defaultWindow: number): number {
   return (loaded.kind === 'profile' ? loaded.profile.refresh_window_seconds : undefined) ?? defaultWindow;
 }
 
-function interpret(name: string, read: ReadSecret): LoadedProfile {
+function interpret(name: string, prefix: string, read: ReadSecret): LoadedProfile {
   if (read.kind === 'missing')
-    return trouble('profile_missing', `The profile secret of oauthProfile "${name}" does not exist`);
+    return trouble(
+      'profile_missing',
+      `The profile secret of oauthProfile "${name}" ${read.awaitingDeletion ? waitsForDeletion(profileSecretIdOf(prefix, name)) : 'does not exist'}`,
+    );
   if (read.kind === 'failed') {
-    const { code } = read.failure;
-    return isHopeless(read.failure)
-      ? trouble('profile_invalid', `The profile "${name}" can't be read (${code})`)
-      : trouble(
-          'store_unavailable',
-          `The profile "${name}" could not be read from Secrets Manager (${code})`,
-        );
+    const reasons = {
+      denied: 'permission_missing',
+      wrong: 'profile_invalid',
+      later: 'store_unavailable',
+    } as const;
+    return trouble(
+      reasons[whyUnread(read.failure)],
+      `The secret of profile "${name}" can't be read (${read.failure.code})`,
+    );
   }
   const parsed: ParsedProfile = parseProfile(read.secret.text);
   return parsed.kind === 'profile'

@@ -176,7 +176,7 @@ export const REASONS = {
     severity: 'invalid',
     blame: 'account',
     meaning: "the account's token secret does not exist",
-    remedy: 'Authorize the account, or create the secret.',
+    remedy: 'Restore or create it, or authorize the account again.',
   },
   secret_invalid: {
     severity: 'invalid',
@@ -215,16 +215,22 @@ export function severityOf(reason: Reason): Severity {
  *
  * @param label the account's `name`, or its id
  * @param detail what exactly was wrong, already free of secrets; it replaces the general meaning
+ * @param final only a person can bring the account back
  */
-export function sentence(reason: Reason, label: string, detail?: string): string {
+export function sentence(reason: Reason, label: string, detail: string | undefined, final: boolean): string {
   if (reason === 'no_refresh_token')
     return `No OAuth refresh token. Manual reauthorization required. Account="${label}"`;
   if (reason === 'refresh_token_expired')
     return `OAuth refresh token is expired. Manual reauthorization required. Account="${label}"`;
   const { meaning, remedy, severity } = REASONS[reason];
-  const what = detail ?? capitalize(meaning);
-  const manual = severity === 'person' ? ' Manual reauthorization required.' : '';
-  return `${withStop(what)}${manual}${manual || remedy === '' ? '' : ` ${remedy}`} Account="${label}"`;
+  const person = severity === 'person';
+  const next = final
+    ? 'Manual reauthorization required.'
+    : person
+      ? 'It is tried again before anybody is asked to sign in.'
+      : remedy;
+  const what = withStop(detail ?? capitalize(meaning));
+  return `${what}${next === '' ? '' : ` ${next}`} Account="${label}"`;
 }
 
 /** The line that announces a grant, in the wording of the scheduled job. */

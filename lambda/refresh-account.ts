@@ -1,18 +1,35 @@
-import { randomUUID } from 'node:crypto';
-import { type Account, labelOf } from './account.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { type Account, type Lease, labelOf } from './account.ts';
 import type { Changes } from './accounts-table.ts';
-import { decideTokenSet, isShortLived, isStaleRead, roomForVersion } from './decision.ts';
+import { awsFailure } from './aws-error.ts';
+import {
+  CLOCK_ERROR,
+  decideTokenSet,
+  isShortLived,
+  isStaleRead,
+  isUrgent,
+  nextObtainedAt,
+  obtainedAtOf,
+  roomForVersion,
+} from './decision.ts';
 import type { Edges } from './edges.ts';
-import { type EscrowedToken, fingerprintOf } from './escrow.ts';
+import { type Escrowed, fingerprintOf } from './escrow.ts';
 import { keepTokens } from './keep-tokens.ts';
+import { keeperOf, keeping } from './kept-by.ts';
 import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
 import { type Log, secondsOf } from './ports.ts';
 import { type Reason, severityOf } from './reason.ts';
-import { claimTokenSecret } from './secret-owner.ts';
-import { tokenSecretIdOf } from './secrets.ts';
-import { type Deferred, spendRefreshToken, type Visit } from './spend-refresh-token.ts';
+import { ownSecret } from './secret-owner.ts';
+import { type PutSecret, tokenSecretIdOf } from './secrets.ts';
+import {
+  type Deferred,
+  type HeldEscrow,
+  spendRefreshToken,
+  troubleOfStore,
+  type Visit,
+} from './spend-refresh-token.ts';
 import { type ReadTokens, readTokenSet } from './token-secret.ts';
-import { serializeTokenSet, type TokenSet, withRescuedRefreshToken } from './token-set.ts';
+import { serializeTokenSet, type TokenSet, withRefreshToken } from './token-set.ts';
 
 /** What a run did with an account, as its result shows it. */
 export interface Report {
@@ -23,8 +40,8 @@ export interface Report {
   readonly accessTokenExpiresAt: number | null;
 }
 
-/** Added to the deadline for the difference between two machines' clocks, seconds. */
-const CLOCK_SKEW = 30;
+/** Added to the deadline, seconds: the holder's clock and another's may each be wrong. */
+export const LEASE_MARGIN = 2 * CLOCK_ERROR;
 
 /**
  * The way of one due account: lease, re-read, exchange, store, record. Only a lease that can't be asked for makes it
@@ -34,39 +51,75 @@ export async function refreshAccount(visit: Visit, edges: Edges): Promise<Report
   const { account, input, deadline } = visit;
   const attemptId = randomUUID();
   // No holder can outlive its lease: the process is gone by the deadline, whatever becomes of it.
-  const leaseEnd = Math.ceil(deadline / 1000) + CLOCK_SKEW;
-  const lease = await edges.table.lease(account, attemptId, input.now, leaseEnd);
-  if (lease === 'lost') return reportOn(account, 'leave', 'leased_elsewhere');
-  const ending = await visitLeased(visit, attemptId, edges);
-  if (ending.kind !== 'deferred') return await finish(account, attemptId, ending, edges);
-  // An expired lease that was found here goes back: it is the only sign that a run died holding it.
-  const changes: Changes = {
-    set: {},
-    remove: ending.escrowSettled ? ['escrow'] : [],
-    leaveLease: account.lease,
-  };
-  await recordQuietly(account, attemptId, changes, edges);
-  return reportOn(account, 'defer', ending.reason);
+  const lease = { owner: attemptId, expiresAt: Math.ceil(deadline / 1000) + LEASE_MARGIN };
+  if ((await edges.table.lease(account, attemptId, input.now, lease.expiresAt)) === 'lost')
+    return reportOn(account, 'leave', 'leased_elsewhere');
+  const { ending, leasedSecret } = await visitLeased(visit, lease, edges);
+  const report =
+    ending.kind === 'deferred'
+      ? await putOff(account, attemptId, ending, edges)
+      : await finish(account, attemptId, ending, edges);
+  if (leasedSecret !== undefined) await releaseQuietly(leasedSecret, attemptId, ending.obtainedAt, edges);
+  return report;
 }
 
-async function visitLeased(visit: Visit, attemptId: string, edges: Edges): Promise<Ending | Deferred> {
+interface Visited {
+  readonly ending: Ending | Deferred;
+  /** The ARN of a secret whose note is leased as well. */
+  readonly leasedSecret?: string | undefined;
+}
+
+async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Visited> {
   const { account } = visit;
   const secretId = tokenSecretIdOf(visit.secretNamePrefix, account);
   const read = await readTokenSet(secretId, edges.secrets);
-  if (read.kind === 'trouble') return { ...read, ambiguousSince: ambiguousSince(account) };
-  if (isStaleRead(read.tokenSet, read.version.createdAt, account, visit.input.now))
-    return { kind: 'deferred', reason: 'store_unavailable', escrowSettled: false };
-  const foreign = await ownSecret(visit, read, edges);
-  if (foreign !== undefined) return foreign;
-  const settled = await settleEscrow(visit, secretId, read, edges);
-  if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account) };
-  const { tokenSet, version } = settled;
-  const escrowSettled = account.escrow !== undefined;
-  const decision = decideTokenSet(tokenSet, account, visit.input);
-  if (decision.action === 'reconcile') return { kind: 'reconciled', tokenSet, reason: visit.reason };
-  if (decision.action === 'reauthorize') return { kind: 'trouble', reason: decision.reason, escrowSettled };
-  const doubt = ambiguousSince(account, settled);
-  const wait = await waitForRoom(tokenSet, secretId, visit, edges);
+  if (read.kind === 'trouble') return { ending: { ...read, ambiguousSince: ambiguousSince(account) } };
+  const kept = keptBy(visit, read);
+  if (kept.kind === 'foreign') return { ending: foreign(secretId, read.tokenSet.kept_by) };
+  const own = await ownedBy(visit, lease, read, kept.kind === 'ours', edges);
+  if (own.kind === 'busy') return { ending: deferred('leased_elsewhere') };
+  if (own.kind === 'unknown') return { ending: deferred('store_unavailable') };
+  if (own.kind === 'trouble') return { ending: own };
+  const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
+  const ending = isStaleRead(read, newest, visit.input.now)
+    ? deferred('store_unavailable')
+    : await visitOwned(visit, lease.owner, { secretId, read, newest, kept }, edges);
+  return { ending, leasedSecret: own.leased };
+}
+
+/** What is known of the secret when it is sure whose it is. */
+interface Owned {
+  readonly secretId: string;
+  readonly read: ReadTokens;
+  /** When the newest token set known was obtained, seconds since the epoch. */
+  readonly newest: number | undefined;
+  readonly kept: KeptBy;
+}
+
+async function visitOwned(
+  visit: Visit,
+  attemptId: string,
+  { secretId, read, newest, kept }: Owned,
+  edges: Edges,
+): Promise<Ending | Deferred> {
+  const { account, input, profile } = visit;
+  const settled = await settleEscrow(visit, { secretId, read, newest }, edges);
+  if (settled.kind !== 'settled') return settled;
+  const { escrow } = settled;
+  const moved = settled.read !== read;
+  const obtainedAt = moved ? obtainedAtOf(settled.read) : undefined;
+  const escrowSettled = escrow.kind === 'none';
+  const decision = decideTokenSet(settled.read.tokenSet, account, profile, input);
+  if (escrow.kind !== 'candidate') {
+    const { tokenSet } = settled.read;
+    const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read) };
+    if (decision.action === 'leave') return { ...known, kind: 'does_not_expire', reason: 'does_not_expire' };
+    if (decision.action === 'reconcile') return { ...known, kind: 'reconciled', reason: visit.reason };
+    if (decision.action === 'reauthorize')
+      return { kind: 'trouble', reason: decision.reason, escrowSettled, obtainedAt };
+  }
+  const doubt = ambiguousSince(account, settled.read);
+  const wait = await waitForRoom(settled.read.tokenSet, secretId, visit, edges);
   if (wait > 0)
     return {
       kind: 'trouble',
@@ -74,74 +127,222 @@ async function visitLeased(visit: Visit, attemptId: string, edges: Edges): Promi
       retryAfter: wait,
       ambiguousSince: doubt,
       escrowSettled,
+      obtainedAt,
     };
-  const { refreshToken } = decision;
-  return await spendRefreshToken(
+  const claimed = await claim(visit, { secretId, read: settled.read, newest, kept }, edges);
+  if (claimed.kind !== 'read') return { ...claimed, escrowSettled, obtainedAt };
+  const { tokenSet, version } = claimed;
+  const ending = await spendRefreshToken(
     visit,
     attemptId,
-    { tokenSet, version, secretId, refreshToken, doubt, escrowSettled },
+    { tokenSet, version, secretId, refreshToken: tokenSet.refresh_token, doubt, escrow, newest },
     edges,
   );
+  return ending.kind === 'refreshed' || ending.obtainedAt !== undefined ? ending : { ...ending, obtainedAt };
 }
 
-async function ownSecret(
-  { account, secretNamePrefix }: Visit,
+function deferred(reason: Reason): Deferred {
+  return { kind: 'deferred', reason, escrowSettled: false };
+}
+
+type KeptBy =
+  | { readonly kind: 'ours' | 'foreign' }
+  /** It is to be claimed with this value before it is first spent. */
+  | { readonly kind: 'free'; readonly keeper: string }
+  /** Which table this is can't be told, so nothing can be claimed. */
+  | { readonly kind: 'unknown' };
+
+function keptBy({ tableName, formerTables }: Visit, { tokenSet, version }: ReadTokens): KeptBy {
+  const keeper = keeperOf(tableName, version.arn);
+  if (keeper === undefined) return { kind: 'unknown' };
+  const kind = keeping(tokenSet.kept_by, keeper, formerTables);
+  return kind === 'free' ? { kind, keeper } : { kind };
+}
+
+function foreign(secretId: string, keeper: string | undefined): Trouble {
+  return {
+    kind: 'trouble',
+    reason: 'secret_invalid',
+    detail: `The token secret "${secretId}" is kept by the function of the table ${keeper} (kept_by). If that function has stopped for good, name its table in formerAccountsTables (FORMER_ACCOUNTS_TABLES) and this one takes the secret over`,
+  };
+}
+
+async function ownedBy(
+  { account, secretNamePrefix: prefix, input, longestLease }: Visit,
+  lease: Lease,
   { version }: ReadTokens,
+  keptByUs: boolean,
   edges: Edges,
-): Promise<Trouble | Deferred | undefined> {
+) {
   try {
-    return await claimTokenSecret(account, version, secretNamePrefix, edges);
+    const question = { account, version, keptByUs, prefix, lease, now: input.now, longestLease };
+    return await ownSecret(question, edges);
   } catch (error) {
     edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
       accountId: account.accountId,
     });
-    return { kind: 'deferred', reason: 'store_unavailable', escrowSettled: false };
+    return { kind: 'unknown' as const };
   }
 }
 
+const CLAIM_TIMEOUT = 5_000;
+
 /**
- * Moves a refresh token from escrow into the secret, before anything else.
+ * Makes a token set this table's, before its refresh token is first spent: of two functions over the same secrets, one
+ * alone can do that to the version that both have read.
+ */
+async function claim(
+  { account }: Visit,
+  { secretId, read, kept }: Owned,
+  { secrets, turn, log }: Edges,
+): Promise<ReadTokens | Trouble | Deferred> {
+  if (kept.kind !== 'free') return read;
+  await turn();
+  await turn();
+  const { versionId } = read.version;
+  const tokenSet = { ...read.tokenSet, kept_by: kept.keeper };
+  const text = serializeTokenSet(tokenSet);
+  const token = versionNamed('claim', versionId);
+  const put = await secrets.replace(secretId, versionId, text, token, CLAIM_TIMEOUT);
+  if (put.kind === 'overtaken') return deferred('leased_elsewhere');
+  if (put.kind === 'failed') {
+    const { reason, steady } = troubleOfStore(put.failure);
+    const detail = `The token secret can't be written (${put.failure.code}), so nothing was spent`;
+    return { kind: 'trouble', reason, steady, detail };
+  }
+  log.info('The token set is kept by this function from now on.', { accountId: account.accountId });
+  return { ...read, tokenSet, version: { ...read.version, text, versionId: token } };
+}
+
+/** A version's id that follows from what it is made of, so that two that make it make one. */
+function versionNamed(...parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex');
+}
+
+type SettledEscrow =
+  | { readonly kind: 'settled'; readonly read: ReadTokens; readonly escrow: HeldEscrow }
+  | Trouble
+  | Deferred;
+
+/**
+ * What becomes of the account's escrow: a refresh token that waits to be stored goes home before anything else.
  *
  * The secret says whether that is still right. If it holds the very attempt that was escrowed, the store had taken
  * effect after all. If it holds the refresh token that was spent for the escrowed one, whoever wrote it, or a version
  * that is older than the escrow, the escrowed one takes its place. Anything else is a newer grant, and that one stays.
  */
 async function settleEscrow(
-  { account, deadline }: Visit,
-  secretId: string,
-  read: ReadTokens,
+  visit: Visit,
+  { secretId, read, newest }: Omit<Owned, 'kept'>,
   edges: Edges,
-): Promise<ReadTokens | Trouble> {
+): Promise<SettledEscrow> {
+  const { account } = visit;
   const { escrow, accountId } = account;
-  if (escrow === undefined || read.version.versionId === escrow.attemptId) return read;
-  const { vault } = edges;
-  if (vault === undefined) return unsettled('ESCROW_KEY_ID is not set');
-  const escrowed = await vault.open(accountId, escrow.ciphertext).catch((error: unknown) => nameOf(error));
-  if (typeof escrowed === 'string') return unsettled(`it can't be decrypted (${escrowed})`);
-  if (!isSuperseded(read, escrowed)) return read;
-  const tokenSet = withRescuedRefreshToken(read.tokenSet, escrowed.refreshToken);
-  // Named after the attempt that it comes from, so that two runs that move it make one version of it.
-  const attemptId = `escrow-${escrow.attemptId}`;
-  const text = serializeTokenSet(tokenSet);
-  const kept = await keepTokens(
-    { accountId, secretId, text, attemptId, atStake: undefined, deadline },
+  if (escrow === undefined) return { kind: 'settled', read, escrow: { kind: 'none' } };
+  if (read.version.versionId === escrow.attemptId) return { kind: 'settled', read, escrow: { kind: 'none' } };
+  const urgent = isUrgent(escrow);
+  const opened = await openEscrow(visit, edges);
+  if (!('supersedes' in opened))
+    return urgent ? opened : { kind: 'settled', read, escrow: { kind: 'stays' } };
+  if (!urgent) return { kind: 'settled', read, escrow: { kind: 'stays', content: opened } };
+  // A person may have pointed the account at another secret since, or at a copy of this one.
+  const elsewhere = escrow.secretId !== account.tokenSecretId && !holdsSuperseded(read, opened);
+  const home = elsewhere ? await readHome(visit, escrow.secretId, edges) : { secretId, read };
+  if ('reason' in home) return home;
+  if (!isSuperseded(home.read, opened) || opened.refreshToken === undefined)
+    return { kind: 'settled', read, escrow: { kind: 'none' } };
+  if (escrow.kind === 'candidate')
+    return { kind: 'settled', read, escrow: { kind: elsewhere ? 'stays' : 'candidate', content: opened } };
+  const moved = await moveHome(
+    visit,
+    { ...home, newest },
+    { ...opened, refreshToken: opened.refreshToken },
     edges,
   );
-  if (kept.kind !== 'stored') return unsettled(`the token secret can't be written (${kept.code})`);
+  if (moved.kind !== 'read') return moved;
   edges.log.info('Refresh token moved from escrow into the token secret.', { accountId });
-  return {
-    kind: 'read',
-    tokenSet,
-    version: { ...read.version, text, versionId: attemptId, createdAt: undefined },
+  return { kind: 'settled', read: elsewhere ? read : moved, escrow: { kind: 'none' } };
+}
+
+async function openEscrow({ account }: Visit, { vault }: Edges): Promise<Escrowed | Trouble> {
+  const { accountId, escrow } = account;
+  if (vault === undefined || escrow === undefined) return unsettled('ESCROW_KEY_ID is not set');
+  try {
+    return await vault.open(accountId, escrow);
+  } catch (error) {
+    const denied = awsFailure(error).kind === 'denied';
+    return {
+      ...unsettled(`it can't be decrypted (${nameOf(error)})`),
+      ...(denied && { reason: 'permission_missing' }),
+    };
+  }
+}
+
+/** The secret that an escrow belongs to, where the account names another by now. */
+async function readHome(
+  { account, secretNamePrefix }: Visit,
+  tokenSecretId: string | undefined,
+  { secrets }: Edges,
+): Promise<{ secretId: string; read: ReadTokens } | Trouble> {
+  const secretId = tokenSecretIdOf(secretNamePrefix, { accountId: account.accountId, tokenSecretId });
+  const read = await readTokenSet(secretId, secrets);
+  return read.kind === 'read' ? { secretId, read } : read;
+}
+
+/** For so long, milliseconds, a visit tries to bring an escrow home; the next one goes on. */
+const MOVE_TIME = 8_000;
+/** A store that has failed for so long, seconds, says nothing new about Secrets Manager. */
+const NO_EVIDENCE_AFTER = 900;
+
+async function moveHome(
+  { account, deadline }: Visit,
+  { secretId, read, newest }: Omit<Owned, 'kept'>,
+  escrowed: Escrowed & { readonly refreshToken: string },
+  edges: Edges,
+): Promise<ReadTokens | Trouble | Deferred> {
+  const { accountId, escrow } = account;
+  const { versionId } = read.version;
+  // Follows from what was read, so that it is the same text whenever it is tried again.
+  const obtainedAt = nextObtainedAt(escrowed.obtainedAt, read, newest);
+  const tokenSet = withRefreshToken(read.tokenSet, escrowed.refreshToken, obtainedAt);
+  const text = serializeTokenSet(tokenSet);
+  const token = versionNamed('escrow', escrow?.attemptId ?? '', versionId);
+  const begun = edges.clock.now();
+  let overtaken = false;
+  const store = async (timeout: number): Promise<PutSecret> => {
+    const put = await edges.secrets.replace(secretId, versionId, text, token, timeout);
+    if (put.kind !== 'overtaken') return put;
+    overtaken = true;
+    return { kind: 'failed', failure: { kind: 'refused', code: 'OVERTAKEN' } };
   };
+  const isEvidence = begun / 1000 - (escrow?.at ?? 0) < NO_EVIDENCE_AFTER;
+  const until = Math.min(deadline, begun + MOVE_TIME);
+  const kept = await keepTokens(
+    { accountId, secretId, store, atStake: undefined, isEvidence, deadline: until },
+    edges,
+  );
+  if (overtaken) return deferred('leased_elsewhere');
+  if (kept.kind === 'stored')
+    return {
+      kind: 'read',
+      tokenSet,
+      version: { ...read.version, text, versionId: token, createdAt: begun / 1000 },
+    };
+  const { reason, steady } = troubleOfStore(kept.failure);
+  return { ...unsettled(`the token secret can't be written (${kept.failure.code})`), reason, steady };
 }
 
 /** An exchange takes less than this from the re-read of the secret to its answer, seconds; with two machines' clocks. */
-const LONGEST_EXCHANGE = 60;
+const LONGEST_EXCHANGE = 60 + 2 * CLOCK_ERROR;
 
-function isSuperseded({ tokenSet, version }: ReadTokens, { supersedes, obtainedAt }: EscrowedToken): boolean {
-  const { refresh_token } = tokenSet;
-  if (refresh_token === undefined || fingerprintOf(refresh_token) === supersedes) return true;
+function holdsSuperseded({ tokenSet: { refresh_token } }: ReadTokens, { supersedes }: Escrowed): boolean {
+  return refresh_token !== undefined && fingerprintOf(refresh_token) === supersedes;
+}
+
+function isSuperseded(read: ReadTokens, escrowed: Escrowed): boolean {
+  const { tokenSet, version } = read;
+  if (tokenSet.refresh_token === undefined || holdsSuperseded(read, escrowed)) return true;
+  const { obtainedAt } = escrowed;
   return version.createdAt !== undefined && version.createdAt < obtainedAt - LONGEST_EXCHANGE;
 }
 
@@ -170,9 +371,27 @@ async function waitForRoom(
   return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);
 }
 
-/** Tells, writes down and gives the lease back; in this order, so that no change of state goes untold. */
+/** Gives an account back to a later run. */
+async function putOff(
+  account: Account,
+  attemptId: string,
+  { reason, escrowSettled, obtainedAt }: Deferred,
+  edges: Edges,
+): Promise<Report> {
+  // An expired lease that was found here goes back: it is the only sign that a run died holding it.
+  const changes: Changes = {
+    set: { lastRefreshedAt: obtainedAt },
+    remove: escrowSettled ? ['escrow'] : [],
+    leaveLease: account.lease,
+  };
+  await recordQuietly(account, attemptId, changes, edges);
+  return reportOn(account, 'defer', reason);
+}
+
+/** Tells, writes down and gives the lease back; in this order, so that everybody hears of each change of state. */
 async function finish(account: Account, attemptId: string, ending: Ending, edges: Edges): Promise<Report> {
-  const conclusion = conclude(account, ending, secondsOf(edges.clock));
+  const { failure: profileTrouble } = edges.notes.get(account.oauthProfile);
+  const conclusion = conclude(account, ending, secondsOf(edges.clock), profileTrouble?.reason);
   logConclusion(account, ending, conclusion, edges.log);
   const changes = await announce(account, ending.reason, conclusion, edges);
   await recordQuietly(account, attemptId, changes, edges);
@@ -182,9 +401,14 @@ async function finish(account: Account, attemptId: string, ending: Ending, edges
       conclusion.status === 'reauthorization_required' ? 'reauthorize' : 'retry',
       ending.reason,
     );
-  const action = ending.kind === 'refreshed' ? 'refresh' : 'reconcile';
   const accessTokenExpiresAt = ending.tokenSet.expires_at ?? null;
-  return { accountId: account.accountId, action, reason: ending.reason, accessTokenExpiresAt };
+  const action = { refreshed: 'refresh', reconciled: 'reconcile', does_not_expire: 'leave' } as const;
+  return {
+    accountId: account.accountId,
+    action: action[ending.kind],
+    reason: ending.reason,
+    accessTokenExpiresAt,
+  };
 }
 
 /**
@@ -242,6 +466,22 @@ async function recordQuietly(
   } catch (error) {
     const awsError = nameOf(error);
     log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
+  }
+}
+
+/** A lease of a secret's note that is not given back runs out by itself. */
+async function releaseQuietly(
+  arn: string,
+  attemptId: string,
+  obtainedAt: number | undefined,
+  { table, log }: Edges,
+): Promise<void> {
+  try {
+    await table.releaseSecret(arn, attemptId, obtainedAt);
+  } catch (error) {
+    log.warn("The lease of an account's secret could not be given back. It runs out.", {
+      awsError: nameOf(error),
+    });
   }
 }
 

@@ -1,29 +1,33 @@
-import PQueue from 'p-queue';
-import { type Account, type ParsedAccount, parseAccount } from './account.ts';
+import { type Account, NOTE, type ParsedAccount, parseAccount } from './account.ts';
 import type { Item } from './accounts-table.ts';
-import { awsFailure } from './aws-error.ts';
-import { type Decision, type DecisionInput, decide, decideTokenSet } from './decision.ts';
+import { type AwsFailure, awsFailure } from './aws-error.ts';
+import { type Decision, type DecisionInput, decide, decideTokenSet, isUrgent } from './decision.ts';
 import type { Edges } from './edges.ts';
 import type { RunRequest } from './event.ts';
+import { isDueAgain } from './evidence.ts';
 import { ambiguousSince, conclude } from './outcome.ts';
-import { createPace } from './pace.ts';
 import { secondsOf } from './ports.ts';
 import { type LoadedProfile, windowOf } from './profiles.ts';
 import type { Reason } from './reason.ts';
-import { announce, type Report, refreshAccount, reportOn } from './refresh-account.ts';
+import { announce, LEASE_MARGIN, type Report, refreshAccount, reportOn } from './refresh-account.ts';
 import { createTally, type RunOutcome, type Tally } from './run-result.ts';
+import { createSchedule, type Work } from './schedule.ts';
 import { tokenSecretIdOf } from './secrets.ts';
-import { MINIMUM_TIME } from './spend-refresh-token.ts';
+import { MINIMUM_TIME, type Visit } from './spend-refresh-token.ts';
 import { readTokenSet } from './token-secret.ts';
 
 export interface RunSettings {
   readonly runId: string;
+  /** The accounts table's name or ARN, and the tables whose functions have stopped. */
+  readonly tableName: string;
+  readonly formerTables: readonly string[];
   readonly secretNamePrefix: string;
   /** Seconds; a profile's own window wins. */
   readonly refreshWindow: number;
   /** Seconds; by its own share of them an account is due earlier. */
   readonly refreshSpread: number;
-  /** When this process may be gone, milliseconds since the epoch. */
+  /** When this run began, and when its process may be gone, milliseconds since the epoch. */
+  readonly begun: number;
   readonly deadline: number;
 }
 
@@ -34,64 +38,181 @@ export const MAX_IN_FLIGHT = 40;
  * callers together, and a refresh token is better not spent yet than waiting in memory for its turn to be stored.
  */
 export const STARTS_PER_SECOND = 48;
-
-/** One thing to be done with an account. `report` is what becomes of it if there is no time for it. */
-interface Job {
-  readonly kind: 'due' | 'invalid';
-  readonly run: () => Promise<Report>;
-  readonly tooLate: Report;
-}
+/** Work in hand at once, at most, before the next page is read: memory must not grow with the table. */
+const IN_HAND = 1_000;
+/** Milliseconds for which a run waits for stores to work again before it leaves the rest to a later run. */
+const STORE_PATIENCE = 5_000;
+/** Milliseconds without a start after which a full hand is stuck. */
+const STUCK_AFTER = 5_000;
+/** Milliseconds for which a run waits for its data key before it goes on without escrow. */
+const KEY_PATIENCE = 3_000;
 
 /**
  * One run: reads the accounts page by page, decides, and refreshes what is due, a bounded number at once. One
- * account's trouble is its report; only a table that can't be read or written makes the run reject.
+ * account's trouble is its report; only a table that can't be read or written makes the run reject, and then not before
+ * all that is in flight has ended: answered, stored, recorded.
  */
 export async function run(request: RunRequest, settings: RunSettings, edges: Edges): Promise<RunOutcome> {
   const begun = edges.clock.now();
   const tally = createTally(settings.runId, request, edges.clock);
-  // What changes nothing needs no caution. Otherwise one account goes alone at first, so that a store that fails is
-  // noticed after it and not after 40.
-  const turn = request.dryRun
-    ? async () => {}
-    : createPace(STARTS_PER_SECOND / (request.share?.totalSegments ?? 1), edges.clock);
-  const queue = new PQueue({ concurrency: request.dryRun ? MAX_IN_FLIGHT : 1 });
-  // By time as well: one provider that does not answer must not hold up the others.
-  const ticker = setInterval(() => {
-    queue.concurrency = Math.min(MAX_IN_FLIGHT, queue.concurrency * 2);
-  }, 1_000);
-  let fatal: { readonly error: unknown } | undefined;
-  const perform = async (job: Job) => {
-    const inVain = () => fatal !== undefined || timeIsUp(settings, edges);
-    if (!inVain()) await turn();
-    const report = inVain() ? job.tooLate : await job.run();
-    tally.settle(report);
-    if (report.action === 'refresh') queue.concurrency = MAX_IN_FLIGHT;
-  };
+  const worker = createWorker(request, settings, edges, tally);
+  let fatal: unknown;
   try {
     for await (const items of pagesOf(request, settings, edges, tally)) {
-      for (const job of await sift(items, request, settings, edges, tally.settle)) {
-        if (job.kind === 'due') tally.add('due', 1);
-        // Not by way of the queue: there can be thousands of them.
-        if (timeIsUp(settings, edges)) {
-          tally.settle(job.tooLate);
-          continue;
-        }
-        // Waiting work is bounded: memory must not grow with the table.
-        await queue.onSizeLessThan(MAX_IN_FLIGHT);
-        queue
-          .add(() => perform(job))
-          .catch((error: unknown) => {
-            fatal ??= { error };
-          });
+      for (const { kind, work } of await sift(items, request, settings, edges, tally.settle)) {
+        if (kind === 'due') tally.add('due', 1);
+        worker.add(work);
       }
-      if (fatal !== undefined || timeIsUp(settings, edges)) break;
+      if (!(await worker.wantsMore())) break;
     }
-    await queue.onIdle();
-  } finally {
-    clearInterval(ticker);
+  } catch (error) {
+    fatal = error;
+    worker.stop(error);
   }
-  if (fatal !== undefined) throw fatal.error;
+  // Whatever has gone wrong: nothing that can spend or write outlives the run.
+  const stopped = await worker.ended();
+  if (!request.dryRun) {
+    edges.notes.waiting(worker.waitingFor(), segmentOf(request));
+    await edges.notes.settled();
+  }
+  fatal ??= stopped;
+  if (fatal !== undefined) throw fatal;
   return tally.outcome(edges.clock.now() - begun);
+}
+
+function segmentOf({ share }: RunRequest): string {
+  return share === undefined ? '0/1' : `${share.segment}/${share.totalSegments}`;
+}
+
+interface Worker {
+  add(work: Work): void;
+  /** Resolves when more work is wanted; `false` where none is any more. */
+  wantsMore(): Promise<boolean>;
+  /** Begins nothing any more. */
+  stop(error: unknown): void;
+  /** Resolves when all work is done, with what stopped it. */
+  ended(): Promise<unknown>;
+  /** How many due accounts of each profile wait for the end of its trouble. */
+  waitingFor(): ReadonlyMap<string, number>;
+}
+
+/** Does the work of a run, as much at once and as fast as its limits allow. */
+function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, tally: Tally): Worker {
+  const { clock, notes, spending } = edges;
+  const schedule = createSchedule({
+    maxInFlight: MAX_IN_FLIGHT,
+    admit: request.dryRun ? () => 'start' : notes.admit,
+  });
+  const waitingFor = new Map<string, number>();
+  // What changes nothing needs no caution. Otherwise one account goes alone at first, so that a store that fails is
+  // noticed after it and not after 40.
+  let limit = request.dryRun ? MAX_IN_FLIGHT : 1;
+  let inFlight = 0;
+  let complete = false;
+  let stopped: { readonly error: unknown } | undefined;
+  let storesFailSince: number | undefined;
+  let startedAt = clock.now();
+  let changed = Promise.withResolvers<void>();
+  const wake = () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  // By time as well: one provider that does not answer must not hold up the others.
+  const ticker = setInterval(() => {
+    limit = Math.min(MAX_IN_FLIGHT, limit * 2);
+    wake();
+  }, 1_000);
+  const over = () => stopped !== undefined || timeIsUp(settings, edges);
+  const settle = (work: Work, report: Report) => {
+    const { oauthProfile } = work.account;
+    if (notes.get(oauthProfile).failure?.reason === report.reason)
+      waitingFor.set(oauthProfile, (waitingFor.get(oauthProfile) ?? 0) + 1);
+    tally.settle(report);
+  };
+  const start = async (work: Work) => {
+    inFlight++;
+    const end = request.dryRun ? () => {} : notes.begin(work.account);
+    let report = work.tooLate;
+    try {
+      if (!over()) report = await work.run();
+      settle(work, report);
+    } catch (error) {
+      stopped ??= { error };
+    } finally {
+      end();
+      inFlight--;
+      schedule.ended(work, report);
+      if (report.action === 'refresh') limit = MAX_IN_FLIGHT;
+      wake();
+    }
+  };
+  const dispatch = async () => {
+    if (!request.dryRun) await escrowKey(edges);
+    while (!complete || schedule.size() > 0 || inFlight > 0) {
+      if (over()) {
+        for (const work of schedule.drain()) settle(work, work.tooLate);
+        if (complete && inFlight === 0) return;
+        await changed.promise;
+        continue;
+      }
+      if (spending.storesFail()) {
+        storesFailSince ??= clock.now();
+        if (clock.now() - storesFailSince > STORE_PATIENCE)
+          for (const work of schedule.drain())
+            settle(work, reportOn(work.account, 'defer', 'store_unavailable'));
+        await changed.promise;
+        continue;
+      }
+      storesFailSince = undefined;
+      const next = inFlight < limit ? schedule.next() : undefined;
+      if (next?.kind === 'defer') settle(next.work, reportOn(next.work.account, 'defer', next.reason));
+      else if (next?.kind === 'start') {
+        if (!request.dryRun) await edges.turn();
+        startedAt = clock.now();
+        void start(next.work);
+      } else {
+        // The hand is full of what can't begin, such as the accounts of a provider that hangs: others have their turn.
+        if (schedule.size() >= IN_HAND && clock.now() - startedAt > STUCK_AFTER)
+          for (const work of schedule.surplus()) settle(work, work.tooLate);
+        await changed.promise;
+      }
+    }
+  };
+  const dispatched = dispatch().finally(() => clearInterval(ticker));
+  return {
+    add: (work) => {
+      schedule.add(work);
+      wake();
+    },
+    wantsMore: async () => {
+      while (schedule.size() >= IN_HAND && !over()) await changed.promise;
+      return !over();
+    },
+    stop: (error) => {
+      stopped ??= { error };
+      wake();
+    },
+    ended: async () => {
+      complete = true;
+      wake();
+      await dispatched;
+      return stopped?.error;
+    },
+    waitingFor: () => waitingFor,
+  };
+}
+
+/** A run gets its data key before it spends anything. Without one it goes on: escrow is the second line. */
+async function escrowKey({ vault, clock, log, count }: Edges): Promise<void> {
+  if (vault === undefined) return;
+  const late: AwsFailure = { kind: 'unavailable', code: 'TIMEOUT' };
+  const ready = await Promise.race([vault.prepare(), clock.sleep(KEY_PATIENCE).then(() => late)]);
+  if (ready === 'ready') return;
+  count('escrowUnavailable');
+  log.error(
+    'The escrow key can’t be used: a refresh token that can’t be stored could be lost. Check the key, its policy and the function’s role.',
+    { reason: 'permission_missing', awsError: ready.code },
+  );
 }
 
 function timeIsUp({ deadline }: RunSettings, { clock }: Edges): boolean {
@@ -125,6 +246,11 @@ async function* pagesOf(
   }
 }
 
+interface Job {
+  readonly kind: 'due' | 'invalid';
+  readonly work: Work;
+}
+
 /** Sorts a page: what can be left alone is settled at once, the rest becomes jobs. */
 async function sift(
   items: readonly Item[],
@@ -135,12 +261,14 @@ async function sift(
 ): Promise<readonly Job[]> {
   const parsed = items.map(parseAccount);
   const names = new Set(parsed.flatMap((p) => (p.kind === 'account' ? [p.account.oauthProfile] : [])));
-  const loaded = new Map(
-    await Promise.all([...names].map(async (name) => [name, await edges.profiles.load(name)] as const)),
-  );
+  const load = async (name: string) => {
+    const [profile] = await Promise.all([edges.profiles.load(name), edges.notes.load(name)]);
+    return [name, profile] as const;
+  };
+  const loaded = new Map(await Promise.all([...names].map(load)));
   const jobs: Job[] = [];
   for (const [index, one] of parsed.entries()) {
-    if (one.account.escrow !== undefined) edges.count('inEscrow');
+    if (isUrgent(one.account.escrow)) edges.count('inEscrow');
     const unfit = notLookedAt(items[index]);
     if (unfit !== undefined) {
       edges.log.warn(`The account is left alone: ${unfit}`, { accountId: one.account.accountId });
@@ -157,21 +285,31 @@ async function sift(
     const { account } = one;
     const profile = loaded.get(account.oauthProfile);
     if (profile === undefined) continue;
-    const refreshWindow = windowOf(profile, settings.refreshWindow);
-    const { refreshSpread } = settings;
-    const input = { now: secondsOf(edges.clock), refreshWindow, refreshSpread, force: request.force };
+    const input: DecisionInput = {
+      now: secondsOf(edges.clock),
+      refreshWindow: windowOf(profile, settings.refreshWindow),
+      refreshSpread: settings.refreshSpread,
+      force: request.force,
+      dueAgain: isDueAgain(account, edges.notes.get(account.oauthProfile)),
+    };
     const decision = decide(account, input);
     if (decision.action === 'refresh')
-      jobs.push(dueJob(account, decision, input, profile, request, settings, edges));
+      jobs.push(dueJob({ account, decision, input, loaded: profile }, request, settings, edges));
     else settle(reportOn(account, decision.action, decision.reason));
   }
   return jobs;
 }
 
+/** The version of the items that this version of the function writes and understands. */
+const FORMAT_VERSION = 1;
+
 /** What a scan filters out can still be asked for by its id; nothing is written to it. */
 function notLookedAt(item: Item = {}): string | undefined {
+  if (String(item.accountId).startsWith(NOTE)) return "it is one of the function's own notes";
   if (item.authenticationType !== 'oauth2')
     return 'there is no such account, or its authenticationType is not oauth2';
+  if (typeof item.formatVersion === 'number' && item.formatVersion > FORMAT_VERSION)
+    return 'it was made by a newer version of the function (formatVersion); deploy that version again';
   return item.oauthProfile === undefined ? 'it has no oauthProfile' : undefined;
 }
 
@@ -182,26 +320,28 @@ function invalidJob(
 ): Job {
   const report = reportOn(account, 'retry', 'account_invalid');
   const detail = `The account's item can't be used: ${problem}`;
-  return {
-    kind: 'invalid',
-    tooLate: report,
-    run: async () => {
-      if (dryRun) edges.log.warn(detail, { accountId: account.accountId });
-      else await noteTrouble(account, 'account_invalid', detail, edges);
-      return report;
-    },
+  const note = async () => {
+    if (dryRun) edges.log.warn(detail, { accountId: account.accountId });
+    else await noteTrouble(account, 'account_invalid', detail, edges);
+    return report;
   };
+  return { kind: 'invalid', work: { account, run: note, tooLate: report } };
+}
+
+interface DueAccount {
+  readonly account: Account;
+  readonly decision: Decision;
+  readonly input: DecisionInput;
+  readonly loaded: LoadedProfile;
 }
 
 function dueJob(
-  account: Account,
-  { reason }: Decision,
-  input: DecisionInput,
-  loaded: LoadedProfile,
+  { account, decision: { reason }, input, loaded }: DueAccount,
   { dryRun }: RunRequest,
-  { secretNamePrefix, deadline }: RunSettings,
+  settings: RunSettings,
   edges: Edges,
 ): Job {
+  const { secretNamePrefix, tableName, formerTables, deadline } = settings;
   const refuse = async (trouble: Extract<LoadedProfile, { kind: 'trouble' }>) => {
     if (!dryRun) await noteTrouble(account, trouble.reason, trouble.detail, edges);
     return reportOn(account, 'retry', trouble.reason);
@@ -209,30 +349,36 @@ function dueJob(
   const refresh = async () => {
     const again = await edges.profiles.load(account.oauthProfile);
     if (again.kind === 'trouble') return await refuse(again);
-    if (dryRun) return await preview(account, reason, input, secretNamePrefix, edges);
-    const refusal = edges.spending.refusal(account.oauthProfile, secondsOf(edges.clock));
-    if (refusal !== undefined) return reportOn(account, 'defer', refusal);
-    const visit = { account, reason, profile: again.profile, input, secretNamePrefix, deadline };
+    const { profile } = again;
+    if (dryRun) return await preview({ account, reason, profile, input }, secretNamePrefix, edges);
+    const tables = { tableName, formerTables };
+    const times = { deadline, longestLease: longestLease(settings) };
+    const visit = { account, reason, profile, input, secretNamePrefix, ...tables, ...times };
     return await refreshAccount(visit, edges).catch((error: unknown) => notLeased(account, error, edges));
   };
-  return {
-    kind: 'due',
-    tooLate: reportOn(account, 'defer', 'out_of_time'),
-    run: () => (loaded.kind === 'trouble' ? refuse(loaded) : refresh()),
-  };
+  const run = () => (loaded.kind === 'trouble' ? refuse(loaded) : refresh());
+  return { kind: 'due', work: { account, run, tooLate: reportOn(account, 'defer', 'out_of_time') } };
+}
+
+/** Seconds that a function is given at most, unless this run was given more. */
+const USUAL_TIME = 120;
+const MINUTE = 60;
+
+/** Seconds after which any visit that is under way now has ended, its lease included. */
+function longestLease({ begun, deadline }: RunSettings): number {
+  return Math.max(USUAL_TIME, (deadline - begun) / 1000) + LEASE_MARGIN + MINUTE;
 }
 
 /** What a run would do, from what can be read without changing anything. */
 async function preview(
-  account: Account,
-  reason: Reason,
-  input: DecisionInput,
+  { account, reason, profile, input }: Pick<Visit, 'account' | 'reason' | 'profile' | 'input'>,
   prefix: string,
   { secrets }: Edges,
 ): Promise<Report> {
   const read = await readTokenSet(tokenSecretIdOf(prefix, account), secrets);
   if (read.kind === 'trouble') return reportOn(account, 'retry', read.reason);
-  const decision = decideTokenSet(read.tokenSet, account, input);
+  const decision = decideTokenSet(read.tokenSet, account, profile, input);
+  if (decision.action === 'leave') return reportOn(account, 'leave', 'does_not_expire');
   if (decision.action === 'reauthorize') return reportOn(account, 'reauthorize', decision.reason);
   return reportOn(account, decision.action === 'reconcile' ? 'reconcile' : 'refresh', reason);
 }

@@ -1,10 +1,13 @@
 import type { ScanCommandInput } from '@aws-sdk/lib-dynamodb';
-import { type Account, WRITTEN_BY_PEOPLE } from './account.ts';
+import { type Account, NOTE, WRITTEN_BY_PEOPLE } from './account.ts';
+import { LONGEST_LIFETIME } from './decision.ts';
 
 /** What the function reads of an account. */
 const attributes = [
   ...WRITTEN_BY_PEOPLE,
+  'formatVersion',
   'accessTokenExpiresAt',
+  'doesNotExpire',
   'refreshTokenExpiresAt',
   'status',
   'failure',
@@ -12,6 +15,7 @@ const attributes = [
   'lastRefreshedAt',
   'lease',
   'escrow',
+  'secretLentTo',
 ] as const satisfies readonly (keyof Account)[];
 
 /** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
@@ -31,21 +35,31 @@ export function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'E
  * `NOT (x > y)` rather than `x <= y`: it is also true where x is absent or of a wrong type, so that nothing that
  * needs attention is hidden.
  *
- * @param from seconds since the epoch: what is good for longer than its window from then on is left out
+ * An expiry that lies beyond all reason is no expiry: such an item is not left out.
+ *
+ * @param now seconds since the epoch: what is good for longer than its window after it is left out
+ * @param spread seconds by which an account can be due before its window
  * @param windows the refresh windows, seconds, of the profiles that are known
  */
-export function scanFilter(from: number, wanted: 'due' | 'all', windows: ReadonlyMap<string, number>) {
-  const values: Record<string, unknown> = { ':oauth2': 'oauth2' };
-  const lookedAt = '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile)';
+export function scanFilter(
+  { now, spread }: { readonly now: number; readonly spread: number },
+  wanted: 'due' | 'all',
+  windows: ReadonlyMap<string, number>,
+) {
+  const values: Record<string, unknown> = { ':oauth2': 'oauth2', ':note': NOTE };
+  const lookedAt =
+    '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT begins_with(#accountId, :note)';
   if (wanted === 'all')
     return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
-  const fresh = freshExpression(from, windows, values);
+  const fresh = freshExpression(now + spread, windows, values);
   values[':false'] = false;
   values[':person'] = 'reauthorization_required';
+  values[':true'] = true;
+  values[':now'] = now;
   const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
   return {
     ...projection(),
-    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND (${due} OR #status = :person)`,
+    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND NOT (#doesNotExpire = :true AND #nextAttemptAt > :now) AND (${due} OR #status = :person)`,
     ExpressionAttributeValues: values,
   };
 }
@@ -58,17 +72,18 @@ function freshExpression(
   const byWindow = new Map<number, string[]>();
   for (const [profile, window] of [...windows].slice(0, MAX_KNOWN_PROFILES))
     byWindow.set(window, [...(byWindow.get(window) ?? []), profile]);
+  if (byWindow.size > 0) values[':far'] = from + LONGEST_LIFETIME;
   return [...byWindow]
     .sort(([, a], [, b]) => b.length - a.length)
     .slice(0, MAX_WINDOWS)
     .map(([window, profiles], w) => {
-      values[`:h${w}`] = from + window;
+      values[`:h${w}`] = from + window + 1;
       const operands = profiles.map((profile, p) => {
         values[`:p${w}_${p}`] = profile;
         return `:p${w}_${p}`;
       });
       // No parentheses around it: DynamoDB refuses an expression in two pairs of them.
-      return `#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt > :h${w}`;
+      return `#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt BETWEEN :h${w} AND :far`;
     })
     .join(' OR ');
 }

@@ -3,6 +3,7 @@ import {
   ListSecretVersionIdsCommand,
   PutSecretValueCommand,
   type SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { type AwsFailure, awsFailure } from './aws-error.ts';
 
@@ -19,7 +20,8 @@ export interface SecretVersion {
 
 export type ReadSecret =
   | { readonly kind: 'found'; readonly secret: SecretVersion }
-  | { readonly kind: 'missing' }
+  /** `awaitingDeletion`: it is still there, and can be restored. */
+  | { readonly kind: 'missing'; readonly awaitingDeletion: boolean }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 
 export type PutSecret =
@@ -36,6 +38,21 @@ export interface Secrets {
    * @param requestToken becomes the version's id; a try that is repeated with it stores at most once
    */
   put(secretId: string, text: string, requestToken: string, timeoutMilliseconds: number): Promise<PutSecret>;
+  /**
+   * Puts `text` in the place of one version, and of no other: a compare-and-set, in two writes. The new version gets a
+   * label of its own first; then `AWSCURRENT` moves to it from the version that was read.
+   *
+   * @param versionId the version that was read
+   * @param requestToken becomes the new version's id; the same for the same text over the same version
+   * @returns `overtaken` where the secret has another current version, or the token stands for another text
+   */
+  replace(
+    secretId: string,
+    versionId: string,
+    text: string,
+    requestToken: string,
+    timeoutMilliseconds: number,
+  ): Promise<PutSecret | { readonly kind: 'overtaken' }>;
   /** When each version was made, seconds since the epoch; undefined where that can't be told. */
   versionDates(secretId: string): Promise<readonly number[] | undefined>;
 }
@@ -52,6 +69,11 @@ export function tokenSecretIdOf(
 export function profileSecretIdOf(prefix: string, profile: string): string {
   return `${prefix}profiles/${profile}`;
 }
+
+/** The label of a version that is about to become the current one. */
+const CLAIM_LABEL = 'oauth-token-refresher-claim';
+/** How Secrets Manager refuses a request token of another text, and a label that has moved on. */
+const overtaken: readonly string[] = ['ResourceExistsException', 'InvalidParameterException'];
 
 /** A secret has a little over 100 versions at most. */
 const MAX_VERSION_PAGES = 3;
@@ -71,8 +93,9 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       } catch (error) {
         const failure = awsFailure(error);
         // A secret that waits for its deletion is answered with InvalidRequestException.
-        const gone = failure.kind === 'not_found' || failure.code === 'InvalidRequestException';
-        return gone ? { kind: 'missing' } : { kind: 'failed', failure };
+        const awaitingDeletion = failure.code === 'InvalidRequestException';
+        const gone = failure.kind === 'not_found' || awaitingDeletion;
+        return gone ? { kind: 'missing', awaitingDeletion } : { kind: 'failed', failure };
       }
     },
     put: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
@@ -84,6 +107,26 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
         return { kind: 'stored' };
       } catch (error) {
         return { kind: 'failed', failure: awsFailure(error) };
+      }
+    },
+    replace: async (SecretId, RemoveFromVersionId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
+      try {
+        const abortSignal = AbortSignal.timeout(timeoutMilliseconds);
+        const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [CLAIM_LABEL] };
+        await writer.send(new PutSecretValueCommand(put), { abortSignal });
+        await writer.send(
+          new UpdateSecretVersionStageCommand({
+            SecretId,
+            VersionStage: 'AWSCURRENT',
+            MoveToVersionId: ClientRequestToken,
+            RemoveFromVersionId,
+          }),
+          { abortSignal },
+        );
+        return { kind: 'stored' };
+      } catch (error) {
+        const failure = awsFailure(error);
+        return overtaken.includes(failure.code) ? { kind: 'overtaken' } : { kind: 'failed', failure };
       }
     },
     versionDates: async (SecretId) => {

@@ -1,18 +1,20 @@
-import { type Account, labelOf } from './account.ts';
-import type { DecisionInput } from './decision.ts';
+import { type Account, type EscrowKind, labelOf } from './account.ts';
+import type { AwsFailure } from './aws-error.ts';
+import { type DecisionInput, nextObtainedAt } from './decision.ts';
 import type { Edges } from './edges.ts';
-import { fingerprintOf } from './escrow.ts';
-import { type Kept, keepTokens } from './keep-tokens.ts';
+import { type Escrowed, fingerprintOf, packAnswer } from './escrow.ts';
+import { judgeDeath, type Refusal } from './evidence.ts';
+import { keepInEscrow, keepTokens } from './keep-tokens.ts';
 import type { Ending, Trouble } from './outcome.ts';
 import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
 import type { ErrorAnswer } from './provider-error.ts';
 import { type Reason, refreshingSentence } from './reason.ts';
 import type { SecretVersion } from './secrets.ts';
-import type { Exchange } from './token-endpoint.ts';
+import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
 import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
 import { readTokenSet } from './token-secret.ts';
-import { mergeTokenSet, serializeTokenSet, type TokenSet } from './token-set.ts';
+import { mergeTokenSet, storable, type TokenSet } from './token-set.ts';
 
 /** One due account, as a run hands it over. */
 export interface Visit {
@@ -22,8 +24,13 @@ export interface Visit {
   readonly profile: Profile;
   readonly input: DecisionInput;
   readonly secretNamePrefix: string;
+  /** The accounts table's name or ARN, and the tables whose functions have stopped. */
+  readonly tableName: string;
+  readonly formerTables: readonly string[];
   /** When this process may be gone, milliseconds since the epoch. */
   readonly deadline: number;
+  /** Seconds after which any visit that is under way now has ended, its lease included. */
+  readonly longestLease: number;
 }
 
 /** What is held, under the lease, when a refresh token is about to be spent. */
@@ -31,11 +38,25 @@ export interface Held {
   readonly tokenSet: TokenSet;
   readonly version: SecretVersion;
   readonly secretId: string;
-  readonly refreshToken: string;
+  /** The refresh token in the secret; absent where it has none. */
+  readonly refreshToken: string | undefined;
   /** Since when an answer for this refresh token may have been lost, seconds since the epoch. */
   readonly doubt: number | undefined;
-  /** The account's escrow has been dealt with and can go. */
-  readonly escrowSettled: boolean;
+  readonly escrow: HeldEscrow;
+  /** When the newest token set known was obtained, seconds since the epoch. */
+  readonly newest: number | undefined;
+}
+
+/**
+ * What the account's escrow comes to in this visit.
+ *
+ * - `none`: there is nothing in it, or what was in it has been dealt with and can go;
+ * - `candidate`: it is tried before the refresh token in the secret;
+ * - `stays`: an answer that waits for a person, or what belongs to another secret.
+ */
+export interface HeldEscrow {
+  readonly kind: 'none' | 'candidate' | 'stays';
+  readonly content?: Escrowed | undefined;
 }
 
 /** Nothing is wrong with the account, but its turn is in a later run. */
@@ -43,17 +64,17 @@ export interface Deferred {
   readonly kind: 'deferred';
   readonly reason: Reason;
   readonly escrowSettled: boolean;
+  /** When the token set was obtained that this visit has stored all the same, seconds since the epoch. */
+  readonly obtainedAt?: number | undefined;
 }
 
-/** A provider gets so long to answer, if there is so much. */
-const EXCHANGE_TIMEOUT = 10_000;
 const SHORTEST_EXCHANGE = 3_000;
 /** Kept free for storing what an exchange bought. */
 const STORE_TIME = 6_000;
 /** Milliseconds without which no refresh token is spent: a try, a second try where the first is not answered, the store. */
 export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;
 
-/** What happened so far with the refresh token of one visit. */
+/** What happened so far with the refresh tokens of one visit. */
 interface Progress {
   readonly held: Held;
   readonly profile: Profile;
@@ -61,14 +82,21 @@ interface Progress {
   readonly otherClients: readonly Profile[] | undefined;
   readonly answerLost: boolean;
   readonly reread: boolean;
+  /** Another token is refused than before: a candidate for the first time, or after one that was dropped. */
+  readonly anew: boolean;
 }
 
+type Step =
+  | { readonly kind: 'again'; readonly progress: Progress }
+  | { readonly kind: 'end'; readonly ending: Ending | Deferred };
+
 /**
- * Spends the refresh token, and keeps what that buys. Three things make it try again within the visit:
+ * Spends the refresh token, and keeps what that buys. Four things make it try again within the visit:
  *
  * - no answer: the same token once more at once, inside the grace period that many providers give;
  * - a dead grant: the secret is read again, and if somebody has put a new grant there, that one is used;
- * - a rejected client: the profile is read again, then its previous version is tried.
+ * - a rejected client: the profile is read again, then its previous version is tried;
+ * - a candidate that is refused for good: the token in the secret.
  */
 export async function spendRefreshToken(
   visit: Visit,
@@ -76,115 +104,200 @@ export async function spendRefreshToken(
   held: Held,
   edges: Edges,
 ): Promise<Ending | Deferred> {
-  const { account } = visit;
-  edges.log.info(refreshingSentence(labelOf(account)), {
-    accountId: account.accountId,
-    reason: visit.reason,
-  });
-  let progress: Progress = {
-    held,
-    profile: visit.profile,
-    otherClients: undefined,
-    answerLost: false,
-    reread: false,
+  const { account, reason } = visit;
+  edges.log.info(refreshingSentence(labelOf(account)), { accountId: account.accountId, reason });
+  let step: Step = {
+    kind: 'again',
+    progress: {
+      held,
+      profile: visit.profile,
+      otherClients: undefined,
+      answerLost: false,
+      reread: false,
+      anew: false,
+    },
   };
-  for (;;) {
-    const next = await attempt(visit, attemptId, progress, edges);
-    if ('kind' in next) return next;
-    progress = next;
-  }
+  while (step.kind === 'again') step = await attempt(visit, attemptId, step.progress, edges);
+  return step.ending;
 }
 
-async function attempt(
-  visit: Visit,
-  attemptId: string,
-  progress: Progress,
-  edges: Edges,
-): Promise<Progress | Ending | Deferred> {
+/** The token to send: a candidate first, as what the provider issued last is the live one. */
+function tokenToSend({ escrow, refreshToken }: Held): string | undefined {
+  return (escrow.kind === 'candidate' ? escrow.content?.refreshToken : undefined) ?? refreshToken;
+}
+
+async function attempt(visit: Visit, attemptId: string, progress: Progress, edges: Edges): Promise<Step> {
   const { account, deadline } = visit;
-  const { endpoint, spending, clock } = edges;
   const { profile, held, answerLost } = progress;
-  const left = deadline - clock.now();
+  const sent = tokenToSend(held);
+  if (sent === undefined) return ended(trouble('no_refresh_token', undefined, held));
+  const left = deadline - edges.clock.now();
   const refusal =
     left < (answerLost ? STORE_TIME + SHORTEST_EXCHANGE : MINIMUM_TIME)
       ? 'out_of_time'
-      : spending.request(account.oauthProfile, profile, secondsOf(clock));
+      : edges.spending.request(account.oauthProfile, profile, secondsOf(edges.clock));
   if (refusal !== undefined)
     return answerLost
-      ? trouble('provider_unavailable', 'The provider did not answer', held)
-      : { kind: 'deferred', reason: refusal, escrowSettled: held.escrowSettled };
-  const exchange = await endpoint.refresh({
+      ? refused(
+          visit,
+          progress,
+          { reason: 'provider_unavailable', message: 'The provider did not answer' },
+          edges,
+        )
+      : ended({ kind: 'deferred', reason: refusal, escrowSettled: held.escrow.kind === 'none' });
+  const exchange = await edges.endpoint.refresh({
     profile,
     account,
-    refreshToken: held.refreshToken,
-    timeoutMilliseconds: Math.min(EXCHANGE_TIMEOUT, Math.floor((left - STORE_TIME) / (answerLost ? 1 : 2))),
+    refreshToken: sent,
+    // It waits as long as the provider may take, and leaves time for a second try and for the store.
+    timeoutMilliseconds: Math.min(
+      tokenRequestTimeout(profile),
+      Math.floor(left - STORE_TIME - (answerLost ? 0 : SHORTEST_EXCHANGE)),
+    ),
   });
-  const now = secondsOf(clock);
-  const answer = understood(exchange, profile, held, now);
-  if (answer.kind !== 'error') {
-    spending.answered(account.oauthProfile, undefined, undefined, now);
-    if (profile !== visit.profile) edges.profiles.adopt(account.oauthProfile, profile);
-    return await keep(visit, attemptId, held, answer, now, edges);
-  }
-  return await afterError(visit, progress, exchange, answer, now, edges);
+  const now = secondsOf(edges.clock);
+  const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now });
+  if (answer.kind === 'granted')
+    return ended(await keep(visit, attemptId, { progress, sent, now }, answer, edges));
+  return await afterError(visit, attemptId, { progress, sent, now }, exchange, answer, edges);
 }
 
-function understood(exchange: Exchange, profile: Profile, held: Held, now: number): TokenAnswer {
-  switch (exchange.kind) {
-    case 'answered': {
-      return interpretTokenAnswer(exchange.answer, profile, [held.refreshToken], now);
-    }
-    case 'unanswered':
-      return { kind: 'error', reason: 'provider_unavailable', detail: exchange.detail, mayHaveRotated: true };
-    case 'unsent':
-      return { kind: 'error', reason: exchange.reason, detail: exchange.detail, mayHaveRotated: false };
-  }
+function ended(ending: Ending | Deferred): Step {
+  return { kind: 'end', ending };
+}
+
+function understood(
+  exchange: Exchange,
+  asked: { profile: Profile; previous: TokenSet; sent: string; now: number },
+): TokenAnswer {
+  if (exchange.kind === 'answered') return interpretTokenAnswer(exchange.answer, asked);
+  const { detail } = exchange;
+  return exchange.kind === 'unanswered'
+    ? { kind: 'error', reason: 'provider_unavailable', detail, mayHaveRotated: true, cut: true }
+    : { kind: 'error', reason: exchange.reason, detail, mayHaveRotated: false, cut: false };
+}
+
+/** One request, and when its answer came, seconds since the epoch. */
+interface Sent {
+  readonly progress: Progress;
+  readonly sent: string;
+  readonly now: number;
 }
 
 async function afterError(
   visit: Visit,
-  progress: Progress,
+  attemptId: string,
+  { progress, sent, now }: Sent,
   exchange: Exchange,
   error: ErrorAnswer,
-  now: number,
   edges: Edges,
-): Promise<Progress | Trouble> {
+): Promise<Step> {
   const { accountId, oauthProfile } = visit.account;
-  const held = error.mayHaveRotated ? { ...progress.held, doubt: progress.held.doubt ?? now } : progress.held;
-  const unheard =
-    exchange.kind === 'unanswered' || (exchange.kind === 'answered' && !exchange.answer.complete);
-  if (unheard && !progress.answerLost) {
+  const mayHaveRotated = error.mayHaveRotated || error.candidate !== undefined || error.unread !== undefined;
+  const doubt = mayHaveRotated ? (progress.held.doubt ?? now) : progress.held.doubt;
+  const held = { ...progress.held, doubt };
+  // What the answer may hold comes first, whatever else it says.
+  const kept = await keepFromError(visit, attemptId, held, error, now, edges);
+  const { reason, detail: message, retryAfter } = error;
+  const refusal = { reason, message, retryAfter };
+  const isCandidate = held.escrow.kind === 'candidate' && sent === held.escrow.content?.refreshToken;
+  if (kept !== undefined) {
+    const next = { ...progress, held: { ...held, escrow: kept } };
+    // An answer that can't be read refuses a candidate as well, unless it brought another one.
+    return isCandidate && error.candidate === undefined
+      ? await candidateRefused(visit, attemptId, next, refusal, edges)
+      : refused(visit, next, refusal, edges);
+  }
+  if (error.cut && !progress.answerLost) {
     edges.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
       accountId,
     });
-    return { ...progress, held, answerLost: true };
+    return { kind: 'again', progress: { ...progress, held, answerLost: true } };
   }
-  if (error.reason === 'grant_revoked' && !progress.reread) {
+  if (reason === 'grant_revoked' && !progress.reread) {
     const replaced = await replacedGrant(held, edges);
-    return replaced === undefined
-      ? deadGrant(visit, { ...progress, held, reread: true }, error, now, edges)
-      : { ...progress, held: replaced, reread: true };
+    if (replaced !== undefined)
+      return { kind: 'again', progress: { ...progress, held: replaced, reread: true } };
   }
-  if (error.reason === 'grant_revoked') return deadGrant(visit, { ...progress, held }, error, now, edges);
-  if (error.reason === 'client_rejected') {
+  if (reason === 'client_rejected' && exchange.kind === 'answered') {
     const [next, ...rest] = progress.otherClients ?? (await edges.profiles.alternatives(oauthProfile));
-    if (next !== undefined) return { ...progress, held, profile: next, otherClients: rest };
+    if (next !== undefined)
+      return { kind: 'again', progress: { ...progress, held, profile: next, otherClients: rest } };
   }
-  edges.spending.answered(oauthProfile, error.reason, error.retryAfter, now);
-  return { ...trouble(error.reason, error.detail, held), retryAfter: error.retryAfter };
+  return isCandidate
+    ? await candidateRefused(visit, attemptId, { ...progress, held }, refusal, edges)
+    : refused(visit, { ...progress, held }, refusal, edges);
 }
 
-function deadGrant(
+/** What a refused candidate may be called, and is then dropped like a dead grant. */
+const droppable: readonly Reason[] = ['grant_revoked', 'request_rejected', 'malformed_response'];
+
+/** A candidate that is refused for good makes way for the token in the secret, which was kept. */
+async function candidateRefused(
   visit: Visit,
-  { held }: Progress,
-  { detail }: ErrorAnswer,
-  now: number,
-  { spending }: Edges,
-): Trouble {
-  spending.answered(visit.account.oauthProfile, 'grant_revoked', undefined, now);
-  return held.doubt === undefined
-    ? trouble('grant_revoked', detail, held)
-    : trouble('grant_possibly_lost', undefined, held);
+  attemptId: string,
+  progress: Progress,
+  refusal: Refusal,
+  edges: Edges,
+): Promise<Step> {
+  const { account } = visit;
+  const now = secondsOf(edges.clock);
+  if (!droppable.includes(refusal.reason)) return refused(visit, progress, refusal, edges);
+  const note = edges.notes.get(account.oauthProfile);
+  const token = { since: account.escrow?.at ?? now, refusals: droppable };
+  const verdict = judgeDeath(account, note, now, token);
+  if (verdict !== 'believed')
+    return refused(visit, { ...progress, anew: verdict === 'first' }, refusal, edges);
+  edges.log.warn(
+    'What looked like a new refresh token is refused for good. The one in the secret is tried again.',
+    {
+      accountId: account.accountId,
+    },
+  );
+  const { content } = progress.held.escrow;
+  // The candidate goes; an answer that was kept beside it waits on.
+  const escrow: HeldEscrow =
+    content?.answer === undefined
+      ? { kind: 'none' }
+      : { kind: 'stays', content: { ...content, refreshToken: undefined } };
+  if (escrow.content !== undefined)
+    await keepInEscrow(
+      {
+        accountId: account.accountId,
+        attemptId,
+        kind: 'answer',
+        content: escrow.content,
+        secretId: account.tokenSecretId,
+      },
+      visit.deadline,
+      edges,
+    );
+  const held = { ...progress.held, escrow };
+  return { kind: 'again', progress: { ...progress, held, reread: false, anew: true } };
+}
+
+/** The end of a visit in which nothing was granted: what it says about the profile, and about the account. */
+function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, clock }: Edges): Step {
+  const { account } = visit;
+  const { held, anew } = progress;
+  const at = secondsOf(clock);
+  notes.answered(account.oauthProfile, { account, at, refusal });
+  const { reason, message, retryAfter } = refusal;
+  if (reason !== 'grant_revoked')
+    return ended({ ...trouble(reason, message, held), retryAfter, ...(anew && { anew }) });
+  const verdict = judgeDeath(account, notes.get(account.oauthProfile), at);
+  const dead: Reason =
+    verdict === 'provider_wide'
+      ? 'provider_wide_refusal'
+      : held.doubt === undefined
+        ? 'grant_revoked'
+        : 'grant_possibly_lost';
+  return ended({
+    ...trouble(dead, dead === 'grant_possibly_lost' ? undefined : message, held),
+    // A token that was not refused before can't be believed dead yet.
+    believed: verdict === 'believed' && !anew,
+    ...((anew || verdict === 'first') && { anew: true }),
+  });
 }
 
 /** A person, or another run, may have put a new grant into the secret while the old one was being refused. */
@@ -193,58 +306,145 @@ async function replacedGrant(held: Held, { secrets }: Edges): Promise<Held | und
   if (again.kind !== 'read' || again.version.versionId === held.version.versionId) return undefined;
   const refreshToken = again.tokenSet.refresh_token;
   if (refreshToken === undefined || refreshToken === held.refreshToken) return undefined;
-  return { ...held, tokenSet: again.tokenSet, version: again.version, refreshToken, doubt: undefined };
+  // One reader can see an older version than the next: only what was written later is new.
+  const { createdAt: before } = held.version;
+  const { createdAt } = again.version;
+  if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;
+  const { tokenSet, version } = again;
+  return { ...held, tokenSet, version, refreshToken, doubt: undefined, escrow: { kind: 'none' } };
 }
 
-function trouble(reason: Reason, detail: string | undefined, { doubt, escrowSettled }: Held): Trouble {
-  return { kind: 'trouble', reason, detail, ambiguousSince: doubt, escrowSettled };
+function trouble(reason: Reason, detail: string | undefined, { doubt, escrow }: Held): Trouble {
+  return { kind: 'trouble', reason, detail, ambiguousSince: doubt, escrowSettled: escrow.kind === 'none' };
+}
+
+/**
+ * Keeps in escrow what an answer that is no plain success may hold: what looks like a refresh token, or else the answer
+ * itself, where it was a success that can't be read.
+ *
+ * @returns the escrow as it is then; undefined where there was nothing to keep
+ */
+async function keepFromError(
+  visit: Visit,
+  attemptId: string,
+  held: Held,
+  { candidate, unread }: ErrorAnswer,
+  now: number,
+  edges: Edges,
+): Promise<HeldEscrow | undefined> {
+  const before = held.escrow.content;
+  const spent = held.refreshToken ?? '';
+  const supersedes = fingerprintOf(spent);
+  const write = async (kind: EscrowKind, content: Escrowed): Promise<HeldEscrow> => {
+    const { accountId, tokenSecretId: secretId } = visit.account;
+    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, visit.deadline, edges);
+    return { kind: kind === 'answer' ? 'stays' : 'candidate', content };
+  };
+  if (candidate !== undefined)
+    return await write('candidate', {
+      refreshToken: candidate,
+      answer: before?.answer,
+      supersedes,
+      obtainedAt: now,
+    });
+  if (unread === undefined) return undefined;
+  // The oldest is kept: it is the one that may hold a token.
+  if (before?.answer !== undefined) return held.escrow;
+  const answer = packAnswer(unread);
+  return held.escrow.kind === 'candidate' && before !== undefined
+    ? await write('candidate', { ...before, answer })
+    : await write('answer', { answer, supersedes, obtainedAt: now });
 }
 
 /** Stores what was granted. If the provider rotates, the refresh token that was sent is dead from here on. */
 async function keep(
-  { account, reason, deadline }: Visit,
+  visit: Visit,
   attemptId: string,
-  held: Held,
-  answer: Exclude<TokenAnswer, ErrorAnswer>,
-  now: number,
+  { progress: { held, profile }, sent, now }: Sent,
+  answer: Extract<TokenAnswer, { kind: 'granted' }>,
   edges: Edges,
 ): Promise<Ending> {
-  const tokenSet = mergeTokenSet(held.tokenSet, answer.tokens, now);
-  const rotated = tokenSet.refresh_token !== held.refreshToken;
+  const { account, reason, deadline } = visit;
+  const { accountId, oauthProfile, tokenSecretId } = account;
+  const obtainedAt = nextObtainedAt(now, held, held.newest);
+  const merged = mergeTokenSet({ ...held.tokenSet, refresh_token: sent }, answer.tokens, obtainedAt);
+  const rotated = merged.refresh_token !== held.refreshToken;
+  const content = {
+    refreshToken: merged.refresh_token,
+    answer: held.escrow.content?.answer,
+    supersedes: fingerprintOf(held.refreshToken ?? ''),
+    obtainedAt: now,
+  };
+  const atStake = { accountId, attemptId, kind: 'token' as const, content, secretId: tokenSecretId };
+  // A process that was frozen may wake up when its lease has gone to another.
+  if (!(await stillLeased(visit, attemptId, edges))) return await keepTooLate(atStake, rotated, edges);
+  const { kind, tokenSet, text } = storable(merged, held.tokenSet, namedFields(profile));
   const kept = await keepTokens(
     {
-      accountId: account.accountId,
+      accountId,
       secretId: held.secretId,
-      text: serializeTokenSet(tokenSet),
-      attemptId,
-      atStake:
-        rotated && tokenSet.refresh_token !== undefined
-          ? {
-              refreshToken: tokenSet.refresh_token,
-              supersedes: fingerprintOf(held.refreshToken),
-              obtainedAt: now,
-            }
-          : undefined,
+      store: (timeout) => edges.secrets.put(held.secretId, text, attemptId, timeout),
+      atStake: rotated ? atStake : undefined,
+      isEvidence: true,
       deadline,
     },
     edges,
   );
-  if (kept.kind !== 'stored') return notStored(kept, rotated, now);
-  if (answer.kind === 'granted') return { kind: 'refreshed', tokenSet, reason };
-  const detail = `${answer.detail}; its refresh token was kept`;
-  return { kind: 'trouble', reason: 'malformed_response', detail, escrowSettled: true };
+  for (const doubt of answer.doubts) edges.log.warn(doubt, { accountId, oauthProfile });
+  edges.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
+  if (profile !== visit.profile) edges.profiles.adopt(oauthProfile, profile);
+  if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, now);
+  if (kind === 'whole') return { kind: 'refreshed', tokenSet, reason, obtainedAt };
+  return { kind: 'trouble', reason: 'token_set_too_large', obtainedAt, escrowSettled: true };
 }
 
-function notStored(
-  { kind, code }: Exclude<Kept, { kind: 'stored' }>,
+/** Fields of the response that the profile names: they are stored as long as there is room. */
+function namedFields({ token_response_fields, public_fields }: Profile): readonly string[] {
+  const mapped = Object.values(token_response_fields).map((pointer) => pointer?.split('/')[1] ?? '');
+  return [...mapped, ...(public_fields ?? [])];
+}
+
+async function stillLeased(
+  { account, deadline }: Visit,
+  attemptId: string,
+  { table, clock }: Edges,
+): Promise<boolean> {
+  if (clock.now() < deadline) return true;
+  const leaseEnd = Math.ceil(clock.now() / 1000) + LATE_WORK;
+  const lease = await table.renew(account.accountId, attemptId, leaseEnd).catch(() => 'leased' as const);
+  return lease === 'leased';
+}
+
+/** Seconds that a process which woke up late gets to store what it has. */
+const LATE_WORK = 60;
+
+/** Another visit has begun since: it decides, by trying it, whether this is the live refresh token. */
+async function keepTooLate(
+  atStake: Parameters<typeof keepInEscrow>[0],
   rotated: boolean,
-  now: number,
-): Trouble {
-  const reason = code === 'LimitExceededException' ? 'lifetime_too_short' : 'store_unavailable';
-  const secret = `The token secret can't be written (${code})`;
-  if (!rotated) return { kind: 'trouble', reason, detail: `${secret}; the refresh token did not change` };
-  if (kind === 'escrowed')
-    return { kind: 'trouble', reason, detail: `${secret}; the new refresh token is safe in escrow` };
+  edges: Edges,
+): Promise<Trouble> {
+  const deadline = edges.clock.now() + LATE_WORK * 500;
+  if (rotated) await keepInEscrow({ ...atStake, kind: 'candidate' }, deadline, edges);
+  return { kind: 'trouble', reason: 'store_unavailable', detail: 'The answer came when the lease was over' };
+}
+
+function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, now: number): Trouble {
+  const { reason, steady } = troubleOfStore(failure);
+  const secret = `The token secret can't be written (${failure.code})`;
+  const base = { kind: 'trouble', reason, steady } as const;
+  if (!rotated) return { ...base, detail: `${secret}; the refresh token did not change` };
+  if (kind === 'escrowed') return { ...base, detail: `${secret}; the new refresh token is safe in escrow` };
   const detail = `${secret}, nor could the new refresh token be put into escrow`;
-  return { kind: 'trouble', reason, detail, ambiguousSince: now };
+  return { ...base, detail, ambiguousSince: now };
+}
+
+/** What a secret that can't be written comes to. Only what may pass by itself is tried by every run. */
+export function troubleOfStore({ kind, code }: AwsFailure): {
+  readonly reason: Reason;
+  readonly steady: boolean;
+} {
+  if (kind === 'denied') return { reason: 'permission_missing', steady: false };
+  if (code === 'LimitExceededException') return { reason: 'lifetime_too_short', steady: false };
+  return { reason: 'store_unavailable', steady: kind === 'throttled' || kind === 'unavailable' };
 }

@@ -15,6 +15,8 @@ export interface RunCounters {
   storesThrottled: number;
   /** Refresh tokens put into escrow. */
   escrowed: number;
+  /** 1 where the run found, when it began, that the escrow key can't be used. */
+  escrowUnavailable: number;
   /** Accounts found with a refresh token in escrow. */
   inEscrow: number;
 }

@@ -3,7 +3,7 @@ import type { Account } from './account.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
 import { type HttpAnswer, RequestFailed, refusalOf } from './https-request.ts';
-import { fillPlaceholders, MissingParameter } from './placeholders.ts';
+import { fillPlaceholders, UnusableParameter } from './placeholders.ts';
 import type { Profile } from './profile.ts';
 import type { Reason } from './reason.ts';
 
@@ -20,6 +20,13 @@ export interface RefreshRequest {
   readonly account: Account;
   readonly refreshToken: string;
   readonly timeoutMilliseconds: number;
+}
+
+const USUAL_TIMEOUT_SECONDS = 30;
+
+/** How long this profile's provider may take to answer, milliseconds; a caller may have less to give. */
+export function tokenRequestTimeout({ token_request_timeout_seconds }: Profile): number {
+  return (token_request_timeout_seconds ?? USUAL_TIMEOUT_SECONDS) * 1000;
 }
 
 export interface TokenEndpoint {
@@ -65,18 +72,23 @@ export async function sendTokenRequest(
     const signal = AbortSignal.timeout(timeoutMilliseconds);
     const server = await authorizationServer(profile, endpoint, fill, signal, options);
     let answer: HttpAnswer | undefined;
-    await make(server, clientOf(profile), clientAuthentication(profile), {
+    const client_assertion_audience = fill(profile.client_assertion_audience, 'client_assertion_audience');
+    const authentication = clientAuthentication({ ...profile, client_assertion_audience });
+    await make(server, clientOf(profile), authentication, {
       additionalParameters: filled(profile.token_request_parameters, 'token_request_parameters', fill),
       signal,
       [oauth.allowInsecureRequests]: allowHttpLoopback,
       [oauth.customFetch]: async (url, request) => {
-        const headers = {
-          ...request.headers,
-          ...filled(profile.token_request_headers, 'token_request_headers', fill),
-        };
+        const own = filled(profile.token_request_headers, 'token_request_headers', fill);
+        const odd = Object.keys(own).find((name) => !/^[\t\x20-\x7e]*$/.test(own[name] ?? ''));
+        if (odd !== undefined)
+          throw new UnusableField(
+            `token_request_headers.${odd}: has other than printable ASCII, once filled in`,
+          );
+        const body = named(profile, request.body as URLSearchParams);
         answer = await send(url, {
           method: 'POST',
-          ...encoded(profile, headers, request.body as URLSearchParams),
+          ...encoded(profile, body, request.headers, own),
           signal,
           tls: tlsIdentity(profile),
         });
@@ -111,8 +123,8 @@ async function authorizationServer(
   if (profile[field] === undefined)
     return await discover(checked('issuer'), tlsIdentity(profile), signal, options);
   const endpoint = checked(field);
-  // Without metadata the endpoint itself is the audience of a signed assertion (RFC 7523 section 3).
-  return { issuer: profile.issuer ?? endpoint, token_endpoint: endpoint };
+  const issuer = profile.issuer === undefined ? endpoint : fill(profile.issuer, 'issuer');
+  return { issuer, token_endpoint: endpoint };
 }
 
 type EndpointField =
@@ -125,7 +137,7 @@ type EndpointField =
 /**
  * A profile's URL with the account's parameters in it.
  *
- * @throws RefusedEndpoint, MissingParameter
+ * @throws UnusableField, UnusableParameter
  */
 export function checkedEndpoint(
   profile: Profile,
@@ -135,13 +147,14 @@ export function checkedEndpoint(
 ): string {
   const url = fill(profile[field] ?? '', field);
   const refusal = URL.canParse(url) ? refusalOf(new URL(url), allowHttpLoopback) : 'must be a URL';
-  if (refusal !== undefined) throw new RefusedEndpoint(`${field}: ${refusal}`);
+  if (refusal !== undefined) throw new UnusableField(`${field}: ${refusal}`);
   return url;
 }
 
 export type Fill = (template: string, field: string) => string;
 
-class RefusedEndpoint extends Error {}
+/** A field of the profile can't be used as it is for this account. */
+class UnusableField extends Error {}
 
 function filled(values: Readonly<Record<string, string>>, field: string, fill: Fill): Record<string, string> {
   return Object.fromEntries(
@@ -149,11 +162,29 @@ function filled(values: Readonly<Record<string, string>>, field: string, fill: F
   );
 }
 
-function encoded(profile: Profile, headers: Record<string, string>, body: URLSearchParams) {
-  if (profile.token_request_format === 'form') return { headers, body: body.toString() };
+/** The body with the client's id under this provider's own name for it. */
+function named({ client_id_parameter: name }: Profile, body: URLSearchParams): URLSearchParams {
+  const id = body.get('client_id');
+  if (name === 'client_id' || id === null) return body;
+  const renamed = new URLSearchParams(body);
+  renamed.delete('client_id');
+  renamed.set(name, id);
+  return renamed;
+}
+
+/** The body as the profile wants it, with the library's headers and the profile's over them, whatever their case. */
+function encoded(
+  { token_request_format: format }: Profile,
+  body: URLSearchParams,
+  usual: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, string>>,
+) {
+  const headers = new Map(Object.entries(usual).map(([name, value]) => [name.toLowerCase(), value]));
+  if (format === 'json') headers.set('content-type', 'application/json');
+  for (const [name, value] of Object.entries(own)) headers.set(name.toLowerCase(), value);
   return {
-    headers: { ...headers, 'content-type': 'application/json' },
-    body: JSON.stringify(Object.fromEntries(body)),
+    headers: Object.fromEntries(headers),
+    body: format === 'json' ? JSON.stringify(Object.fromEntries(body)) : body.toString(),
   };
 }
 
@@ -166,8 +197,8 @@ const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
 
 /** What a request that threw comes to. */
 export function exchangeFailure(error: unknown): Exclude<Exchange, { kind: 'answered' }> {
-  if (error instanceof MissingParameter) return unsent('account_invalid', error.message);
-  if (error instanceof RefusedEndpoint || error instanceof InvalidKey || error instanceof UnusableIssuer)
+  if (error instanceof UnusableParameter) return unsent('account_invalid', error.message);
+  if (error instanceof UnusableField || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
   if (error instanceof RequestFailed && error.code === 'ADDRESS_NOT_ALLOWED')
     return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');

@@ -1,7 +1,7 @@
-import { isHopeless } from './aws-error.ts';
 import type { Trouble } from './outcome.ts';
 import type { Secrets, SecretVersion } from './secrets.ts';
 import { parseTokenSet, type TokenSet } from './token-set.ts';
+import { waitsForDeletion, whyUnread } from './unread-secret.ts';
 
 export interface ReadTokens {
   readonly kind: 'read';
@@ -16,21 +16,19 @@ export async function readTokenSet(secretId: string, secrets: Secrets): Promise<
     return {
       kind: 'trouble',
       reason: 'secret_missing',
-      detail: `The token secret "${secretId}" does not exist`,
+      detail: `The token secret "${secretId}" ${read.awaitingDeletion ? waitsForDeletion(secretId) : 'does not exist'}`,
     };
   if (read.kind === 'failed') {
-    const { code } = read.failure;
-    return isHopeless(read.failure)
-      ? {
-          kind: 'trouble',
-          reason: 'secret_invalid',
-          detail: `The token secret "${secretId}" can't be read (${code})`,
-        }
-      : {
-          kind: 'trouble',
-          reason: 'store_unavailable',
-          detail: `The token secret could not be read (${code})`,
-        };
+    const reasons = {
+      denied: 'permission_missing',
+      wrong: 'secret_invalid',
+      later: 'store_unavailable',
+    } as const;
+    return {
+      kind: 'trouble',
+      reason: reasons[whyUnread(read.failure)],
+      detail: `The token secret "${secretId}" can't be read (${read.failure.code})`,
+    };
   }
   const parsed = parseTokenSet(read.secret.text);
   return parsed.kind === 'invalid'

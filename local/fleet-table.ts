@@ -165,7 +165,11 @@ export function reasonOf({ failure, lease }: FleetItem, now: number): string {
   return typeof reason === 'string' ? reason : '';
 }
 
-function tokenCell({ accessTokenExpiresAt, lastRefreshedAt }: Partial<Account>, now: number): Cell {
+function tokenCell(
+  { accessTokenExpiresAt, lastRefreshedAt, doesNotExpire }: Partial<Account>,
+  now: number,
+): Cell {
+  if (doesNotExpire === true) return { text: 'does not expire', short: 'no end', style: 'green' };
   if (typeof accessTokenExpiresAt !== 'number') return { text: '—' };
   const left = accessTokenExpiresAt - now;
   const lifetime = accessTokenExpiresAt - (lastRefreshedAt ?? accessTokenExpiresAt - 3600);

@@ -1,5 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
+import { arn } from './aws/arn.ts';
+import { functionLogGroup } from './aws/lambda.ts';
 import type { HostRequest, Invocation } from './function-process.ts';
 
 /**
@@ -9,6 +11,8 @@ import type { HostRequest, Invocation } from './function-process.ts';
 const { handler } = (await import(pathToFileURL(process.argv[2] ?? '').href)) as {
   handler: (event: unknown, context: Context) => Promise<unknown>;
 };
+
+const FUNCTION_NAME = 'oauth-token-refresher';
 
 let inFlight = 0;
 
@@ -27,11 +31,12 @@ process.on('disconnect', () => {
 
 async function invoke(event: unknown, deadline: number): Promise<Invocation> {
   const context = {
-    functionName: 'oauth-token-refresher',
+    functionName: FUNCTION_NAME,
     functionVersion: '$LATEST',
     memoryLimitInMB: '512',
     awsRequestId: crypto.randomUUID(),
-    invokedFunctionArn: 'arn:aws:lambda:us-east-1:000000000000:function:oauth-token-refresher',
+    invokedFunctionArn: arn('lambda', `function:${FUNCTION_NAME}`),
+    logGroupName: functionLogGroup(FUNCTION_NAME),
     getRemainingTimeInMillis: () => deadline - Date.now(),
   } as Context;
   try {

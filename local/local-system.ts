@@ -26,6 +26,8 @@ export interface LocalSystemOptions {
   readonly dataDirectory: string;
   /** The first of two ports. Where one is taken, another is used. */
   readonly port: number;
+  /** Seconds between two runs, noted for other commands. */
+  readonly every?: number;
   /** Told what a person should know about the start. */
   readonly say: (line: string) => void;
 }
@@ -35,6 +37,8 @@ export interface RunningSystem {
   readonly pid: number;
   readonly endpoint: string;
   readonly issuer: string;
+  /** Seconds between two runs. */
+  readonly every?: number;
 }
 
 /** The function's window here: a run each minute and its time limit must fit into what is left of a token. */
@@ -55,6 +59,7 @@ export class AlreadyRunning extends Error {
 export async function startLocalSystem({
   dataDirectory,
   port,
+  every,
   say,
 }: LocalSystemOptions): Promise<LocalSystem> {
   const other = findRunningSystem(dataDirectory);
@@ -104,7 +109,12 @@ export async function startLocalSystem({
     },
   });
   const runningFile = join(dataDirectory, 'running.json');
-  const running: RunningSystem = { pid: process.pid, endpoint: aws.url, issuer: authorizationServer.issuer };
+  const running: RunningSystem = {
+    pid: process.pid,
+    endpoint: aws.url,
+    issuer: authorizationServer.issuer,
+    ...(every !== undefined && { every }),
+  };
   writeFileSync(runningFile, JSON.stringify(running));
   const started = fn;
   return {

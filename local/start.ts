@@ -30,7 +30,8 @@ async function start(options: StartOptions): Promise<number> {
   const say = (line: string) => console.error(dim(line));
   if (options.reset) rmSync(options.dataDirectory, { recursive: true, force: true });
   say('Starting DynamoDB, Secrets Manager, KMS, EventBridge and an authorization server …');
-  const system = await startLocalSystem({ dataDirectory: options.dataDirectory, port: options.port, say });
+  const { dataDirectory, port, every } = options;
+  const system = await startLocalSystem({ dataDirectory, port, every: every / 1000, say });
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {

@@ -1,15 +1,24 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { printable, wrapTo } from '../../local/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../local/fleet-table.ts';
+import { FORMAT_VERSION } from '../authorize/account-item.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import { confirmed } from '../confirm.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Terminal } from '../terminal.ts';
+import { escrowKind } from './escrow.ts';
 import { findItem, now } from './items.ts';
 import { count } from './list.ts';
 import { removeSecret } from './remove-secret.ts';
 import { undoCommands } from './undo-commands.ts';
+
+/** A newer version's item is not written to. */
+const KNOWN_FORMAT = {
+  expression: '(attribute_not_exists(#formatVersion) OR #formatVersion <= :formatVersion)',
+  names: { '#formatVersion': 'formatVersion' },
+  values: { ':formatVersion': FORMAT_VERSION },
+} as const;
 
 /** What became of one account. */
 interface Change {
@@ -37,14 +46,18 @@ export async function switchAccounts(
           TableName: fleet.tableName,
           Key: { accountId },
           UpdateExpression: 'SET #enabled = :enabled',
-          ConditionExpression: 'attribute_exists(#accountId)',
-          ExpressionAttributeNames: { '#enabled': 'enabled', '#accountId': 'accountId' },
-          ExpressionAttributeValues: { ':enabled': enabled },
+          ConditionExpression: `attribute_exists(#accountId) AND ${KNOWN_FORMAT.expression}`,
+          ExpressionAttributeNames: {
+            '#enabled': 'enabled',
+            '#accountId': 'accountId',
+            ...KNOWN_FORMAT.names,
+          },
+          ExpressionAttributeValues: { ':enabled': enabled, ...KNOWN_FORMAT.values },
         }),
       ),
     );
     return found === undefined
-      ? notFound(accountId, fleet)
+      ? refusalOf(await findItem(fleet, accountId), accountId, fleet, 0)
       : { accountId, result, message: `${result} in ${fleet.label}` };
   });
 }
@@ -88,14 +101,16 @@ async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOpt
           'attribute_exists(#accountId)',
           'NOT (#lease.#expiresAt > :now)',
           ...(options.discardEscrow ? [] : ['attribute_not_exists(#escrow)']),
+          KNOWN_FORMAT.expression,
         ].join(' AND '),
         ExpressionAttributeNames: {
           '#accountId': 'accountId',
           '#lease': 'lease',
           '#expiresAt': 'expiresAt',
           ...(options.discardEscrow ? {} : { '#escrow': 'escrow' }),
+          ...KNOWN_FORMAT.names,
         },
-        ExpressionAttributeValues: { ':now': at },
+        ExpressionAttributeValues: { ':now': at, ...KNOWN_FORMAT.values },
         ReturnValues: 'ALL_OLD',
       }),
     ),
@@ -116,21 +131,35 @@ async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOpt
 
 function refusalOf(item: FleetItem | undefined, accountId: string, fleet: Fleet, at: number): Change {
   if (item === undefined) return notFound(accountId, fleet);
+  if (typeof item.formatVersion === 'number' && item.formatVersion > FORMAT_VERSION)
+    return {
+      accountId,
+      result: 'failed',
+      message: `its item is made by a newer version (formatVersion ${item.formatVersion}); use the command line of that version`,
+    };
   const { expiresAt } = (item.lease ?? {}) as { expiresAt?: unknown };
-  if (typeof expiresAt === 'number' && expiresAt > at)
+  if (at > 0 && typeof expiresAt === 'number' && expiresAt > at)
     return {
       accountId,
       result: 'leased',
       message: `a run is spending its refresh token now; try again in ${duration(expiresAt - at)} at the latest`,
     };
-  if (item.escrow !== undefined)
-    return {
-      accountId,
-      result: 'in_escrow',
-      message:
-        'its newest refresh token is in escrow, not in its secret; have it stored first (accounts refresh), or lose it with --discard-escrow',
-    };
+  if (at > 0 && item.escrow !== undefined)
+    return { accountId, result: 'in_escrow', message: `${inEscrow(item)}, or lose it with --discard-escrow` };
   return { accountId, result: 'failed', message: 'it has just been changed by another; try again' };
+}
+
+function inEscrow({ accountId, escrow }: FleetItem): string {
+  switch (escrowKind(escrow)) {
+    case 'token':
+      return 'its newest refresh token is in escrow, not in its secret; have it stored first (accounts refresh)';
+    case 'candidate':
+      return 'what may be its newest refresh token is in escrow, not in its secret; have it tried first (accounts refresh)';
+    case 'answer':
+      return `an answer that may hold its newest refresh token is in escrow; look at it first (accounts answer ${accountId} --out FILE)`;
+    default:
+      return 'something that a newer version has put there is in escrow; use the command line of that version';
+  }
 }
 
 /** One after the other: each must be done though another fails. */

@@ -19,8 +19,13 @@ export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progres
   return items;
 }
 
-/** One item, as it is now; undefined where there is none. */
+/** One account's item, as it is now; undefined where there is none. */
 export async function findItem(fleet: Fleet, accountId: string): Promise<FleetItem | undefined> {
+  return isAccount({ accountId }) ? await findNote(fleet, accountId) : undefined;
+}
+
+/** An item of the table, the function's own notes among them, as it is now; undefined where there is none. */
+export async function findNote(fleet: Fleet, accountId: string): Promise<FleetItem | undefined> {
   const { Item } = await fleet.table.send(
     new GetCommand({ TableName: fleet.tableName, Key: { accountId }, ConsistentRead: true }),
   );

@@ -12,6 +12,7 @@ import { type Concession, renderTable } from '../../local/table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Terminal } from '../terminal.ts';
+import { escrowKind } from './escrow.ts';
 import { now, readItems, requireProfile } from './items.ts';
 
 /** What `--status` takes; `other` is what the function does not look at. */
@@ -156,5 +157,7 @@ export function summaryOf(item: FleetItem, at: number): Record<string, unknown> 
     nextAttemptAt,
     leasedUntil,
     inEscrow: item.escrow !== undefined,
+    ...(item.escrow !== undefined && { escrowKind: escrowKind(item.escrow) }),
+    ...(item.doesNotExpire === true && { doesNotExpire: true }),
   };
 }

@@ -1,9 +1,12 @@
-import { DeleteSecretCommand, RestoreSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { DeleteSecretCommand, DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { CLAIM } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import type { Fleet } from '../fleet.ts';
-import { findItem } from './items.ts';
+import { foreignKeeper, readKeeper } from '../keeper.ts';
+import { type CurrentVersion, findSecret, restoreSecret } from '../secret-store.ts';
+import { findItem, findNote } from './items.ts';
 
 export interface RemovedSecret {
   /** `made_anew`: the account is there again, and so its secret stays. */
@@ -21,8 +24,9 @@ export interface RemoveSecretOptions {
 /**
  * Deletes the secret of an account whose item has just been deleted.
  *
- * Whoever makes the account anew (`authorize`) makes its item before its secret. So an item that is not there after
- * the deletion has nobody's new tokens in the deleted secret; where one is there, the secret is brought back.
+ * Whoever makes the account anew (`authorize`) makes its item before its secret, and whoever takes the secret over
+ * notes that before spending anything. So where neither is there after the deletion, nobody needs the deleted secret;
+ * else it is brought back.
  */
 export async function removeSecret(
   fleet: Fleet,
@@ -31,6 +35,7 @@ export async function removeSecret(
 ): Promise<RemovedSecret> {
   const { secrets, secretNamePrefix } = fleet;
   const id = tokenSecretIdOf(secretNamePrefix, { accountId });
+  const kept = (message: string): RemovedSecret => ({ kind: 'kept', id, message });
   // A secret that people named may serve others, too.
   if (typeof tokenSecretId === 'string' && tokenSecretId !== id)
     return {
@@ -38,7 +43,7 @@ export async function removeSecret(
       id: tokenSecretId,
       message: `its secret ${tokenSecretId} has a name of its own and is kept`,
     };
-  if (keepSecret) return { kind: 'kept', id, message: `its secret ${id} is kept` };
+  if (keepSecret) return kept(`its secret ${id} is kept`);
   const anew = {
     kind: 'made_anew',
     id,
@@ -46,15 +51,53 @@ export async function removeSecret(
   } as const;
   try {
     if ((await findItem(fleet, accountId)) !== undefined) return anew;
+    const found = await findSecret(secrets, id);
+    if (found.kind === 'missing') return { kind: 'missing', id, message: 'it had no secret' };
+    if (found.kind === 'deleted')
+      return { kind: 'missing', id, message: `its secret ${id} waits for its deletion already` };
+    const keptBy = foreignKeeper(found.text, found.arn, await readKeeper(fleet));
+    if (keptBy !== undefined)
+      return kept(`its secret ${id} is kept, as the function of another table, ${keptBy}, uses it`);
+    const heir = await heirOf(fleet, accountId, id, found);
+    if (heir !== undefined) return kept(`its secret ${id} is kept, as the account ${heir} names it`);
     await secrets.send(new DeleteSecretCommand({ SecretId: id, RecoveryWindowInDays: recoveryWindow }));
-    if ((await findItem(fleet, accountId)) === undefined)
+    const needed = await reasonToRestore(fleet, accountId, id, found);
+    if (needed === undefined)
       return { kind: 'deleted', id, message: `its secret ${id} is deleted in ${recoveryWindow} days` };
-    await secrets.send(new RestoreSecretCommand({ SecretId: id }));
-    return anew;
+    await restoreSecret(secrets, id);
+    return needed === 'made anew' ? anew : kept(`its secret ${id} is kept, as ${needed}`);
   } catch (error) {
     const { kind, code } = awsFailure(error);
     return kind === 'not_found'
       ? { kind: 'missing', id, message: 'it had no secret' }
       : { kind: 'failed', id, message: `its secret ${id} could not be deleted (${code})` };
   }
+}
+
+async function reasonToRestore(
+  fleet: Fleet,
+  accountId: string,
+  id: string,
+  read: CurrentVersion,
+): Promise<'made anew' | string | undefined> {
+  if ((await findItem(fleet, accountId)) !== undefined) return 'made anew';
+  const heir = await heirOf(fleet, accountId, id, read);
+  if (heir !== undefined) return `the account ${heir} names it`;
+  const { VersionIdsToStages = {} } = await fleet.secrets.send(new DescribeSecretCommand({ SecretId: id }));
+  return VersionIdsToStages[read.versionId]?.includes('AWSCURRENT')
+    ? undefined
+    : 'somebody else has just written to it';
+}
+
+/** Another account that has taken the secret over by `tokenSecretId`. */
+async function heirOf(
+  fleet: Fleet,
+  accountId: string,
+  id: string,
+  { arn = '' }: CurrentVersion,
+): Promise<string | undefined> {
+  const owner = (await findNote(fleet, `${CLAIM}${arn}`))?.secretOwner;
+  if (typeof owner !== 'string' || owner === accountId) return undefined;
+  const named = (await findItem(fleet, owner))?.tokenSecretId;
+  return typeof named === 'string' && (named === id || arn.startsWith(named)) ? owner : undefined;
 }

@@ -10,7 +10,9 @@ import type { Context } from '../command.ts';
 import { type Fact, factLines, paragraph } from '../facts.ts';
 import type { Fleet } from '../fleet.ts';
 import { runForAccounts } from '../run-function.ts';
+import { restoreCommand } from '../secret-store.ts';
 import type { Terminal } from '../terminal.ts';
+import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 import { needsAttention, summaryOf } from './list.ts';
 
@@ -26,13 +28,14 @@ export async function showAccount(
     isOAuth(item) ? decisionOf(target, accountId, signal) : NOT_OAUTH,
   ]);
   const at = now();
-  const { authorizedBy, enabled, parameters, authenticationType } = item;
+  const { authorizedBy, authorizedAt, enabled, parameters, authenticationType } = item;
   const value = {
     ...summaryOf(item, at),
     authenticationType,
     enabled,
     parameters,
     authorizedBy,
+    authorizedAt,
     tokenSecret: secret,
     decision,
     advice: adviceOf(item, decision),
@@ -56,7 +59,8 @@ interface TokenSecret {
 }
 
 /** What the secret holds, by the names of its fields. Each token's value ends here. */
-async function readTokenSecret({ secrets, secretNamePrefix }: Fleet, item: FleetItem): Promise<TokenSecret> {
+async function readTokenSecret(fleet: Fleet, item: FleetItem): Promise<TokenSecret> {
+  const { secrets, secretNamePrefix } = fleet;
   const { accountId, tokenSecretId } = item;
   const id = tokenSecretIdOf(secretNamePrefix, {
     accountId,
@@ -64,7 +68,7 @@ async function readTokenSecret({ secrets, secretNamePrefix }: Fleet, item: Fleet
   });
   const edge = createSecrets(secrets, secrets);
   const [read, dates] = await Promise.all([edge.read(id), edge.versionDates(id)]);
-  if (read.kind === 'missing') return { id, problem: await whyMissing(secrets, id) };
+  if (read.kind === 'missing') return { id, problem: await whyMissing(fleet, id) };
   if (read.kind === 'failed') return { id, problem: `it can't be read (${read.failure.code})` };
   const { createdAt: writtenAt, text } = read.secret;
   const parsed = parseTokenSet(text);
@@ -83,10 +87,12 @@ async function readTokenSecret({ secrets, secretNamePrefix }: Fleet, item: Fleet
   };
 }
 
-async function whyMissing(secrets: Fleet['secrets'], SecretId: string): Promise<string> {
+async function whyMissing({ secrets, config: { region } }: Fleet, SecretId: string): Promise<string> {
   try {
     const { DeletedDate } = await secrets.send(new DescribeSecretCommand({ SecretId }));
-    return DeletedDate === undefined ? 'it has no current version' : 'it waits for its deletion';
+    return DeletedDate === undefined
+      ? 'it has no current version'
+      : `it waits for its deletion; restore it: ${restoreCommand(SecretId, region)}`;
   } catch (error) {
     const { kind, code } = awsFailure(error);
     return kind === 'not_found' ? 'it does not exist' : `it can't be read (${code})`;
@@ -190,18 +196,22 @@ function decisionText({ action = '', reason, problem, because }: DecisionShown):
   if (problem !== undefined) return problem;
   if (because !== undefined) return `${ACTIONS[action]}: ${because}.`;
   const meaning = isReason(reason) ? `: ${REASONS[reason].meaning}` : '';
-  return `${ACTIONS[action] ?? action}${meaning} (${reason}).`;
+  const why = reason === undefined ? '' : ` (${printable(reason)})`;
+  return `${ACTIONS[action] ?? printable(action)}${meaning}${why}.`;
 }
 
 function itemFacts(item: FleetItem, at: number): Fact[] {
   const { oauthProfile, parameters, accessTokenExpiresAt, refreshTokenExpiresAt, lastRefreshedAt } = item;
-  const { nextAttemptAt, lease, escrow, authorizedBy } = item;
+  const { nextAttemptAt, lease, escrow, authorizedBy, authorizedAt, doesNotExpire } = item;
   const { owner, expiresAt } = (lease ?? {}) as Record<string, unknown>;
   const held = typeof expiresAt === 'number' && expiresAt > at;
   return [
     ['profile', text(oauthProfile)],
     ['parameters', parameters === undefined ? undefined : JSON.stringify(parameters)],
-    ['access token', instant(accessTokenExpiresAt, at, 'expires', 'expired')],
+    [
+      'access token',
+      doesNotExpire === true ? 'does not expire' : instant(accessTokenExpiresAt, at, 'expires', 'expired'),
+    ],
     ['refresh token', instant(refreshTokenExpiresAt, at, 'expires', 'expired') ?? 'no expiry is known'],
     ['refreshed', instant(lastRefreshedAt, at, '', '') ?? 'never'],
     ['next attempt', instant(nextAttemptAt, at, '', 'due since')],
@@ -211,14 +221,25 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
         ? 'none'
         : `${held ? 'held' : 'left behind'} by attempt ${owner}, ${instant(expiresAt, at, 'ends', 'ended')}`,
     ],
-    [
-      'escrow',
-      escrow === undefined
-        ? undefined
-        : `a refresh token waits to be stored, ${instant((escrow as { at?: unknown }).at, at, '', 'since')}`,
-    ],
+    ['escrow', escrow === undefined ? undefined : escrowText(item, at)],
     ['authorized by', text(authorizedBy)],
+    ['authorized', instant(authorizedAt, at, '', '')],
   ];
+}
+
+/** What lies in escrow, and whether a person has to do anything about it. */
+function escrowText({ accountId, escrow }: FleetItem, at: number): string {
+  const since = instant((escrow as { at?: unknown }).at, at, '', 'since');
+  switch (escrowKind(escrow)) {
+    case 'token':
+      return `a refresh token waits to be stored, ${since}; the next run does it`;
+    case 'candidate':
+      return `what looks like a refresh token came with an odd answer, ${since}; it is tried at the next visit`;
+    case 'answer':
+      return `an answer in which no token could be read, ${since}; look at it: accounts answer ${accountId} --out FILE`;
+    default:
+      return `something that this version does not know, ${since}`;
+  }
 }
 
 function secretFacts(secret: TokenSecret, at: number): Fact[] {

@@ -1,7 +1,20 @@
-import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
+import type { Account } from '../../lambda/account.ts';
 import { printable } from '../../local/display-text.ts';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import type { Fleet } from '../fleet.ts';
+
+/** What the function notes, and notes again in its next run; all else was written by people or stays as it is. */
+const COMES_BACK: readonly string[] = [
+  'accessTokenExpiresAt',
+  'doesNotExpire',
+  'refreshTokenExpiresAt',
+  'status',
+  'failure',
+  'eventOwed',
+  'nextAttemptAt',
+  'lease',
+  'escrow',
+] satisfies (keyof Account | 'eventOwed')[];
 
 const CONTINUED = ' \\\n    ';
 
@@ -17,21 +30,34 @@ export function undoCommands(
     ...(endpoint === undefined ? [] : [`--endpoint-url ${endpoint}`]),
   ];
   const kept = Object.fromEntries(
-    // The rest comes back by itself with the next run.
-    [...WRITTEN_BY_PEOPLE, 'authorizedBy'].flatMap((name) =>
-      item[name] === undefined ? [] : [[name, attributeValue(item[name])]],
+    Object.entries(item).flatMap(([name, value]) =>
+      value === undefined || COMES_BACK.includes(name) ? [] : [[name, attributeValue(value)]],
     ),
   );
   const restore = ['aws secretsmanager restore-secret', ...target, `--secret-id ${deletedSecretId}`];
-  const put = ['aws dynamodb put-item', ...target, `--table-name ${tableName}`, `--item ${quoted(kept)}`];
+  const put = [
+    'aws dynamodb put-item',
+    ...target,
+    `--table-name ${tableName}`,
+    // Whoever has made the account anew meanwhile keeps what is theirs.
+    `--condition-expression 'attribute_not_exists(accountId)'`,
+    `--item ${quoted(kept)}`,
+  ];
   return [...(deletedSecretId === undefined ? [] : [restore.join(CONTINUED)]), put.join(CONTINUED)];
 }
 
-/** DynamoDB's own notation, for the kinds of values that people write. */
+/** DynamoDB's own notation. */
 function attributeValue(value: unknown): Record<string, unknown> {
   if (typeof value === 'string') return { S: value };
   if (typeof value === 'boolean') return { BOOL: value };
-  if (typeof value === 'number') return { N: String(value) };
+  if (typeof value === 'number' || typeof value === 'bigint') return { N: String(value) };
+  if (Array.isArray(value)) return { L: value.map(attributeValue) };
+  if (value instanceof Uint8Array) return { B: Buffer.from(value).toString('base64') };
+  if (value instanceof Set) {
+    const members = [...value].map(attributeValue);
+    const [kind = 'S'] = Object.keys(members[0] ?? {});
+    return { [`${kind}S`]: members.map((member) => member[kind]) };
+  }
   if (typeof value === 'object' && value !== null)
     return {
       M: Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, attributeValue(inner)])),

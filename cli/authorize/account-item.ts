@@ -24,6 +24,7 @@ export async function readAccount(fleet: Fleet, accountId: string): Promise<Know
       'NOT_OAUTH',
       `The account ${accountId} has another authenticationType than oauth2. Correct its item, or use another id.`,
     );
+  refuseNewerFormat(accountId, Item);
   const parsed = parseAccount(Item);
   if (parsed.kind === 'invalid')
     throw new CliError(
@@ -37,11 +38,23 @@ export async function readAccount(fleet: Fleet, accountId: string): Promise<Know
   };
 }
 
+/** The newest form of an item that this version knows. */
+export const FORMAT_VERSION = 1;
+
+/** @throws CliError where a newer version has made the item, which knows better */
+function refuseNewerFormat(accountId: string, { formatVersion }: Readonly<Record<string, unknown>>): void {
+  if (typeof formatVersion === 'number' && formatVersion > FORMAT_VERSION)
+    throw new CliError(
+      'ACCOUNT_INVALID',
+      `The item of ${accountId} is made by a newer version (formatVersion ${formatVersion}). Use the command line of that version.`,
+    );
+}
+
 /** Everything under the lease is done within this time, milliseconds. */
 export const WORK_TIME = 60_000;
 /** Seconds: this machine's clock is anybody's, and AWS takes requests from clocks that are up to five minutes wrong. */
 const CLOCK_DOUBT = 300;
-/** For which one's own lease is good, seconds. */
+/** For which one's own lease is good, seconds: a lease of the function outlives its holder by a minute, this by more. */
 const LEASE_SECONDS = WORK_TIME / 1000 + CLOCK_DOUBT;
 const LOOK_AGAIN_AFTER = 500;
 
@@ -139,6 +152,8 @@ export interface NewFacts {
   readonly parameters: Readonly<Record<string, string>> | undefined;
   /** Undefined: nobody knows, so nobody stays noted. */
   readonly authorizedBy: string | undefined;
+  /** Seconds since the epoch. */
+  readonly authorizedAt: number;
 }
 
 /**
@@ -161,6 +176,7 @@ export async function recordGrant(
   }).filter(([, value]) => value !== undefined);
   const remove = [
     'accessTokenExpiresAt',
+    'doesNotExpire',
     'refreshTokenExpiresAt',
     'nextAttemptAt',
     'escrow',

@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi';
+import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
 import { CliError, EXIT } from '../cli-error.ts';
 import type { Consent } from './consent.ts';
 import type { Provider } from './provider.ts';
@@ -8,11 +9,17 @@ export interface AuthorizationRequest {
   /** Where the person's browser has to go. */
   readonly url: string;
   isOurs(answer: URLSearchParams): boolean;
+  /** Whether an answer says anything: a code, or an error. */
+  isAnswer(answer: URLSearchParams): boolean;
+  /** Why a code alone, without the rest of the answer, is not enough; undefined where it is. */
+  readonly needsWholeAnswer: string | undefined;
   /**
    * @param answer what the provider sent back with the browser
    * @throws CliError where it is no consent, or not this provider's (RFC 9207)
    */
   accept(answer: URLSearchParams): Consent;
+  /** The same for a code that came alone: PKCE ties it to this request. */
+  acceptCode(code: string): Consent;
 }
 
 /** What the request itself decides. */
@@ -43,56 +50,104 @@ export async function createAuthorizationRequest(
       'NO_AUTHORIZATION_ENDPOINT',
       'The profile has no authorization_endpoint, and no issuer that names one. Add it with "profiles add --change", or try --device.',
     );
-  const own = Object.keys(more).find((name) => OWN_PARAMETERS.includes(name));
+  const { client_id_parameter: idParameter, authorization_code_parameter: codeParameter } = profile;
+  const own = Object.keys(more).find((name) => [...OWN_PARAMETERS, idParameter].includes(name));
   if (own !== undefined)
     throw new CliError('USAGE', `--with ${own}: is set by the request itself.`, EXIT.usage);
   const state = oauth.generateRandomState();
-  const verifier = oauth.generateRandomCodeVerifier();
+  const verifier = profile.pkce === 'none' ? oauth.nopkce : oauth.generateRandomCodeVerifier();
   const url = new URL(server.authorization_endpoint);
   const set = (parameters: Readonly<Record<string, string>>) => {
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   };
   if (profile.scope !== undefined) set({ scope: profile.scope });
-  // OpenID Connect Core 11: offline access is granted only where the person is asked. A provider without metadata
-  // is not taken for an OpenID provider: a further consent can be more than its people may give.
+  // OpenID Connect Core 11: offline access is granted only where the person is asked. A provider whose endpoint was
+  // not found by metadata is not taken for that: a further consent can be more than its people may give.
   const offline = /(^| )offline_access( |$)/.test(profile.scope ?? '');
-  if (provider.knowsIssuer && offline && !url.searchParams.has('prompt')) set({ prompt: 'consent' });
+  if (provider.isOpenId && offline && !url.searchParams.has('prompt')) set({ prompt: 'consent' });
   set(more);
   set({
-    client_id: profile.client_id,
+    [idParameter]: profile.client_id,
     response_type: 'code',
     redirect_uri: redirectUri,
     state,
-    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
+    ...(typeof verifier === 'string' && {
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    }),
+  });
+  const consentTo = (accepted: URLSearchParams, parameters: Readonly<Record<string, string>>): Consent => ({
+    holds: 'code',
+    parameters,
+    redeem: () =>
+      provider.exchange(
+        (to, as, authentication, options) =>
+          oauth.authorizationCodeGrantRequest(
+            to,
+            as,
+            authentication,
+            accepted,
+            redirectUri,
+            verifier,
+            options,
+          ),
+        parameters,
+      ),
   });
   return {
     url: url.href,
     isOurs: (answer) => answer.getAll('state').length === 1 && answer.get('state') === state,
+    isAnswer: (answer) => answer.has(codeParameter) || answer.has('error'),
+    needsWholeAnswer:
+      profile.callback_parameters.length > 0
+        ? `the profile keeps ${profile.callback_parameters.join(', ')} from it`
+        : verifier === oauth.nopkce
+          ? 'without PKCE only its state tells that it is the answer to this request'
+          : undefined,
     accept: (answer) => {
-      const accepted = accept(provider, answer, state);
+      const accepted = accept(provider, withStandardCode(answer, codeParameter), state);
       if (!accepted.has('code'))
         throw new CliError(
           'ANSWER_MALFORMED',
-          'The provider sent the browser back with neither a code nor an error. Nothing has changed. Is authorization_endpoint right?',
+          `The provider sent the browser back with neither a code${codeParameter === 'code' ? '' : ` (${codeParameter})`} nor an error. Nothing has changed. Is authorization_endpoint right?`,
         );
-      return {
-        holds: 'code',
-        redeem: () =>
-          provider.exchange((to, as, authentication, options) =>
-            oauth.authorizationCodeGrantRequest(
-              to,
-              as,
-              authentication,
-              accepted,
-              redirectUri,
-              verifier,
-              options,
-            ),
-          ),
-      };
+      return consentTo(accepted, callbackParameters(answer, profile.callback_parameters));
     },
+    acceptCode: (code) =>
+      consentTo(accept(provider, new URLSearchParams({ code, state, iss: server.issuer }), state), {}),
   };
+}
+
+/** Some providers have a name of their own for the code; one that bears the standard's is then something else. */
+function withStandardCode(answer: URLSearchParams, codeParameter: string): URLSearchParams {
+  if (codeParameter === 'code') return answer;
+  const standard = new URLSearchParams(answer);
+  const codes = answer.getAll(codeParameter);
+  standard.delete(codeParameter);
+  standard.delete('code');
+  for (const code of codes) standard.append('code', code);
+  return standard;
+}
+
+/**
+ * What the answer says of the account itself, such as a company's id. It becomes one of the account's parameters, and
+ * must be fit for that: it is put into addresses.
+ *
+ * @throws CliError naming the parameter that can't be one
+ */
+function callbackParameters(answer: URLSearchParams, names: readonly string[]): Record<string, string> {
+  const found = names.flatMap((name) => {
+    const values = answer.getAll(name);
+    if (values.length === 0) return [];
+    const [value = ''] = values;
+    if (values.length > 1 || !PARAMETER_VALUE.test(value))
+      throw new CliError(
+        'CALLBACK_PARAMETER',
+        `The answer's ${name} can't be kept as a parameter of the account: it must be there once, and hold letters, digits, ".", "_" and "-" only. The answer was not used, and nothing has changed. Take ${name} out of callback_parameters in the profile if it is not needed.`,
+      );
+    return [[name, value] as const];
+  });
+  return Object.fromEntries(found);
 }
 
 function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchParams, state: string) {

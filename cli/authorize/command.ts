@@ -15,7 +15,7 @@ import { busy } from './hold.ts';
 import { type KeptGrant, keepGrant } from './keep-grant.ts';
 import { isLoopback, startLoopback } from './loopback.ts';
 import { PASTE_REDIRECT_URI, pasteFlow } from './paste.ts';
-import { preflight } from './preflight.ts';
+import { type Preflight, preflight } from './preflight.ts';
 import { openProvider, type Provider } from './provider.ts';
 import { connected, connectedPage, failedPage } from './result.ts';
 import { showToFunction } from './show-to-function.ts';
@@ -93,9 +93,9 @@ async function authorize(
   // Better found out now than after somebody has signed in.
   if (known !== undefined && !(await isFree(fleet, accountId))) throw busy(accountId);
   const redirectUri = redirectFor(wanted.profile, options);
-  const versionBefore = await preflight(fleet, wanted);
-  const kept = await signIn(context, fleet, wanted, options, redirectUri, versionBefore);
-  const seen = await showToFunction(fleet, accountId, terminal);
+  const found = await preflight(fleet, wanted);
+  const kept = await signIn(context, fleet, wanted, options, redirectUri, found);
+  const seen = await showToFunction(fleet, accountId, kept.tokenSet, terminal);
   const outcome = { wanted, kept, seen, label: labelOf(wanted.account) };
   connected(terminal, outcome);
   return seen.kind === 'trouble' ? EXIT.attention : EXIT.done;
@@ -118,7 +118,7 @@ async function signIn(
   wanted: Wanted,
   options: AuthorizeOptions,
   redirectUri: string | undefined,
-  versionBefore: string | undefined,
+  found: Preflight,
 ): Promise<KeptGrant> {
   const { account, profile } = wanted;
   const { accountId, oauthProfile } = account;
@@ -132,7 +132,7 @@ async function signIn(
         fleet,
         wanted,
         options,
-        versionBefore,
+        ...found,
         onWait: () => terminal.progress(`Waiting for a run of the function that holds ${accountId} …`),
       },
       provider,

@@ -20,6 +20,8 @@ export interface Consent {
    * so they must be stored, however long that takes.
    */
   readonly holds: 'code' | 'tokens';
+  /** What the profile's `callback_parameters` brought for the account. */
+  readonly parameters: Readonly<Record<string, string>>;
   /** The token endpoint's answer. Never throws. */
   redeem(): Promise<Exchange>;
 }

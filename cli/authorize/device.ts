@@ -42,7 +42,7 @@ export function deviceFlow(provider: Provider, terminal: Terminal): ConsentFlow 
       terminal.progress('Waiting for your answer there … (Ctrl-C stops)');
       try {
         const answered = await poll(provider, codes, signal);
-        return { holds: 'tokens', redeem: async () => answered };
+        return { holds: 'tokens', parameters: {}, redeem: async () => answered };
       } finally {
         terminal.progress(undefined);
       }

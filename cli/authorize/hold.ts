@@ -3,6 +3,8 @@ import { awsFailure } from '../../lambda/aws-error.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
+import { foreignKeeper, type Keeper, takeOver } from '../keeper.ts';
+import { type CurrentVersion, findSecret } from '../secret-store.ts';
 import { createLeased, type KnownAccount, removeLeased, returnLease, takeLease } from './account-item.ts';
 import type { Consent } from './consent.ts';
 import { accountAsWanted, sameConnection, type Wanted, type WantedOptions } from './wanted.ts';
@@ -14,6 +16,7 @@ export interface Target {
   readonly options: WantedOptions;
   /** The token secret's version before the sign-in. */
   readonly versionBefore: string | undefined;
+  readonly keeper: Keeper;
   readonly onWait: () => void;
 }
 
@@ -22,6 +25,8 @@ export interface Held extends KnownAccount {
   readonly owner: string;
   /** Its item was made for this, and goes again where this fails. */
   readonly created: boolean;
+  /** The token secret as it was read under the lease; undefined where there is none. */
+  readonly current: CurrentVersion | undefined;
 }
 
 /**
@@ -39,26 +44,61 @@ const PATIENCE = { code: 30_000, tokens: 21 * 60_000 } as const;
 export async function hold(target: Target, owner: string, holds: Consent['holds']): Promise<Held> {
   const { fleet, wanted, options, onWait } = target;
   const { accountId } = wanted.account;
+  const own = { owner, created: true, current: undefined };
   if (!wanted.exists && (await createLeased(fleet, wanted.account, owner)))
-    return await unlessSecretChanged(target, {
-      account: wanted.account,
-      authorizedBy: undefined,
-      owner,
-      created: true,
-    });
+    return await judged(target, { ...own, account: wanted.account, authorizedBy: undefined });
   const known = await takeLease(fleet, accountId, owner, PATIENCE[holds], onWait);
   if (known === undefined) throw busy(accountId);
   // One's own lease was there: the answer to its making was lost, and the SDK asked again.
-  const held = { ...known, owner, created: known.account.lease?.owner === owner };
-  if (held.created) return await unlessSecretChanged(target, held);
-  try {
-    const now = accountAsWanted(fleet, accountId, known.account, options);
-    if (!sameConnection(now, wanted.account)) throw changed(accountId);
-    return held;
-  } catch (error) {
-    await letGo(fleet, held);
-    throw error;
+  return await judged(target, { ...known, ...own, created: known.account.lease?.owner === owner });
+
+  async function judged(target: Target, held: Held): Promise<Held> {
+    try {
+      if (held.created) await refuseChangedSecret(target, held);
+      else if (!sameConnection(accountAsWanted(fleet, accountId, held.account, options), wanted.account))
+        throw changed(accountId);
+      return { ...held, current: await ownSecret(fleet, held.account, target.keeper) };
+    } catch (error) {
+      await letGo(fleet, held);
+      throw error;
+    }
   }
+}
+
+/**
+ * Holds an account for longer, where that took longer than was thought: a machine that slept, or a service that is slow.
+ *
+ * @throws CliError where another holds it meanwhile, and does not give it back
+ */
+export async function holdOn({ fleet, onWait }: Target, held: Held): Promise<Held> {
+  const known = await takeLease(fleet, held.account.accountId, held.owner, PATIENCE.tokens, onWait);
+  if (known === undefined) throw busy(held.account.accountId);
+  return { ...held, ...known };
+}
+
+/**
+ * An account's token secret as it is now; undefined where there is none, or one that waits for its deletion.
+ *
+ * @throws CliError KEPT_ELSEWHERE where the function of another table keeps it
+ */
+export async function ownSecret(
+  { secrets, secretNamePrefix }: Fleet,
+  account: KnownAccount['account'],
+  keeper: Keeper,
+): Promise<CurrentVersion | undefined> {
+  const secretId = tokenSecretIdOf(secretNamePrefix, account);
+  const found = await findSecret(secrets, secretId);
+  if (found.kind !== 'found') return undefined;
+  const keptBy = foreignKeeper(found.text, found.arn, keeper);
+  if (keptBy !== undefined) throw keptElsewhere(secretId, keptBy);
+  return found;
+}
+
+export function keptElsewhere(secretId: string, keptBy: string): CliError {
+  return new CliError(
+    'KEPT_ELSEWHERE',
+    `The token secret ${secretId} is kept by the function of another table, ${keptBy} (kept_by), which may be spending its refresh token. Nothing has changed here. Authorize the account there. ${takeOver(keptBy)}`,
+  );
 }
 
 /** Gives an account back with nothing changed. */
@@ -68,14 +108,8 @@ export async function letGo(fleet: Fleet, held: Held): Promise<void> {
 }
 
 /** A secret without an item is what an import leaves that is at work, or was stopped: its tokens are not written over. */
-async function unlessSecretChanged({ fleet, versionBefore }: Target, held: Held): Promise<Held> {
-  try {
-    if ((await currentVersion(fleet, held.account)) !== versionBefore) throw changed(held.account.accountId);
-    return held;
-  } catch (error) {
-    await letGo(fleet, held);
-    throw error;
-  }
+async function refuseChangedSecret({ fleet, versionBefore }: Target, { account }: Held): Promise<void> {
+  if ((await currentVersion(fleet, account)) !== versionBefore) throw changed(account.accountId);
 }
 
 /** The id of the version that an account's token secret has now; undefined where there is none. */

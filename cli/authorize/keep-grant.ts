@@ -1,28 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as oauth from 'oauth4webapi';
-import { awsFailure, isHopeless } from '../../lambda/aws-error.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { awsFailure } from '../../lambda/aws-error.ts';
 import type { Exchange } from '../../lambda/token-endpoint.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import {
-  type GrantedTokens,
-  mergeTokenSet,
-  serializeTokenSet,
-  type TokenSet,
-} from '../../lambda/token-set.ts';
+import type { GrantedTokens, TokenSet } from '../../lambda/token-set.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
-import { writeSecret } from '../secret-store.ts';
 import { type NewFacts, recordGrant, WORK_TIME } from './account-item.ts';
 import type { Consent } from './consent.ts';
-import { type Held, hold, letGo, type Target } from './hold.ts';
+import { type Held, hold, holdOn, letGo, type Target } from './hold.ts';
 import { type Identity, identityOf } from './identity.ts';
 import { mayRevoke } from './other-accounts.ts';
 import type { Provider } from './provider.ts';
+import { newTokenSet, storeGrant } from './store-grant.ts';
+
+/** Milliseconds for the store, however long all before it took. */
+const LEAST_STORE_TIME = 20_000;
 
 export interface KeptGrant {
-  readonly tokenSet: TokenSet;
+  readonly tokenSet: TokenSet & { readonly obtained_at: number };
   readonly identity: Identity;
   /** The account is a new one. */
   readonly created: boolean;
@@ -37,26 +33,34 @@ export interface KeptGrant {
 export async function keepGrant(consent: Consent, target: Target, provider: Provider): Promise<KeptGrant> {
   const { fleet, wanted, options } = target;
   const owner = randomUUID();
-  const held = await hold(target, owner, consent.holds).catch((error: unknown) => {
+  let held = await hold(target, owner, consent.holds).catch((error: unknown) => {
     throw consent.holds === 'tokens' ? grantLost(error) : error;
   });
   let done: 'nothing' | 'stored' | 'recorded' = 'nothing';
   try {
     const deadline = Date.now() + WORK_TIME;
+    refuseAnotherAccount(target, consent);
     const exchange = await consent.redeem();
     const tokens = tokensIn(exchange, provider);
     const body = exchange.kind === 'answered' ? exchange.answer.body : '';
     const identity = await identityOf(body, tokens.accessToken, provider);
     await refuseAnotherPerson(target, held, identity, tokens, provider);
-    // Nothing of an earlier grant goes into it: it may be another client's or another person's.
-    const tokenSet = mergeTokenSet({}, tokens, Math.floor(Date.now() / 1000));
-    await store(fleet, held, tokenSet, deadline);
+    // A lease that has run out meanwhile, on a machine that slept, is taken anew before anything is written.
+    if (Date.now() > deadline)
+      held = await holdOn(target, held).catch((error: unknown) => {
+        throw grantLost(error);
+      });
+    const now = Math.floor(Date.now() / 1000);
+    const tokenSet = newTokenSet(tokens, held, target, now);
+    await storeGrant(target, held, tokenSet, Math.max(deadline, Date.now() + LEAST_STORE_TIME));
     done = 'stored';
+    const named = options.parameter !== undefined || Object.keys(consent.parameters).length > 0;
     const facts = {
       oauthProfile: wanted.account.oauthProfile,
       name: options.name,
-      parameters: options.parameter === undefined ? undefined : wanted.account.parameters,
+      parameters: named ? { ...wanted.account.parameters, ...consent.parameters } : undefined,
       authorizedBy: identity.kind === 'known' ? identity.id : undefined,
+      authorizedAt: now,
     };
     await record(fleet, held, facts, tokenSet);
     done = 'recorded';
@@ -89,12 +93,20 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
       'PROVIDER_UNAVAILABLE',
       `${exchange.detail}, so there are no tokens. Nothing has changed. Run the command again.`,
     );
-  const answer = interpretTokenAnswer(exchange.answer, profile, [], Math.floor(Date.now() / 1000));
+  const answer = interpretTokenAnswer(exchange.answer, {
+    profile,
+    previous: {},
+    sent: '',
+    now: Math.floor(Date.now() / 1000),
+  });
   if (answer.kind === 'error') {
     const [code, next] = refusals[answer.reason] ?? refusals.grant_revoked;
     throw new CliError(code, `${answer.detail}. Nothing has changed. ${next}`);
   }
-  if (answer.tokens.refreshToken === undefined)
+  const { refreshToken, expiresAt }: { refreshToken?: string | undefined; expiresAt?: number | undefined } =
+    answer.tokens;
+  // An access token without an end needs nothing to be refreshed with.
+  if (refreshToken === undefined && expiresAt !== undefined)
     throw new CliError(
       'NO_REFRESH_TOKEN',
       'The provider granted access, but no refresh token, so the account could not be kept fresh. Nothing has changed. Many providers want offline_access in the profile’s scope, or a parameter: --with access_type=offline.',
@@ -113,6 +125,10 @@ const refusals: Readonly<Record<string, readonly [code: string, next: string]>> 
   client_rejected: ['CLIENT_REJECTED', 'Correct the profile’s client; "profiles check" tells more.'],
   rate_limited: ['PROVIDER_UNAVAILABLE', 'Run the command again later.'],
   provider_unavailable: ['PROVIDER_UNAVAILABLE', 'Run the command again later.'],
+  request_rejected: [
+    'REFUSED',
+    'Check the profile’s scope, redirect_uri and token_request_parameters; the code may also be too old: run the command again.',
+  ],
   malformed_response: [
     'ANSWER_MALFORMED',
     'Check token_endpoint, token_response_fields and token_error_fields in the profile.',
@@ -120,9 +136,28 @@ const refusals: Readonly<Record<string, readonly [code: string, next: string]>> 
 };
 
 function unsentGrant({ detail, reason }: Extract<Exchange, { kind: 'unsent' }>): CliError {
+  if (reason === 'account_invalid')
+    return new CliError(
+      'PARAMETER_MISSING',
+      `${detail}. Nothing has changed. Give it with --parameter <name>=<value>.`,
+    );
   return reason === 'provider_unavailable'
     ? new CliError('PROVIDER_UNAVAILABLE', `${detail}. Nothing has changed. Run the command again later.`)
     : new CliError('PROFILE_INVALID', `${detail}. Nothing has changed. Correct the profile.`);
+}
+
+/** The callback names what was signed in to, such as a company: another one takes the place of none by accident. */
+function refuseAnotherAccount({ wanted }: Target, { parameters }: Consent): void {
+  if (wanted.replace) return;
+  const { accountId, parameters: before = {} } = wanted.account;
+  const other = Object.keys(parameters).find(
+    (name) => Object.hasOwn(before, name) && before[name] !== parameters[name],
+  );
+  if (other !== undefined)
+    throw new CliError(
+      'ANOTHER_ACCOUNT',
+      `The account ${accountId} is connected with the ${other} ${before[other]}, and this sign-in was for ${parameters[other]}. The answer was not used, and nothing has changed. Sign in to the right one, or use --replace if the account shall be this one's.`,
+    );
 }
 
 async function refuseAnotherPerson(
@@ -159,25 +194,6 @@ async function revoke({ refreshToken = '' }: GrantedTokens, provider: Provider):
     return answer.status === 200;
   } catch {
     return false;
-  }
-}
-
-const PAUSE = 1_000;
-
-async function store(fleet: Fleet, held: Held, tokenSet: TokenSet, deadline: number): Promise<void> {
-  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, held.account);
-  for (;;) {
-    try {
-      return await writeSecret(fleet.secrets, secretId, serializeTokenSet(tokenSet), held.owner);
-    } catch (error) {
-      const failure = awsFailure(error);
-      if (isHopeless(failure) || Date.now() + PAUSE > deadline)
-        throw new CliError(
-          'STORE_FAILED',
-          `The token secret ${secretId} could not be written (${failure.code}), so the provider's new grant was not kept. Nothing has changed here. ${failure.kind === 'denied' ? 'It takes secretsmanager:PutSecretValue and CreateSecret on it.' : 'Run the command again.'}`,
-        );
-      await sleep(PAUSE);
-    }
   }
 }
 

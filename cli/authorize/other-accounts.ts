@@ -54,6 +54,7 @@ async function* accounts(fleet: Fleet): AsyncGenerator<OtherAccount> {
     const page = await fleet.table.send(
       new ScanCommand({
         TableName: fleet.tableName,
+        ConsistentRead: true,
         FilterExpression: 'attribute_exists(oauthProfile)',
         ProjectionExpression: 'accountId, oauthProfile, authorizedBy',
         ExclusiveStartKey,

@@ -1,16 +1,19 @@
-import { createInterface } from 'node:readline';
-import { input } from '@inquirer/prompts';
 import { CliError } from '../cli-error.ts';
 import type { Terminal } from '../terminal.ts';
 import type { AuthorizationRequest } from './authorization-request.ts';
 import { instruct } from './browser.ts';
-import type { ConsentFlow } from './consent.ts';
+import type { Consent, ConsentFlow } from './consent.ts';
+import { type PastedLines, readPastes } from './pasted-lines.ts';
 
 /** Where the browser is sent where nothing listens: a port at which nobody expects anything. */
 export const PASTE_REDIRECT_URI = 'http://127.0.0.1:49151/callback';
 
+/** So often it is asked for the address; a script gives as many as it likes. */
+const MOST_TRIES = 5;
+
 /** Consent in a browser anywhere: the person brings the address at which it ended. */
 export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): ConsentFlow {
+  let pastes: PastedLines | undefined;
   return {
     wait: async (signal) => {
       instruct(terminal, [
@@ -20,49 +23,98 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
         'that is as it should be. Copy the whole address from its address bar, and',
         'paste it here.',
       ]);
-      return request.accept(parameters(await readAddress(terminal, signal)));
+      pastes = readPastes(terminal, signal);
+      for (let tries = 1; ; tries++) {
+        if (terminal.interactive) terminal.stderr.write('The address: ');
+        const lines = await pastes.next();
+        const length = lines?.join('').length ?? 0;
+        // It holds the code: the terminal need not show it.
+        if (terminal.interactive) terminal.stderr.write(`(${length} characters)\n`);
+        const judged = judge(lines ?? [], request);
+        if (!(judged instanceof CliError)) return judged;
+        if (lines === undefined || pastes.ended() || tries >= MOST_TRIES) throw judged;
+        instruct(terminal, [
+          judged.message.replace(/ (?:It was not used, and )?nothing has changed\..*$/i, ''),
+          'Try once more:',
+        ]);
+      }
     },
     show: () => undefined,
-    close: async () => undefined,
+    // What is pasted late must not be taken for a command by the shell.
+    close: async () => await pastes?.close(),
   };
 }
 
-async function readAddress(terminal: Terminal, signal: AbortSignal): Promise<string> {
-  if (!terminal.interactive) return await firstLine(terminal, signal);
+/** Errors that a right paste makes good. */
+const AGAIN = ['NOT_AN_ADDRESS', 'STATE_MISMATCH', 'ISSUER_MISMATCH', 'ANSWER_MALFORMED'];
+
+/**
+ * The consent in what was pasted, which may be broken into lines, or have other lines before it.
+ *
+ * @returns why there is none, where another paste may help
+ * @throws CliError where none can
+ */
+function judge(lines: readonly string[], request: AuthorizationRequest): Consent | CliError {
+  const joined = lines.map((_, from) => lines.slice(from).join(''));
+  const read = [...joined, ...lines].map(answerIn);
+  const ours = read.filter((one) => one.kind === 'answer' && request.isOurs(one.parameters));
+  const candidates = ours.length > 0 ? ours : read.filter((one) => one.kind !== 'nothing').slice(0, 1);
+  let refusal: CliError | undefined;
+  for (const candidate of candidates) {
+    const judged = judgeOne(candidate, request);
+    if (!(judged instanceof CliError)) return judged;
+    refusal ??= judged;
+  }
+  return refusal ?? notAnAddress();
+}
+
+function judgeOne(read: Read, request: AuthorizationRequest): Consent | CliError {
   try {
-    return await input(
-      {
-        message: 'The address:',
-        // It holds the code: the terminal need not keep it.
-        transformer: (value) => (value === '' ? '' : `(${value.length} characters)`),
-      },
-      { input: terminal.stdin, output: terminal.stderr, signal },
-    );
+    if (read.kind === 'answer' && request.isAnswer(read.parameters)) return request.accept(read.parameters);
+    if (read.kind !== 'code') return notAnAddress();
+    return request.needsWholeAnswer === undefined
+      ? request.acceptCode(read.code)
+      : notAnAddress(`Paste the whole address: ${request.needsWholeAnswer}. `);
   } catch (error) {
-    throw signal.aborted ? signal.reason : error;
+    if (error instanceof CliError && AGAIN.includes(error.code)) return error;
+    throw error;
   }
 }
 
-async function firstLine({ stdin }: Terminal, signal: AbortSignal): Promise<string> {
-  const lines = createInterface({ input: stdin });
+type Read =
+  | { readonly kind: 'answer'; readonly parameters: URLSearchParams }
+  | { readonly kind: 'code'; readonly code: string }
+  | { readonly kind: 'nothing' };
+
+const NOTHING: Read = { kind: 'nothing' };
+
+/** An address, its query, or the code alone, as it may come through mails, HTML and shells. */
+function answerIn(pasted: string): Read {
+  const text = pasted
+    .replace(/\s+/g, '')
+    .replace(/&(?:amp|#38|#x26);/gi, '&')
+    .replace(/\\(?=[&?=])/g, '')
+    .replace(/^[^A-Za-z0-9?#/]+|["'`<>“”‘’]+$/g, '');
+  const query = /[?#](.+=.+)$/.exec(text)?.[1] ?? (/^[\w.-]+=[^=]/.test(text) ? text : undefined);
+  if (query !== undefined)
+    return { kind: 'answer', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
+  // A word is no code; hardly a code has no digit.
+  if (text.includes('://') || text.length < 10 || !/^(?=.*\d)[A-Za-z0-9._~+/%-]+={0,2}$/.test(text))
+    return NOTHING;
+  return { kind: 'code', code: decoded(text) };
+}
+
+function decoded(code: string): string {
   try {
-    return await new Promise<string>((resolve, reject) => {
-      const stop = () => reject(signal.reason);
-      signal.addEventListener('abort', stop, { once: true });
-      lines.once('line', resolve);
-      lines.once('close', () => resolve(''));
-    });
-  } finally {
-    lines.close();
+    return decodeURIComponent(code);
+  } catch {
+    return code;
   }
 }
 
-function parameters(text: string): URLSearchParams {
-  const address = text.trim().replace(/^["'<]|[>"']$/g, '');
-  if (!URL.canParse(address) || new URL(address).search === '')
-    throw new CliError(
-      'NOT_AN_ADDRESS',
-      'That is not the address at which the sign-in ended: it has no "?" with the answer in it. Nothing has changed. Run the command again, and paste the whole address.',
-    );
-  return new URL(address).searchParams;
+function notAnAddress(hint = ''): CliError {
+  return new CliError(
+    'NOT_AN_ADDRESS',
+    `That is not the address at which the sign-in ended: the provider's answer is not in it. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
+  );
 }

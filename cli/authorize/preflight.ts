@@ -3,18 +3,25 @@ import { awsFailure } from '../../lambda/aws-error.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
-import { currentVersion } from './hold.ts';
+import { type Keeper, readKeeper } from '../keeper.ts';
+import { currentVersion, ownSecret } from './hold.ts';
 import type { Wanted } from './wanted.ts';
+
+/** What was found before somebody signs in. */
+export interface Preflight {
+  /** The token secret's version. */
+  readonly versionBefore: string | undefined;
+  readonly keeper: Keeper;
+}
 
 /**
  * Finds out before somebody signs in whether the grant could be kept, as far as that can be asked without a change.
  * Writes to the table are tried under a condition that never holds. Whether the secret may be written can't be asked;
  * whether it may be looked at is asked instead.
  *
- * @returns the token secret's version
- * @throws CliError ACCESS_DENIED
+ * @throws CliError ACCESS_DENIED, or KEPT_ELSEWHERE where the function of another table keeps the secret
  */
-export async function preflight(fleet: Fleet, { account, exists }: Wanted): Promise<string | undefined> {
+export async function preflight(fleet: Fleet, { account, exists }: Wanted): Promise<Preflight> {
   const { accountId } = account;
   const never = {
     TableName: fleet.tableName,
@@ -34,15 +41,22 @@ export async function preflight(fleet: Fleet, { account, exists }: Wanted): Prom
     );
   }
   const secretId = tokenSecretIdOf(fleet.secretNamePrefix, account);
-  return await permitted('secretsmanager:DescribeSecret', `the token secret ${secretId}`, () =>
+  const versionBefore = await permitted('secretsmanager:DescribeSecret', `the token secret ${secretId}`, () =>
     currentVersion(fleet, account),
   );
+  const keeper = await readKeeper(fleet);
+  if (versionBefore !== undefined)
+    await permitted('secretsmanager:GetSecretValue', `the token secret ${secretId}`, () =>
+      ownSecret(fleet, account, keeper),
+    );
+  return { versionBefore, keeper };
 }
 
 async function permitted<T>(action: string, what: string, ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
   } catch (error) {
+    if (error instanceof CliError) throw error;
     const { kind, code } = awsFailure(error);
     if (code === 'ConditionalCheckFailedException') return undefined;
     if (kind !== 'denied') throw error;

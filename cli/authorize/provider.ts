@@ -3,7 +3,7 @@ import type { Account } from '../../lambda/account.ts';
 import { clientAuthentication, tlsIdentity } from '../../lambda/client-authentication.ts';
 import { discover } from '../../lambda/discovery.ts';
 import { createHttpsClient, refusalOf } from '../../lambda/https-request.ts';
-import { fillPlaceholders } from '../../lambda/placeholders.ts';
+import { fillPlaceholders, UnusableParameter } from '../../lambda/placeholders.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import {
   checkedEndpoint,
@@ -19,12 +19,18 @@ import { CliError } from '../cli-error.ts';
 /** One profile's provider, as it is for one account. */
 export interface Provider {
   readonly profile: Profile;
-  /** Endpoints; `issuer` is only true where `knowsIssuer`. */
+  /** Endpoints, the profile's own before the metadata's; `issuer` is only true where `knowsIssuer`. */
   readonly server: oauth.AuthorizationServer;
   readonly knowsIssuer: boolean;
+  /** Its authorization endpoint was found in its metadata, as OpenID providers have it. */
+  readonly isOpenId: boolean;
   readonly client: oauth.Client;
-  /** Sends a first grant to the token endpoint. Never throws. */
-  exchange(make: MakeTokenRequest): Promise<Exchange>;
+  /**
+   * Sends a first grant to the token endpoint. Never throws.
+   *
+   * @param parameters of the account, beside those that it has
+   */
+  exchange(make: MakeTokenRequest, parameters?: Readonly<Record<string, string>>): Promise<Exchange>;
   /** Sends a refresh, which some providers want elsewhere. Never throws. */
   refresh(make: MakeTokenRequest): Promise<Exchange>;
   /** What oauth4webapi needs for any other request to the provider. */
@@ -40,7 +46,7 @@ const REQUEST_TIMEOUT = 10_000;
 
 /**
  * Finds a provider's endpoints: from its issuer's metadata where the profile names one, and from the profile, whose
- * own fields win.
+ * own fields win. Where they are all named, an issuer without metadata will do: it is compared with `iss` all the same.
  *
  * @param redirectUri what the account is authorized with; `{redirect_uri}` in the profile's templates stands for it
  * @throws CliError where an endpoint is wrong or the issuer can't be read
@@ -59,15 +65,27 @@ export async function openProvider(
     profile[field] === undefined ? undefined : checkedEndpoint(profile, field, fill, allowHttpLoopback);
   try {
     const issuer = endpoint('issuer');
-    const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
+    const named = {
+      token: tokenEndpoint(() => endpoint('token_endpoint'), profile),
+      authorization: endpoint('authorization_endpoint'),
+      device: endpoint('device_authorization_endpoint'),
+    };
     const metadata: Partial<oauth.AuthorizationServer> =
-      issuer === undefined ? {} : await discover(issuer, tlsIdentity(profile), signal, options);
-    const token = endpoint('token_endpoint') ?? metadata.token_endpoint;
-    const authorization = endpoint('authorization_endpoint') ?? metadata.authorization_endpoint;
-    const device = endpoint('device_authorization_endpoint') ?? metadata.device_authorization_endpoint;
+      issuer === undefined
+        ? {}
+        : await discover(issuer, tlsIdentity(profile), AbortSignal.timeout(REQUEST_TIMEOUT), options).catch(
+            (error: unknown) => {
+              const complete = profile.token_endpoint !== undefined && (named.authorization ?? named.device);
+              if (!complete) throw error;
+              return { issuer };
+            },
+          );
+    const token = named.token ?? (profile.token_endpoint === undefined ? metadata.token_endpoint : undefined);
+    const authorization = named.authorization ?? metadata.authorization_endpoint;
+    const device = named.device ?? metadata.device_authorization_endpoint;
     const server: oauth.AuthorizationServer = {
       ...metadata,
-      issuer: metadata.issuer ?? token ?? '',
+      issuer: metadata.issuer ?? token ?? authorization ?? '',
       ...(token !== undefined && { token_endpoint: token }),
       ...(authorization !== undefined && { authorization_endpoint: authorization }),
       ...(device !== undefined && { device_authorization_endpoint: device }),
@@ -83,8 +101,12 @@ export async function openProvider(
       profile,
       server,
       knowsIssuer: metadata.issuer !== undefined,
+      isOpenId: named.authorization === undefined && metadata.authorization_endpoint !== undefined,
       client: clientOf(profile),
-      exchange: (make) => sendTokenRequest(visit, 'token_endpoint', options, make),
+      exchange: (make, parameters = {}) => {
+        const authorized = { ...account, parameters: { ...account.parameters, ...parameters } };
+        return sendTokenRequest({ ...visit, account: authorized }, 'token_endpoint', options, make);
+      },
       refresh: (make) => sendTokenRequest(visit, 'refresh_token_endpoint', options, make),
       request: (timeoutMilliseconds = REQUEST_TIMEOUT) => {
         const timeout = AbortSignal.timeout(timeoutMilliseconds);
@@ -98,7 +120,7 @@ export async function openProvider(
             const answer = await https.send(url, {
               method: method === 'POST' ? 'POST' : 'GET',
               headers,
-              ...(body instanceof URLSearchParams && { body: body.toString() }),
+              ...(body instanceof URLSearchParams && { body: withOwnIdName(body, profile).toString() }),
               signal: timeout,
               tls: tlsIdentity(profile),
             });
@@ -117,6 +139,33 @@ export async function openProvider(
     https.close();
     throw error instanceof CliError ? error : unusable(error);
   }
+}
+
+/** What only the answer to the sign-in can fill in is not known yet. */
+function tokenEndpoint(
+  endpoint: () => string | undefined,
+  { callback_parameters: later }: Profile,
+): string | undefined {
+  try {
+    return endpoint();
+  } catch (error) {
+    if (
+      error instanceof UnusableParameter &&
+      later.some((name) => error.message.includes(`parameters.${name}:`))
+    )
+      return undefined;
+    throw error;
+  }
+}
+
+/** The client's id under the name that the provider has for it. */
+function withOwnIdName(body: URLSearchParams, { client_id_parameter: name }: Profile): URLSearchParams {
+  const id = body.get('client_id');
+  if (name === 'client_id' || id === null) return body;
+  const own = new URLSearchParams(body);
+  own.delete('client_id');
+  own.set(name, id);
+  return own;
 }
 
 /** A request that could not be made, or that nobody answered, as the command's end. */

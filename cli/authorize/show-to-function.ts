@@ -1,5 +1,7 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
+import type { Account } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
+import type { TokenSet } from '../../lambda/token-set.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Terminal } from '../terminal.ts';
 import { type KnownAccount, readAccount } from './account-item.ts';
@@ -11,12 +13,20 @@ export type Seen =
   | { readonly kind: 'later'; readonly remark: string }
   | { readonly kind: 'trouble'; readonly message: string };
 
+/** What the secret holds now. */
+type StoredSet = TokenSet & { readonly obtained_at: number };
+
 /** Has the function look at the one account, as its next run would, so that the person sees at once that it works. */
-export async function showToFunction(fleet: Fleet, accountId: string, terminal: Terminal): Promise<Seen> {
+export async function showToFunction(
+  fleet: Fleet,
+  accountId: string,
+  stored: StoredSet,
+  terminal: Terminal,
+): Promise<Seen> {
   terminal.progress('Showing the account to the function …');
   try {
     const failed = await invoke(fleet, accountId);
-    return judge(await readAccount(fleet, accountId), failed);
+    return judge(await readAccount(fleet, accountId), stored, failed);
   } catch (error) {
     return { kind: 'later', remark: `The account could not be looked at (${awsFailure(error).code}).` };
   } finally {
@@ -40,7 +50,7 @@ async function invoke({ lambda, functionName }: Fleet, accountId: string): Promi
   }
 }
 
-function judge(known: KnownAccount | undefined, failed: string | undefined): Seen {
+function judge(known: KnownAccount | undefined, stored: StoredSet, failed: string | undefined): Seen {
   if (known === undefined)
     return { kind: 'trouble', message: 'The account has been removed in the meantime.' };
   const { account } = known;
@@ -49,7 +59,7 @@ function judge(known: KnownAccount | undefined, failed: string | undefined): See
       kind: 'trouble',
       message: `The account is disabled, so it is left alone. Run: accounts enable ${account.accountId}`,
     };
-  if (account.status === 'healthy' && account.accessTokenExpiresAt !== undefined)
+  if (account.status === 'healthy' && isAbout(account, stored))
     return { kind: 'healthy', accessTokenExpiresAt: account.accessTokenExpiresAt };
   if (failed !== undefined) return { kind: 'later', remark: failed };
   // What is noted since the grant was stored is about this grant.
@@ -57,4 +67,19 @@ function judge(known: KnownAccount | undefined, failed: string | undefined): See
   return failure !== undefined && failure.at >= lastRefreshedAt
     ? { kind: 'trouble', message: failure.message }
     : { kind: 'later', remark: 'A run is at it just now, or the next one will be.' };
+}
+
+/**
+ * Whether what is noted of the account is about the token set that was just stored, or one that came of it: Secrets
+ * Manager may have given the function an older one.
+ */
+function isAbout(
+  { lastRefreshedAt = 0, accessTokenExpiresAt, doesNotExpire }: Account,
+  stored: StoredSet,
+): boolean {
+  if (lastRefreshedAt > stored.obtained_at) return true;
+  if (lastRefreshedAt < stored.obtained_at) return false;
+  return stored.expires_at === undefined
+    ? doesNotExpire === true
+    : accessTokenExpiresAt === stored.expires_at;
 }

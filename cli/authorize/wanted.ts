@@ -19,6 +19,8 @@ export interface WantedOptions {
 export interface Wanted {
   readonly account: Account;
   readonly profile: Profile;
+  /** The ARN of the profile's secret, which tells AWS account and Region of a token secret that is not there yet. */
+  readonly profileArn: string | undefined;
   readonly exists: boolean;
   readonly replace: boolean;
 }
@@ -33,11 +35,12 @@ export async function wantedAccount(
   options: WantedOptions,
 ): Promise<Wanted> {
   const account = accountAsWanted(fleet, accountId, known?.account, options);
-  const profile = await usableProfile(fleet, account.oauthProfile);
+  const { profile, arn: profileArn } = await usableProfile(fleet, account.oauthProfile);
   const { scope, replace } = options;
   return {
     account,
     profile: scope === undefined ? profile : { ...profile, scope },
+    profileArn,
     exists: known !== undefined,
     replace: replace === true,
   };

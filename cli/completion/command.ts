@@ -35,7 +35,8 @@ export const addCompletion: AddCommands = (program, action) => {
     .argument('[words...]')
     .action(
       action<[string[], object]>(async ({ terminal: { stdout, env } }, words) => {
-        const fleet = () => findFleet(targetIn(words, program), env);
+        // What a shell function of one's own puts before the words counts too.
+        const fleet = () => findFleet({ ...program.opts(), ...targetIn(words, program) }, env);
         const candidates = await candidatesFor(program, words, namesOf(fleet));
         const lines = candidates.map(({ word, description }) =>
           description === undefined ? word : `${word}\t${printable(description)}`,

@@ -1,9 +1,9 @@
-import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeRuleCommand } from '@aws-sdk/client-eventbridge';
 import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { readEnvironment } from '../../lambda/environment.ts';
 import { duration } from '../../local/fleet-table.ts';
+import { lateAfter, scheduledRuns, scheduleOf } from '../scheduled-runs.ts';
 import {
   attention,
   broken,
@@ -15,7 +15,6 @@ import {
   type Patient,
   plural,
 } from './check.ts';
-import { lastLocalRun } from './local.ts';
 
 /** Is the function right, is it fired, and does it run? */
 export const runChecks: readonly Check[] = [
@@ -123,55 +122,17 @@ async function checkRules({ fleet, rules }: Patient): Promise<readonly Finding[]
   );
 }
 
-/** A run each minute, unless the rule says otherwise; this many may be missed before it is a finding. */
-const MISSED_RUNS = 5;
-const LOG_DELAY = 60_000;
-
-async function checkLastRun(patient: Patient): Promise<Finding> {
-  const { fleet, logs, now, configuration } = patient;
-  const since = now() - MISSED_RUNS * (await interval(patient)) - LOG_DELAY;
-  const latest =
-    fleet.kind === 'local'
-      ? await lastLocalRun(fleet.dataDirectory ?? '.local')
-      : await lastLoggedRun(logs, await configuration(), fleet.functionName, since);
-  if (latest !== undefined && latest >= since)
-    return good(`a run finished ${duration((now() - latest) / 1000)} ago`);
+async function checkLastRun({ fleet, logs, rules, now, configuration }: Patient): Promise<Finding> {
+  const at = now() / 1000;
+  const since = at - lateAfter(await scheduleOf(fleet, rules));
+  const logGroup = (await configuration())?.LoggingConfig?.LogGroup ?? `/aws/lambda/${fleet.functionName}`;
+  let latest = 0;
+  for await (const run of scheduledRuns(logs, logGroup, Math.floor(since))) latest = Math.max(latest, run.at);
+  if (latest > 0) return good(`a run finished ${duration(at - latest)} ago`);
   return broken(
-    `no run has finished in the last ${duration((now() - since) / 1000)}`,
+    `no run has finished in the last ${duration(at - since)}`,
     fleet.kind === 'local'
       ? 'Look into the log of the function, logs/function.log in the data directory.'
       : 'See Rules and Function here, and read the errors in the log of the function.',
   );
-}
-
-async function lastLoggedRun(
-  logs: Patient['logs'],
-  configuration: Awaited<ReturnType<Patient['configuration']>>,
-  functionName: string,
-  startTime: number,
-): Promise<number | undefined> {
-  const logGroupName = configuration?.LoggingConfig?.LogGroup ?? `/aws/lambda/${functionName}`;
-  let nextToken: string | undefined;
-  do {
-    const page = await logs.send(
-      new FilterLogEventsCommand({ logGroupName, startTime, filterPattern: '"Run finished."', nextToken }),
-    );
-    const times = (page.events ?? []).map(({ timestamp = 0 }) => timestamp);
-    if (times.length > 0) return Math.max(...times);
-    nextToken = page.nextToken;
-  } while (nextToken !== undefined);
-  return undefined;
-}
-
-/** Milliseconds between two runs. */
-async function interval({ fleet, rules }: Patient): Promise<number> {
-  const [Name] = (fleet.outputs.RuleNames ?? '').split(',');
-  if (Name === undefined || Name === '') return 60_000;
-  try {
-    const { ScheduleExpression = '' } = await rules.send(new DescribeRuleCommand({ Name }));
-    const [, amount = '1', unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(ScheduleExpression) ?? [];
-    return Number(amount) * (unit === 'day' ? 86_400_000 : unit === 'hour' ? 3_600_000 : 60_000);
-  } catch {
-    return 60_000;
-  }
 }

@@ -7,8 +7,18 @@ import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
+import type { Fleet } from '../fleet.ts';
 import { collectPairs } from '../parameters.ts';
-import { deleteSecret, RECOVERY_DAYS, readSecret, writeSecret } from '../secret-store.ts';
+import {
+  createSecret,
+  deleteSecret,
+  type FoundSecret,
+  findSecret,
+  RECOVERY_DAYS,
+  readSecret,
+  replaceVersion,
+  restoreSecret,
+} from '../secret-store.ts';
 import { askForFields } from './ask.ts';
 import { checkProfile } from './check.ts';
 import { type Fields, fieldsFromFlags, fieldsFromInput } from './fields.ts';
@@ -145,21 +155,53 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   );
   const fleet = await context.fleet();
   const secretId = profileSecretIdOf(fleet.secretNamePrefix, name);
-  const before = await readSecret(fleet.secrets, secretId);
-  refuseWrongMode(name, before !== undefined, options);
+  const before = await findSecret(fleet.secrets, secretId);
+  refuseWrongMode(name, before.kind === 'found', options);
   const input = options.stdin ? fieldsFromInput(await textOf(terminal.stdin)) : {};
-  const given = { ...(options.change ? parseJsonObject(before ?? '') : {}), ...flags, ...input };
+  const own = options.change && before.kind === 'found' ? parseJsonObject(before.text ?? '') : {};
+  const given = { ...own, ...flags, ...input };
   const asks = terminal.interactive && !options.stdin && !options.change;
   const fields = asks ? await askForFields(given, context) : given;
   refuseInvalid(fields);
-  await writeSecret(fleet.secrets, secretId, JSON.stringify(fields), randomUUID(), options.kmsKey);
-  const done = before === undefined ? 'created' : 'changed';
+  const written = await writeProfile(fleet, secretId, JSON.stringify(fields), before, options);
+  if (written === 'changed_by_another')
+    throw new CliError(
+      'PROFILE_CHANGED',
+      `Somebody else has written the profile ${name} meanwhile. Nothing was written here. Look at it ("profiles show ${name}"), and run the command again.`,
+    );
+  const done = before.kind === 'found' ? 'changed' : 'created';
   const { paint } = terminal;
   terminal.result(
     `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it:            profiles check ${name}\n  Connect an account:  authorize <accountId> --profile ${name}`,
     { name, [done]: true },
   );
   return undefined;
+}
+
+/** Writes over nothing but what was read. */
+async function writeProfile(
+  { secrets }: Fleet,
+  secretId: string,
+  text: string,
+  before: FoundSecret,
+  { kmsKey }: AddOptions,
+): Promise<'written' | 'changed_by_another'> {
+  const token = randomUUID();
+  if (before.kind === 'missing')
+    return (await createSecret(secrets, secretId, text, token, kmsKey)) === 'created'
+      ? 'written'
+      : 'changed_by_another';
+  let current: FoundSecret = before;
+  if (before.kind === 'deleted') {
+    await restoreSecret(secrets, secretId);
+    current = await findSecret(secrets, secretId);
+  }
+  if (current.kind !== 'found') return 'changed_by_another';
+  const done = await replaceVersion(secrets, secretId, text, token, current.versionId);
+  if (done === 'replaced') return 'written';
+  // The answer to the SDK's first try may have been lost.
+  const now = await findSecret(secrets, secretId);
+  return now.kind === 'found' && now.versionId === token ? 'written' : 'changed_by_another';
 }
 
 function refuseWrongMode(name: string, exists: boolean, { change, replace, kmsKey }: AddOptions): void {
@@ -208,6 +250,11 @@ async function show({ terminal, fleet: find }: Context, name: string): Promise<E
   return problem === null ? EXIT.done : EXIT.attention;
 }
 
+async function firstUser(fleet: Fleet, profile: string): Promise<string | undefined> {
+  for await (const { accountId } of accountsOf(fleet, profile)) return accountId;
+  return undefined;
+}
+
 async function remove(
   { terminal, signal, fleet: find }: Context,
   name: string,
@@ -236,7 +283,16 @@ async function remove(
     );
     if (!sure) throw new CliError('NOT_CONFIRMED', 'Nothing was removed.');
   }
-  await deleteSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
+  const secretId = profileSecretIdOf(fleet.secretNamePrefix, name);
+  await deleteSecret(fleet.secrets, secretId);
+  const late = force ? undefined : await firstUser(fleet, name);
+  if (late !== undefined) {
+    await restoreSecret(fleet.secrets, secretId);
+    throw new CliError(
+      'PROFILE_USED',
+      `The profile ${name} stays: the account ${late} was connected with it just now. Remove or reconnect it first, or add --force.`,
+    );
+  }
   terminal.result(
     `${terminal.paint('green', '✓')} The profile ${name} is removed; it can be brought back for ${RECOVERY_DAYS} days.`,
     { name, removed: true, recoveryDays: RECOVERY_DAYS },

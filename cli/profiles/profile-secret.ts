@@ -2,36 +2,51 @@ import { type Profile, parseProfile } from '../../lambda/profile.ts';
 import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
-import { readSecret, secretNames } from '../secret-store.ts';
+import { findSecret, secretNames, waitsForDeletion } from '../secret-store.ts';
 
 /** A profile as the command line shows it: readable, or with what is wrong with it. */
 export interface StoredProfile {
   readonly name: string;
   /** The secret's text. */
   readonly text: string;
+  /** The version of the secret that was read, and the secret's ARN. */
+  readonly versionId: string;
+  readonly arn: string | undefined;
   readonly parsed: ReturnType<typeof parseProfile>;
 }
 
 /** @throws CliError where there is none */
 export async function readProfile(fleet: Fleet, name: string): Promise<StoredProfile> {
-  const text = await readSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
-  if (text === undefined)
+  const secretId = profileSecretIdOf(fleet.secretNamePrefix, name);
+  const found = await findSecret(fleet.secrets, secretId);
+  if (found.kind === 'deleted')
+    throw waitsForDeletion(
+      'NO_PROFILE',
+      `There is no profile ${name} any more`,
+      secretId,
+      fleet.config.region,
+    );
+  if (found.kind === 'missing')
     throw new CliError(
       'NO_PROFILE',
       `There is no profile ${name}. See "profiles list", or create it with "profiles add ${name}".`,
     );
-  return { name, text, parsed: parseProfile(text) };
+  const { text, versionId, arn } = found;
+  return { name, text: text ?? '', versionId, arn, parsed: parseProfile(text) };
 }
 
 /** @throws CliError where there is none, or the function could not use it */
-export async function usableProfile(fleet: Fleet, name: string): Promise<Profile> {
-  const { parsed } = await readProfile(fleet, name);
+export async function usableProfile(
+  fleet: Fleet,
+  name: string,
+): Promise<{ readonly profile: Profile; readonly arn: string | undefined }> {
+  const { parsed, arn } = await readProfile(fleet, name);
   if (parsed.kind === 'invalid')
     throw new CliError(
       'PROFILE_INVALID',
       `The profile ${name} can't be used: ${parsed.problem}. Correct it with "profiles add ${name} --change".`,
     );
-  return parsed.profile;
+  return { profile: parsed.profile, arn };
 }
 
 export async function profileNames(fleet: Fleet): Promise<readonly string[]> {

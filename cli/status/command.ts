@@ -1,10 +1,12 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import { now, readItems } from '../accounts/items.ts';
 import { needsAttention, STATUSES, type StatusKey, statusKey } from '../accounts/list.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import { addExamples } from '../help.ts';
-import { type LastRuns, readLastRuns } from './last-runs.ts';
+import { lateAfter, scheduleOf } from '../scheduled-runs.ts';
+import { type LastRuns, LONG_LOOK, readLastRuns } from './last-runs.ts';
 import { type Status, statusText } from './text.ts';
 
 /** `status` */
@@ -13,7 +15,7 @@ export const addStatus: AddCommands = (program, action) => {
     program
       .command('status')
       .description('Shows the fleet on one screen: how many are well, what expires next, the last runs.')
-      .option('--check', 'exit with 3 if an account needs a person or fails, or no run ended in 5 min')
+      .option('--check', 'exit with 3 if an account needs a person or fails, or runs are missing')
       .action(
         action<[{ check?: boolean }]>((context, options) => showStatus(context, options.check === true)),
       ),
@@ -27,23 +29,30 @@ export const addStatus: AddCommands = (program, action) => {
 
 const SHOWN_RUNS = 3;
 const SHOWN_EXPIRIES = 3;
-/** Seconds; the rule fires each minute. */
-const RUN_IS_LATE_AFTER = 300;
 
 async function showStatus({ terminal, fleet }: Context, check: boolean): Promise<ExitCode> {
   const target = await fleet();
   const at = now();
+  const late = lateAfter(await scheduleOf(target, new EventBridgeClient(target.config)));
+  const span = Math.max(LONG_LOOK, late);
   const [items, lastRuns] = await Promise.all([
     readItems(target, terminal),
-    readLastRuns(target, at, SHOWN_RUNS),
+    readLastRuns(target, at, span, SHOWN_RUNS),
   ]);
-  const status = statusOfFleet(items, lastRuns, target.label, at);
-  terminal.result(statusText(status, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
+  const status = statusOfFleet(items, lastRuns, target.label, at, late);
+  terminal.result(statusText(status, span, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
   const attention = status.late || items.some(needsAttention);
   return check && attention ? EXIT.attention : EXIT.done;
 }
 
-function statusOfFleet(items: readonly FleetItem[], lastRuns: LastRuns, target: string, at: number): Status {
+/** @param lateAfter seconds without a run after which it is late */
+function statusOfFleet(
+  items: readonly FleetItem[],
+  lastRuns: LastRuns,
+  target: string,
+  at: number,
+  lateAfter: number,
+): Status {
   const expiring = items
     .filter((item) => statusKey(item) === 'healthy')
     .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt }) =>
@@ -65,7 +74,7 @@ function statusOfFleet(items: readonly FleetItem[], lastRuns: LastRuns, target: 
       ),
     nextExpiries: expiring.slice(0, SHOWN_EXPIRIES),
     lastRuns,
-    late: at - newest > RUN_IS_LATE_AFTER,
+    late: at - newest > lateAfter,
   };
 }
 

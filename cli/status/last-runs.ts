@@ -1,7 +1,8 @@
-import { CloudWatchLogsClient, paginateFilterLogEvents } from '@aws-sdk/client-cloudwatch-logs';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import type { RunResult } from '../../lambda/run-result.ts';
 import type { Fleet } from '../fleet.ts';
+import { scheduledRuns } from '../scheduled-runs.ts';
 
 /** A run that the function's log tells of. */
 export interface LastRun extends RunResult {
@@ -14,13 +15,19 @@ export type LastRuns =
   /** `problem` for people. */
   | { readonly kind: 'unreadable'; readonly problem: string };
 
-/** A look at the last minutes is quick; where they tell of no run, the last day is looked at. */
-const SPANS = [15 * 60, 24 * 3_600];
+/** A look at the last minutes is quick; where they tell of no run, the last day is looked at, or longer. */
+const QUICK_LOOK = 15 * 60;
+export const LONG_LOOK = 24 * 3_600;
 
-/** The last runs, newest first, from the function's log. */
+/**
+ * The last runs over the whole table, newest first, from the function's log.
+ *
+ * @param span how far to look back, seconds
+ */
 export async function readLastRuns(
   { lambda, functionName, config }: Fleet,
   now: number,
+  span: number,
   limit: number,
 ): Promise<LastRuns> {
   try {
@@ -29,34 +36,15 @@ export async function readLastRuns(
     );
     const logGroupName = LoggingConfig?.LogGroup ?? `/aws/lambda/${functionName}`;
     const client = new CloudWatchLogsClient(config);
-    for (const span of SPANS) {
-      const runs = await runsSince(client, logGroupName, now - span);
-      if (runs.length > 0) return { kind: 'read', runs: runs.reverse().slice(0, limit) };
+    for (const look of [QUICK_LOOK, span]) {
+      const runs: LastRun[] = [];
+      for await (const { at, result } of scheduledRuns(client, logGroupName, now - look))
+        if (result !== undefined) runs.push({ ...result, at });
+      if (runs.length > 0) return { kind: 'read', runs: runs.sort((a, b) => b.at - a.at).slice(0, limit) };
     }
     return { kind: 'read', runs: [] };
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     return { kind: 'unreadable', problem: `The function's log can't be read: ${name}: ${message}` };
-  }
-}
-
-async function runsSince(
-  client: CloudWatchLogsClient,
-  logGroupName: string,
-  since: number,
-): Promise<LastRun[]> {
-  const request = { logGroupName, startTime: since * 1000, filterPattern: '"Run finished."' };
-  const runs: LastRun[] = [];
-  for await (const { events = [] } of paginateFilterLogEvents({ client }, request))
-    runs.push(...events.flatMap(({ message = '', timestamp = 0 }) => readRun(message, timestamp)));
-  return runs;
-}
-
-function readRun(message: string, timestamp: number): LastRun[] {
-  try {
-    const line = JSON.parse(message) as RunResult;
-    return typeof line.scanned === 'number' ? [{ ...line, at: Math.floor(timestamp / 1000) }] : [];
-  } catch {
-    return [];
   }
 }

@@ -37,8 +37,12 @@ export interface Status {
   readonly late: boolean;
 }
 
-/** The fleet on one screen of 80 by 24 characters. */
-export function statusText(status: Status, terminal: Terminal): string {
+/**
+ * The fleet on one screen of 80 by 24 characters.
+ *
+ * @param span how far back the log was looked at, seconds
+ */
+export function statusText(status: Status, span: number, terminal: Terminal): string {
   const { target, at, accounts } = status;
   const time = new Date(at * 1000).toISOString().slice(11, 19);
   return [
@@ -48,7 +52,7 @@ export function statusText(status: Status, terminal: Terminal): string {
     '',
     ...expiryLines(status, terminal),
     '',
-    ...runLines(status, terminal),
+    ...runLines(status, span, terminal),
   ].join('\n');
 }
 
@@ -95,10 +99,17 @@ function expiryLines({ nextExpiries, at }: Status, { tableWidth, color, paint }:
   return renderTable({ columns, rows }, tableWidth, color);
 }
 
-function runLines({ lastRuns, at, late }: Status, { tableWidth, color, paint }: Terminal): string[] {
+function runLines(
+  { lastRuns, at, late }: Status,
+  span: number,
+  { tableWidth, color, paint }: Terminal,
+): string[] {
   if (lastRuns.kind === 'unreadable') return [paint('dim', 'LAST RUNS'), printable(lastRuns.problem)];
   if (lastRuns.runs.length === 0)
-    return [paint('dim', 'LAST RUNS'), paint('red', 'No run has ended in the last 24 hours.')];
+    return [
+      paint('dim', 'LAST RUNS'),
+      paint('red', `No run has ended in the last ${Math.round(span / 3_600)} hours.`),
+    ];
   const rows = lastRuns.runs.map((run, index) => [
     { text: `${duration(at - run.at)} ago`, style: late && index === 0 ? ('red' as const) : undefined },
     number(run.scanned),

@@ -130,6 +130,26 @@ export function kms(db: DatabaseSync, now: () => number): Operations {
       },
     ),
 
+    GenerateDataKey: operation(
+      v.strictObject({
+        KeyId: keyId,
+        KeySpec: v.optional(v.picklist(['AES_128', 'AES_256'])),
+        NumberOfBytes: v.optional(integer(1, 1024)),
+        EncryptionContext: encryptionContext,
+      }),
+      ({ KeyId, KeySpec, NumberOfBytes, EncryptionContext }) => {
+        const key = findKey(KeyId);
+        if ((KeySpec === undefined) === (NumberOfBytes === undefined))
+          throw new AwsError('ValidationException', 'Please specify either number of bytes or key spec.');
+        const dataKey = randomBytes(NumberOfBytes ?? (KeySpec === 'AES_128' ? 16 : 32));
+        return {
+          CiphertextBlob: seal(key, dataKey, EncryptionContext).toString('base64'),
+          Plaintext: dataKey.toString('base64'),
+          KeyId: keyArn(key.id),
+        };
+      },
+    ),
+
     Decrypt: operation(
       v.strictObject({
         CiphertextBlob: blob(1, 6144),

@@ -1,9 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { identityOf } from '../../cli/authorize/identity.ts';
+import { readPastes } from '../../cli/authorize/pasted-lines.ts';
 import { openProvider } from '../../cli/authorize/provider.ts';
+import { createTerminal } from '../../cli/terminal.ts';
 import { parseProfile } from '../../lambda/profile.ts';
 import { anAccount } from '../support/builders.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
@@ -464,20 +467,113 @@ describe('--paste', () => {
   });
 });
 
-/** Runs `authorize --paste`, and pastes what the change makes of the address. */
-async function pasted(args: readonly string[], change: (address: string) => string) {
+describe('what is pasted for the address', () => {
+  const query = (address: string) => new URL(address).search.slice(1);
+  const code = (address: string) => new URL(address).searchParams.get('code') ?? '';
+
+  test.each<[string, (address: string) => string]>([
+    ['in quotes', (address) => `"${address}"`],
+    ['in typographic quotes', (address) => `“${address}”`],
+    ['in angle brackets, as in a mail', (address) => `<${address}>`],
+    ['as HTML shows it', (address) => address.replaceAll('&', '&amp;')],
+    ['with line breaks in the middle', (address) => address.replace(/.{40}/g, '$&\n')],
+    ['with line breaks of Windows, and indented', (address) => address.replace(/.{50}/g, '$&\r\n   ')],
+    ['its query alone', query],
+    ['its query with the question mark', (address) => `?${query(address)}`],
+    ['the code alone', code],
+    ['the code alone, in quotes', (address) => `'${code(address)}'`],
+    ['as a shell quotes it', (address) => address.replace(/[?&=]/g, '\\$&')],
+    ['after another line', (address) => `hello\n${address}`],
+    [
+      'after the address of an earlier try',
+      (address) => `${address.replace(/state=[^&]+/, 'state=old')}\n${address}`,
+    ],
+    ['before another line', (address) => `${address}\nthanks`],
+  ])('%s', async (how, change) => {
+    const accountId = `pasted-${how.replaceAll(/\W+/g, '-')}`;
+    expect(await pasted([accountId, '--profile', 'crm'], change)).toMatchObject({ code: 0 });
+    expect(await system.item(accountId)).toMatchObject({ status: 'healthy' });
+  });
+
+  test.each<[string, (address: string) => string, string]>([
+    ['a word', () => 'hello', 'not the address'],
+    ['nothing of the answer', () => 'http://127.0.0.1:49151/callback', 'not the address'],
+    [
+      'the address of an earlier try',
+      (address) => address.replace(/state=[^&]+/, 'state=old'),
+      'another state',
+    ],
+    ['an address that was cut short', (address) => address.replace(/&iss=.*/, ''), '"iss" is missing'],
+    [
+      'the address that was to be opened',
+      (address) => `${new URL(address).origin}/auth?client_id=crm&state=x`,
+      'not the address',
+    ],
+  ])('%s is said to be wrong, and asked for again', async (how, wrong, says) => {
+    const accountId = `again-${how.replaceAll(/\W+/g, '-')}`;
+    const right = Promise.withResolvers<string>();
+    const ended = await pasted(
+      [accountId, '--profile', 'crm'],
+      (address) => {
+        right.resolve(`${address}\r`);
+        return wrong(address);
+      },
+      [['Try once more', right.promise]],
+    );
+    expect(ended.stderr).toContain(says);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stderr).not.toContain('code=');
+  });
+
+  test('after five wrong ones it ends, and nothing has changed', async () => {
+    const more = Array.from({ length: 4 }, () => ['Try once more', 'nonsense\r'] as const);
+    const ended = await pasted(['five', '--profile', 'crm'], () => 'nonsense', more);
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.stderr.match(/Try once more/g)).toHaveLength(4);
+    expect(await system.item('five')).toBeUndefined();
+  });
+
+  test('Ctrl-C ends it', async () => {
+    const ended = await pasted(['stopped', '--profile', 'crm'], () => '\u0003', []);
+    expect(ended).toMatchObject({ code: 130 });
+  });
+
+  test('what is pasted while the command works is taken, and left for nobody', async () => {
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    const stderr = Object.assign(new PassThrough(), { isTTY: true });
+    const streams = { stdin, stderr, stdout: new PassThrough(), env: {} };
+    const pastes = readPastes(createTerminal(streams, false), new AbortController().signal);
+    stdin.write('first\r');
+    expect(await pastes.next()).toEqual(['first']);
+    stdin.write('rm -rf later\r');
+    await pastes.close();
+    expect(stdin.read()).toBeNull();
+  });
+});
+
+/**
+ * Runs `authorize --paste`, and pastes what the change makes of the address: into a pipe, or where more is to be typed,
+ * on a terminal.
+ */
+async function pasted(
+  args: readonly string[],
+  change: (address: string) => string,
+  more?: readonly (readonly [string, string | Promise<string>])[],
+) {
   const input = Promise.withResolvers<string>();
   let told = '';
+  const onOutput = (text: string) => {
+    const before = told;
+    told += text;
+    const address = /^ {2}(http:\S+)\n/m.exec(told)?.[1];
+    if (address === undefined || /^ {2}http:\S+\n/m.test(before)) return;
+    const stop = (at: string) => (at.includes('/callback?') ? ('stop' as const) : at);
+    visit(address, { onAddress: stop }).then((seen) => input.resolve(change(seen.address)));
+  };
+  const typed = input.promise.then((text) => `${text}${more === undefined ? '\n' : '\r'}`);
   return await system.command(['authorize', '--paste', ...args], {
-    input: input.promise,
-    onOutput: (text) => {
-      const before = told;
-      told += text;
-      const address = /^ {2}(http:\S+)\n/m.exec(told)?.[1];
-      if (address === undefined || /^ {2}http:\S+\n/m.test(before)) return;
-      const stop = (at: string) => (at.includes('/callback?') ? ('stop' as const) : at);
-      visit(address, { onAddress: stop }).then((seen) => input.resolve(`${change(seen.address)}\n`));
-    },
+    onOutput,
+    ...(more === undefined ? { input: typed } : { typing: [['The address:', typed], ...more] }),
   });
 }
 

@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startFleet, type TestFleet } from '../support/fleet.ts';
 import { runProcess } from '../support/run-process.ts';
@@ -67,6 +70,27 @@ complete -p oauth-token-refresher`,
       stdout: `${expected}\ncomplete -F _oauth_token_refresher oauth-token-refresher\n`,
       stderr: '',
     });
+  });
+});
+
+describe('outside the repository, with the documented shell function, which changes into it', () => {
+  test.each([
+    ['account ids', 'accounts show crm-a', 'crm-a', 'crm-acme crm-aperture'],
+    ['profiles', 'accounts list --profile b', 'b', 'billing'],
+  ])('%s are those that are offered inside', async (_, line, word, expected) => {
+    const repository = mkdtempSync(join(tmpdir(), 'repository-'));
+    symlinkSync(fleet.data, join(repository, '.local'));
+    const whole = `oauth-token-refresher ${line}`;
+    const { stdout, stderr } = await runProcess('bash', ['--norc'], {
+      input: `cd /
+oauth-token-refresher() { (cd '${repository}' && '${process.execPath}' '${resolve('cli/main.ts')}' "$@"); }
+${await scriptFor('bash')}
+COMP_LINE='${whole}' COMP_POINT=${whole.length}
+_oauth_token_refresher oauth-token-refresher '${word}' ''
+echo "\${COMPREPLY[*]}"`,
+    });
+    rmSync(repository, { recursive: true });
+    expect({ stdout, stderr }).toEqual({ stdout: `${expected}\n`, stderr: '' });
   });
 });
 

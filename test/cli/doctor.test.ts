@@ -8,6 +8,7 @@ import { examine } from '../../cli/doctor/check.ts';
 import { patientOf } from '../../cli/doctor/command.ts';
 import { storeChecks } from '../../cli/doctor/stores.ts';
 import { findFleet } from '../../cli/fleet.ts';
+import { intervalOf } from '../../cli/scheduled-runs.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { listen } from '../../local/listen.ts';
 import { startLocalSystem } from '../../local/local-system.ts';
@@ -302,6 +303,14 @@ describe('what is broken is found, with what to do', () => {
       /See Rules and Function/,
     ],
     [
+      'the schedule has stopped, and somebody looks at accounts, which invokes the function',
+      set(({ state }) => Object.assign(state, { runs: [Date.now() - 600_000], runsByHand: [Date.now()] })),
+      'Last run',
+      'broken',
+      /no run has finished in the last 6 min/,
+      /See Rules and Function/,
+    ],
+    [
       'the log may not be read',
       set(({ state }) => state.denied.push('FilterLogEvents')),
       'Last run',
@@ -501,13 +510,36 @@ async function otherTable() {
   stub.state.outputs.AccountsTableName = 'other';
 }
 
-test('a slower schedule may be longer ago', async () => {
-  for (const rule of Object.values(stub.state.rules)) rule.ScheduleExpression = 'rate(5 minutes)';
-  stub.state.runs = [Date.now() - 600_000];
-  const { findings } = await doctor();
-  expect(findings.find(({ title }) => title === 'Last run')).toMatchObject({
-    kind: 'good',
-    text: 'a run finished 10 min ago',
+describe('how late is late follows the rule', () => {
+  test.each([
+    ['rate(1 minute)', 10, 'late'],
+    ['rate(5 minutes)', 10, 'on time'],
+    ['rate(5 minutes)', 30, 'late'],
+    ['rate(1 hour)', 290, 'on time'],
+    ['rate(1 hour)', 310, 'late'],
+    ['cron(0/10 * * * ? *)', 45, 'on time'],
+    ['cron(0/10 * * * ? *)', 60, 'late'],
+    ['cron(15 * * * ? *)', 290, 'on time'],
+  ])('%s, a run %i minutes ago: %s', async (schedule, minutes, expected) => {
+    for (const rule of Object.values(stub.state.rules)) rule.ScheduleExpression = schedule;
+    stub.state.runs = [Date.now() - minutes * 60_000];
+    const { findings } = await doctor();
+    const kind = findings.find(({ title }) => title === 'Last run')?.kind;
+    const { stdout } = await cli(['status', '--stack', 'a-stack', '--json']);
+    expect({ kind, late: JSON.parse(stdout).late }).toEqual({
+      kind: expected === 'late' ? 'broken' : 'good',
+      late: expected === 'late',
+    });
+  });
+
+  test.each([
+    ['rate(2 days)', 172_800],
+    ['cron(0 3 * * ? *)', 86_400],
+    ['cron(0,30 8-18 * * ? *)', 13.5 * 3_600],
+    ['cron(0 3 ? * MON *)', 7 * 86_400],
+    ['something else', 60],
+  ])('%s fires at least every %i seconds', (schedule, seconds) => {
+    expect(intervalOf(schedule)).toBe(seconds);
   });
 });
 

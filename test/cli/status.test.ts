@@ -58,6 +58,14 @@ describe('status', () => {
       code: 3,
       stdout: expect.stringContaining('10 min ago'),
     });
+    await fleet.run(['accounts', 'show', 'crm-acme']);
+    await fleet.run(['accounts', 'refresh', 'crm-acme']);
+    await fleet.system.function.invoke({ dryRun: true });
+    const looked = await fleet.json(['status', '--check']);
+    expect(looked, 'what people invoke is no run of the schedule').toMatchObject({
+      code: 3,
+      value: { late: true },
+    });
     writeFileSync(log, '');
     expect((await fleet.run(['status'])).stdout).toContain('No run has ended in the last 24 hours.');
     appendFileSync(log, lines);

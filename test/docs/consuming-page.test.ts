@@ -109,6 +109,30 @@ const consumers: [string, string, string, () => RunningSnippet, boolean][] = [
   ],
 ];
 
+/** Accounts that nothing can be done for, and what is to be said of each. */
+const withoutToken: [string, () => Record<string, unknown>, (account: string) => string][] = [
+  [
+    'the account was never connected',
+    () => ({}),
+    (account) => `The account ${account} has no access token. Has it been connected? Does it need a person?`,
+  ],
+  [
+    'it was imported with a refresh token only',
+    () => ({ refresh_token: 'not-yours' }),
+    (account) => `The account ${account} has no access token.`,
+  ],
+  [
+    'its access token is null',
+    () => ({ access_token: null, expires_at: null }),
+    (account) => `The account ${account} has no access token.`,
+  ],
+  [
+    'its access token is empty',
+    () => ({ access_token: '', expires_at: now() + 3_600 }),
+    (account) => `The account ${account} has no access token.`,
+  ],
+];
+
 function startTypescript(snippet: string, environment: Readonly<Record<string, string>>): RunningSnippet {
   shop.write('snippet.ts', snippet);
   return runSnippet(process.execPath, [shop.write('driver.ts', typescriptDriver)], environment);
@@ -139,6 +163,23 @@ describe.each(consumers)('the %s snippet', (language, accessToken, callApi, star
     expect(await snippet.call(accessToken, id('ending'))).toBe('old');
     await store(id('ending'), 'new', 3_600);
     expect(await snippet.call(accessToken, id('ending'))).toBe('new');
+  });
+
+  test.skipIf(skip).each(withoutToken)('says clearly that there is no token: %s', async (_, set, said) => {
+    const account = id('none');
+    await clients.putSecret(`oauth/accounts/${account}`, JSON.stringify(set()));
+    for (const call of [
+      snippet.call(accessToken, account),
+      snippet.call(callApi, account, api.url),
+      snippet.call(accessToken, account),
+    ])
+      await expect(call).rejects.toThrow(said(account));
+  });
+
+  test.skipIf(skip)('takes a token that does not expire', async () => {
+    await clients.putSecret(`oauth/accounts/${id('endless')}`, JSON.stringify({ access_token: 'endless' }));
+    expect(await snippet.call(accessToken, id('endless'))).toBe('endless');
+    expect(await snippet.call(accessToken, id('endless'))).toBe('endless');
   });
 
   test.skipIf(skip)('reads again on a 401, once', async () => {
@@ -174,6 +215,11 @@ describe('the snippet for the Lambda extension', () => {
     await expect(snippet.call('accessToken', 'absent')).rejects.toThrow(
       'No token for the account absent: the extension answered 400.',
     );
+  });
+
+  test.each(withoutToken)('says clearly that there is no token: %s', async (_, set, said) => {
+    await clients.putSecret('oauth/accounts/extended-none', JSON.stringify(set()));
+    await expect(snippet.call('accessToken', 'extended-none')).rejects.toThrow(said('extended-none'));
   });
 
   test('is set up with a shorter cache, and may read the one secret', async () => {

@@ -70,8 +70,10 @@ describe('Secrets Manager refusing every write from the ninth on, for the rest o
     expect(during.refreshed).toBe(8);
     const inEscrow = await Promise.all(accountIds.map(async (id) => (await world.item(id)).escrow));
     expect(inEscrow.filter(Boolean).length).toBeGreaterThan(0);
-    // A dead store is noticed after a few accounts: the others keep their refresh token for later.
-    if (name !== 'by throttling') expect(during.deferred).toBeGreaterThan(0);
+    // A dead store is noticed after a few accounts: the others keep their refresh token for later. A denial is a
+    // secret's own trouble, as far as anybody can tell.
+    if (name === 'with denials') expect(during).toMatchObject({ failed: 52, deferred: 0 });
+    else expect(during.deferred).toBeGreaterThan(0);
     aws.inject(undefined);
     await runLater(120);
     await expectAllHealthy(accountIds);
@@ -89,13 +91,18 @@ describe('a profile whose client the provider rejects', () => {
     expect(requests.sort()).toEqual([1, 1, 2]);
   });
 
-  test('that is wrong in both versions is said once; no account is marked, none is asked in vain', async () => {
-    const accountIds = await addAccounts('rejected', 5);
+  test('that is wrong in both versions is said once, after few tries; no account is marked', async () => {
+    const accountIds = await addAccounts('rejected', 12);
     for (const secret of ['wrong', 'wrong, too'])
       await world.profile('crm', { ...provider.profile, client_secret: secret });
-    expect(await runLater(0)).toMatchObject({ failed: 1, deferred: 4, reauthorizationRequired: 0 });
-    const statuses = await Promise.all(accountIds.map(async (id) => (await world.item(id)).status));
-    expect(statuses.filter(Boolean)).toEqual(['failing']);
+    expect(await runLater(0)).toMatchObject({ failed: 6, deferred: 6, reauthorizationRequired: 0 });
+    expect(await world.item('#profile:crm')).toMatchObject({
+      failure: { reason: 'client_rejected', accounts: 12 },
+    });
+    const failing = await Promise.all(accountIds.map(async (id) => (await world.item(id)).failure));
+    expect(failing.filter(Boolean)).toEqual(
+      Array(6).fill(expect.objectContaining({ reason: 'client_rejected', untold: true })),
+    );
     await world.profile('crm', provider.profile);
     await runLater(120);
     await expectAllHealthy(accountIds);
@@ -141,8 +148,8 @@ describe('a success that is not what it should be', () => {
     const [accountId = ''] = await addAccounts('odd', 1);
     provider.inject(() => ({ kind: 'odd_body', make }));
     await runLater(0);
-    expect(provider.accepts(accountId, (await world.tokens(accountId)).refresh_token)).toBe(true);
     provider.inject(undefined);
+    // Where no access token was legible its refresh token is tried at the next visit, before it is believed.
     await runLater(120);
     await expectAllHealthy([accountId]);
   });
@@ -155,12 +162,12 @@ describe('a success that is not what it should be', () => {
     const { status } = await world.item(accountId);
     // Half of the answer holds the access token; the refresh token behind it never came.
     expect(status).toBe('failing');
+    const lost = { reason: 'grant_possibly_lost' };
     await runLater(120);
-    const item = await world.item(accountId);
-    expect(item).toMatchObject({
-      status: 'reauthorization_required',
-      failure: { reason: 'grant_possibly_lost' },
-    });
+    expect(await world.item(accountId)).toMatchObject({ status: 'failing', failure: lost });
+    // Nobody else of this profile was granted anything since, so that is believed after an hour.
+    await runLater(3_600);
+    expect(await world.item(accountId)).toMatchObject({ status: 'reauthorization_required', failure: lost });
   });
 });
 

@@ -46,6 +46,9 @@ describe('an alarm', () => {
     ['… two of three are told', 'WritesThrottled', [12, 0, 3], 'ALARM'],
     ['escrow: what the next run takes home is not told', 'EscrowInUse', [0, 0, 1, 0], 'OK'],
     ['… what two runs find is', 'EscrowInUse', [0, 0, 1, 1], 'ALARM'],
+    ['escrow key: one run that KMS did not answer is not told', 'EscrowUnavailable', [0, 0, 1, 0], 'OK'],
+    ['… what two runs find is', 'EscrowUnavailable', [0, 0, 1, 1], 'ALARM'],
+    ['… it is over when runs can use it', 'EscrowUnavailable', [1, 1, 0, 0, 0], 'OK'],
     ['dead letters: one is enough', 'DeadLetters', [1], 'ALARM'],
     ['… an idle queue says nothing, which is well', 'DeadLetters', [none], 'OK'],
   ])('%s', (_, name, points, state) => {
@@ -56,6 +59,7 @@ describe('an alarm', () => {
     'AccountsNeedAPerson',
     'TokensExpired',
     'EscrowInUse',
+    'EscrowUnavailable',
   ])('%s stays as it is while nothing runs', (name) => {
     const silence = [none, none, none, none];
     expect([stateOf(name, silence, 'ALARM'), stateOf(name, silence, 'OK')]).toEqual(['ALARM', 'OK']);
@@ -65,7 +69,7 @@ describe('an alarm', () => {
     const topic = { Ref: Object.keys(template.findResources('AWS::SNS::Topic'))[0] };
     for (const alarm of alarms.values())
       expect([alarm.AlarmActions, alarm.OKActions]).toEqual([[topic], [topic]]);
-    expect(alarms.size).toBe(7);
+    expect(alarms.size).toBe(8);
   });
 
   test('takes the largest of what the shares of the table tell, and the sum of what happened', () => {
@@ -74,6 +78,7 @@ describe('an alarm', () => {
       AccountsNeedAPerson: 'Maximum',
       TokensExpired: 'Maximum',
       EscrowInUse: 'Maximum',
+      EscrowUnavailable: 'Maximum',
       WritesThrottled: 'Sum',
     });
   });

@@ -57,7 +57,7 @@ describe('the bundled asset, in a fresh process', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'function\n', stderr: '' });
   });
 
-  test('is at most 1.2 times as large as the three SDK clients alone', () => {
+  test('is at most 1.3 times as large as the three SDK clients alone', () => {
     const { outputFiles } = buildSync({
       stdin: { contents: sdkAlone, resolveDir: projectRoot },
       bundle: true,
@@ -71,7 +71,7 @@ describe('the bundled asset, in a fresh process', () => {
     const floor = outputFiles[0]?.contents.byteLength ?? 0;
     const ratio = statSync(bundle).size / floor;
     console.log(`bundle ${statSync(bundle).size} B, the three clients alone ${floor} B: ${ratio.toFixed(3)}`);
-    expect(ratio).toBeLessThanOrEqual(1.2);
+    expect(ratio).toBeLessThanOrEqual(1.3);
   });
 });
 

@@ -90,7 +90,7 @@ describe('a run', () => {
       .flatMap(({ properties }) => properties.metrics ?? [])
       .filter(([namespace]) => namespace === METRIC_NAMESPACE)
       .map((metric) => metric.slice(0, 4).join());
-    expect(alarmed).toHaveLength(5);
+    expect(alarmed).toHaveLength(6);
     expect(emitted).toEqual(expect.arrayContaining(alarmed));
     // And the dashboard shows all there is.
     expect([...new Set(drawn)].sort()).toEqual(emitted?.sort());

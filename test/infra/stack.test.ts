@@ -1,6 +1,7 @@
 import { App, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { EventBus } from 'aws-cdk-lib/aws-events';
+import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readContext } from '../../infra/context.ts';
@@ -29,6 +30,7 @@ function schedulesOf(template: Template) {
 
 interface Statement {
   readonly Action: string | string[];
+  readonly Condition?: unknown;
   readonly Resource?: unknown;
   readonly Effect: string;
 }
@@ -43,6 +45,13 @@ function statementsOf(template: Template): Statement[] {
   };
   walk(template.toJSON());
   return statements;
+}
+
+/** The statements of the function's role. */
+function rolePoliciesOf(template: Template): Statement[] {
+  return Object.values(template.findResources('AWS::IAM::Policy')).flatMap(
+    ({ Properties }) => Properties.PolicyDocument.Statement,
+  );
 }
 
 function actionsOf(template: Template): string[] {
@@ -153,6 +162,42 @@ describe('the stack', () => {
     expect(about('PutSecretValue').join()).not.toContain('profiles');
   });
 
+  test('claims token sets, and no profile', () => {
+    const [claiming, ...more] = statementsOf(template).filter(({ Action }) =>
+      [Action].flat().includes('secretsmanager:UpdateSecretVersionStage'),
+    );
+    expect(more).toEqual([]);
+    expect(JSON.stringify(claiming?.Resource)).toContain('secret:oauth/accounts/*');
+    expect(JSON.stringify(claiming?.Resource)).not.toContain('profiles');
+  });
+
+  test('uses the escrow key for escrow only, and for what 0.1.0 put there', () => {
+    const [escrowKey] = Object.keys(template.findResources('AWS::KMS::Key')).filter((id) =>
+      id.includes('EscrowKey'),
+    );
+    const used = rolePoliciesOf(template).filter(({ Resource }) =>
+      JSON.stringify(Resource).includes(`"${escrowKey}"`),
+    );
+    expect(used.map(({ Action, Condition }) => [Action, Condition])).toEqual([
+      [['kms:GenerateDataKey', 'kms:Decrypt'], { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } }],
+      [
+        ['kms:Encrypt', 'kms:Decrypt'],
+        { 'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': ['accountId'] } },
+      ],
+    ]);
+  });
+
+  test('changes the permissions before the code, so that new code finds what it needs', () => {
+    const [policy = ''] = Object.keys(template.findResources('AWS::IAM::Policy'));
+    template.hasResource('AWS::Lambda::Function', { DependsOn: Match.arrayWith([policy]) });
+  });
+
+  test('takes nothing over unless told to', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ FORMER_ACCOUNTS_TABLES: Match.absent() }) },
+    });
+  });
+
   test('lets resources end with a wildcard only below a prefix, but for X-Ray and key policies', () => {
     const open = statementsOf(template).filter(
       ({ Resource, Effect }) => Resource === '*' && Effect === 'Allow',
@@ -223,6 +268,81 @@ describe("in somebody else's stack", () => {
   });
 });
 
+describe('a table that is there already', () => {
+  const tableArn = 'arn:aws:dynamodb:eu-central-1:111122223333:table/restored';
+  const keyArn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  const over = (env: { account: string; region: string } | undefined) => {
+    const app = new App({ context: unbundled, analyticsReporting: false });
+    const stack = new Stack(app, 'Theirs', env && { env });
+    new OAuthTokenRefresher(stack, 'Tokens', {
+      accountsTableArn: tableArn,
+      accountsTableKeyArn: keyArn,
+      formerAccountsTables: ['oauth-accounts', '111122223333/eu-west-1/oauth-accounts'],
+    });
+    return Template.fromStack(stack);
+  };
+  const variables = (values: Record<string, unknown>) => ({
+    Environment: { Variables: Match.objectLike(values) },
+  });
+
+  test('is used by its name, with its key, and nothing is made or changed of it', () => {
+    const template = over({ account: '111122223333', region: 'eu-central-1' });
+    template.resourceCountIs('AWS::DynamoDB::Table', 0);
+    template.hasResourceProperties('AWS::Lambda::Function', variables({ ACCOUNTS_TABLE_NAME: 'restored' }));
+    const used = rolePoliciesOf(template).filter(({ Resource }) => Resource === keyArn);
+    expect(used.map(({ Condition }) => Condition)).toEqual([
+      { StringEquals: { 'kms:ViaService': 'dynamodb.eu-central-1.amazonaws.com' } },
+    ]);
+    const reading = rolePoliciesOf(template).find(({ Action }) => Action.includes('dynamodb:Scan'));
+    expect([reading?.Resource].flat()[0]).toBe(tableArn);
+  });
+
+  test.each([
+    ['in another Region', { account: '111122223333', region: 'eu-west-1' }],
+    ['in another account', { account: '444455556666', region: 'eu-central-1' }],
+    ['where the stack does not say where it goes', undefined],
+  ])('is used by its ARN %s', (_, env) => {
+    over(env).hasResourceProperties('AWS::Lambda::Function', variables({ ACCOUNTS_TABLE_NAME: tableArn }));
+  });
+
+  test('tells the function whose token sets it takes over', () => {
+    over(undefined).hasResourceProperties(
+      'AWS::Lambda::Function',
+      variables({ FORMER_ACCOUNTS_TABLES: 'oauth-accounts,111122223333/eu-west-1/oauth-accounts' }),
+    );
+  });
+});
+
+describe('who may hand an answer in escrow to a person', () => {
+  test('opens escrow, and reads an item for it; nothing else', () => {
+    const app = new App({ context: unbundled, analyticsReporting: false });
+    const stack = new Stack(app, 'Theirs');
+    const refresher = new OAuthTokenRefresher(stack, 'Tokens');
+    const person = new Role(stack, 'Person', { assumedBy: new AccountPrincipal('111122223333') });
+    expect(refresher.grantReadAnswers(person).success).toBe(true);
+    const [policy] = Object.values(
+      Template.fromStack(stack).findResources('AWS::IAM::Policy', {
+        Properties: { Roles: [{ Ref: Match.stringLikeRegexp('^Person') }] },
+      }),
+    );
+    const statements: Statement[] = policy?.Properties.PolicyDocument.Statement;
+    expect(statements.map(({ Action, Condition }) => [Action, Condition])).toEqual([
+      ['dynamodb:GetItem', undefined],
+      ['kms:Decrypt', { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } }],
+      [
+        'kms:Decrypt',
+        {
+          StringEquals: {
+            'kms:ViaService': {
+              'Fn::Join': ['', ['dynamodb.', { Ref: 'AWS::Region' }, '.amazonaws.com']],
+            },
+          },
+        },
+      ],
+    ]);
+  });
+});
+
 describe('what can not work fails at synth, and says what to change:', () => {
   const rows: readonly [string, OAuthTokenRefresherProps, string][] = [
     [
@@ -265,6 +385,55 @@ describe('what can not work fails at synth, and says what to change:', () => {
       { additionalTokenSecretArns: ['*'] },
       'additionalTokenSecretArns: "*" is not the ARN of a secret',
     ],
+    [
+      'a former table by its ARN',
+      { formerAccountsTables: ['arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts'] },
+      'is neither the name of a table nor account/region/name, such as "123456789012/eu-central-1/oauth-accounts"',
+    ],
+    [
+      'two former tables in one text',
+      { formerAccountsTables: ['old-accounts,older-accounts'] },
+      'formerAccountsTables: "old-accounts,older-accounts" is neither',
+    ],
+    [
+      'a former table without its Region',
+      { formerAccountsTables: ['111122223333/oauth-accounts'] },
+      'formerAccountsTables: "111122223333/oauth-accounts" is neither',
+    ],
+    [
+      'a table that is its own former one',
+      {
+        accountsTableArn: 'arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts',
+        formerAccountsTables: ['oauth-accounts'],
+      },
+      'formerAccountsTables: "oauth-accounts" is the table that is kept now; leave it out',
+    ],
+    [
+      '… with its account and Region',
+      {
+        accountsTableArn: 'arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts',
+        formerAccountsTables: ['111122223333/eu-central-1/oauth-accounts'],
+      },
+      'is the table that is kept now; leave it out',
+    ],
+    [
+      'a table by its name',
+      { accountsTableArn: 'oauth-accounts' },
+      'accountsTableArn must be the ARN of a table, such as arn:aws:dynamodb:eu-central-1:123456789012:table/',
+    ],
+    [
+      'a key by its alias',
+      {
+        accountsTableArn: 'arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts',
+        accountsTableKeyArn: 'arn:aws:kms:eu-central-1:111122223333:alias/oauth',
+      },
+      'accountsTableKeyArn must be the ARN of a KMS key',
+    ],
+    [
+      'a key without a table',
+      { accountsTableKeyArn: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd' },
+      'accountsTableKeyArn is of no use without accountsTableArn',
+    ],
   ];
   test.each(rows)('%s', (_, props, message) => {
     expect(() => templateOf(props)).toThrow(message);
@@ -284,14 +453,25 @@ describe('what can not work fails at synth, and says what to change:', () => {
   });
 
   test('what is empty in the context is not set, and no spread is none', () => {
-    const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '' };
+    const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '', tableArn: '' };
     expect(readContext((name) => (empty as Record<string, unknown>)[name])).toMatchObject({
       segments: undefined,
       window: undefined,
       spread: 0,
       alarmEmail: undefined,
       runbookUrl: undefined,
+      tableArn: undefined,
+      tableKeyArn: undefined,
+      formerTables: [],
     });
+  });
+
+  test('the tables of former deployments are a list in the context', () => {
+    const context = { formerTables: 'old-accounts, 111122223333/eu-west-1/oauth-accounts,' };
+    expect(readContext((name) => (context as Record<string, unknown>)[name]).formerTables).toEqual([
+      'old-accounts',
+      '111122223333/eu-west-1/oauth-accounts',
+    ]);
   });
 
   test('a stage has secrets of its own', () => {

@@ -65,9 +65,9 @@ describe('a token secret', () => {
     ['that is an array', '[]', 'must hold a JSON object'],
     ['whose refresh token is a number', '{"refresh_token": 1}', 'refresh_token: must be a string'],
     [
-      'whose expiry is text',
-      '{"expires_at": "2027"}',
-      'expires_at: must be a number (seconds since the epoch)',
+      'whose expiry is words, without a refresh token',
+      '{"access_token": "a", "expires_at": "soon"}',
+      'expires_at: must be a time (seconds since the epoch)',
     ],
   ];
   test.each(rows)('%s is invalid, by field', (_, text, problem) => {

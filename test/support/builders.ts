@@ -41,3 +41,9 @@ export function aProfile(differences: Record<string, unknown> = {}): Profile {
   if (parsed.kind === 'invalid') throw new Error(parsed.problem);
   return parsed.profile;
 }
+
+/** An access token that is a JWT with these claims; nobody signed it. */
+export function aJwt(claims: Readonly<Record<string, unknown>>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'RS256', typ: 'at+jwt' })}.${part(claims)}.c2lnbmF0dXJl`;
+}

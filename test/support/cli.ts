@@ -12,7 +12,7 @@ export interface CliOptions {
   /** Standard input; as a promise where it is known later only. */
   readonly input?: string | Promise<string>;
   /** A person at a terminal: what is typed once the output shows what is waited for, in this order. */
-  readonly typing?: readonly (readonly [waitsFor: string, types: string])[];
+  readonly typing?: readonly (readonly [waitsFor: string, types: string | Promise<string>])[];
   readonly env?: Readonly<Record<string, string>>;
   /** Standard output and error as terminals of this width, with colours. */
   readonly columns?: number;
@@ -77,7 +77,7 @@ function createKeyboard(typing: NonNullable<CliOptions['typing']>) {
       shown = '';
       left.shift();
       // A prompt listens once it has been drawn.
-      setImmediate(() => stdin.write(next[1]));
+      setImmediate(async () => stdin.write(await next[1]));
     },
   };
 }

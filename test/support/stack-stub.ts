@@ -9,8 +9,10 @@ export interface StackState {
   reservedConcurrency: number | undefined;
   /** EventBridge's DescribeRule, by name. */
   rules: Record<string, { State: string; ScheduleExpression?: string }>;
-  /** When runs finished, milliseconds since the epoch. */
+  /** When runs over the table finished, milliseconds since the epoch. */
   runs: number[];
+  /** When dry runs, and runs over named accounts, finished. */
+  runsByHand?: number[];
   deadLetters: number;
   /** KMS's DescribeKey; undefined: there is no such key. */
   keyState: string | undefined;
@@ -86,7 +88,11 @@ function answerOf(operation: string, body: string, state: StackState): Answered 
     }
     case 'FilterLogEvents': {
       const { startTime } = JSON.parse(body);
-      return fine({ events: state.runs.filter((at) => at >= startTime).map((timestamp) => ({ timestamp })) });
+      const events = [
+        ...state.runs.map((timestamp) => loggedRun(timestamp, {})),
+        ...(state.runsByHand ?? []).map((timestamp) => loggedRun(timestamp, { accounts: [] })),
+      ];
+      return fine({ events: events.filter(({ timestamp }) => timestamp >= startTime) });
     }
     case 'GetQueueAttributes':
       return fine({ Attributes: { ApproximateNumberOfMessages: String(state.deadLetters) } });
@@ -97,6 +103,10 @@ function answerOf(operation: string, body: string, state: StackState): Answered 
     default:
       return fine(describeStacks(state.outputs));
   }
+}
+
+function loggedRun(timestamp: number, more: object) {
+  return { timestamp, message: JSON.stringify({ message: 'Run finished.', scanned: 1, ...more }) };
 }
 
 function describeStacks(outputs: Record<string, string>): string {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CreateKeyCommand } from '@aws-sdk/client-kms';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { keeperOf } from '../../lambda/kept-by.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { awsEnvironment, createLocalClients, type LocalClients, provision } from '../../local/clients.ts';
 import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';
@@ -12,7 +13,12 @@ export interface World {
   readonly prefix: string;
   /** The KMS key that the function keeps escrow under. */
   readonly escrowKeyId: string;
-  /** Writes an account's item, and its token secret where one is given. */
+  /** What `kept_by` is in token sets that this world's function keeps. */
+  readonly keeper: string;
+  /**
+   * Writes an account's item, and its token secret where one is given: as `import` would, with `kept_by` unless the set
+   * says something of it, or as it is where it is text.
+   */
   account(item: Record<string, unknown>, secret?: unknown): Promise<void>;
   /** Writes a profile's secret: as JSON, or as it is where it is text. */
   profile(name: string, fields: unknown): Promise<void>;
@@ -42,6 +48,7 @@ export async function createWorld(
   const clients = createLocalClients(endpoint, `accounts-${id}`);
   await provision(clients);
   const { KeyMetadata } = await clients.kms.send(new CreateKeyCommand({}));
+  const keeper = keeperOf(clients.tableName, KeyMetadata?.Arn) ?? '';
   const base = {
     ...awsEnvironment(endpoint),
     ACCOUNTS_TABLE_NAME: clients.tableName,
@@ -65,6 +72,7 @@ export async function createWorld(
   return {
     clients,
     prefix,
+    keeper,
     escrowKeyId: base.ESCROW_KEY_ID,
     function: fn,
     process: start,
@@ -72,7 +80,7 @@ export async function createWorld(
       if (secret !== undefined)
         await clients.putSecret(
           `${prefix}accounts/${item.accountId}`,
-          typeof secret === 'string' ? secret : JSON.stringify(secret),
+          typeof secret === 'string' ? secret : JSON.stringify({ kept_by: keeper, ...(secret as object) }),
         );
       await clients.table.send(
         new PutCommand({ TableName: clients.tableName, Item: { authenticationType: 'oauth2', ...item } }),

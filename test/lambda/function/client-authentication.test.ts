@@ -17,6 +17,7 @@ import { createWorld, type World } from '../../support/world.ts';
  * with certificates of an authority that only the profile knows.
  */
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const ec384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ed = generateKeyPairSync('ed25519');
 const pem = (pair: KeyPairKeyObjectResult) =>
@@ -57,6 +58,11 @@ const cases: Readonly<Record<string, Case>> = {
     secret: 'a:b c%2B+&=~/',
     profile: { client_secret: 'a:b c%2B+&=~/' },
   },
+  'client_secret_basic, Acme-App_1.2~x': {
+    method: 'client_secret_basic',
+    secret: 's-3_c.r~t',
+    profile: { client_secret: 's-3_c.r~t' },
+  },
   client_secret_post: {
     method: 'client_secret_post',
     secret: 'p&st+',
@@ -77,6 +83,21 @@ const cases: Readonly<Record<string, Case>> = {
     method: 'private_key_jwt',
     registered: await publicKey(ec, 'ES256'),
     profile: { private_key: pem(ec) },
+  },
+  'private_key_jwt, RS384, PEM': {
+    method: 'private_key_jwt',
+    registered: await publicKey(rsa, 'RS384'),
+    profile: { private_key: pem(rsa), alg: 'RS384' },
+  },
+  'private_key_jwt, RS512, JWK that says so': {
+    method: 'private_key_jwt',
+    registered: await publicKey(rsa, 'RS512'),
+    profile: { private_key: { ...jwk(rsa), alg: 'RS512' } },
+  },
+  'private_key_jwt, ES384, PEM': {
+    method: 'private_key_jwt',
+    registered: await publicKey(ec384, 'ES384'),
+    profile: { private_key: pem(ec384) },
   },
   'private_key_jwt, EdDSA, JWK with a kid of its own': {
     method: 'private_key_jwt',
@@ -112,7 +133,7 @@ const settings: Configuration = {
     'tls_client_auth',
     'self_signed_tls_client_auth',
   ],
-  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'] },
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'] },
   assertJwtClientAuthClaimsAndHeader: async (_, claims, header) => {
     assertions.push({ claims, header } as (typeof assertions)[number]);
   },
@@ -176,6 +197,7 @@ async function refreshWith(clientId: string, profile: Readonly<Record<string, un
 describe.each([
   ['by its endpoint', () => ({ token_endpoint: server.tokenEndpoint })],
   ['by its issuer', () => ({ issuer: server.issuer })],
+  ['by both', () => ({ issuer: server.issuer, token_endpoint: server.tokenEndpoint })],
 ])('a server found %s', (_, where) => {
   test.each(Object.entries(cases))('accepts %s', async (clientId, { profile }) => {
     const { report, message, tokens, before } = await refreshWith(clientId, { ...profile, ...where() });
@@ -190,11 +212,17 @@ test('A signed assertion is about this client, for this server, once, and for a 
   assertions.length = 0;
   const clientId = 'private_key_jwt, ES256, PEM';
   const before = Math.floor(Date.now() / 1000);
-  for (const where of [{ token_endpoint: server.tokenEndpoint }, { issuer: server.issuer }])
+  const { issuer, tokenEndpoint: token_endpoint } = server;
+  for (const where of [{ token_endpoint }, { issuer }, { issuer, token_endpoint }])
     await refreshWith(clientId, { ...cases[clientId]?.profile, ...where });
-  expect(assertions.map(({ header }) => header.alg)).toEqual(['ES256', 'ES256']);
-  expect(assertions.map(({ claims }) => claims.aud)).toEqual([server.tokenEndpoint, server.issuer]);
-  expect(new Set(assertions.map(({ claims }) => claims.jti)).size).toBe(2);
+  expect(assertions.map(({ header }) => header.alg)).toEqual(['ES256', 'ES256', 'ES256']);
+  expect(assertions.map(({ claims }) => claims.aud)).toEqual([token_endpoint, issuer, issuer]);
+  expect(assertions.map(({ header }) => header.typ)).toEqual([
+    undefined,
+    'client-authentication+jwt',
+    'client-authentication+jwt',
+  ]);
+  expect(new Set(assertions.map(({ claims }) => claims.jti)).size).toBe(3);
   for (const { claims } of assertions) {
     expect(claims).toMatchObject({ iss: clientId, sub: clientId });
     expect(Number(claims.iat)).toBeGreaterThanOrEqual(before - 1);

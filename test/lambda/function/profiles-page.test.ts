@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PROFILE_FIELDS } from '../../../lambda/profile.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
@@ -15,6 +16,12 @@ const recipes = new Map(
       return [section.slice(0, section.indexOf('\n')), JSON.parse(json) as Record<string, unknown>];
     }),
 );
+
+/** The names in the first column of the page's tables. */
+const fieldsOfThePage = page
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
 
 let aws: AwsEndpoint;
 let provider: StrictProvider;
@@ -54,6 +61,16 @@ async function refreshWith({ recipe, path = '/token', item, answer: [status, ans
 
 const now = () => Math.floor(Date.now() / 1000);
 
+describe('the page', () => {
+  test.each(PROFILE_FIELDS)('says what %s is', (field) => {
+    expect(fieldsOfThePage).toContain(field);
+  });
+
+  test('names no field that is not known', () => {
+    expect(fieldsOfThePage.filter((field) => !PROFILE_FIELDS.includes(field))).toEqual([]);
+  });
+});
+
 describe('the recipe', () => {
   test('Nested answer, absolute expiry, JSON request', async () => {
     const { request, tokens, issued } = await refreshWith({
@@ -87,6 +104,29 @@ describe('the recipe', () => {
     });
     expect(request?.headers.authorization).toBe(`Basic ${btoa('client:')}`);
     expect(request?.parameters).not.toHaveProperty('client_secret');
+    expect(tokens.access_token).toBe('A');
+  });
+
+  test('Basic without encoding', async () => {
+    const { request, tokens } = await refreshWith({
+      recipe: 'Basic without encoding',
+      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+    });
+    expect(request?.headers.authorization).toBe(`Basic ${btoa('client:a+b/c=')}`);
+    expect(tokens.access_token).toBe('A');
+  });
+
+  test('Another name for the client id', async () => {
+    const { request, tokens, issued } = await refreshWith({
+      recipe: 'Another name for the client id',
+      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+    });
+    expect(request?.parameters).toEqual({
+      grant_type: 'refresh_token',
+      refresh_token: issued.refresh_token,
+      client_key: 'client',
+      client_secret: 'client-secret',
+    });
     expect(tokens.access_token).toBe('A');
   });
 
@@ -125,6 +165,6 @@ describe('the recipe', () => {
   });
 
   test('is run by one of these, each of them', () => {
-    expect(recipes.size).toBe(7);
+    expect(recipes.size).toBe(9);
   });
 });

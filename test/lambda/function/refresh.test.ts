@@ -149,7 +149,7 @@ describe('an account that needs a person', () => {
     ],
     [
       'expired',
-      { refresh_token_expires_at: 1 },
+      { refresh_token_expires_at: 1_600_000_000 },
       'refresh_token_expired',
       'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
     ],

@@ -5,6 +5,7 @@ import {
   DecryptCommand,
   DescribeKeyCommand,
   EncryptCommand,
+  GenerateDataKeyCommand,
   KMSClient,
   ListAliasesCommand,
   paginateListAliases,
@@ -96,6 +97,41 @@ test('another context, none, or a changed byte opens nothing', async () => {
     );
 });
 
+test('a data key comes in the clear and wrapped, and only its context unwraps it', async () => {
+  const { arn, alias } = await createKey();
+  const context = { use: 'escrow' };
+  const request = new GenerateDataKeyCommand({
+    KeyId: alias,
+    KeySpec: 'AES_256',
+    EncryptionContext: context,
+  });
+  const { CiphertextBlob = new Uint8Array(), Plaintext: dataKey, KeyId } = await client.send(request);
+  expect(KeyId).toBe(arn);
+  expect(dataKey).toHaveLength(32);
+  expect(Buffer.from(CiphertextBlob).includes(Buffer.from(dataKey ?? []))).toBe(false);
+  const opened = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext: context }));
+  expect(opened).toMatchObject({ Plaintext: dataKey, KeyId: arn });
+  for (const EncryptionContext of [undefined, { use: 'grant' }, { ...context, accountId: 'acct-1' }])
+    await expect(
+      client.send(new DecryptCommand({ CiphertextBlob, ...(EncryptionContext && { EncryptionContext }) })),
+    ).rejects.toEqual(error('InvalidCiphertextException'));
+  const another = await client.send(request);
+  expect(another.Plaintext).not.toEqual(dataKey);
+  expect(another.CiphertextBlob).not.toEqual(CiphertextBlob);
+});
+
+test('a data key has the length that is asked for, said in one way', async () => {
+  const { keyId: KeyId } = await createKey();
+  const short = await client.send(new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_128' }));
+  expect(short.Plaintext).toHaveLength(16);
+  const long = await client.send(new GenerateDataKeyCommand({ KeyId, NumberOfBytes: 64 }));
+  expect(long.Plaintext).toHaveLength(64);
+  for (const length of [{}, { KeySpec: 'AES_256' as const, NumberOfBytes: 32 }, { NumberOfBytes: 1025 }])
+    await expect(client.send(new GenerateDataKeyCommand({ KeyId, ...length }))).rejects.toEqual(
+      error('ValidationException'),
+    );
+});
+
 test('naming another key than the one that encrypted is an error', async () => {
   const { keyId: KeyId } = await createKey();
   const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId, Plaintext }));
@@ -114,6 +150,9 @@ test('a key or alias that is not there is not found', async () => {
       error('NotFoundException'),
     );
     await expect(client.send(new DescribeKeyCommand({ KeyId }))).rejects.toEqual(error('NotFoundException'));
+    await expect(client.send(new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256' }))).rejects.toEqual(
+      error('NotFoundException'),
+    );
   }
   const alias = new CreateAliasCommand({ AliasName: `alias/${randomUUID()}`, TargetKeyId: randomUUID() });
   await expect(client.send(alias)).rejects.toEqual(error('NotFoundException'));

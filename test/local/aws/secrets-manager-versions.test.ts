@@ -140,6 +140,80 @@ describe('UpdateSecretVersionStage', () => {
       }),
     );
 
+  /** A secret whose second version waits under a label of its own. */
+  async function prepared() {
+    const { Name, VersionId: first } = await createSecret();
+    return { Name, first, second: await put(Name, 'second', ['claimed']) };
+  }
+
+  test('makes a version current that waited under a label of its own', async () => {
+    const { Name, first, second } = await prepared();
+    expect(await get(Name, { VersionStage: 'AWSCURRENT' })).toMatchObject({ VersionId: first });
+    expect(await get(Name, { VersionStage: 'claimed' })).toMatchObject({ SecretString: 'second' });
+    await move(Name, first, second);
+    expect(await stages(Name)).toEqual({
+      [second]: expect.toSatisfy((labels: string[]) => labels.toSorted().join() === 'AWSCURRENT,claimed'),
+      [first]: ['AWSPREVIOUS'],
+    });
+    expect(await get(Name, { VersionStage: 'AWSCURRENT' })).toMatchObject({
+      SecretString: 'second',
+      VersionId: second,
+      VersionStages: expect.arrayContaining(['AWSCURRENT', 'claimed']),
+    });
+  });
+
+  test('refuses to make it current where another became so in the meantime', async () => {
+    const { Name, first, second } = await prepared();
+    const third = await put(Name, 'third');
+    await expect(move(Name, first, second)).rejects.toEqual(error('InvalidParameterException'));
+    expect(await stages(Name)).toEqual({
+      [second]: ['claimed'],
+      [third]: ['AWSCURRENT'],
+      [first]: ['AWSPREVIOUS'],
+    });
+  });
+
+  test('one of two claims that follow from the same version wins', async () => {
+    const { Name, VersionId: first } = await createSecret();
+    const ClientRequestToken = randomUUID();
+    const claim = async (SecretString: string) => {
+      await client.send(
+        new PutSecretValueCommand({
+          SecretId: Name,
+          SecretString,
+          ClientRequestToken,
+          VersionStages: ['claimed'],
+        }),
+      );
+      await move(Name, first, ClientRequestToken);
+    };
+    const claims = await Promise.allSettled([claim('kept by one'), claim('kept by two')]);
+    expect(claims.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(claims.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: error('ResourceExistsException'),
+    });
+    const winner = claims[0]?.status === 'fulfilled' ? 'kept by one' : 'kept by two';
+    expect(await get(Name, { VersionStage: 'AWSCURRENT' })).toMatchObject({ SecretString: winner });
+  });
+
+  test('refuses a move that is repeated, since its label has left by then', async () => {
+    const { Name, first, second } = await prepared();
+    await move(Name, first, second);
+    await expect(move(Name, first, second)).rejects.toEqual(error('InvalidParameterException'));
+    expect(await get(Name, { VersionStage: 'AWSCURRENT' })).toMatchObject({ VersionId: second });
+  });
+
+  test('refuses versions that are not there', async () => {
+    const { Name, VersionId: first } = await createSecret();
+    // moto looks at the first of the two alone, and calls it a wrong parameter.
+    const missing = endpoint.kind === 'local' ? 'ResourceNotFoundException' : 'InvalidParameterException';
+    for (const [from, to] of [
+      [first, randomUUID()],
+      [randomUUID(), first],
+    ])
+      await expect(move(Name, from, to)).rejects.toEqual(error(missing));
+  });
+
   test('moves AWSCURRENT back, and AWSPREVIOUS to where it was', async () => {
     const { Name, VersionId: first } = await createSecret();
     const second = await put(Name, 'second');

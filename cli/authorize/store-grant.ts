@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { awsFailure, isHopeless } from '../../lambda/aws-error.ts';
+import { nextObtainedAt } from '../../lambda/decision.ts';
+import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import {
+  type GrantedTokens,
+  mergeTokenSet,
+  parseTokenSet,
+  serializeTokenSet,
+  type TokenSet,
+} from '../../lambda/token-set.ts';
+import { CliError } from '../cli-error.ts';
+import { foreignKeeper, keptByOf } from '../keeper.ts';
+import { createSecret, findSecret, replaceVersion, restoreSecret } from '../secret-store.ts';
+import { type Held, keptElsewhere, type Target } from './hold.ts';
+
+/**
+ * The token set of a new grant. Nothing of an earlier one goes into it: it may be another client's or another person's.
+ * Its `obtained_at` is after that of all that was known before, so that no later read can take the old for the newer.
+ *
+ * @param now seconds since the epoch
+ */
+export function newTokenSet(
+  tokens: GrantedTokens,
+  { account: { lastRefreshedAt }, current }: Held,
+  { keeper, wanted }: Pick<Target, 'keeper' | 'wanted'>,
+  now: number,
+): TokenSet & { readonly obtained_at: number } {
+  const before = parseTokenSet(current?.text);
+  const obtained_at = nextObtainedAt(
+    now,
+    {
+      tokenSet: before.kind === 'token_set' ? before.tokenSet : {},
+      version: { versionId: current?.versionId ?? '', createdAt: current?.createdAt },
+    },
+    lastRefreshedAt,
+  );
+  const kept_by = keptByOf(keeper, current?.arn ?? wanted.profileArn);
+  return {
+    ...mergeTokenSet({}, tokens, obtained_at),
+    obtained_at,
+    ...(kept_by !== undefined && { kept_by }),
+  };
+}
+
+const PAUSE = 1_000;
+
+/**
+ * Makes the token set the secret's current version, in place of the version that was judged; where that was not the
+ * current one any more, the one that is there now is judged first.
+ *
+ * @param deadline milliseconds since the epoch
+ * @throws CliError STORE_FAILED, or KEPT_ELSEWHERE; the new grant is not kept then
+ */
+export async function storeGrant(
+  { fleet, keeper }: Pick<Target, 'fleet' | 'keeper'>,
+  held: Held,
+  tokenSet: TokenSet,
+  deadline: number,
+): Promise<void> {
+  const { secrets } = fleet;
+  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, held.account);
+  const text = serializeTokenSet(tokenSet);
+  let current = held.current;
+  let missing = current === undefined;
+  for (let patience = true; patience; patience = Date.now() + PAUSE <= deadline) {
+    try {
+      if (missing) {
+        const made = await createSecret(secrets, secretId, text, held.owner);
+        if (made === 'created') return;
+        if (made === 'deleted') await restoreSecret(secrets, secretId);
+        missing = false;
+      }
+      const found = current === undefined ? await findSecret(secrets, secretId) : undefined;
+      if (found?.kind === 'found') current = found;
+      else if (found !== undefined) missing = true;
+      if (current !== undefined) {
+        if (current.versionId === held.owner) return;
+        const keptBy = foreignKeeper(current.text, current.arn, keeper);
+        if (keptBy !== undefined) throw notKept(keptElsewhere(secretId, keptBy));
+        const done = await replaceVersion(secrets, secretId, text, held.owner, current.versionId);
+        if (done === 'replaced') return;
+      }
+    } catch (error) {
+      if (error instanceof CliError) throw error;
+      const failure = awsFailure(error);
+      // Whoever makes or deletes it just now will be done in a moment.
+      const passing = failure.kind === 'not_found' || failure.code === 'InvalidRequestException';
+      if (isHopeless(failure) && !passing) throw storeFailed(secretId, failure);
+      missing = failure.kind === 'not_found';
+      if (Date.now() + PAUSE > deadline) throw storeFailed(secretId, failure);
+    }
+    current = undefined;
+    await sleep(PAUSE);
+  }
+  throw storeFailed(secretId, { kind: 'unavailable', code: 'it changes all the time' });
+}
+
+function storeFailed(
+  secretId: string,
+  { kind, code }: { readonly kind: string; readonly code: string },
+): CliError {
+  return new CliError(
+    'STORE_FAILED',
+    `The token secret ${secretId} could not be written (${code}), so the provider's new grant was not kept. Nothing has changed here. ${kind === 'denied' ? 'It takes secretsmanager:GetSecretValue, PutSecretValue and CreateSecret on it.' : 'Run the command again.'}`,
+  );
+}
+
+function notKept({ code, message }: CliError): CliError {
+  return new CliError(
+    code,
+    `${message} The provider's new grant was not kept: it stands there, and nobody uses it.`,
+  );
+}

@@ -1,0 +1,253 @@
+import type { Account } from './account.ts';
+import type { AccountsTable } from './accounts-table.ts';
+import { awsFailure } from './aws-error.ts';
+import type { Events } from './events.ts';
+import {
+  type Answered,
+  after,
+  afterTry,
+  eventOf,
+  isAmongRefused,
+  isWorthWriting,
+  mayTryRefused,
+  type ProfileEventType,
+  type ProfileNote,
+  triesInRun,
+} from './evidence.ts';
+import { type Clock, type Log, secondsOf } from './ports.ts';
+import type { Reason } from './reason.ts';
+
+/** What a run knows of the profiles that it meets, shared with other runs through their notes in the table. */
+export interface ProfileNotes {
+  /** Reads a profile's note, once a run. Never rejects: without its note a profile counts as sound. */
+  load(profile: string): Promise<void>;
+  /** What is known of a profile now. */
+  get(profile: string): ProfileNote;
+  /**
+   * Whether an account of a profile in trouble may be tried now: `start` it, let it `wait` for the one that is being
+   * tried, or leave it to a later run for the reason given.
+   */
+  admit(account: Account): 'start' | 'wait' | { readonly defer: Reason };
+  /** An account's visit begins. Call the function that is returned at its end. */
+  begin(account: Account): () => void;
+  /** How a provider answered an account. */
+  answered(profile: string, answered: Answered): void;
+  /** How many due accounts of each profile wait for the end of its trouble, as this run has found. */
+  waiting(counts: ReadonlyMap<string, number>, segment: string): void;
+  /** Resolves when all that is known is written down, or could not be. */
+  settled(): Promise<void>;
+}
+
+interface ProfileState {
+  /** As it stands in the table, as far as is known. */
+  written: ProfileNote;
+  /** What has happened since: applied anew where another run has written the note meanwhile. */
+  pending: ((note: ProfileNote) => ProfileNote)[];
+  now: ProfileNote;
+  /** When the last pending grants came, while nothing else is pending after them. */
+  grants?: number[] | undefined;
+  writing: Promise<void> | undefined;
+  /** Of this run, while the profile is in trouble. */
+  tries: number;
+  triesOfRefused: number;
+  trying: number;
+}
+
+const MAX_CONFLICTS = 20;
+/** So many of the last grants are told to the note where another run has changed it meanwhile. */
+const MAX_GRANTS = 500;
+
+export function createProfileNotes({
+  table,
+  events,
+  clock,
+  log,
+}: {
+  readonly table: Pick<AccountsTable, 'profileNote' | 'putProfileNote'>;
+  readonly events: Pick<Events, 'putOfProfile'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}): ProfileNotes {
+  const states = new Map<string, ProfileState>();
+  const loading = new Map<string, Promise<void>>();
+  const stateOf = (profile: string) => {
+    const known = states.get(profile) ?? {
+      written: {},
+      pending: [],
+      now: {},
+      writing: undefined,
+      tries: 0,
+      triesOfRefused: 0,
+      trying: 0,
+    };
+    states.set(profile, known);
+    return known;
+  };
+  const read = async (profile: string) => {
+    const state = stateOf(profile);
+    state.written = await table.profileNote(profile);
+    state.now = state.pending.reduce((note, how) => how(note), state.written);
+    return state;
+  };
+
+  const change = (profile: string, how: (note: ProfileNote) => ProfileNote) => {
+    const state = stateOf(profile);
+    state.pending.push(how);
+    state.grants = undefined;
+    state.now = how(state.now);
+    begin(profile, state);
+  };
+
+  const begin = (profile: string, state: ProfileState) => {
+    state.writing ??= write(profile, state).finally(() => {
+      state.writing = undefined;
+    });
+  };
+
+  const write = async (profile: string, state: ProfileState) => {
+    try {
+      for (let conflicts = 0; conflicts < MAX_CONFLICTS; ) {
+        const { now, written } = state;
+        const count = state.pending.length;
+        if (!isWorthWriting(written, now)) return;
+        const event = eventOf(written, now);
+        const failure = now.failure ?? written.failure;
+        const next = event === undefined ? now : { ...now, eventOwed: event };
+        if ((await table.putProfileNote(profile, next, written)) === 'lost') {
+          conflicts++;
+          await read(profile);
+          continue;
+        }
+        state.written = { ...next, revision: (written.revision ?? 0) + 1 };
+        state.pending.splice(0, count);
+        state.grants = undefined;
+        state.now = state.pending.reduce((note, how) => how(note), state.written);
+        if (event !== undefined) await tell(profile, state, event, failure);
+      }
+    } catch (error) {
+      // Evidence that is not written down costs a little politeness, and no grant.
+      log.warn('The note of a profile could not be written.', {
+        oauthProfile: profile,
+        awsError: awsFailure(error).code,
+      });
+    }
+  };
+
+  const tell = async (
+    profile: string,
+    state: ProfileState,
+    type: ProfileEventType,
+    failure = state.written.failure,
+  ) => {
+    const detail = {
+      oauthProfile: profile,
+      reason: failure?.reason ?? 'provider_unavailable',
+      accounts: failure?.accounts ?? 0,
+      at: secondsOf(clock),
+    } as const;
+    if (type === 'OAuth Profile Failing')
+      log.error(`The profile is failing. ${failure?.message ?? ''}`, detail);
+    else log.info('The profile works again.', detail);
+    try {
+      await events.putOfProfile({ type, detail });
+    } catch (error) {
+      log.error("The bus did not take a profile's event. It is put again by a later run.", {
+        oauthProfile: profile,
+        awsError: awsFailure(error).code,
+      });
+      return;
+    }
+    const told = (note: ProfileNote) => ({ ...note, eventOwed: undefined });
+    state.pending.push(told);
+    state.now = told(state.now);
+  };
+
+  const load = async (profile: string) => {
+    try {
+      const state = await read(profile);
+      const { eventOwed } = state.written;
+      if (eventOwed !== undefined)
+        state.writing = tell(profile, state, eventOwed)
+          .then(() => write(profile, state))
+          .finally(() => {
+            state.writing = undefined;
+          });
+    } catch (error) {
+      log.warn('The note of a profile could not be read.', {
+        oauthProfile: profile,
+        awsError: awsFailure(error).code,
+      });
+    }
+  };
+
+  return {
+    load: (profile) => {
+      const known = loading.get(profile) ?? load(profile);
+      loading.set(profile, known);
+      return known;
+    },
+    get: (profile) => stateOf(profile).now,
+    admit: (account) => {
+      const state = stateOf(account.oauthProfile);
+      const now = secondsOf(clock);
+      const { now: note } = state;
+      if (isAmongRefused(account, note) && !mayTryRefused(note, now))
+        return { defer: 'provider_wide_refusal' };
+      const allowed = triesInRun(note, now);
+      if (allowed === undefined || note.failure === undefined) return 'start';
+      const refusedBefore = account.failure !== undefined;
+      if (state.tries >= allowed || (refusedBefore && state.triesOfRefused >= 1))
+        return { defer: note.failure.reason };
+      return state.trying > 0 ? 'wait' : 'start';
+    },
+    begin: (account) => {
+      const { oauthProfile: profile } = account;
+      const state = stateOf(profile);
+      if (isAmongRefused(account, state.now)) change(profile, (note) => afterTry(note, secondsOf(clock)));
+      if (triesInRun(state.now, secondsOf(clock)) !== undefined) {
+        state.tries++;
+        if (account.failure !== undefined) state.triesOfRefused++;
+      }
+      state.trying++;
+      return () => {
+        state.trying--;
+      };
+    },
+    answered: (profile, answered) => {
+      const state = stateOf(profile);
+      const calm = answered.refusal === undefined && state.now.failure === undefined;
+      if (!calm) return change(profile, (note) => after(note, answered));
+      // Grants come by the thousand; what is pending must not grow with them.
+      state.now = after(state.now, answered);
+      if (state.grants !== undefined) {
+        state.grants.push(answered.at);
+        if (state.grants.length > MAX_GRANTS) state.grants.shift();
+      } else {
+        const grants = [answered.at];
+        state.grants = grants;
+        const { account } = answered;
+        state.pending.push((note) =>
+          grants.reduce((one, at) => after(one, { account, at, refusal: undefined }), note),
+        );
+      }
+      begin(profile, state);
+    },
+    waiting: (counts, segment) => {
+      for (const [profile, state] of states) {
+        const { failure, waiting = {} } = state.now;
+        const count = counts.get(profile) ?? 0;
+        if (failure === undefined || waiting[segment] === count) continue;
+        change(profile, (note) => {
+          if (note.failure === undefined) return { ...note, waiting: undefined };
+          const all = { ...note.waiting, [segment]: count };
+          const accounts = Object.values(all).reduce((sum, one) => sum + one, 0);
+          return { ...note, waiting: all, failure: { ...note.failure, accounts } };
+        });
+      }
+    },
+    settled: async () => {
+      while ([...states.values()].some(({ writing }) => writing !== undefined))
+        await Promise.all([...states.values()].map(({ writing }) => writing));
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import type { Account } from './account.ts';
+import type { Reason } from './reason.ts';
+import type { Report } from './refresh-account.ts';
+
+/** One account to be visited. */
+export interface Work {
+  readonly account: Account;
+  readonly run: () => Promise<Report>;
+  /** What becomes of it if there is no time for it. */
+  readonly tooLate: Report;
+}
+
+export type Next =
+  | { readonly kind: 'start'; readonly work: Work }
+  | { readonly kind: 'defer'; readonly work: Work; readonly reason: Reason };
+
+/**
+ * Who is next, of the work that a run has in hand: what is healthy and due comes before what failed before, which still
+ * gets a tenth of all starts; and no profile takes more than its share of what is in flight, so that a slow or hanging
+ * provider holds up nobody else's accounts.
+ */
+export interface Schedule {
+  add(work: Work): void;
+  /** How much waits. */
+  size(): number;
+  next(): Next | undefined;
+  /** A visit has ended. A profile that answers with grants may have more and more in flight. */
+  ended(work: Work, report: Report): void;
+  /** Takes away what can't be done in this run though there is room: all but its share of whoever waits most. */
+  surplus(): readonly Work[];
+  /** Takes away all that waits. */
+  drain(): readonly Work[];
+}
+
+export interface ScheduleOptions {
+  /** Accounts in flight at once, at most. */
+  readonly maxInFlight: number;
+  /** Whether an account may be tried now, for all that is known of its profile. */
+  readonly admit: (account: Account) => 'start' | 'wait' | { readonly defer: Reason };
+}
+
+/** One start of so many is of what failed before. */
+const TENTH = 10;
+/** A profile that has granted nothing yet may have so many in flight; each grant adds two. */
+const FIRST_SHARE = 8;
+const GROWTH = 2;
+
+interface Line {
+  readonly sound: Work[];
+  readonly failedBefore: Work[];
+  inFlight: number;
+  grants: number;
+}
+
+export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedule {
+  /** In turn: whoever was served goes to the end. */
+  const lines = new Map<string, Line>();
+  let waiting = 0;
+  let starts = 0;
+  const half = Math.max(1, Math.floor(maxInFlight / 2));
+  const lineOf = (profile: string) => {
+    const line = lines.get(profile) ?? { sound: [], failedBefore: [], inFlight: 0, grants: 0 };
+    lines.set(profile, line);
+    return line;
+  };
+  const waits = ({ sound, failedBefore }: Line) => sound.length + failedBefore.length > 0;
+  const unproven = () => {
+    const all = [...lines.values()].filter(({ grants, inFlight, ...line }) => {
+      return grants === 0 && (inFlight > 0 || waits({ ...line, grants, inFlight }));
+    });
+    return { profiles: all.length, inFlight: all.reduce((sum, { inFlight }) => sum + inFlight, 0) };
+  };
+  /** What of the slots a profile may take. */
+  const hasRoom = (line: Line, others: boolean, strangers: ReturnType<typeof unproven>) => {
+    if (line.grants > 0) {
+      const grown = FIRST_SHARE + GROWTH * line.grants;
+      return line.inFlight < Math.min(grown, others ? half : maxInFlight);
+    }
+    if (strangers.inFlight >= half) return false;
+    return line.inFlight < Math.min(FIRST_SHARE, Math.max(1, Math.floor(half / strangers.profiles)));
+  };
+  const take = (queue: 'sound' | 'failedBefore'): Next | undefined => {
+    const strangers = unproven();
+    const busy = [...lines.values()].filter(waits).length;
+    for (const [profile, line] of [...lines]) {
+      const work = line[queue][0];
+      if (work === undefined || !hasRoom(line, busy > 1, strangers)) continue;
+      const admitted = admit(work.account);
+      if (admitted === 'wait') continue;
+      line[queue].shift();
+      waiting--;
+      if (admitted !== 'start') return { kind: 'defer', work, reason: admitted.defer };
+      line.inFlight++;
+      starts++;
+      lines.delete(profile);
+      lines.set(profile, line);
+      return { kind: 'start', work };
+    }
+    return undefined;
+  };
+  return {
+    add: (work) => {
+      const { oauthProfile, failure } = work.account;
+      lineOf(oauthProfile)[failure === undefined ? 'sound' : 'failedBefore'].push(work);
+      waiting++;
+    },
+    size: () => waiting,
+    next: () =>
+      starts % TENTH === TENTH - 1
+        ? (take('failedBefore') ?? take('sound'))
+        : (take('sound') ?? take('failedBefore')),
+    ended: ({ account }, { action, reason }) => {
+      const line = lineOf(account.oauthProfile);
+      line.inFlight--;
+      if (action === 'refresh') line.grants++;
+      else if (reason === 'provider_unavailable') line.grants = Math.floor(line.grants / 2);
+    },
+    surplus: () => {
+      const [longest] = [...lines.values()].sort(
+        (a, b) => b.sound.length + b.failedBefore.length - a.sound.length - a.failedBefore.length,
+      );
+      if (longest === undefined) return [];
+      const away = [...longest.failedBefore.splice(0), ...longest.sound.splice(maxInFlight)];
+      waiting -= away.length;
+      return away;
+    },
+    drain: () => {
+      const all = [...lines.values()].flatMap(({ sound, failedBefore }) => [
+        ...sound.splice(0),
+        ...failedBefore.splice(0),
+      ]);
+      waiting = 0;
+      return all;
+    },
+  };
+}
