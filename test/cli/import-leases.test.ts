@@ -188,6 +188,14 @@ describe('the token secret of another account', () => {
     expect(await update({ accountId: 'c', tokenSecretId: ARN })).toMatchObject(busy('c'));
   });
 
+  test('… nor while the function has the secret itself in hand for another', async () => {
+    await world.clients.putSecret('x/in-hand', JSON.stringify({ refresh_token: token('in hand') }));
+    const ARN = await world.arnOf('x/in-hand');
+    await world.account({ accountId: `#secret:${ARN}`, secretOwner: 'gone', lease: live() });
+    await two();
+    expect(await update({ accountId: 'a', tokenSecretId: 'x/in-hand' })).toMatchObject(busy('a'));
+  });
+
   test('a chain stops at who can not give up what it has', async () => {
     await two();
     await world.account({ accountId: 'c', oauthProfile: 'crm', tokenSecretId: 'x/c' });
