@@ -79,8 +79,8 @@ export interface AccountsTable {
 export interface SecretNote {
   readonly secretOwner?: string | undefined;
   readonly lease?: Lease | undefined;
-  /** When it last went from one account to another, seconds since the epoch. */
-  readonly claimedAt?: number | undefined;
+  /** Until then somebody may be at work with it who knows nothing of this note, seconds since the epoch. */
+  readonly waitUntil?: number | undefined;
   /** `obtained_at` of the newest token set that was stored in it. */
   readonly obtainedAt?: number | undefined;
 }
@@ -92,6 +92,7 @@ export interface SecretClaim {
   readonly before: SecretNote | undefined;
   /** Seconds since the epoch. */
   readonly now: number;
+  readonly waitUntil?: number | undefined;
 }
 
 /** What the decision was made from: a lease is only good if all of it still stands. */
@@ -255,8 +256,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       return answer === 'recorded' ? 'leased' : 'lost';
     },
     secretNote: async (arn) => await read(`${CLAIM}${arn}`),
-    claimSecret: async (arn, { accountId, lease, before, now }) => {
-      const handedOn = before?.secretOwner !== undefined && before.secretOwner !== accountId;
+    claimSecret: async (arn, { accountId, lease, before, now, waitUntil }) => {
       const owned = before?.secretOwner === undefined ? 'attribute_not_exists(#owner)' : '#owner = :before';
       const condition = {
         expression: `(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)`,
@@ -268,14 +268,14 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           ...(before?.secretOwner !== undefined && { ':before': before.secretOwner }),
         },
       };
-      const first = before?.secretOwner === undefined || handedOn;
+      const waits = waitUntil !== undefined;
       const answer = await write(
         { accountId: `${CLAIM}${arn}` },
-        `SET #owner = :me, #lease = :lease${first ? ', #claimedAt = :now' : ''}`,
+        `SET #owner = :me, #lease = :lease${waits ? ', #waitUntil = :waitUntil' : ''}`,
         {
           expression: condition.expression,
-          names: { ...condition.names, ...(first && { '#claimedAt': 'claimedAt' }) },
-          values: { ...condition.values, ':lease': lease },
+          names: { ...condition.names, ...(waits && { '#waitUntil': 'waitUntil' }) },
+          values: { ...condition.values, ':lease': lease, ...(waits && { ':waitUntil': waitUntil }) },
         },
       );
       return answer === 'recorded' ? 'claimed' : 'lost';

@@ -141,7 +141,9 @@ function shownFor(wideRefusal: WideRefusal | undefined, note: ProfileNote): Prof
 
 function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): ProfileNote {
   const { account, at } = answered;
-  const first = account.failure === undefined || isFirstAgain(account.failure, note);
+  const { failure } = account;
+  const calledDeadNow = refusal.reason === 'grant_revoked' && !calledDead(failure);
+  const first = failure === undefined || calledDeadNow || isFirstAgain(failure, note);
   const watched = first ? { ...note, refusedAt: at } : note;
   if (speaksOfProfile(refusal.reason)) {
     // Another account was granted something since this one's trouble began: it is in trouble of its own.
@@ -149,9 +151,12 @@ function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): 
     return believedOfProfile(watched, answered, refusal);
   }
   const calm = { ...watched, streak: undefined };
-  if (refusal.reason !== 'grant_revoked') return { ...calm, asked: count(note.asked, at, false) };
-  const isFirst = !calledDead(account.failure) || isFirstAgain(account.failure, note);
-  return believedOfAll({ ...calm, asked: count(note.asked, at, isFirst) }, answered, refusal);
+  const isFirst = calledDeadNow || isFirstAgain(failure, note);
+  // Accounts are counted, not requests: one that is asked again and again within the time is one.
+  const counted = !isFirst && failure !== undefined && at - failure.at < QUARTER;
+  const asked = counted ? note.asked : count(note.asked, at, isFirst && refusal.reason === 'grant_revoked');
+  if (refusal.reason !== 'grant_revoked') return { ...calm, asked };
+  return believedOfAll({ ...calm, asked }, answered, refusal);
 }
 
 /** A refusal counts as a first one again after a grant has ended a provider-wide refusal. */
@@ -234,26 +239,33 @@ export function isAmongRefused(
 /**
  * What a refusal that calls a grant dead comes to.
  *
+ * - `first`: it may pass; the time that the refusals of this token are watched for begins;
+ * - `doubted`: it may still pass;
  * - `believed`: a person has to help;
- * - `doubted`: it may pass, and is tried again;
  * - `provider_wide`: the provider refuses nearly all.
  *
  * @param note as it is with this refusal counted
- * @param since when the token that was refused came into use, where that is after the account's trouble began
+ * @param token where it is not the account's usual token that is refused: since when there is this one, seconds since
+ *   the epoch, and which further reasons refuse it
  */
 export function judgeDeath(
   { failure }: Pick<Account, 'failure'>,
   note: ProfileNote,
   now: number,
-  since = 0,
-): 'believed' | 'doubted' | 'provider_wide' {
+  token?: { readonly since: number; readonly refusals: readonly string[] },
+): 'first' | 'doubted' | 'believed' | 'provider_wide' {
   if (note.wideRefusal !== undefined && now - note.wideRefusal.since < DAY) return 'provider_wide';
-  if (failure === undefined || isFirstAgain(failure, note)) return 'doubted';
-  const first = Math.max(failure.since, since);
-  const grantedSince = note.lastGrantAt !== undefined && note.lastGrantAt > first;
-  const age = now - first;
+  if (failure === undefined || isFirstAgain(failure, note)) return 'first';
+  // Whatever was wrong before, such as an outage, says nothing about how long the grant has been called dead.
+  if (!calledDead(failure) && !token?.refusals.includes(failure.reason)) return 'first';
+  if (token !== undefined && failure.since <= token.since + SAME_VISIT) return 'first';
+  const grantedSince = note.lastGrantAt !== undefined && note.lastGrantAt > failure.since;
+  const age = now - failure.since;
   return age >= HOUR || (age >= QUARTER && grantedSince) ? 'believed' : 'doubted';
 }
+
+/** Seconds between what a visit puts into escrow and the trouble that it writes down at its end. */
+const SAME_VISIT = 10;
 
 /** Whether an account that waits after a refusal is due at once: a provider-wide refusal has ended since. */
 export function isDueAgain({ failure }: Pick<Account, 'failure'>, note: ProfileNote): boolean {
@@ -291,8 +303,9 @@ export function eventOf(before: ProfileNote, now: ProfileNote): ProfileEventType
   const was = before.failure !== undefined;
   const is = now.failure !== undefined;
   if (!was && is) return 'OAuth Profile Failing';
-  const granted = (now.lastGrantAt ?? 0) > (before.lastGrantAt ?? 0);
-  return was && !is && granted ? 'OAuth Profile Recovered' : undefined;
+  // A provider-wide refusal can also run out, and nobody has recovered then.
+  const ranOut = ofWideRefusal(before) && now.wideRefusalEndedAt === before.wideRefusalEndedAt;
+  return was && !is && !ranOut ? 'OAuth Profile Recovered' : undefined;
 }
 
 /** Whether a note has to be written, or may wait for the next change. */

@@ -87,7 +87,7 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
   const request = readEvent(event);
   const { secretNamePrefix, refreshWindow, refreshSpread, escrowKeyId, allowHttpLoopback } = environment;
   const tables = { tableName: environment.accountsTableName, formerTables: environment.formerAccountsTables };
-  const https = createHttpsClient({ allowHttpLoopback, maxSockets: MAX_IN_FLIGHT });
+  const https = createHttpsClient({ allowHttpLoopback });
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
   const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
   const table = createAccountsTable(clients.table, callableTable(tables.tableName));

@@ -1,16 +1,27 @@
 import { lookup } from 'node:dns';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { BlockList, isIP, type LookupFunction, type Socket } from 'node:net';
+import { readRawAnswer } from './raw-answer.ts';
+import { decodeBody, MAX_BODY_BYTES } from './response-body.ts';
 
-/** What a server answered. `complete` is false where the body was cut short, or was larger than 1 MB. */
+/** What a server answered, as far as it could be read. */
 export interface HttpAnswer {
+  /** 0 where the answer names none. */
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** The body as text, at most 256 KB of it. */
   readonly body: string;
+  /** False where the body was cut short, or was larger. */
   readonly complete: boolean;
+  /** The body was larger than is read; asking again would not help. */
+  readonly tooLarge?: boolean | undefined;
+  /** The server's clock, as its `date` header has it. */
+  readonly date?: string | undefined;
+  /** Status line and headers as they came: a token may stand there too. */
+  readonly head?: string | undefined;
+  /** The body's bytes as they came, at most 64 KB, where they are no text. */
+  readonly undecodable?: Uint8Array | undefined;
 }
 
 /**
@@ -47,8 +58,6 @@ export interface HttpsRequest {
 }
 
 export type SendHttpsRequest = (url: string, request: HttpsRequest) => Promise<HttpAnswer>;
-
-const MAX_BODY_BYTES = 1_048_576;
 
 /**
  * Addresses that no provider has: link-local ones, where clouds keep their metadata services, and the unspecified
@@ -109,16 +118,20 @@ export interface HttpsClient {
 
 /**
  * An HTTP client with the limits that a token endpoint needs: https only, no redirects (an answer 3xx is an answer),
- * no link-local or metadata address, at most 1 MB, and errors that tell whether the request can have arrived.
- * Connections are kept for the client's life; make one for each run, since sockets don't survive a frozen function.
+ * no link-local or metadata address, a bound on what is read, and errors that tell whether the request can have arrived.
+ *
+ * Each request has a connection of its own: nothing that is left on one can meet another profile's request, and no
+ * request is written to a connection that the server has just given up. TLS sessions are resumed.
  *
  * It stands on node:https rather than fetch because fetch can neither present a client certificate nor look at the
  * address that a name resolved to.
  */
-export function createHttpsClient(options: { allowHttpLoopback: boolean; maxSockets?: number }): HttpsClient {
-  const shared = { keepAlive: true, maxSockets: options.maxSockets ?? 50, lookup: guardedLookup };
+export function createHttpsClient(options: { allowHttpLoopback: boolean }): HttpsClient {
+  // A limit on sockets would make an agent hand a connection on to the next request that waits.
+  const shared = { keepAlive: false, lookup: guardedLookup };
   const httpAgent = new http.Agent(shared);
   const httpsAgents = new Map<string, https.Agent>();
+  const live = new Set<() => void>();
   const agentFor = (tls: TlsIdentity) => {
     const key = `${tls.cert ?? ''}\n${tls.key ?? ''}\n${tls.ca ?? ''}`;
     const agent = httpsAgents.get(key) ?? new https.Agent({ ...shared, ...tls });
@@ -130,91 +143,290 @@ export function createHttpsClient(options: { allowHttpLoopback: boolean; maxSock
       const url = new URL(address);
       const refusal = refusalOf(url, options.allowHttpLoopback);
       if (refusal !== undefined) throw new RequestFailed('no', 'ADDRESS_NOT_ALLOWED');
-      const { method, headers, signal } = request;
-      const common = { method, headers: { 'accept-encoding': 'gzip, br', ...headers }, signal };
+      if (request.signal.aborted) throw new RequestFailed('no', 'TIMEOUT');
+      const { method, headers } = request;
+      const common = {
+        method,
+        headers: { 'accept-encoding': 'identity', ...headers },
+        maxHeaderSize: MAX_HEAD_BYTES,
+        // Lenient is safe where nothing follows on the connection (decision 12).
+        insecureHTTPParser: true,
+      };
       const outgoing =
         url.protocol === 'https:'
           ? https.request(url, { ...common, agent: agentFor(request.tls ?? {}) })
           : http.request(url, { ...common, agent: httpAgent });
-      return await converse(outgoing, request.body);
+      return await converse(outgoing, request, live);
     },
     close: () => {
+      for (const end of live) end();
       httpAgent.destroy();
       for (const agent of httpsAgents.values()) agent.destroy();
     },
   };
 }
 
-function converse(outgoing: http.ClientRequest, body: string | undefined): Promise<HttpAnswer> {
+const MAX_HEAD_BYTES = 65_536;
+/** So much is kept of what the socket brings: the largest head and body, and room for the sizes of chunks. */
+const MAX_RAW_BYTES = MAX_HEAD_BYTES + 2 * MAX_BODY_BYTES;
+const MAX_UNDECODABLE_BYTES = 65_536;
+/** How long the rest of a body that its framing has cut is waited for, milliseconds. */
+const LINGER = 500;
+/** After so long a silence an answer that Node gave up is looked at: is it all there? Milliseconds. */
+const SILENCE = 300;
+/** The same for an answer that has not come to the end that it announced: some servers never close. Milliseconds. */
+const LONG_SILENCE = 1_500;
+/** Turns of the event loop in which what has already arrived is read. */
+const LAST_TURNS = 50;
+
+/** Bytes up to a limit, in one piece: thousands of small ones would take a hundred times their size. */
+class Collected {
+  readonly #limit: number;
+  #buffer = Buffer.alloc(0);
+  #length = 0;
+  #full = false;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** More came than fits. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  add(chunk: Buffer): void {
+    const part = chunk.subarray(0, this.#limit - this.#length);
+    this.#full ||= part.length < chunk.length;
+    const needed = this.#length + part.length;
+    if (needed > this.#buffer.length) {
+      const size = Math.min(this.#limit, Math.max(4_096, 2 * this.#buffer.length, needed));
+      this.#buffer = Buffer.concat([this.bytes()], size);
+    }
+    part.copy(this.#buffer, this.#length);
+    this.#length = needed;
+  }
+
+  /** What there is, not copied. */
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
+
+/**
+ * Sends one request and reads what comes. Node's parser tells when the answer has ended; a copy of the bytes is kept
+ * beside it, since from the first of them on a refresh token may be among them, and Node throws away what it can't parse.
+ */
+function converse(
+  outgoing: http.ClientRequest,
+  { body, signal }: HttpsRequest,
+  live: Set<() => void>,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
+    const raw = new Collected(MAX_RAW_BYTES);
+    const parsed = new Collected(MAX_BODY_BYTES);
+    let connection: Socket | undefined;
     let sent: 'no' | 'maybe' = 'no';
-    let answered = false;
+    let incoming: http.IncomingMessage | undefined;
+    let ended = false;
+    let givenUp = false;
+    let closed = false;
+    let lingering = false;
+    let failure = 'NETWORK_ERROR';
+    let settled = false;
+    let timer: NodeJS.Timeout | undefined;
+
+    const settle = () => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      live.delete(onClose);
+      connection?.removeListener('data', take);
+      outgoing.destroy();
+      connection?.destroy();
+      if (raw.length === 0) return reject(new RequestFailed(sent, failure));
+      answerOf({ raw, parsed, incoming, ended, closed }).then(resolve, () =>
+        reject(new RequestFailed('maybe', 'UNREADABLE')),
+      );
+    };
+    /** Lets what was read in this turn reach Node's parser first. */
+    const settleSoon = () => setImmediate(settle);
+    const settleAfter = (milliseconds: number, when: () => boolean) => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        await arrivals();
+        if (when()) settle();
+      }, milliseconds);
+    };
+    /** A process that was frozen runs its timers before it reads its sockets: the answer may lie there. */
+    const arrivals = async () => {
+      for (let turn = 0, before = -1; turn < LAST_TURNS && before !== raw.length && !settled; turn++) {
+        before = raw.length;
+        await eventLoopTurn();
+        await eventLoopTurn();
+      }
+    };
+    const settleOnceWhole = () => {
+      if (!ended) return settleAfter(givenUp ? SILENCE : LONG_SILENCE, () => isWhole(raw.bytes()));
+      if (closed || isChunked(incoming) || !looksCut(parsed.bytes(), raw.bytes())) settleSoon();
+      else if (!lingering) settleAfter(LINGER, () => true);
+      lingering = true;
+    };
+    const take = (chunk: Buffer) => {
+      raw.add(chunk);
+      if (givenUp && raw.full) settle();
+      else settleOnceWhole();
+    };
+    const onAbort = async () => {
+      failure = 'TIMEOUT';
+      // What has not gone out must not go out now.
+      if (sent === 'no') return settle();
+      await arrivals();
+      settle();
+    };
+    const onClose = () => {
+      failure = 'CLIENT_CLOSED';
+      settle();
+    };
+
     outgoing.on('socket', (socket) => {
+      connection = socket;
+      hold(socket, () => settled);
+      socket.prependListener('data', take);
+      const secure = socket as Socket & { secureConnecting?: boolean };
       const connected = () => {
         sent = 'maybe';
       };
-      if (outgoing.reusedSocket) connected();
-      else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
+      if (socket.connecting || secure.secureConnecting)
+        socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
+      else connected();
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        failure = error.code ?? failure;
+        settleSoon();
+      });
+      socket.on('end', () => {
+        closed = true;
+        settleSoon();
+      });
+      socket.on('close', settleSoon);
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      // Once an answer has begun, its reader reports how it ended.
-      if (!answered) reject(new RequestFailed(sent, failureCode(error)));
+      failure = error.code ?? failure;
+      // Node ends its part at the first byte that it does not like; the rest may come in the next packet.
+      if (failure.startsWith('HPE_')) goOnAlone();
+      else settleSoon();
     });
-    outgoing.on('response', (incoming) => {
-      answered = true;
-      readBody(incoming).then(
-        ({ text, complete }) =>
-          resolve({
-            status: incoming.statusCode ?? 0,
-            retryAfter: incoming.headers['retry-after'],
-            body: text,
-            complete,
-          }),
-        reject,
-      );
+    const goOnAlone = () => {
+      givenUp = true;
+      if (closed || raw.full) return settleSoon();
+      connection?.resume();
+      settleOnceWhole();
+    };
+    outgoing.on('upgrade', goOnAlone);
+    outgoing.on('response', (message) => {
+      incoming = message;
+      message.on('data', (chunk: Buffer) => {
+        parsed.add(chunk);
+        if (parsed.full) settle();
+      });
+      message.on('end', () => {
+        ended = message.complete;
+        settleOnceWhole();
+      });
+      message.on('error', (error: NodeJS.ErrnoException) => {
+        failure = error.code ?? failure;
+        if (!givenUp && !failure.startsWith('HPE_')) settleSoon();
+      });
     });
+    live.add(onClose);
+    signal.addEventListener('abort', onAbort, { once: true });
     outgoing.end(body);
   });
 }
 
-function failureCode(error: NodeJS.ErrnoException): string {
-  if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'TIMEOUT';
-  return error.code ?? 'NETWORK_ERROR';
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
-const decoders = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  br: createBrotliDecompress,
-  deflate: createInflate,
-} as const;
+/**
+ * Keeps a connection open that Node's parser would throw away at the first byte that it can't parse. What breaks or
+ * ends the connection itself comes with an error, and is let through.
+ */
+function hold(socket: Socket, released: () => boolean): void {
+  const destroy = socket.destroy.bind(socket);
+  socket.destroy = (error?: Error) => (released() || error !== undefined ? destroy(error) : socket);
+  // Some servers stop sending when the other side has ended its own half: Node may only think that it has.
+  const destroySoon = socket.destroySoon.bind(socket);
+  socket.destroySoon = () => {
+    Object.assign(socket, { writable: false });
+    if (released() || socket.writable) destroySoon();
+  };
+}
 
-/** The body as text, up to the limit; what arrived is returned even if the rest never does. */
-function readBody(incoming: http.IncomingMessage): Promise<{ text: string; complete: boolean }> {
-  const encoding = incoming.headers['content-encoding']?.trim().toLowerCase() ?? '';
-  const decoder = Object.hasOwn(decoders, encoding)
-    ? decoders[encoding as keyof typeof decoders]()
-    : undefined;
-  const body: Readable = decoder === undefined ? incoming : incoming.pipe(decoder);
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let overrun = false;
-    const finish = (complete: boolean) => {
-      resolve({ text: Buffer.concat(chunks).toString('utf8'), complete });
-      incoming.destroy();
-      decoder?.destroy();
-    };
-    body.on('data', (chunk: Buffer) => {
-      if (overrun) return;
-      overrun = size + chunk.length > MAX_BODY_BYTES;
-      chunks.push(overrun ? chunk.subarray(0, MAX_BODY_BYTES - size) : chunk);
-      size += chunk.length;
-      if (overrun) finish(false);
-    });
-    body.on('end', () => finish(incoming.complete));
-    body.on('error', () => finish(false));
-    incoming.on('error', () => finish(false));
-    incoming.on('aborted', () => finish(false));
-  });
+/** Whether an answer is all there though its end was not seen: by its own account, or because it is JSON that has ended. */
+function isWhole(bytes: Buffer): boolean {
+  const { body, whole } = readRawAnswer(bytes);
+  if (whole === true && body.length > 0 && !looksCut(body, body)) return true;
+  try {
+    JSON.parse(body.toString('latin1'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isChunked(incoming: http.IncomingMessage | undefined): boolean {
+  return incoming?.headers['transfer-encoding'] !== undefined;
+}
+
+/** JSON or markup that has begun and has not ended: a `content-length` that is too small cuts it. */
+function looksCut(begun: Buffer, end: Buffer): boolean {
+  const first = begun.toString('latin1', 0, 64).trimStart().slice(0, 1);
+  const last = end
+    .toString('latin1', Math.max(0, end.length - 64))
+    .trimEnd()
+    .slice(-1);
+  if (first === '<') return last !== '>';
+  return (first === '{' || first === '[') && last !== '}' && last !== ']';
+}
+
+interface Arrived {
+  readonly raw: Collected;
+  readonly parsed: Collected;
+  readonly incoming: http.IncomingMessage | undefined;
+  /** Node has read the answer to its end. */
+  readonly ended: boolean;
+  /** The server has closed the connection in order. */
+  readonly closed: boolean;
+}
+
+/** Puts the answer together: Node's reading where it came to its end, else our own of the same bytes. */
+async function answerOf({ raw, parsed, incoming, ended, closed }: Arrived): Promise<HttpAnswer> {
+  const own = readRawAnswer(raw.bytes());
+  const { length } = parsed;
+  // A body longer than it said, or an answer whose interim heads hid it.
+  const surplus = !isChunked(incoming) && !raw.full && own.body.length > length;
+  const trusted = incoming !== undefined && ended && !surplus;
+  const bytes = trusted || (incoming !== undefined && raw.full) ? parsed.bytes() : own.body;
+  const header = (name: string) => {
+    const value = incoming?.headers[name] ?? own.headers.get(name);
+    return typeof value === 'string' ? value : undefined;
+  };
+  const { text, whole, tooLarge, legible } = await decodeBody(bytes, header('content-encoding'));
+  const overrun = tooLarge || parsed.full || (raw.full && !trusted);
+  return {
+    status: incoming?.statusCode ?? own.status,
+    retryAfter: header('retry-after'),
+    body: text,
+    complete: whole && !overrun && (trusted || (own.whole ?? closed)),
+    tooLarge: overrun,
+    date: header('date'),
+    head: own.head,
+    undecodable: legible ? undefined : bytes.subarray(0, MAX_UNDECODABLE_BYTES),
+  };
 }

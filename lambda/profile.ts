@@ -188,14 +188,8 @@ const clientEntries = {
   expected: v.optional(strings),
 };
 
-/** What a preset entry may say, with where that comes from. */
-export const presetSchema = v.strictObject({
-  title: text,
-  profile: v.strictObject(providerEntries),
-  source: v.pipe(text, v.regex(/^https:\/\//, 'must be a URL')),
-  confidence: v.picklist(['documented', 'catalogue', 'observed', 'memory']),
-  notes: v.optional(text),
-});
+/** What `presets.json` may say under a provider's name. Title, source and notes are the command line's. */
+export const presetSchema = v.strictObject(providerEntries);
 
 export type Preset = v.InferOutput<typeof presetSchema>;
 
@@ -260,7 +254,7 @@ export function parseProfile(secretText: string | undefined): ParsedProfile {
 function presetOf(name: string | undefined): ProfileFields | 'unknown' | undefined {
   if (name === undefined) return undefined;
   const known: Readonly<Record<string, unknown>> = presets;
-  return Object.hasOwn(known, name) ? ((known[name] as Preset).profile as ProfileFields) : 'unknown';
+  return Object.hasOwn(known, name) ? (known[name] as ProfileFields) : 'unknown';
 }
 
 /**

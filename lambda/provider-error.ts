@@ -9,67 +9,151 @@ export interface ErrorAnswer {
   readonly reason: Reason;
   /** What the provider said, free of secrets. */
   readonly detail: string;
-  /** Seconds to wait, from Retry-After (RFC 9110 section 10.2.3). */
+  /** Seconds to wait, from Retry-After (RFC 9110 section 10.2.3), at most six hours. */
   readonly retryAfter?: number | undefined;
   /** The provider may have rotated the refresh token although this answer does not hold the new one. */
   readonly mayHaveRotated: boolean;
+  /** The answer ended before a refresh token could be read: it counts as none. */
+  readonly cut: boolean;
+  /** What looks like a new refresh token; nothing says that it is one before it has worked. */
+  readonly candidate?: string | undefined;
+  /** What came, at most 64 KB, where a success was answered and no token could be read from it. */
+  readonly unread?: Uint8Array | string | undefined;
 }
 
-interface ProviderError {
+export interface ProviderError {
+  /** The first of the codes; where the answer has none, the words in which it says what is wrong. */
   readonly code: string;
   readonly description: string | undefined;
+  /** Everything that may be a code. */
+  readonly codes: readonly string[];
+  /** False where there is no code: a flag or words alone say that it is an error. */
+  readonly hasCode: boolean;
 }
+
+/** What may stand around an error. */
+const places = [
+  'error',
+  'errors',
+  'fault',
+  'data',
+  'response',
+  'result',
+  'body',
+  'detail',
+  'details',
+  'meta',
+];
+/** Fields that say "this is an error" and which, at the top or within `error`. */
+const codeFields = ['code', 'errorCode', 'error_code', 'errorcode', 'errcode', 'error_type', 'err'];
+/** What sound answers say there. */
+const soundCodes = ['0', '200', '201', 'ok', 'success'];
+/** Within `error` these name it too. Elsewhere they say many things: only a meaning that is known counts. */
+const kindFields = ['type', 'status', 'reason', 'name', '__type', 'title', 'id', 'error_subtype'];
+const wordFields = [
+  'error_description',
+  'errorDescription',
+  'message',
+  'error_message',
+  'errorMessage',
+  'errorSummary',
+  'description',
+  'detail',
+  'faultstring',
+  'msg',
+  'Message',
+  'reason',
+  'title',
+];
 
 /**
  * The error that a body names (RFC 6749 section 5.2), whatever the status: where the profile says, or else where the
- * standard says, as many providers have an older and a newer form of it.
+ * standard says or other providers have it.
+ *
+ * @param failed the status says that it is an error, so words alone are one too
  */
-export function errorOf(response: JsonObject, profile: Profile): ProviderError | undefined {
+export function errorOf(response: JsonObject, profile: Profile, failed = false): ProviderError | undefined {
   const { error: errorPointer, error_description: descriptionPointer } = profile.token_error_fields;
-  const found = errorPointer === undefined ? undefined : scalar(at(response, errorPointer));
-  const described = descriptionPointer === undefined ? undefined : scalar(at(response, descriptionPointer));
+  const found = errorPointer === undefined ? undefined : codeIn(at(response, errorPointer));
+  const described = descriptionPointer === undefined ? undefined : wordsIn(at(response, descriptionPointer));
+  const nested = nestedIn(response);
   const { error } = response;
-  const nested = isJsonObject(error) ? error : undefined;
-  const code =
-    found ??
-    scalar(error) ??
-    scalar(nested?.code) ??
-    scalar(nested?.type) ??
-    scalar(nested?.status) ??
+  const inError = isJsonObject(error) ? error : undefined;
+  const named = [
+    found,
+    codeIn(error),
+    ...[...codeFields, ...kindFields, 'error'].map((field) => codeIn(inError?.[field])),
+    ...nested.map((place) => codeIn(place.error)),
+    ...[response, ...nested].flatMap((place) => codeFields.map((field) => codeIn(place[field]))),
+  ].filter((code) => code !== undefined && !soundCodes.includes(code.toLowerCase()));
+  // A field such as `type` is part of sound answers too.
+  const known = [response, ...nested]
+    .flatMap((place) => kindFields.map((field) => codeIn(place[field])))
+    .filter((code) => code !== undefined && meaningOf(code) !== undefined);
+  const description =
     described ??
-    (response.ok === false || response.success === false ? 'not_ok' : undefined);
-  if (code === undefined) return undefined;
-  const description = described ?? response.error_description ?? nested?.message ?? response.message;
-  return { code, description: scalar(description) };
+    [response, ...nested].flatMap((place) => wordFields.map((f) => wordsIn(place[f]))).find(isText);
+  const codes = [...named, ...known].filter(isText);
+  const [first] = codes;
+  if (first !== undefined) return { code: first, description, codes, hasCode: true };
+  const flagged = [error, response.ok, response.success, response.errors].some(saysError);
+  const worded = isText(description) && (failed || described !== undefined || saysDeadGrant(description));
+  if (!flagged && !worded) return undefined;
+  return { code: description ?? 'not_ok', description: undefined, codes: [], hasCode: false };
 }
 
-function scalar(value: unknown): string | undefined {
+function saysError(value: unknown, index: number): boolean {
+  if (index === 0) return value === true || isJsonObject(value);
+  return index < 3 ? value === false : Array.isArray(value) && value.length > 0;
+}
+
+function isText(value: string | undefined): value is string {
+  return value !== undefined;
+}
+
+/** The objects in which providers wrap an error, `error` itself first. */
+function nestedIn(response: JsonObject): readonly JsonObject[] {
+  const direct = places
+    .map((name) => (Array.isArray(response[name]) ? response[name][0] : response[name]))
+    .filter(isJsonObject);
+  const deeper = direct.flatMap((place) => [place.error, place.detail, place.errors].map(first));
+  return [...direct, ...deeper.filter(isJsonObject)];
+}
+
+function first(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** A boolean is no code. */
+function codeIn(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, MAX_READ) : undefined;
+}
+
+function wordsIn(value: unknown): string | undefined {
+  return codeIn(Array.isArray(value) ? value[0] : value);
 }
 
 /** What the codes of the standards, and the ones that many providers share, mean. */
 const meaningOfCodes: Readonly<Record<string, Reason>> = {
-  invalid_grant: 'grant_revoked',
   bad_refresh_token: 'grant_revoked',
-  invalid_refresh_token: 'grant_revoked',
-  expired_refresh_token: 'grant_revoked',
-  refresh_token_expired: 'grant_revoked',
-  refresh_token_revoked: 'grant_revoked',
   interaction_required: 'grant_revoked',
   login_required: 'grant_revoked',
   consent_required: 'grant_revoked',
   invalid_client: 'client_rejected',
   invalid_client_id: 'client_rejected',
   invalid_client_secret: 'client_rejected',
+  invalid_client_credentials: 'client_rejected',
   bad_client_secret: 'client_rejected',
   incorrect_client_credentials: 'client_rejected',
+  unknown_client: 'client_rejected',
+  client_not_found: 'client_rejected',
   deleted_client: 'client_rejected',
   unauthorized_client: 'client_rejected',
-  access_denied: 'client_rejected',
-  invalid_request: 'client_rejected',
-  invalid_scope: 'client_rejected',
   unsupported_grant_type: 'client_rejected',
+  invalid_request: 'request_rejected',
+  invalid_scope: 'request_rejected',
+  access_denied: 'request_rejected',
   server_error: 'provider_unavailable',
   temporarily_unavailable: 'provider_unavailable',
   slow_down: 'rate_limited',
@@ -91,9 +175,9 @@ export function errorAnswer(
   profile: Profile,
   secrets: readonly string[],
   now: number,
-): ErrorAnswer {
+): ErrorAnswer & { readonly error: ProviderError | undefined } {
   const { status } = answer;
-  const error = response === undefined ? undefined : errorOf(response, profile);
+  const error = response === undefined ? undefined : errorOf(response, profile, status >= 400);
   const retryAfter = retryAfterSeconds(answer.retryAfter, now);
   const reason = reasonOf(status, error, profile, retryAfter !== undefined);
   return {
@@ -102,7 +186,22 @@ export function errorAnswer(
     detail: clean(describe(answer, error, reason), [...secrets, ...secretValuesOf(profile)]),
     retryAfter,
     mayHaveRotated: mayHaveRotated(answer, error, reason),
+    cut: !answer.complete && !answer.tooLarge && error === undefined,
+    error,
   };
+}
+
+/** Whether the answer says something that this code knows: then nothing of it need be kept. */
+export function isUnderstood(error: ProviderError | undefined, reason: Reason): boolean {
+  return (
+    error !== undefined &&
+    reason !== 'malformed_response' &&
+    (reason !== 'request_rejected' || isStandard(error))
+  );
+}
+
+function isStandard({ codes }: ProviderError): boolean {
+  return codes.some((code) => meaningOf(code) !== undefined);
 }
 
 /**
@@ -110,47 +209,178 @@ export function errorAnswer(
  * rotation. An error that names any other cause was sent instead of one.
  */
 function mayHaveRotated(
-  { status, complete }: HttpAnswer,
+  { status, complete, undecodable }: HttpAnswer,
   error: ProviderError | undefined,
   reason: Reason,
 ): boolean {
   if (reason === 'grant_revoked') return false;
-  if (!complete) return true;
+  if (!complete || undecodable !== undefined) return true;
   if (error !== undefined && reason !== 'provider_unavailable') return false;
-  return (status >= 200 && status < 300) || status === 500 || status === 502 || status === 504;
+  return status < 300 || status === 500 || status === 502 || status === 504;
 }
 
+/** In the order of the contract (`dead_grant_errors`, `transient_errors`, `client_errors`). */
 function reasonOf(
   status: number,
   error: ProviderError | undefined,
   profile: Profile,
   saysWhenToRetry: boolean,
 ): Reason {
-  const throttledOrDown: Reason = status >= 500 ? 'provider_unavailable' : 'rate_limited';
-  if (names(profile.transient_errors, status, error)) return throttledOrDown;
+  if (names(profile.transient_errors, status, error))
+    return status >= 500 ? 'provider_unavailable' : 'rate_limited';
   if (names(profile.dead_grant_errors, status, error)) return 'grant_revoked';
+  if (names(profile.client_errors, status, error)) return 'client_rejected';
   if (status === 429) return 'rate_limited';
-  const known = error === undefined ? undefined : meaningOf(error.code);
+  const known = error === undefined ? undefined : meaningOfError(error, status);
   if (known !== undefined) return known;
+  if (status === 401) return 'client_rejected';
   if (status >= 500) return 'provider_unavailable';
   if (saysWhenToRetry && status >= 400) return 'rate_limited';
-  if (status === 401 && error === undefined) return 'client_rejected';
-  return 'malformed_response';
+  return error?.hasCode ? 'request_rejected' : 'malformed_response';
 }
 
-/** To some providers "Invalid refresh token" and "INVALID-REFRESH-TOKEN" are codes. */
-function meaningOf(code: string): Reason | undefined {
-  const plain = code.toLowerCase().replace(/[\s-]+/g, '_');
-  return Object.hasOwn(meaningOfCodes, plain) ? meaningOfCodes[plain] : undefined;
+function meaningOfError(error: ProviderError, status: number): Reason | undefined {
+  const known = error.codes.map(meaningOf).find((reason) => reason !== undefined);
+  if (known !== undefined) return known;
+  const said = error.hasCode ? '' : plain(error.code);
+  if (Object.hasOwn(meaningOfCodes, said)) return meaningOfCodes[said];
+  // A code that only repeats the status says nothing; then the words are looked at, as where there is no code.
+  const saysNothing = error.codes.every(
+    (code) => code === String(status) || emptyCodes.includes(plain(code)),
+  );
+  const words = error.hasCode ? error.description : error.code;
+  return saysNothing && words !== undefined && saysDeadGrant(words) ? 'grant_revoked' : undefined;
 }
+
+const emptyCodes = ['error', 'true', 'bad_request', 'unauthorized', 'forbidden', 'fail', 'failed', 'failure'];
+
+/** To some providers "Invalid refresh token", "INVALID-REFRESH-TOKEN" and `urn:example:invalidRefreshToken` are codes. */
+function meaningOf(code: string): Reason | undefined {
+  if (code.length > MAX_CODE) return undefined;
+  const whole = plain(code);
+  const last = plain(code.split(/[./:#]/).at(-1) ?? '');
+  for (const name of [whole, last]) {
+    if (Object.hasOwn(meaningOfCodes, name)) return meaningOfCodes[name];
+    if (namesDeadGrant(name.split('_'))) return 'grant_revoked';
+  }
+  return undefined;
+}
+
+const MAX_CODE = 120;
+
+/** A code in small letters, its words joined by `_`, whatever its spelling was. */
+function plain(code: string): string {
+  return code
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_|_$|_exception$/g, '')
+    .replace(/refreshtoken/g, 'refresh_token')
+    .replace(/^(?:err|error|e)_(?=.)/, '');
+}
+
+/** What a code says of a refresh token that has come to its end. */
+const ends = [
+  ...['reused', 'reuse', 'replay', 'replayed', 'used', 'consumed', 'redeemed', 'rotated', 'superseded'],
+  ...['revoked', 'revocation', 'invalidated', 'cancelled', 'canceled', 'deleted', 'deactivated', 'disabled'],
+  ...[
+    'expired',
+    'expiry',
+    'expiration',
+    'unknown',
+    'invalid',
+    'inactive',
+    'incorrect',
+    'unrecognized',
+    'bad',
+  ],
+];
+const negatable = ['found', 'valid', 'active', 'recognized', 'known', 'exist', 'exists'];
+/** With one of these words a code speaks of something else, such as a grant type. */
+const others = ['type', 'types', 'client', 'request', 'required', 'missing', 'unsupported', 'scope', 'error'];
+
+/** Whether a code names the refresh token or the grant, and says that it is dead. */
+function namesDeadGrant(words: readonly string[]): boolean {
+  const ofToken = words.some((word, at) => word === 'refresh' && /^tokens?$/.test(words[at + 1] ?? ''));
+  if (!ofToken && !words.includes('grant')) return false;
+  if (words.some((word, at) => others.includes(word) && !(word === 'error' && at === words.length - 1)))
+    return false;
+  return words.some((word, at) => {
+    const denied = at > 0 && ['not', 'no', 'longer', 'doesnt', 'non'].includes(words[at - 1] ?? '');
+    return denied ? negatable.includes(word) : ends.includes(word);
+  });
+}
+
+const between = [
+  ...[
+    'the',
+    'a',
+    'an',
+    'this',
+    'your',
+    'provided',
+    'given',
+    'supplied',
+    'passed',
+    'oauth',
+    'oauth2',
+    'access',
+  ],
+  ...['is', 'was', 'has', 'have', 'been', 'be', 'already', 'or', 'and', 'either', 'are', 'as', 'it', 'to'],
+  ...['authorization', 'session', 'due', 'because', 'no', 'not', 'longer', 'does', 'token', 'you', 'sent'],
+];
+
+/**
+ * Whether words say that the refresh token or the grant is dead: the one beside the other, with nothing but small words
+ * between them. "Refresh tokens can't be used now" says something else.
+ */
+function saysDeadGrant(text: string): boolean {
+  const words = text
+    .slice(0, MAX_WORDS)
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .replace(/['’]/g, '')
+    .replace(/refresh_?token\b/g, 'refresh token')
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '');
+  const isEnd = (at: number) => {
+    const word = words[at] ?? '';
+    const before = words[at - 1] ?? '';
+    if (['not', 'longer'].includes(before) || (before === 'not' && words[at - 2] === 'does'))
+      return negatable.includes(word);
+    if (word === 'used') return ['already', 'been', 'was'].includes(before);
+    return word !== 'disabled' && ends.includes(word);
+  };
+  const reaches = (from: number, step: 1 | -1) => {
+    for (let at = from, gap = 0; gap < MAX_GAP && at >= 0 && at < words.length; at += step, gap++) {
+      if (isEnd(at)) return words[at + 1] !== 'error' && words[at + 1] !== 'request';
+      if (!between.includes(words[at] ?? '') && !ends.includes(words[at] ?? '')) return false;
+    }
+    return false;
+  };
+  return words.some((word, at) => {
+    const isToken = word === 'refresh' && words[at + 1] === 'token';
+    const isGrant = word === 'grant' && words[at + 1] !== 'type' && words[at + 1] !== 'types';
+    if (!isToken && !isGrant) return false;
+    const after = at + (isToken ? 2 : 1);
+    if (words[after] === 'grant' && words[after + 1] === 'type') return false;
+    return reaches(after, 1) || reaches(at - 1, -1);
+  });
+}
+
+const MAX_WORDS = 600;
+const MAX_GAP = 7;
 
 /** Whether a profile's list of codes names this answer: by code, by `http_<status>`, or within the description. */
 function names(codes: readonly string[], status: number, error: ProviderError | undefined): boolean {
   return codes.some(
     (code) =>
-      code === error?.code ||
-      (code === `http_${status}` && error === undefined) ||
-      (error?.description !== undefined && hasWord(error.description, code)),
+      (error !== undefined && (error.codes.includes(code) || code === error.code)) ||
+      (code === `http_${status}` && !error?.hasCode) ||
+      [error?.description, error?.hasCode === false ? error.code : undefined].some(
+        (words) => words !== undefined && hasWord(words, code),
+      ),
   );
 }
 
@@ -159,15 +389,18 @@ function hasWord(text: string, word: string): boolean {
 }
 
 function describe(
-  { status, body, complete }: HttpAnswer,
+  { status, body, complete, tooLarge, undecodable }: HttpAnswer,
   error: ProviderError | undefined,
   reason: Reason,
 ): string {
+  if (status === 0) return 'The token endpoint sent something that is no HTTP answer';
   if (error !== undefined) {
     const description = error.description === undefined ? '' : ` (${error.description})`;
     return `The provider answered ${status} ${error.code}${description}`;
   }
-  if (!complete) return `The token endpoint's answer (HTTP ${status}) was cut short or too large`;
+  if (tooLarge) return `The token endpoint's answer (HTTP ${status}) was too large (over 256 KB)`;
+  if (!complete) return `The token endpoint's answer (HTTP ${status}) was cut short`;
+  if (undecodable !== undefined) return `The token endpoint answered HTTP ${status} with what is no text`;
   if (status >= 300 && status < 400)
     return `The token endpoint answered with a redirect (HTTP ${status}), which is refused`;
   const kind =
@@ -199,15 +432,42 @@ function clean(text: string, secrets: readonly string[]): string {
 
 /** A secret as it may be quoted: as it is, URL-encoded, and in Base64. */
 function formsOf(secret: string): readonly string[] {
-  return [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/=+$/, '')];
+  const json = JSON.stringify(secret).slice(1, -1);
+  const percent = new URLSearchParams([['', secret]]).toString().slice(1);
+  const forms = [
+    secret,
+    secret.isWellFormed() ? encodeURIComponent(secret) : secret,
+    percent,
+    percent.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+    json,
+    json.replaceAll('/', '\\/'),
+    secret.replace(/[&<>"']/g, (character) => named[character] ?? character),
+    secret.replace(/[&<>"'+/=]/g, (character) => `&#${character.charCodeAt(0)};`),
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+    Buffer.from(secret).toString('hex'),
+  ];
+  return [...new Set(forms)];
 }
+
+const named: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Nobody makes an account wait for longer. */
+const LONGEST_WAIT = 21_600;
 
 /** Retry-After as seconds from now: a number, or a date. */
 function retryAfterSeconds(value: string | undefined, now: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value);
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil(date / 1000 - now));
+  const text = value?.trim().slice(0, 100) ?? '';
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Math.min(LONGEST_WAIT, Math.ceil(Number(text)));
+  // Without this, "-1" would be a date too.
+  if (!/[A-Za-z]{3}.*\d{4}|^\d{4}-\d\d-\d\d/.test(text)) return undefined;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(date / 1000 - now)));
 }
 
 function escapeRegExp(text: string): string {

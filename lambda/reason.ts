@@ -176,7 +176,7 @@ export const REASONS = {
     severity: 'invalid',
     blame: 'account',
     meaning: "the account's token secret does not exist",
-    remedy: 'Authorize the account, or create the secret.',
+    remedy: 'Restore or create it, or authorize the account again.',
   },
   secret_invalid: {
     severity: 'invalid',

@@ -1,7 +1,6 @@
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { Profile } from './profile.ts';
 
-/** Where the standard fields stand in this provider's answers. */
 /** A standard field of a token response, where this provider has it. */
 export function valueAt(
   response: JsonObject | undefined,

@@ -82,8 +82,8 @@ interface Progress {
   readonly otherClients: readonly Profile[] | undefined;
   readonly answerLost: boolean;
   readonly reread: boolean;
-  /** A candidate was refused and dropped in this visit. */
-  readonly candidateDropped: boolean;
+  /** Another token is refused than before: a candidate for the first time, or after one that was dropped. */
+  readonly anew: boolean;
 }
 
 type Step =
@@ -114,7 +114,7 @@ export async function spendRefreshToken(
       otherClients: undefined,
       answerLost: false,
       reread: false,
-      candidateDropped: false,
+      anew: false,
     },
   };
   while (step.kind === 'again') step = await attempt(visit, attemptId, step.progress, edges);
@@ -200,8 +200,14 @@ async function afterError(
   const kept = await keepFromError(visit, attemptId, held, error, now, edges);
   const { reason, detail: message, retryAfter } = error;
   const refusal = { reason, message, retryAfter };
-  if (kept !== undefined)
-    return refused(visit, { ...progress, held: { ...held, escrow: kept } }, refusal, edges);
+  const isCandidate = held.escrow.kind === 'candidate' && sent === held.escrow.content?.refreshToken;
+  if (kept !== undefined) {
+    const next = { ...progress, held: { ...held, escrow: kept } };
+    // An answer that can't be read refuses a candidate as well, unless it brought another one.
+    return isCandidate && error.candidate === undefined
+      ? await candidateRefused(visit, attemptId, next, refusal, edges)
+      : refused(visit, next, refusal, edges);
+  }
   if (error.cut && !progress.answerLost) {
     edges.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
       accountId,
@@ -218,9 +224,8 @@ async function afterError(
     if (next !== undefined)
       return { kind: 'again', progress: { ...progress, held, profile: next, otherClients: rest } };
   }
-  const isCandidate = held.escrow.kind === 'candidate' && sent === held.escrow.content?.refreshToken;
   return isCandidate
-    ? candidateRefused(visit, { ...progress, held }, refusal, edges)
+    ? await candidateRefused(visit, attemptId, { ...progress, held }, refusal, edges)
     : refused(visit, { ...progress, held }, refusal, edges);
 }
 
@@ -228,37 +233,59 @@ async function afterError(
 const droppable: readonly Reason[] = ['grant_revoked', 'request_rejected', 'malformed_response'];
 
 /** A candidate that is refused for good makes way for the token in the secret, which was kept. */
-function candidateRefused(visit: Visit, progress: Progress, refusal: Refusal, edges: Edges): Step {
+async function candidateRefused(
+  visit: Visit,
+  attemptId: string,
+  progress: Progress,
+  refusal: Refusal,
+  edges: Edges,
+): Promise<Step> {
   const { account } = visit;
   const now = secondsOf(edges.clock);
+  if (!droppable.includes(refusal.reason)) return refused(visit, progress, refusal, edges);
   const note = edges.notes.get(account.oauthProfile);
-  if (
-    !droppable.includes(refusal.reason) ||
-    judgeDeath(account, note, now, account.escrow?.at) !== 'believed'
-  )
-    return refused(visit, progress, refusal, edges);
+  const token = { since: account.escrow?.at ?? now, refusals: droppable };
+  const verdict = judgeDeath(account, note, now, token);
+  if (verdict !== 'believed')
+    return refused(visit, { ...progress, anew: verdict === 'first' }, refusal, edges);
   edges.log.warn(
     'What looked like a new refresh token is refused for good. The one in the secret is tried again.',
     {
       accountId: account.accountId,
     },
   );
-  const held = { ...progress.held, escrow: { kind: 'none' as const } };
-  return { kind: 'again', progress: { ...progress, held, reread: false, candidateDropped: true } };
+  const { content } = progress.held.escrow;
+  // The candidate goes; an answer that was kept beside it waits on.
+  const escrow: HeldEscrow =
+    content?.answer === undefined
+      ? { kind: 'none' }
+      : { kind: 'stays', content: { ...content, refreshToken: undefined } };
+  if (escrow.content !== undefined)
+    await keepInEscrow(
+      {
+        accountId: account.accountId,
+        attemptId,
+        kind: 'answer',
+        content: escrow.content,
+        secretId: account.tokenSecretId,
+      },
+      visit.deadline,
+      edges,
+    );
+  const held = { ...progress.held, escrow };
+  return { kind: 'again', progress: { ...progress, held, reread: false, anew: true } };
 }
 
 /** The end of a visit in which nothing was granted: what it says about the profile, and about the account. */
 function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, clock }: Edges): Step {
   const { account } = visit;
-  const { held, candidateDropped: anew } = progress;
+  const { held, anew } = progress;
   const at = secondsOf(clock);
   notes.answered(account.oauthProfile, { account, at, refusal });
   const { reason, message, retryAfter } = refusal;
   if (reason !== 'grant_revoked')
     return ended({ ...trouble(reason, message, held), retryAfter, ...(anew && { anew }) });
-  const note = notes.get(account.oauthProfile);
-  // A token that was not refused before can't be believed dead yet.
-  const verdict = anew ? 'doubted' : judgeDeath(account, note, at);
+  const verdict = judgeDeath(account, notes.get(account.oauthProfile), at);
   const dead: Reason =
     verdict === 'provider_wide'
       ? 'provider_wide_refusal'
@@ -267,8 +294,9 @@ function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, cl
         : 'grant_possibly_lost';
   return ended({
     ...trouble(dead, dead === 'grant_possibly_lost' ? undefined : message, held),
-    believed: verdict === 'believed',
-    ...(anew && { anew }),
+    // A token that was not refused before can't be believed dead yet.
+    believed: verdict === 'believed' && !anew,
+    ...((anew || verdict === 'first') && { anew: true }),
   });
 }
 

@@ -1,9 +1,10 @@
 import type { HttpAnswer } from './https-request.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { Profile } from './profile.ts';
-import { type ErrorAnswer, errorAnswer, errorOf } from './provider-error.ts';
-import { textAt, valueAt } from './response-fields.ts';
+import { type ErrorAnswer, errorAnswer, errorOf, isUnderstood } from './provider-error.ts';
+import { at, textAt, valueAt } from './response-fields.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from './token-lifetime.ts';
+import { canBeToken, findTokens, type ReadDocument, readDocument, type TokenPlace } from './token-search.ts';
 import type { GrantedTokens, TokenSet } from './token-set.ts';
 
 /**
@@ -11,106 +12,120 @@ import type { GrantedTokens, TokenSet } from './token-set.ts';
  * that could drop a refresh token.
  */
 export type TokenAnswer =
-  | { readonly kind: 'granted'; readonly tokens: GrantedTokens }
   | {
-      /** A success that can't be used as it is; its refresh token must be kept all the same. */
-      readonly kind: 'rescued';
+      /** A plain success: 2xx with a legible access token. */
+      readonly kind: 'granted';
       readonly tokens: GrantedTokens;
-      readonly detail: string;
+      /** What of it was not believed, as sentences for the log. */
+      readonly doubts: readonly string[];
     }
   | ErrorAnswer;
+
+/** What was asked, and what is known beside the answer. */
+export interface Asked {
+  readonly profile: Profile;
+  /** The token set as it was stored before. */
+  readonly previous: TokenSet;
+  /** The refresh token that was sent. */
+  readonly sent: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
 
 /**
  * Interprets the answer to a `refresh_token` grant (RFC 6749 sections 5.1 and 5.2), as providers really send it.
  *
- * @param secrets what was sent and must not stand in any message, such as the refresh token; the profile's are known
- * @param now seconds since the epoch
+ * In a success the tokens are taken from where the profile says, else from where the standard says, else from wherever
+ * they stand. In any other answer whatever looks like a new refresh token is a candidate: kept, and tried before it is
+ * believed.
  */
-export function interpretTokenAnswer(
-  answer: HttpAnswer,
-  profile: Profile,
-  secrets: readonly string[],
-  now: number,
-  previous: TokenSet = {},
-): TokenAnswer {
-  const succeeded = answer.status >= 200 && answer.status < 300;
-  const response = parseBody(answer);
-  if (!succeeded || response === undefined || errorOf(response, profile) !== undefined) {
-    const accessToken = succeeded ? textAt(response, profile, 'access_token') : undefined;
-    if (succeeded && response !== undefined && accessToken !== undefined)
-      return granted(response, profile, now, previous);
-    const rescued = succeeded ? rescueRefreshToken(answer.body, response, profile) : undefined;
-    if (rescued !== undefined)
-      return {
-        kind: 'rescued',
-        tokens: tokensFrom({}, profile, { refreshToken: rescued, previous, now }),
-        detail: answer.complete
-          ? 'The token endpoint answered with success, but not with a token response'
-          : 'The token endpoint’s answer was cut short',
-      };
-    return errorAnswer(answer, response, profile, secrets, now);
+export function interpretTokenAnswer(answer: HttpAnswer, asked: Asked): TokenAnswer {
+  const read = readDocument(answer.body, answer.complete);
+  const places = findTokens(answer.body, read, answer.complete);
+  const whole = answer.complete || read.whole;
+  if (answer.status >= 200 && answer.status < 300) {
+    const granted = grantedIn(read, places, asked);
+    if (granted !== undefined && (whole || granted.tokens.refreshToken !== undefined))
+      return { kind: 'granted', ...granted };
+    if (granted !== undefined) return { ...notGranted(answer, read, places, asked), cut: true };
   }
-  if (textAt(response, profile, 'access_token') !== undefined)
-    return granted(response, profile, now, previous);
+  return notGranted(answer, read, places, asked);
+}
+
+interface Granted {
+  readonly tokens: GrantedTokens;
+  readonly doubts: readonly string[];
+}
+
+function grantedIn(
+  { document }: ReadDocument,
+  places: readonly TokenPlace[],
+  asked: Asked,
+): Granted | undefined {
+  const { profile, previous, sent } = asked;
+  const response = isJsonObject(document) ? document : {};
+  const isAccessToken = (value: unknown): value is string => canBeToken(value) && value !== sent;
+  const plain = [pointed(document, profile, 'access_token'), response.access_token].find(isAccessToken);
+  const place =
+    plain === undefined
+      ? places.find(({ accessToken }) => isAccessToken(accessToken))
+      : places.find(({ accessToken }) => accessToken === plain);
+  const accessToken = plain ?? place?.accessToken;
+  if (accessToken === undefined) return undefined;
+  // An error that quotes the token of before, somewhere within, grants nothing.
+  if (
+    plain === undefined &&
+    accessToken === previous.access_token &&
+    errorOf(response, profile) !== undefined
+  )
+    return undefined;
+  // Beside another access token stands another grant's refresh token.
+  const near = places.filter(
+    (other) => other === place || other.accessToken === undefined || other.accessToken === accessToken,
+  );
+  const found = [...(place === undefined ? [] : [place]), ...near].flatMap(
+    ({ refreshTokens }) => refreshTokens,
+  );
   const refreshToken =
-    textAt(response, profile, 'refresh_token') ?? rescueRefreshToken(answer.body, response, profile);
-  const detail = 'The token endpoint answered with success, but without an access token';
-  if (refreshToken !== undefined)
-    return {
-      kind: 'rescued',
-      tokens: tokensFrom(response, profile, { refreshToken, previous, now }),
-      detail,
-    };
-  return { kind: 'error', reason: 'malformed_response', detail, mayHaveRotated: true };
+    [pointed(document, profile, 'refresh_token'), response.refresh_token].find(canBeToken) ??
+    found.find((token) => token !== sent) ??
+    found[0];
+  return tokensFrom(response, place, asked, accessToken, refreshToken);
 }
 
-function granted(response: JsonObject, profile: Profile, now: number, previous: TokenSet): TokenAnswer {
-  const tokens = tokensFrom(response, profile, {
-    accessToken: textAt(response, profile, 'access_token'),
-    refreshToken: textAt(response, profile, 'refresh_token'),
-    previous,
-    now,
-  });
-  return { kind: 'granted', tokens };
-}
-
-/** JSON whatever the content type says, or a form, or nothing that is known. An `id_token` is never kept. */
-function parseBody({ body, complete }: HttpAnswer): JsonObject | undefined {
-  const text = body.replace(/^\uFEFF/, '').trim();
-  try {
-    const json: unknown = JSON.parse(text, (key, value) => (key === 'id_token' ? undefined : value));
-    return isJsonObject(json) ? json : undefined;
-  } catch {
-    // JSON that parses is whole; a form that was cut short can't be told from one that was not.
-    if (!complete || !/^[A-Za-z0-9_.-]+=[^<\s]*$/.test(text)) return undefined;
-    const { id_token: _, ...form } = Object.fromEntries(new URLSearchParams(text));
-    return form;
-  }
-}
-
-interface Found {
-  readonly accessToken?: string | undefined;
-  readonly refreshToken?: string | undefined;
-  readonly previous: TokenSet;
-  readonly now: number;
+/** What stands where the profile's pointer leads. */
+function pointed(document: unknown, profile: Profile, field: 'access_token' | 'refresh_token'): unknown {
+  const pointer = profile.token_response_fields[field];
+  return pointer === undefined ? undefined : at(document, pointer);
 }
 
 function tokensFrom(
   response: JsonObject,
-  profile: Profile,
-  { accessToken, refreshToken, ...asked }: Found,
-): GrantedTokens {
-  const asking = { profile, ...asked };
-  const tokenType = textAt(response, profile, 'token_type');
+  place: TokenPlace | undefined,
+  { profile, previous, now }: Asked,
+  accessToken: string,
+  refreshToken: string | undefined,
+): Granted {
+  // What stands beside the access token tells of it; the standard names at the top come first where it stands there.
+  const beside = place?.fields ?? {};
+  const own = response.access_token === accessToken;
+  const told = own ? { ...beside, ...response } : { ...response, ...beside };
+  const tokenType = textAt(told, profile, 'token_type');
+  const known = { ...previous, refresh_token: refreshToken ?? previous.refresh_token };
+  const access = accessTokenExpiry(told, accessToken, { profile, previous: known, now });
+  const refresh = refreshTokenExpiry(told, { profile, previous: known, now });
   return {
-    response,
-    accessToken,
-    refreshToken,
-    // RFC 6749 requires a token_type; the providers that leave it out all mean a bearer token.
-    tokenType: tokenType ?? 'Bearer',
-    scope: scopeOf(valueAt(response, profile, 'scope')),
-    expiresAt: accessTokenExpiry(response, accessToken, asking).expiresAt,
-    refreshTokenExpiresAt: refreshTokenExpiry(response, asking).expiresAt,
+    tokens: {
+      response: keepable(response),
+      accessToken,
+      refreshToken,
+      // RFC 6749 requires a token_type; the providers that leave it out all mean a bearer token.
+      tokenType: tokenType ?? 'Bearer',
+      scope: scopeOf(valueAt(told, profile, 'scope')),
+      expiresAt: access.expiresAt,
+      refreshTokenExpiresAt: refresh.expiresAt,
+    },
+    doubts: [access.doubt, refresh.doubt].filter((doubt) => doubt !== undefined),
   };
 }
 
@@ -119,31 +134,121 @@ function scopeOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** Deeper nesting could be read, but not be written again. */
+const MAX_DEPTH = 200;
+
 /**
- * Saves a refresh token from a body that could not be read: cut short, wrapped, or not JSON at all.
+ * The provider's fields as they can be stored: no `id_token` at any depth, nothing that is ours, nothing that could not
+ * be written.
  */
-function rescueRefreshToken(
-  body: string,
-  response: JsonObject | undefined,
-  profile: Profile,
-): string | undefined {
-  const read = textAt(response, profile, 'refresh_token');
-  if (read !== undefined) return read;
-  const name = profile.token_response_fields.refresh_token?.split('/').at(-1) ?? 'refresh_token';
-  const quoted = new RegExp(`"${escapeRegExp(name)}"\\s*:\\s*("(?:[^"\\\\]|\\\\.)+")`).exec(body)?.[1];
-  if (quoted !== undefined) {
-    try {
-      const text: unknown = JSON.parse(quoted);
-      if (typeof text === 'string') return text;
-    } catch {
-      return undefined;
-    }
-  }
-  // Of a form only a value with something behind it is known to be whole.
-  const form = new RegExp(`(?:^|&)${escapeRegExp(name)}=([^&\\s<]+)&`).exec(body)?.[1];
-  return form === undefined ? undefined : (new URLSearchParams(`v=${form}`).get('v') ?? undefined);
+function keepable(response: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(response).flatMap(([name, value]) => {
+      if (name === 'kept_by' || isIdToken(name)) return [];
+      const kept = withoutIdToken(value);
+      return kept === undefined ? [] : [[name, kept]];
+    }),
+  );
 }
 
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+function isIdToken(name: string): boolean {
+  return name.length < 20 && name.toLowerCase().replace(/[_-]/g, '') === 'idtoken';
+}
+
+/** Works on a copy that nobody else has: the answer has just been parsed. */
+function withoutIdToken(value: unknown): unknown {
+  if (typeof value === 'string') return /\bid_?token\\*"\s*:/i.test(value) ? undefined : value;
+  const open: { readonly node: unknown; readonly depth: number }[] = [{ node: value, depth: 1 }];
+  for (const { node, depth } of open) {
+    if (typeof node !== 'object' || node === null) continue;
+    if (depth > MAX_DEPTH) return undefined;
+    for (const [name, child] of Object.entries(node))
+      if (isIdToken(name)) delete (node as JsonObject)[name];
+      else if (typeof child === 'object') open.push({ node: child, depth: depth + 1 });
+  }
+  return value;
+}
+
+/** So much of an answer that could not be read is handed on. */
+const MAX_UNREAD = 65_536;
+
+function notGranted(
+  answer: HttpAnswer,
+  read: ReadDocument,
+  places: readonly TokenPlace[],
+  asked: Asked,
+): ErrorAnswer {
+  const { profile, previous, sent, now } = asked;
+  const secrets = [sent, previous.access_token, previous.refresh_token].filter((s) => s !== undefined);
+  const { error, ...base } = errorAnswer(answer, errorDocument(read, places), profile, secrets, now);
+  const candidate = candidateIn(answer, read, places, asked);
+  const succeeded = answer.status >= 200 && answer.status < 300;
+  const cut = base.cut && !read.whole && candidate === undefined;
+  const illegible = answer.undecodable !== undefined || (succeeded && !isUnderstood(error, base.reason));
+  const unread = answer.undecodable ?? answer.body.slice(0, MAX_UNREAD);
+  const keepsUnread = illegible && candidate === undefined && !cut && unread.length > 0;
+  const detail =
+    succeeded && error === undefined && answer.complete && isJsonObject(read.document)
+      ? 'The token endpoint answered with success, but without an access token'
+      : base.detail;
+  return {
+    ...base,
+    detail,
+    mayHaveRotated: base.mayHaveRotated || candidate !== undefined,
+    cut,
+    ...(candidate !== undefined && { candidate }),
+    ...(keepsUnread && { unread }),
+  };
+}
+
+/** Where the answer's error is looked for: in what it says as JSON or a form, else in what was found by name. */
+function errorDocument({ document }: ReadDocument, places: readonly TokenPlace[]): JsonObject | undefined {
+  if (isJsonObject(document)) return document;
+  if (Array.isArray(document) && isJsonObject(document[0])) return document[0];
+  const fields = places.find((place) => place.fields.error !== undefined)?.fields;
+  const looksLikeCode = typeof fields?.error === 'string' && /^[\w.:-]{1,100}$/.test(fields.error);
+  return looksLikeCode ? { error: fields.error, error_description: fields.error_description } : undefined;
+}
+
+const SHORTEST_CANDIDATE = 16;
+
+/** What looks like a refresh token by its name, and is not one that was known before. */
+function candidateIn(
+  answer: HttpAnswer,
+  { document }: ReadDocument,
+  places: readonly TokenPlace[],
+  { profile, previous, sent }: Asked,
+): string | undefined {
+  const known = [sent, previous.refresh_token, previous.access_token];
+  const looksNew = (value: unknown) =>
+    canBeToken(value) &&
+    value.length >= SHORTEST_CANDIDATE &&
+    !/\s/.test(value) &&
+    !known.some((token) => token !== undefined && quotes(value, token));
+  const inBody = [
+    pointed(document, profile, 'refresh_token'),
+    ...places.flatMap(({ refreshTokens }) => refreshTokens),
+  ];
+  const found = inBody.find(looksNew) ?? tokensInHead(answer).find(looksNew);
+  return typeof found === 'string' ? found : undefined;
+}
+
+/** Some answer with a redirect or a cookie that holds the tokens. */
+function tokensInHead({ head }: HttpAnswer): readonly string[] {
+  if (head === undefined) return [];
+  return findTokens(head, { document: undefined, whole: true }, true).flatMap((place) => place.refreshTokens);
+}
+
+/** Whether a value is a known token, or the part of one that an error quotes. */
+function quotes(value: string, token: string): boolean {
+  const [quoted, known] = [value.toLowerCase(), token.toLowerCase()];
+  return known.startsWith(quoted) || known.endsWith(quoted) || known === decoded(quoted);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text).toLowerCase();
+  } catch {
+    return text;
+  }
 }

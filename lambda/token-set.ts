@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { problemOf } from './account.ts';
-import { CONTROLS, HAS_CONTROLS } from './credential.ts';
+import { flawOfCredential, HAS_CONTROLS } from './credential.ts';
 import { parseJsonObject } from './json-object.ts';
 import type { Profile } from './profile.ts';
 import { expIn, instant } from './times.ts';
@@ -36,22 +36,13 @@ export interface GrantedTokens {
 }
 
 const optionalText = v.optional(v.nullable(v.string('must be a string')));
-/** Blank is absent; RFC 6749 appendix A knows no control characters in a token. */
-const optionalToken = v.optional(
-  v.nullable(
-    v.pipe(
-      v.string('must be a string'),
-      v.check((value) => value.trim() === '' || !CONTROLS.test(value), HAS_CONTROLS),
-    ),
-  ),
-);
 const time = v.optional(v.unknown());
 
 const tokenSetSchema = v.looseObject(
   {
-    access_token: optionalToken,
+    access_token: optionalText,
     token_type: optionalText,
-    refresh_token: optionalToken,
+    refresh_token: optionalText,
     scope: v.optional(v.unknown()),
     obtained_at: time,
     expires_at: time,
@@ -82,13 +73,11 @@ export function parseTokenSet(text: string | undefined): ParsedTokenSet {
   const { token_type, scope, ...rest } = result.output;
   const access_token = tokenIn(rest.access_token);
   const refresh_token = tokenIn(rest.refresh_token);
-  // A person's slip of the pen; what the function stored is as the provider gave it.
-  const slip = rest.kept_by === undefined && [access_token, refresh_token].findIndex(hasOuterSpace);
-  if (typeof slip === 'number' && slip >= 0)
-    return {
-      kind: 'invalid',
-      problem: `${['access_token', 'refresh_token'][slip]}: must not begin or end with a space`,
-    };
+  const keptByFunction = rest.kept_by !== undefined;
+  for (const [field, token] of Object.entries({ access_token, refresh_token })) {
+    const flaw = token === undefined ? undefined : flawOfToken(token, keptByFunction);
+    if (flaw !== undefined) return { kind: 'invalid', problem: `${field}: ${flaw}` };
+  }
   const expires_at = endOf(rest.expires_at, access_token, refresh_token);
   if (expires_at === 'unreadable')
     return {
@@ -115,8 +104,10 @@ function tokenIn(value: string | null | undefined): string | undefined {
   return value === null || value === undefined || value.trim() === '' ? undefined : value;
 }
 
-function hasOuterSpace(token: string | undefined): boolean {
-  return token !== undefined && token.trim() !== token;
+/** A person's slip of the pen. What the function stored is as the provider gave it, odd as it may be. */
+function flawOfToken(token: string, keptByFunction: boolean): string | undefined {
+  if (!keptByFunction) return flawOfCredential(token);
+  return /\p{Cc}/u.test(token) ? HAS_CONTROLS : undefined;
 }
 
 /** An end in the past, for an access token whose end can't be read: it is due. */

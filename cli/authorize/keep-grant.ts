@@ -93,7 +93,12 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
       'PROVIDER_UNAVAILABLE',
       `${exchange.detail}, so there are no tokens. Nothing has changed. Run the command again.`,
     );
-  const answer = interpretTokenAnswer(exchange.answer, profile, [], Math.floor(Date.now() / 1000));
+  const answer = interpretTokenAnswer(exchange.answer, {
+    profile,
+    previous: {},
+    sent: '',
+    now: Math.floor(Date.now() / 1000),
+  });
   if (answer.kind === 'error') {
     const [code, next] = refusals[answer.reason] ?? refusals.grant_revoked;
     throw new CliError(code, `${answer.detail}. Nothing has changed. ${next}`);

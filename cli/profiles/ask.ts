@@ -4,9 +4,12 @@ import presets from '../../lambda/presets.json' with { type: 'json' };
 import type { Preset } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
 import type { Context } from '../command.ts';
+import aboutPresets from './about-presets.json' with { type: 'json' };
 import type { Fields } from './fields.ts';
 
 const known = presets as unknown as Readonly<Record<string, Preset>>;
+/** What only people read of each. */
+const about: Readonly<Record<string, { title: string; notes?: string }>> = aboutPresets;
 
 /** Asks a person for what is missing of a new profile. */
 export async function askForFields(given: Fields, { terminal, signal }: Context): Promise<Fields> {
@@ -17,9 +20,7 @@ export async function askForFields(given: Fields, { terminal, signal }: Context)
   const method = methodOf(fields) ?? (await askForMethod(at));
   const secret = await askForSecret(method, fields, at);
   const scope =
-    fields.scope ??
-    presetOf(fields)?.profile.scope ??
-    (await input({ message: 'Scope (may be empty):' }, at));
+    fields.scope ?? presetOf(fields)?.scope ?? (await input({ message: 'Scope (may be empty):' }, at));
   return {
     ...fields,
     client_id,
@@ -40,7 +41,7 @@ function presetOf({ provider }: Fields): Preset | undefined {
 }
 
 function methodOf(fields: Fields): unknown {
-  return fields.token_endpoint_auth_method ?? presetOf(fields)?.profile.token_endpoint_auth_method;
+  return fields.token_endpoint_auth_method ?? presetOf(fields)?.token_endpoint_auth_method;
 }
 
 async function askForProvider(at: At): Promise<Fields> {
@@ -48,7 +49,13 @@ async function askForProvider(at: At): Promise<Fields> {
     { name: 'another, by its issuer (OpenID Connect or RFC 8414)', value: ':issuer' },
     { name: 'another, by its endpoints', value: ':endpoints' },
   ];
-  const named = Object.entries(known).map(([value, { title }]) => ({ name: title, value }));
+  const named = Object.entries(about)
+    .map(([value, { title, notes }]) => ({
+      name: title,
+      value,
+      ...(notes !== undefined && { description: notes }),
+    }))
+    .sort((a, b) => a.name.localeCompare(b.name, 'en'));
   const choice = await search(
     {
       message: 'Provider (type to search):',

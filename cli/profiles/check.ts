@@ -179,7 +179,12 @@ const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not
 function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
   if (exchange.kind !== 'answered')
     return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
-  const answer = interpretTokenAnswer(exchange.answer, profile, [madeUp], Math.floor(Date.now() / 1000));
+  const answer = interpretTokenAnswer(exchange.answer, {
+    profile,
+    previous: {},
+    sent: madeUp,
+    now: Math.floor(Date.now() / 1000),
+  });
   const reached: Finding = {
     what: 'endpoint',
     verdict: 'proved',

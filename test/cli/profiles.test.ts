@@ -53,6 +53,24 @@ describe('add', () => {
     expect(await profiles(['check', 'asked'])).toMatchObject({ code: 0 });
   });
 
+  test('shows what is to know of a provider before it is chosen', async () => {
+    const ended = await profiles(['add', 'chosen', '--client-id', 'c'], {
+      typing: [
+        ['Provider', 'spotify'],
+        ['The grant ends 6 months after', '\n'],
+        ['prove itself', '\n'],
+        ['Client secret:', `${CANARY}\n`],
+        ['Scope', '\n'],
+      ],
+    });
+    expect(ended.code).toBe(0);
+    expect(await stored('chosen')).toMatchObject({
+      provider: 'spotify',
+      client_id: 'c',
+      client_secret: 'set',
+    });
+  });
+
   test('of a known provider asks for the secret and the scope only', async () => {
     const ended = await profiles(['add', 'sf', '--provider', 'salesforce', '--client-id', '3MVG9'], {
       typing: [

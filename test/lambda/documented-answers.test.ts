@@ -7,7 +7,7 @@ import answers from './documented-answers.json' with { type: 'json' };
 
 /**
  * What providers answer, and what the function makes of it with nothing but the preset's name. Each row has its source
- * and how sure it is; `memory` is the shape as we remember it, without a page to show.
+ * and how sure it is; `from_memory` is the shape as we remember it, without a page to show.
  */
 interface Row {
   readonly provider: string;
@@ -18,6 +18,8 @@ interface Row {
   readonly headers?: Readonly<Record<string, string>>;
   readonly expiresIn?: number;
   readonly rotates?: boolean;
+  /** The access token has no end. */
+  readonly doesNotExpire?: boolean;
 }
 const rows = answers as readonly Row[];
 
@@ -26,7 +28,12 @@ function madeOf({ provider, status, body, headers }: Row) {
   const parsed = parseProfile(JSON.stringify(client));
   if (parsed.kind === 'invalid') throw new Error(parsed.problem);
   const answer = { status, body, retryAfter: headers?.['retry-after'], complete: true };
-  return interpretTokenAnswer(answer, parsed.profile, ['RT-1'], NOW, { refresh_token: 'RT-1' });
+  return interpretTokenAnswer(answer, {
+    profile: parsed.profile,
+    previous: { access_token: 'AT-0', refresh_token: 'RT-1' },
+    sent: 'RT-1',
+    now: NOW,
+  });
 }
 
 describe.each(Object.keys(presets))('%s', (provider) => {
@@ -42,6 +49,7 @@ describe.each(Object.keys(presets))('%s', (provider) => {
     if (made.kind !== 'granted') return;
     expect(made.tokens.accessToken).toBe('AT-1');
     if (row.expiresIn !== undefined) expect(made.tokens.expiresAt).toBe(NOW + row.expiresIn);
+    if (row.doesNotExpire) expect(made.tokens.expiresAt).toBeUndefined();
     if (row.rotates) expect(made.tokens.refreshToken).toBe('RT-2');
   });
 });

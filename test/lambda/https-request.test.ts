@@ -1,5 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createHttpsClient, guardedLookup, RequestFailed, refusalOf } from '../../lambda/https-request.ts';
@@ -23,6 +26,7 @@ vi.mock('node:dns', async (original) => {
 });
 
 const megabyte = 1024 * 1024;
+const binary = Buffer.from([0x81, 0x00, 0x07, 0xff, 0x13, 0x37, 0x00, 0x01, 0x9f, 0x02]);
 const answers: Readonly<Record<string, RequestListener>> = {
   '/plain': (_, response) => response.end('{"a":1}'),
   '/gzip': (_, response) => response.setHeader('content-encoding', 'gzip').end(gzipSync('{"a":1}')),
@@ -32,6 +36,8 @@ const answers: Readonly<Record<string, RequestListener>> = {
   '/cut': (_, response) => {
     response.setHeader('content-length', '100').write('{"a":', () => response.socket?.destroy());
   },
+  '/binary': (_, response) => response.end(binary),
+  '/date': (_, response) => response.setHeader('date', 'Fri, 15 Jan 2027 08:00:00 GMT').end('{}'),
   '/large': (_, response) => response.end('x'.repeat(2 * megabyte)),
   '/bomb': (_, response) =>
     response.setHeader('content-encoding', 'gzip').end(gzipSync('x'.repeat(50 * megabyte))),
@@ -76,22 +82,32 @@ describe('a body', () => {
     expect(await post(origin + path)).toMatchObject({ status: 200, body: '{"a":1}', complete: true });
   });
 
-  test.each([
-    ['cut short is what came of it', '/cut', '{"a":'],
-    ['that is not what its encoding says is nothing', '/not-gzip', ''],
-  ])('%s, and not complete', async (_, path, body) => {
-    expect(await post(origin + path)).toMatchObject({ body, complete: false });
+  test('cut short is what came of it, and not complete', async () => {
+    expect(await post(`${origin}/cut`)).toMatchObject({ body: '{"a":', complete: false, tooLarge: false });
   });
 
-  test.each(['/large', '/bomb'])('%s ends at 1 MB, and is not complete', async (path) => {
+  test('that is not what its encoding says is what it is', async () => {
+    expect(await post(`${origin}/not-gzip`)).toMatchObject({ body: '{"a":1}', complete: true });
+  });
+
+  test.each(['/large', '/bomb'])('%s ends at 256 KB, and is not complete', async (path) => {
     const answer = await post(origin + path);
-    expect(answer.complete).toBe(false);
-    expect(answer.body.length).toBe(megabyte);
+    expect(answer).toMatchObject({ complete: false, tooLarge: true });
+    expect(answer.body.length).toBe(megabyte / 4);
+  });
+
+  test('that is no text is handed on as its bytes', async () => {
+    const { undecodable, status } = await post(`${origin}/binary`);
+    expect({ status, bytes: Buffer.from(undecodable ?? []) }).toEqual({ status: 200, bytes: binary });
   });
 
   test('that never ends is what came of it', async () => {
     expect(await post(`${origin}/trickle`, 300)).toMatchObject({ body: '{', complete: false });
   });
+});
+
+test('An answer tells the server’s time', async () => {
+  expect(await post(`${origin}/date`)).toMatchObject({ date: 'Fri, 15 Jan 2027 08:00:00 GMT' });
 });
 
 test('A redirect is an answer, and is not followed', async () => {
@@ -106,8 +122,104 @@ describe('a request that gets no answer', () => {
     expect(await failureOf(post(origin + path, 300))).toEqual({ sent: 'maybe', code });
   });
 
+  test('may have arrived: the connection was used before and is reset (H16)', async () => {
+    // Two requests that wait for one another would share a connection, if anything could make them.
+    const before = await Promise.all([post(`${origin}/plain`), post(`${origin}/plain`)]);
+    expect(before.map(({ status }) => status)).toEqual([200, 200]);
+    const failures = await Promise.all([1, 2, 3].map(() => failureOf(post(`${origin}/reset`))));
+    expect(failures.map(({ sent }) => sent)).toEqual(['maybe', 'maybe', 'maybe']);
+  });
+
+  test('can’t have arrived: there was no time to begin', async () => {
+    const request = client.send(`${origin}/plain`, {
+      method: 'POST',
+      headers: {},
+      signal: AbortSignal.abort(),
+    });
+    expect(await failureOf(request)).toEqual({ sent: 'no', code: 'TIMEOUT' });
+  });
+
+  test('may have arrived: the client was closed meanwhile', async () => {
+    const other = createHttpsClient({ allowHttpLoopback: true });
+    const request = other.send(`${origin}/hang`, {
+      method: 'POST',
+      headers: {},
+      body: 'a=b',
+      signal: AbortSignal.timeout(5_000),
+    });
+    await sleep(200);
+    other.close();
+    expect(await failureOf(request)).toEqual({ sent: 'maybe', code: 'CLIENT_CLOSED' });
+  });
+
   test('can’t have arrived where nobody listens', async () => {
     expect(await failureOf(post('http://127.0.0.1:9/'))).toEqual({ sent: 'no', code: 'ECONNREFUSED' });
+  });
+});
+
+test('Each request has a connection of its own (H1)', async () => {
+  const ports: (number | undefined)[] = [];
+  const counting = createServer((request, response) => {
+    ports.push(request.socket.remotePort);
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => counting.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(counting.address() as AddressInfo).port}/`;
+  for (let n = 0; n < 3; n++) await post(url);
+  await Promise.all([post(url), post(url)]);
+  counting.close();
+  expect(new Set(ports).size).toBe(5);
+});
+
+describe.concurrent('a process that was frozen (G8)', () => {
+  const program = fileURLToPath(new URL('../support/one-request.ts', import.meta.url));
+  const body = `{"access_token":"a","refresh_token":"${'r'.repeat(2_000)}"}`;
+  const whole = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+
+  /** Stops the child when its request has arrived, answers, and lets it go on long after its time has run out. */
+  async function answerWhileFrozen(answer: string): Promise<unknown> {
+    let child: ChildProcess | undefined;
+    const frozen = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', async () => {
+        child?.kill('SIGSTOP');
+        await sleep(100);
+        socket.write(answer);
+        await sleep(3_000);
+        child?.kill('SIGCONT');
+      });
+    });
+    await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
+    const { port } = frozen.address() as AddressInfo;
+    child = spawn(process.execPath, [program, `http://127.0.0.1:${port}/`, '3000']);
+    let out = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    await new Promise((resolve) => child?.once('close', resolve));
+    frozen.close();
+    return JSON.parse(out);
+  }
+
+  test('reads the answer that has arrived before it says that there is none', async () => {
+    expect(await answerWhileFrozen(whole)).toMatchObject({ status: 200, body, complete: true });
+  });
+
+  test('reads a large one, too', async () => {
+    const large = 'x'.repeat(200_000);
+    const answer = `HTTP/1.1 200 OK\r\ncontent-length: ${large.length}\r\n\r\n${large}`;
+    expect(await answerWhileFrozen(answer)).toMatchObject({ body: large, complete: true });
+  });
+
+  test('reads what there is of a part', async () => {
+    expect(await answerWhileFrozen(whole.slice(0, -50))).toMatchObject({
+      body: body.slice(0, -50),
+      complete: false,
+    });
+  });
+
+  test('says that there is none where none has arrived', async () => {
+    expect(await answerWhileFrozen('')).toEqual({ sent: 'maybe', code: 'TIMEOUT' });
   });
 });
 

@@ -92,9 +92,13 @@ describe('a token in a token secret', () => {
     expect(set.refresh_token).toBeUndefined();
   });
 
-  test('may have a space at an end where the function stored it: the provider gave it so', () => {
+  test('may end oddly where the function stored it: the provider gave it so', () => {
     const kept_by = '123456789012/eu-central-1/oauth-accounts';
-    expect(read({ ...tokens, refresh_token: 'tok ', kept_by }).refresh_token).toBe('tok ');
+    for (const refresh_token of ['tok ', 'tok\u200b'])
+      expect(read({ ...tokens, refresh_token, kept_by }).refresh_token).toBe(refresh_token);
+    expect(problemIn({ ...tokens, refresh_token: 'tok\n', kept_by })).toContain(
+      'refresh_token: must not hold',
+    );
   });
 });
 

@@ -276,7 +276,7 @@ describe('a field of a profile', () => {
 describe('an issuer and endpoints', () => {
   const endpoint = 'https://other.example/token';
   const issuer = 'https://other.example';
-  const preset = presets.gitlab.profile;
+  const preset = presets.gitlab;
   const client = { client_id: 'c', client_secret: 's', provider: 'gitlab' };
 
   test('may stand together', () => {

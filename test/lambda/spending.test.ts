@@ -52,53 +52,72 @@ describe('max_requests_per_minute', () => {
   });
 });
 
-describe('a provider in trouble', () => {
-  type Answer = Parameters<ReturnType<typeof createSpending>['answered']>[1];
-  const rows: [string, readonly Answer[], Answer][] = [
-    ['is asked again after one failure', ['provider_unavailable'], undefined],
-    ['is asked again after two', ['provider_unavailable', 'rate_limited'], undefined],
-    [
-      'is left alone after three in a row',
-      ['provider_unavailable', 'provider_unavailable', 'provider_unavailable'],
-      'provider_unavailable',
-    ],
-    [
-      'is asked again where a grant came in between',
-      ['provider_unavailable', 'provider_unavailable', undefined, 'provider_unavailable'],
-      undefined,
-    ],
-    [
-      'is asked again where one account’s dead grant came in between: it answers',
-      ['provider_unavailable', 'provider_unavailable', 'grant_revoked', 'provider_unavailable'],
-      undefined,
-    ],
-    ['that rejects the client is not asked again', ['client_rejected'], 'client_rejected'],
-    [
-      'with three answers that make no sense is asked again: each may be one account’s',
-      ['malformed_response', 'malformed_response', 'malformed_response'],
-      undefined,
-    ],
+describe('while stores fail', () => {
+  type Put = readonly ['fails' | 'works', secretId: string];
+  const rows: readonly { readonly name: string; readonly puts: readonly Put[]; readonly stops: boolean }[] = [
+    { name: 'one secret that can not be written stops nobody', puts: [['fails', 'a']], stops: false },
+    {
+      name: 'one secret that fails again and again stops nobody',
+      puts: [
+        ['fails', 'a'],
+        ['fails', 'a'],
+        ['fails', 'a'],
+      ],
+      stops: false,
+    },
+    {
+      name: 'two secrets that fail stop everybody',
+      puts: [
+        ['fails', 'a'],
+        ['fails', 'b'],
+      ],
+      stops: true,
+    },
+    {
+      name: 'a success in between begins the count anew',
+      puts: [
+        ['fails', 'a'],
+        ['works', 'c'],
+        ['fails', 'b'],
+      ],
+      stops: false,
+    },
+    {
+      name: 'one success ends it, whichever secret it is of',
+      puts: [
+        ['fails', 'a'],
+        ['fails', 'b'],
+        ['works', 'b'],
+      ],
+      stops: false,
+    },
+    {
+      name: 'the same two begin it again after that',
+      puts: [
+        ['fails', 'a'],
+        ['fails', 'b'],
+        ['works', 'c'],
+        ['fails', 'a'],
+        ['fails', 'b'],
+      ],
+      stops: true,
+    },
   ];
-  test.each(rows)('%s', (_, answers, expected) => {
+  test.each(rows)('$name', ({ puts, stops }) => {
     const spending = createSpending(1);
-    for (const answer of answers) spending.answered('crm', answer, undefined, T);
-    expect(spending.refusal('crm', T + 1_000)).toBe(expected);
-    expect(spending.refusal('billing', T)).toBeUndefined();
+    for (const [put, secretId] of puts)
+      put === 'fails' ? spending.storeFailed(secretId) : spending.storeWorks();
+    expect(spending.storesFail()).toBe(stops);
+    for (const name of ['crm', 'billing'])
+      expect(spending.request(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);
   });
 
-  test('that says when is asked again then, and not before', () => {
+  test('no request is counted against a limit', () => {
     const spending = createSpending(1);
-    spending.answered('crm', 'rate_limited', 30, T);
-    expect(spending.refusal('crm', T + 29)).toBe('rate_limited');
-    expect(spending.refusal('crm', T + 30)).toBeUndefined();
+    spending.storeFailed('a');
+    spending.storeFailed('b');
+    expect(allowed(spending, 25)).toBe(0);
+    spending.storeWorks();
+    expect(allowed(spending, 25)).toBe(10);
   });
-});
-
-test('While stores fail nothing is spent anywhere, until one works', () => {
-  const spending = createSpending(1);
-  spending.storeFailed();
-  expect(spending.refusal('crm', T)).toBe('store_unavailable');
-  expect(spending.request('billing', profileWith(), T)).toBe('store_unavailable');
-  spending.storeWorks();
-  expect(spending.refusal('crm', T)).toBeUndefined();
 });

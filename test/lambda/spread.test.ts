@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type DecisionInput, decide, decideTokenSet, VERSIONS_PER_DAY } from '../../lambda/decision.ts';
 import { shareOf } from '../../lambda/spread.ts';
-import { anAccount, aTokenSet, NOW } from '../support/builders.ts';
+import { anAccount, aProfile, aTokenSet, NOW } from '../support/builders.ts';
 
 const MINUTE = 60;
 const HOUR = 3_600;
@@ -100,7 +100,9 @@ describe('with a spread', () => {
         });
         const input = { now: NOW, refreshWindow: 300, refreshSpread: 3_000, force: false };
         const due = decide(account, input).action === 'refresh';
-        expect(decideTokenSet(tokenSet, account, input).action).toBe(due ? 'exchange' : 'reconcile');
+        expect(decideTokenSet(tokenSet, account, aProfile(), input).action).toBe(
+          due ? 'exchange' : 'reconcile',
+        );
       }
   });
 });

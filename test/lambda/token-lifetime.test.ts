@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { HttpAnswer } from '../../lambda/https-request.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from '../../lambda/token-lifetime.ts';
+import { interpretTokenAnswer } from '../../lambda/token-response.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
 import { aJwt, aProfile, aTokenSet, NOW } from '../support/builders.ts';
 
@@ -227,5 +229,31 @@ describe('a refresh token lives', () => {
     });
     expect(expiresAt === undefined ? 'endless' : expiresAt - NOW).toBe(lifetime);
     expect(doubt !== undefined).toBe(doubted);
+  });
+});
+
+describe('a grant', () => {
+  const interpret = (body: Record<string, unknown>, previous: TokenSet) =>
+    interpretTokenAnswer({ status: 200, body: JSON.stringify(body), complete: true } as HttpAnswer, {
+      profile: aProfile(until),
+      previous,
+      sent: 'refresh-1',
+      now: NOW,
+    });
+
+  test('comes with what of it was not believed', () => {
+    const body = { access_token: 'access-2', until: NOW - 10, refresh_token_expires_at: NOW - 10 };
+    const answer = interpret(body, ofTenMinutes);
+    expect(answer).toMatchObject({ kind: 'granted', tokens: { expiresAt: NOW + 600 } });
+    expect(answer.kind === 'granted' && answer.doubts).toHaveLength(2);
+  });
+
+  test('is not endless where its refresh token has another name', () => {
+    expect(
+      interpret({ accessToken: 'access-2-long-enough', refreshToken: 'refresh-2-long-enough' }, {}),
+    ).toMatchObject({
+      kind: 'granted',
+      tokens: { refreshToken: 'refresh-2-long-enough', expiresAt: NOW + 3_600 },
+    });
   });
 });
