@@ -375,7 +375,7 @@ async function putOff(
   // An expired lease that was found here goes back: it is the only sign that a run died holding it.
   const changes: Changes = {
     set: { lastRefreshedAt: obtainedAt },
-    remove: escrowSettled ? ['escrow'] : [],
+    remove: escrowSettled && account.escrow !== undefined ? ['escrow'] : [],
     leaveLease: account.lease,
   };
   await recordQuietly(account, attemptId, changes, edges);
