@@ -81,10 +81,18 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
   if (own.kind === 'unknown') return { ending: deferred('store_unavailable') };
   if (own.kind === 'trouble') return { ending: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
-  const ending = isStaleRead(read, newest, visit.input.now)
+  const ending = isStaleRead(read, Math.max(newest ?? 0, mayBeStoredAt(account, read)), visit.input.now)
     ? deferred('store_unavailable')
     : await visitOwned(visit, lease.owner, { secretId, read, newest, kept }, edges);
   return { ending, leasedSecret: own.leased };
+}
+
+/**
+ * When a run that died holding the lease may have stored, at the latest, seconds since the epoch: it did not come to
+ * write that down. 0 where there is none, or where it is its set that was read.
+ */
+function mayBeStoredAt({ lease }: Account, { version }: ReadTokens): number {
+  return lease === undefined || lease.owner === version.versionId ? 0 : lease.expiresAt - LEASE_MARGIN;
 }
 
 /** What is known of the secret when it is sure whose it is. */
