@@ -178,12 +178,14 @@ function foreign(secretId: string, keeper: string | undefined): Trouble {
 async function ownedBy(
   { account, secretNamePrefix: prefix, input, longestLease }: Visit,
   lease: Lease,
-  { version }: ReadTokens,
+  read: ReadTokens,
   keptByUs: boolean,
   edges: Edges,
 ) {
   try {
-    const question = { account, version, keptByUs, prefix, lease, now: input.now, longestLease };
+    const { version } = read;
+    const obtainedAt = obtainedAtOf(read);
+    const question = { account, version, obtainedAt, keptByUs, prefix, lease, now: input.now, longestLease };
     return await ownSecret(question, edges);
   } catch (error) {
     edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {

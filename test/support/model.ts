@@ -449,7 +449,7 @@ function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
         return 'recorded';
       }),
     note: notInThisModel,
-    secretNote: notInThisModel,
+    secretNote: async () => undefined,
     claimSecret: notInThisModel,
     releaseSecret: notInThisModel,
     lendSecret: notInThisModel,
