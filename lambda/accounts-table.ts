@@ -46,8 +46,6 @@ export interface AccountsTable {
    * @returns `lost` where another holds it or has held it since, or the item is no longer as it was scanned
    */
   lease(account: Account, owner: string, now: number, expiresAt: number): Promise<'leased' | 'lost'>;
-  /** Makes a lease last longer, if it is still `owner`'s: nobody else has visited the account since. */
-  renew(accountId: string, owner: string, expiresAt: number): Promise<'leased' | 'lost'>;
   /** Writes the end of a visit and gives the lease back, if it is still `owner`'s. */
   record(accountId: string, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
@@ -245,15 +243,6 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         values: { ':now': now },
       };
       return await update(accountId, condition, changes);
-    },
-    renew: async (accountId, owner, expiresAt) => {
-      const condition = {
-        expression: '#lease.#owner = :owner',
-        names: { '#lease': 'lease', '#owner': 'owner', '#expiresAt': 'expiresAt' },
-        values: { ':owner': owner, ':expiresAt': expiresAt },
-      };
-      const answer = await write({ accountId }, 'SET #lease.#expiresAt = :expiresAt', condition);
-      return answer === 'recorded' ? 'leased' : 'lost';
     },
     secretNote: async (arn) => await read(`${CLAIM}${arn}`),
     claimSecret: async (arn, { accountId, lease, before, now, waitUntil }) => {

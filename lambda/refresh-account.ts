@@ -81,10 +81,18 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
   if (own.kind === 'unknown') return { ending: deferred('store_unavailable') };
   if (own.kind === 'trouble') return { ending: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
-  const ending = isStaleRead(read, newest, visit.input.now)
+  const ending = isStaleRead(read, Math.max(newest ?? 0, mayBeStoredAt(account, read)), visit.input.now)
     ? deferred('store_unavailable')
     : await visitOwned(visit, lease.owner, { secretId, read, newest, kept }, edges);
   return { ending, leasedSecret: own.leased };
+}
+
+/**
+ * When a run that died holding the lease may have stored, at the latest, seconds since the epoch: it did not come to
+ * write that down. 0 where there is none, or where it is its set that was read.
+ */
+function mayBeStoredAt({ lease }: Account, { version }: ReadTokens): number {
+  return lease === undefined || lease.owner === version.versionId ? 0 : lease.expiresAt - LEASE_MARGIN;
 }
 
 /** What is known of the secret when it is sure whose it is. */
@@ -170,12 +178,14 @@ function foreign(secretId: string, keeper: string | undefined): Trouble {
 async function ownedBy(
   { account, secretNamePrefix: prefix, input, longestLease }: Visit,
   lease: Lease,
-  { version }: ReadTokens,
+  read: ReadTokens,
   keptByUs: boolean,
   edges: Edges,
 ) {
   try {
-    const question = { account, version, keptByUs, prefix, lease, now: input.now, longestLease };
+    const { version } = read;
+    const obtainedAt = obtainedAtOf(read);
+    const question = { account, version, obtainedAt, keptByUs, prefix, lease, now: input.now, longestLease };
     return await ownSecret(question, edges);
   } catch (error) {
     edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
@@ -381,7 +391,7 @@ async function putOff(
   // An expired lease that was found here goes back: it is the only sign that a run died holding it.
   const changes: Changes = {
     set: { lastRefreshedAt: obtainedAt },
-    remove: escrowSettled ? ['escrow'] : [],
+    remove: escrowSettled && account.escrow !== undefined ? ['escrow'] : [],
     leaveLease: account.lease,
   };
   await recordQuietly(account, attemptId, changes, edges);

@@ -23,6 +23,8 @@ export interface OwnershipQuestion {
   readonly account: Account;
   /** What was read of the secret, under the account's lease. */
   readonly version: SecretVersion;
+  /** When the token set that was read was obtained, seconds since the epoch. */
+  readonly obtainedAt: number | undefined;
   /** The token set says that this table's function has kept it before. */
   readonly keptByUs: boolean;
   readonly prefix: string;
@@ -42,9 +44,10 @@ export async function ownSecret(
   const { accountId, tokenSecretId } = account;
   const { name = tokenSecretIdOf(prefix, account), arn = name } = version;
   if (name === tokenSecretIdOf(prefix, { accountId })) {
-    // In the ordinary case nobody else has ever had it: that is known from the item, without a further call.
-    if (account.status !== undefined && account.secretLentTo === undefined && tokenSecretId === undefined)
-      return { kind: 'own' };
+    // In the ordinary case nobody else has ever had it: that is known from the item, without a further call. Where it
+    // was restored from a backup, the set is another than the item knows.
+    const known = account.status !== undefined && account.lastRefreshedAt === question.obtainedAt;
+    if (known && account.secretLentTo === undefined && tokenSecretId === undefined) return { kind: 'own' };
     const note = await table.secretNote(arn);
     return note === undefined || note.secretOwner === undefined
       ? { kind: 'own' }

@@ -10,7 +10,7 @@ import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
 import type { ErrorAnswer } from './provider-error.ts';
 import { type Reason, refreshingSentence } from './reason.ts';
-import type { SecretVersion } from './secrets.ts';
+import type { PutSecret, SecretVersion } from './secrets.ts';
 import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
 import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
 import { readTokenSet } from './token-secret.ts';
@@ -71,6 +71,8 @@ export interface Deferred {
 const SHORTEST_EXCHANGE = 3_000;
 /** Kept free for storing what an exchange bought. */
 const STORE_TIME = 6_000;
+/** Where less of it is left when the answer is heard, the process stood still meanwhile. */
+const LEAST_STORE_TIME = 5_000;
 /** Milliseconds without which no refresh token is spent: a try, a second try where the first is not answered, the store. */
 export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;
 
@@ -269,7 +271,7 @@ async function candidateRefused(
         content: escrow.content,
         secretId: account.tokenSecretId,
       },
-      visit.deadline,
+      keepUntil(visit, edges),
       edges,
     );
   const held = { ...progress.held, escrow };
@@ -337,7 +339,8 @@ async function keepFromError(
   const supersedes = fingerprintOf(spent);
   const write = async (kind: EscrowKind, content: Escrowed): Promise<HeldEscrow> => {
     const { accountId, tokenSecretId: secretId } = visit.account;
-    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, visit.deadline, edges);
+    const until = keepUntil(visit, edges);
+    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, until, edges);
     return { kind: kind === 'answer' ? 'stays' : 'candidate', content };
   };
   if (candidate !== undefined)
@@ -363,8 +366,8 @@ async function keep(
   { progress: { held, profile }, sent, now }: Sent,
   answer: Extract<TokenAnswer, { kind: 'granted' }>,
   edges: Edges,
-): Promise<Ending> {
-  const { account, reason, deadline } = visit;
+): Promise<Ending | Deferred> {
+  const { account, reason } = visit;
   const { accountId, oauthProfile, tokenSecretId } = account;
   const obtainedAt = nextObtainedAt(now, held, held.newest);
   const merged = mergeTokenSet({ ...held.tokenSet, refresh_token: sent }, answer.tokens, obtainedAt);
@@ -376,23 +379,24 @@ async function keep(
     obtainedAt: now,
   };
   const atStake = { accountId, attemptId, kind: 'token' as const, content, secretId: tokenSecretId };
-  // A process that was frozen may wake up when its lease has gone to another.
-  if (!(await stillLeased(visit, attemptId, edges))) return await keepTooLate(atStake, rotated, edges);
   const { kind, tokenSet, text } = storable(merged, held.tokenSet, namedFields(profile));
+  const { store, until, wasOvertaken } = storing(visit, attemptId, held, text, edges);
   const kept = await keepTokens(
     {
       accountId,
       secretId: held.secretId,
-      store: (timeout) => edges.secrets.put(held.secretId, text, attemptId, timeout),
+      store,
       atStake: rotated ? atStake : undefined,
       isEvidence: true,
-      deadline,
+      deadline: until,
     },
     edges,
   );
   for (const doubt of answer.doubts) edges.log.warn(doubt, { accountId, oauthProfile });
   edges.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
   if (profile !== visit.profile) edges.profiles.adopt(oauthProfile, profile);
+  // Another visit has begun since: what becomes of the account is for that one to say.
+  if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere', escrowSettled: false };
   if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, now);
   if (kind === 'whole') return { kind: 'refreshed', tokenSet, reason, obtainedAt };
   return { kind: 'trouble', reason: 'token_set_too_large', obtainedAt, escrowSettled: true };
@@ -404,29 +408,38 @@ function namedFields({ token_response_fields, public_fields }: Profile): readonl
   return [...mapped, ...(public_fields ?? [])];
 }
 
-async function stillLeased(
-  { account, deadline }: Visit,
-  attemptId: string,
-  { table, clock }: Edges,
-): Promise<boolean> {
-  if (clock.now() < deadline) return true;
-  const leaseEnd = Math.ceil(clock.now() / 1000) + LATE_WORK;
-  const lease = await table.renew(account.accountId, attemptId, leaseEnd).catch(() => 'leased' as const);
-  return lease === 'leased';
+/** Milliseconds that a process which woke up late takes to keep what it has. */
+const LATE_WORK = 120_000;
+
+/** Whether an answer was heard so late that the process must have stood still meanwhile. */
+function isLate({ deadline }: Visit, { clock }: Edges): boolean {
+  return clock.now() > deadline - LEAST_STORE_TIME;
 }
 
-/** Seconds that a process which woke up late gets to store what it has. */
-const LATE_WORK = 60;
+/** Until when what an answer holds is tried to be kept, milliseconds since the epoch. */
+function keepUntil(visit: Visit, edges: Edges): number {
+  return isLate(visit, edges) ? edges.clock.now() + LATE_WORK : visit.deadline;
+}
 
-/** Another visit has begun since: it decides, by trying it, whether this is the live refresh token. */
-async function keepTooLate(
-  atStake: Parameters<typeof keepInEscrow>[0],
-  rotated: boolean,
-  edges: Edges,
-): Promise<Trouble> {
-  const deadline = edges.clock.now() + LATE_WORK * 500;
-  if (rotated) await keepInEscrow({ ...atStake, kind: 'candidate' }, deadline, edges);
-  return { kind: 'trouble', reason: 'store_unavailable', detail: 'The answer came when the lease was over' };
+/**
+ * How an answer is stored. A process that was frozen may hear it when its lease is over and another visit has begun:
+ * then it takes the place of the version that was read, and of no other.
+ */
+function storing(visit: Visit, attemptId: string, { secretId, version }: Held, text: string, edges: Edges) {
+  const { secrets } = edges;
+  const until = keepUntil(visit, edges);
+  let overtaken = false;
+  if (!isLate(visit, edges)) {
+    const store = (timeout: number) => secrets.put(secretId, text, attemptId, timeout);
+    return { store, until, wasOvertaken: () => false };
+  }
+  const store = async (timeout: number): Promise<PutSecret> => {
+    const put = await secrets.replace(secretId, version.versionId, text, attemptId, timeout);
+    if (put.kind !== 'overtaken') return put;
+    overtaken = true;
+    return { kind: 'failed', failure: { kind: 'refused', code: 'OVERTAKEN' } };
+  };
+  return { store, until, wasOvertaken: () => overtaken };
 }
 
 function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, now: number): Trouble {
