@@ -1,6 +1,7 @@
 import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
 import type { ProfileNote } from './evidence.ts';
+import { parseProfileNote } from './parse-profile-note.ts';
 import { projection, scanFilter } from './scan-filter.ts';
 
 /** An item as it came, before anything in it is believed. */
@@ -309,21 +310,22 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         },
         values: { ':escrow': escrow, ':owner': owner, ':attempt': escrow.attemptId },
       }),
-    profileNote: async (profile) => (await read<ProfileNote>(`${PROFILE_NOTE}${profile}`)) ?? {},
+    profileNote: async (profile) => parseProfileNote(await read(`${PROFILE_NOTE}${profile}`)),
     putProfileNote: async (profile, note, before) => {
       const revision = (before.revision ?? 0) + 1;
-      const absent = Object.keys(before).filter((name) => note[name as keyof ProfileNote] === undefined);
-      const { accountId: _, ...attributes } = { ...note, revision } as Record<string, unknown>;
-      const { expression, names, values } = updateExpression(
-        attributes,
-        absent.filter((name) => name !== 'accountId'),
+      const gone = (Object.keys(before) as (keyof ProfileNote)[]).filter(
+        (name) => before[name] !== undefined && note[name] === undefined,
       );
-      const unchanged =
-        before.revision === undefined ? 'attribute_not_exists(#revision)' : '#revision = :before';
+      const { expression, names, values } = updateExpression({ ...note, revision }, gone);
+      const unread = '(attribute_not_exists(#revision) OR NOT attribute_type(#revision, :number))';
+      const unchanged = before.revision === undefined ? unread : '#revision = :before';
       return await write({ accountId: `${PROFILE_NOTE}${profile}` }, expression, {
         expression: unchanged,
         names: { ...names, '#revision': 'revision' },
-        values: { ...values, ...(before.revision !== undefined && { ':before': before.revision }) },
+        values: {
+          ...values,
+          ...(before.revision === undefined ? { ':number': 'N' } : { ':before': before.revision }),
+        },
       });
     },
   };
