@@ -392,6 +392,8 @@ async function keep(
     },
     edges,
   );
+  if (kept.kind === 'stored' && held.version.isClaim)
+    await edges.secrets.relabel(held.secretId, held.version.versionId, attemptId);
   for (const doubt of answer.doubts) edges.log.warn(doubt, { accountId, oauthProfile });
   edges.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
   if (profile !== visit.profile) edges.profiles.adopt(oauthProfile, profile);
