@@ -223,7 +223,7 @@ const CLAIM_TIMEOUT = 5_000;
 async function claim(
   { account }: Visit,
   { secretId, read, kept, keptFor }: Owned,
-  { secrets, turn, log }: Edges,
+  { secrets, turn, clock, log }: Edges,
 ): Promise<ReadTokens | Trouble | Deferred> {
   if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
   await turn();
@@ -241,7 +241,12 @@ async function claim(
     return { kind: 'trouble', reason, steady, detail };
   }
   log.info('The token set is kept by this function from now on.', { accountId: account.accountId });
-  return { ...read, tokenSet, version: { ...read.version, text, versionId: token, isClaim: true } };
+  const createdAt = secondsOf(clock);
+  return {
+    ...read,
+    tokenSet,
+    version: { ...read.version, text, versionId: token, createdAt, isClaim: true },
+  };
 }
 
 /** A version's id that follows from what it is made of, so that two that make it make one. */

@@ -365,6 +365,7 @@ export function createModel(
         secretNamePrefix: 'oauth/',
         tableName: TABLE,
         formerTables: [],
+        begun,
         deadline: begun + LAMBDA_TIMEOUT,
         longestLease: 240,
       };
