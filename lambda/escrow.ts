@@ -54,14 +54,23 @@ export function fingerprintOf(refreshToken: string): string {
 
 /** An answer of more than this, after gzip, is cut. */
 const MAX_ANSWER_BYTES = 4_096;
+const CUT_TO_WITHIN = 64;
 
 /** An answer as it is kept: gzipped, and its beginning alone where that is too long. */
 export function packAnswer(answer: Uint8Array | string): Uint8Array {
-  let text = Buffer.from(answer);
-  let packed = gzipSync(text);
-  while (packed.length > MAX_ANSWER_BYTES) {
-    text = text.subarray(0, Math.floor((text.length * MAX_ANSWER_BYTES * 0.95) / packed.length));
-    packed = gzipSync(text);
+  const text = Buffer.from(answer);
+  const whole = gzipSync(text);
+  if (whole.length <= MAX_ANSWER_BYTES) return whole;
+  let packed: Uint8Array = gzipSync('');
+  let [fits, tooMuch] = [0, text.length];
+  while (tooMuch - fits > CUT_TO_WITHIN) {
+    const half = Math.floor((fits + tooMuch) / 2);
+    const beginning = gzipSync(text.subarray(0, half));
+    if (beginning.length > MAX_ANSWER_BYTES) tooMuch = half;
+    else {
+      fits = half;
+      packed = beginning;
+    }
   }
   return packed;
 }

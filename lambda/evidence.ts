@@ -24,8 +24,9 @@ export interface ProfileNote {
   readonly refusedAt?: number | undefined;
   /** Segment → how many of its due accounts wait for the end of the trouble. */
   readonly waiting?: Readonly<Record<string, number>> | undefined;
-  /** An event that the bus did not take. */
+  /** An event that is being put, or that the bus did not take, and since when. */
   readonly eventOwed?: ProfileEventType | undefined;
+  readonly eventOwedAt?: number | undefined;
   /** Counts the writes of this note. */
   readonly revision?: number | undefined;
 }

@@ -111,7 +111,9 @@ function inTrouble(
   const status = statusAfter(account, trouble);
   const final = status === 'reauthorization_required';
   const message = sentence(trouble.reason, labelOf(account), trouble.detail, final);
-  const settled = trouble.escrowSettled ? (['escrow'] as const) : [];
+  // What was not there when the visit began is another's, whose lease was over; unless this one has stored since.
+  const own = account.escrow !== undefined || trouble.obtainedAt !== undefined;
+  const settled = trouble.escrowSettled && own ? (['escrow'] as const) : [];
   const stored = trouble.obtainedAt === undefined ? {} : { lastRefreshedAt: trouble.obtainedAt };
   // Waiting for a person already: trouble on the way of a forced try changes nothing about that.
   if (account.status === 'reauthorization_required' && status === 'failing') {

@@ -46,7 +46,9 @@ interface ProfileState {
   now: ProfileNote;
   /** When the last pending grants came, while nothing else is pending after them. */
   grants?: number[] | undefined;
-  writing: Promise<void> | undefined;
+  /** What is being written or told; it may have ended. */
+  writing: Promise<void>;
+  busy: boolean;
   /** Of this run, while the profile is in trouble. */
   tries: number;
   triesOfRefused: number;
@@ -54,6 +56,8 @@ interface ProfileState {
 }
 
 const MAX_CONFLICTS = 20;
+/** Seconds after which an event that is still owed is put by another run. */
+const BEING_TOLD = 45;
 /** So many of the last grants are told to the note where another run has changed it meanwhile. */
 const MAX_GRANTS = 500;
 
@@ -75,7 +79,8 @@ export function createProfileNotes({
       written: {},
       pending: [],
       now: {},
-      writing: undefined,
+      writing: Promise.resolve(),
+      busy: false,
       tries: 0,
       triesOfRefused: 0,
       trying: 0,
@@ -99,9 +104,9 @@ export function createProfileNotes({
   };
 
   const begin = (profile: string, state: ProfileState) => {
-    state.writing ??= write(profile, state).finally(() => {
-      state.writing = undefined;
-    });
+    if (state.busy) return;
+    state.busy = true;
+    state.writing = write(profile, state);
   };
 
   const write = async (profile: string, state: ProfileState) => {
@@ -110,9 +115,11 @@ export function createProfileNotes({
         const { now, written } = state;
         const count = state.pending.length;
         if (!isWorthWriting(written, now)) return;
+        // A grant that comes from here on is not in what is written now.
+        state.grants = undefined;
         const event = eventOf(written, now);
         const failure = now.failure ?? written.failure;
-        const next = event === undefined ? now : { ...now, eventOwed: event };
+        const next = event === undefined ? now : { ...now, eventOwed: event, eventOwedAt: secondsOf(clock) };
         if ((await table.putProfileNote(profile, next, written)) === 'lost') {
           conflicts++;
           await read(profile);
@@ -120,7 +127,6 @@ export function createProfileNotes({
         }
         state.written = { ...next, revision: (written.revision ?? 0) + 1 };
         state.pending.splice(0, count);
-        state.grants = undefined;
         state.now = state.pending.reduce((note, how) => how(note), state.written);
         if (event !== undefined) await tell(profile, state, event, failure);
       }
@@ -130,6 +136,9 @@ export function createProfileNotes({
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
+    } finally {
+      // At once, so that no change comes between the last look and the end.
+      state.busy = false;
     }
   };
 
@@ -157,7 +166,12 @@ export function createProfileNotes({
       });
       return;
     }
-    const told = (note: ProfileNote) => ({ ...note, eventOwed: undefined });
+    const { eventOwedAt } = state.written;
+    // Another run may owe another event by now.
+    const told = (note: ProfileNote) =>
+      note.eventOwed === type && note.eventOwedAt === eventOwedAt
+        ? { ...note, eventOwed: undefined, eventOwedAt: undefined }
+        : note;
     state.pending.push(told);
     state.now = told(state.now);
   };
@@ -165,19 +179,36 @@ export function createProfileNotes({
   const load = async (profile: string) => {
     try {
       const state = await read(profile);
-      const { eventOwed } = state.written;
-      if (eventOwed !== undefined)
-        state.writing = tell(profile, state, eventOwed)
-          .then(() => write(profile, state))
-          .finally(() => {
-            state.writing = undefined;
-          });
+      const { eventOwed, eventOwedAt = 0 } = state.written;
+      // Who wrote it down may be telling it right now.
+      if (state.busy || eventOwed === undefined || secondsOf(clock) - eventOwedAt < BEING_TOLD) return;
+      state.busy = true;
+      state.writing = tellOwed(profile, state, eventOwed);
     } catch (error) {
       log.warn('The note of a profile could not be read.', {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
     }
+  };
+
+  /** Of several runs that find an event owed, the one whose note is taken tells it. */
+  const tellOwed = async (profile: string, state: ProfileState, eventOwed: ProfileEventType) => {
+    const { written } = state;
+    const claim = { ...written, eventOwedAt: secondsOf(clock) };
+    try {
+      if ((await table.putProfileNote(profile, claim, written)) === 'recorded') {
+        state.written = { ...claim, revision: (written.revision ?? 0) + 1 };
+        state.now = state.pending.reduce((note, how) => how(note), state.written);
+        await tell(profile, state, eventOwed);
+      }
+    } catch (error) {
+      log.warn('The note of a profile could not be written.', {
+        oauthProfile: profile,
+        awsError: awsFailure(error).code,
+      });
+    }
+    await write(profile, state);
   };
 
   return {
@@ -239,14 +270,17 @@ export function createProfileNotes({
         if (failure === undefined || waiting[segment] === count) continue;
         change(profile, (note) => {
           if (note.failure === undefined) return { ...note, waiting: undefined };
-          const all = { ...note.waiting, [segment]: count };
+          // The table may have been cut into another number of segments before.
+          const [, segments] = segment.split('/');
+          const known = Object.entries(note.waiting ?? {}).filter(([one]) => one.endsWith(`/${segments}`));
+          const all = { ...Object.fromEntries(known), [segment]: count };
           const accounts = Object.values(all).reduce((sum, one) => sum + one, 0);
           return { ...note, waiting: all, failure: { ...note.failure, accounts } };
         });
       }
     },
     settled: async () => {
-      while ([...states.values()].some(({ writing }) => writing !== undefined))
+      while ([...states.values()].some(({ busy }) => busy))
         await Promise.all([...states.values()].map(({ writing }) => writing));
     },
   };

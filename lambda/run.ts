@@ -59,7 +59,7 @@ export async function run(request: RunRequest, settings: RunSettings, edges: Edg
   let fatal: unknown;
   try {
     for await (const items of pagesOf(request, settings, edges, tally)) {
-      for (const { kind, work } of await sift(items, request, settings, edges, tally.settle)) {
+      for (const { kind, work } of await sift(items, request, settings, edges, worker.settle)) {
         if (kind === 'due') tally.add('due', 1);
         worker.add(work);
       }
@@ -72,7 +72,8 @@ export async function run(request: RunRequest, settings: RunSettings, edges: Edg
   // Whatever has gone wrong: nothing that can spend or write outlives the run.
   const stopped = await worker.ended();
   if (!request.dryRun) {
-    edges.notes.waiting(worker.waitingFor(), segmentOf(request));
+    // A run over a few named accounts does not know who waits.
+    if (request.accountIds === undefined) edges.notes.waiting(worker.waitingFor(), segmentOf(request));
     await edges.notes.settled();
   }
   fatal ??= stopped;
@@ -86,6 +87,8 @@ function segmentOf({ share }: RunRequest): string {
 
 interface Worker {
   add(work: Work): void;
+  /** What became of an account. */
+  settle(report: Report, oauthProfile: string): void;
   /** Resolves when more work is wanted; `false` where none is any more. */
   wantsMore(): Promise<boolean>;
   /** Begins nothing any more. */
@@ -123,12 +126,12 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
     wake();
   }, 1_000);
   const over = () => stopped !== undefined || timeIsUp(settings, edges);
-  const settle = (work: Work, report: Report) => {
-    const { oauthProfile } = work.account;
+  const settleOf = (report: Report, oauthProfile: string) => {
     if (notes.get(oauthProfile).failure?.reason === report.reason)
       waitingFor.set(oauthProfile, (waitingFor.get(oauthProfile) ?? 0) + 1);
     tally.settle(report);
   };
+  const settle = ({ account }: Work, report: Report) => settleOf(report, account.oauthProfile);
   const start = async (work: Work) => {
     inFlight++;
     const end = request.dryRun ? () => {} : notes.begin(work.account);
@@ -184,6 +187,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
       schedule.add(work);
       wake();
     },
+    settle: settleOf,
     wantsMore: async () => {
       while (schedule.size() >= IN_HAND && !over()) await changed.promise;
       return !over();
@@ -257,7 +261,7 @@ async function sift(
   request: RunRequest,
   settings: RunSettings,
   edges: Edges,
-  settle: (report: Report) => void,
+  settle: (report: Report, oauthProfile: string) => void,
 ): Promise<readonly Job[]> {
   const parsed = items.map(parseAccount);
   const names = new Set(parsed.flatMap((p) => (p.kind === 'account' ? [p.account.oauthProfile] : [])));
@@ -272,13 +276,13 @@ async function sift(
     const unfit = notLookedAt(items[index]);
     if (unfit !== undefined) {
       edges.log.warn(`The account is left alone: ${unfit}`, { accountId: one.account.accountId });
-      settle(reportOn(one.account, 'retry', 'account_invalid'));
+      settle(reportOn(one.account, 'retry', 'account_invalid'), one.account.oauthProfile);
       continue;
     }
     if (one.kind === 'invalid') {
       const { nextAttemptAt = 0 } = one.account;
       if (nextAttemptAt > secondsOf(edges.clock) && request.accountIds === undefined)
-        settle(reportOn(one.account, 'leave', 'account_invalid'));
+        settle(reportOn(one.account, 'leave', 'account_invalid'), one.account.oauthProfile);
       else jobs.push(invalidJob(one, request, edges));
       continue;
     }
@@ -295,7 +299,7 @@ async function sift(
     const decision = decide(account, input);
     if (decision.action === 'refresh')
       jobs.push(dueJob({ account, decision, input, loaded: profile }, request, settings, edges));
-    else settle(reportOn(account, decision.action, decision.reason));
+    else settle(reportOn(account, decision.action, decision.reason), account.oauthProfile);
   }
   return jobs;
 }
@@ -341,7 +345,7 @@ function dueJob(
   settings: RunSettings,
   edges: Edges,
 ): Job {
-  const { secretNamePrefix, tableName, formerTables, deadline } = settings;
+  const { secretNamePrefix, tableName, formerTables, begun, deadline } = settings;
   const refuse = async (trouble: Extract<LoadedProfile, { kind: 'trouble' }>) => {
     if (!dryRun) await noteTrouble(account, trouble.reason, trouble.detail, edges);
     return reportOn(account, 'retry', trouble.reason);
@@ -352,7 +356,7 @@ function dueJob(
     const { profile } = again;
     if (dryRun) return await preview({ account, reason, profile, input }, secretNamePrefix, edges);
     const tables = { tableName, formerTables };
-    const times = { deadline, longestLease: longestLease(settings) };
+    const times = { begun, deadline, longestLease: longestLease(settings) };
     const visit = { account, reason, profile, input, secretNamePrefix, ...tables, ...times };
     return await refreshAccount(visit, edges).catch((error: unknown) => notLeased(account, error, edges));
   };

@@ -101,7 +101,10 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
   return {
     add: (work) => {
       const { oauthProfile, failure } = work.account;
-      lineOf(oauthProfile)[failure === undefined ? 'sound' : 'failedBefore'].push(work);
+      const { sound, failedBefore } = lineOf(oauthProfile);
+      // Whoever was tried longest ago is tried next: where few may be, it must not always be the same ones.
+      if (failure === undefined) sound.push(work);
+      else failedBefore.splice(placeOf(failure.at, failedBefore), 0, work);
       waiting++;
     },
     size: () => waiting,
@@ -133,4 +136,10 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
       return all;
     },
   };
+}
+
+/** Where in a line, by when each was last tried, somebody belongs. */
+function placeOf(at: number, line: readonly Work[]): number {
+  const later = line.findLastIndex(({ account }) => (account.failure?.at ?? 0) <= at);
+  return later + 1;
 }

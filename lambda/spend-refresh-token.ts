@@ -10,7 +10,7 @@ import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
 import type { ErrorAnswer } from './provider-error.ts';
 import { type Reason, refreshingSentence } from './reason.ts';
-import type { SecretVersion } from './secrets.ts';
+import type { PutSecret, SecretVersion } from './secrets.ts';
 import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
 import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
 import { readTokenSet } from './token-secret.ts';
@@ -27,7 +27,8 @@ export interface Visit {
   /** The accounts table's name or ARN, and the tables whose functions have stopped. */
   readonly tableName: string;
   readonly formerTables: readonly string[];
-  /** When this process may be gone, milliseconds since the epoch. */
+  /** When the run began, and when this process may be gone, milliseconds since the epoch. */
+  readonly begun: number;
   readonly deadline: number;
   /** Seconds after which any visit that is under way now has ended, its lease included. */
   readonly longestLease: number;
@@ -71,6 +72,8 @@ export interface Deferred {
 const SHORTEST_EXCHANGE = 3_000;
 /** Kept free for storing what an exchange bought. */
 const STORE_TIME = 6_000;
+/** Where less of it is left when the answer is heard, the process stood still meanwhile. */
+const LEAST_STORE_TIME = 5_000;
 /** Milliseconds without which no refresh token is spent: a try, a second try where the first is not answered, the store. */
 export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;
 
@@ -132,8 +135,9 @@ async function attempt(visit: Visit, attemptId: string, progress: Progress, edge
   const sent = tokenToSend(held);
   if (sent === undefined) return ended(trouble('no_refresh_token', undefined, held));
   const left = deadline - edges.clock.now();
+  const needed = answerLost ? SHORTEST_EXCHANGE : timeToAnswer(visit, profile, edges);
   const refusal =
-    left < (answerLost ? STORE_TIME + SHORTEST_EXCHANGE : MINIMUM_TIME)
+    left < STORE_TIME + needed
       ? 'out_of_time'
       : edges.spending.request(account.oauthProfile, profile, secondsOf(edges.clock));
   if (refusal !== undefined)
@@ -145,22 +149,38 @@ async function attempt(visit: Visit, attemptId: string, progress: Progress, edge
           edges,
         )
       : ended({ kind: 'deferred', reason: refusal, escrowSettled: held.escrow.kind === 'none' });
+  const begun = edges.clock.now();
   const exchange = await edges.endpoint.refresh({
     profile,
     account,
     refreshToken: sent,
-    // It waits as long as the provider may take, and leaves time for a second try and for the store.
-    timeoutMilliseconds: Math.min(
-      tokenRequestTimeout(profile),
-      Math.floor(left - STORE_TIME - (answerLost ? 0 : SHORTEST_EXCHANGE)),
-    ),
+    // It waits as long as the provider may take, and leaves time for the store: an answer that is waited for is worth
+    // more than a second try.
+    timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), Math.floor(left - STORE_TIME)),
   });
+  if (exchange.kind === 'answered')
+    edges.spending.answeredAfter(account.oauthProfile, edges.clock.now() - begun);
   const now = secondsOf(edges.clock);
   const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now });
   if (answer.kind === 'granted')
     return ended(await keep(visit, attemptId, { progress, sent, now }, answer, edges));
   return await afterError(visit, attemptId, { progress, sent, now }, exchange, answer, edges);
 }
+
+/**
+ * Milliseconds that must be left for the answer before a refresh token is spent: half as long again as this profile's
+ * slowest answer in this run; before there is one, as long as its provider may take, as far as the run can afford it.
+ */
+function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { spending }: Edges): number {
+  const slowest = spending.slowestAnswer(account.oauthProfile);
+  const share = profile.token_request_timeout_seconds === undefined ? UNKNOWN_SHARE : NAMED_SHARE;
+  const expected = slowest === undefined ? (deadline - begun) * share : 1.5 * slowest;
+  return Math.max(2 * SHORTEST_EXCHANGE, Math.min(tokenRequestTimeout(profile), expected));
+}
+
+/** Of a run's whole time, what a provider whose speed nobody knows gets, and one whose profile says how long it takes. */
+const UNKNOWN_SHARE = 1 / 3;
+const NAMED_SHARE = 1 / 2;
 
 function ended(ending: Ending | Deferred): Step {
   return { kind: 'end', ending };
@@ -269,7 +289,7 @@ async function candidateRefused(
         content: escrow.content,
         secretId: account.tokenSecretId,
       },
-      visit.deadline,
+      keepUntil(visit, edges),
       edges,
     );
   const held = { ...progress.held, escrow };
@@ -311,7 +331,9 @@ async function replacedGrant(held: Held, { secrets }: Edges): Promise<Held | und
   const { createdAt } = again.version;
   if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;
   const { tokenSet, version } = again;
-  return { ...held, tokenSet, version, refreshToken, doubt: undefined, escrow: { kind: 'none' } };
+  // A candidate of the old grant is out of date; what waits for a person goes on waiting.
+  const escrow: HeldEscrow = held.escrow.kind === 'stays' ? held.escrow : { kind: 'none' };
+  return { ...held, tokenSet, version, refreshToken, doubt: undefined, escrow };
 }
 
 function trouble(reason: Reason, detail: string | undefined, { doubt, escrow }: Held): Trouble {
@@ -337,7 +359,8 @@ async function keepFromError(
   const supersedes = fingerprintOf(spent);
   const write = async (kind: EscrowKind, content: Escrowed): Promise<HeldEscrow> => {
     const { accountId, tokenSecretId: secretId } = visit.account;
-    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, visit.deadline, edges);
+    const until = keepUntil(visit, edges);
+    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, until, edges);
     return { kind: kind === 'answer' ? 'stays' : 'candidate', content };
   };
   if (candidate !== undefined)
@@ -363,8 +386,8 @@ async function keep(
   { progress: { held, profile }, sent, now }: Sent,
   answer: Extract<TokenAnswer, { kind: 'granted' }>,
   edges: Edges,
-): Promise<Ending> {
-  const { account, reason, deadline } = visit;
+): Promise<Ending | Deferred> {
+  const { account, reason } = visit;
   const { accountId, oauthProfile, tokenSecretId } = account;
   const obtainedAt = nextObtainedAt(now, held, held.newest);
   const merged = mergeTokenSet({ ...held.tokenSet, refresh_token: sent }, answer.tokens, obtainedAt);
@@ -376,23 +399,26 @@ async function keep(
     obtainedAt: now,
   };
   const atStake = { accountId, attemptId, kind: 'token' as const, content, secretId: tokenSecretId };
-  // A process that was frozen may wake up when its lease has gone to another.
-  if (!(await stillLeased(visit, attemptId, edges))) return await keepTooLate(atStake, rotated, edges);
   const { kind, tokenSet, text } = storable(merged, held.tokenSet, namedFields(profile));
+  const { store, until, wasOvertaken } = storing(visit, attemptId, held, text, edges);
   const kept = await keepTokens(
     {
       accountId,
       secretId: held.secretId,
-      store: (timeout) => edges.secrets.put(held.secretId, text, attemptId, timeout),
+      store,
       atStake: rotated ? atStake : undefined,
       isEvidence: true,
-      deadline,
+      deadline: until,
     },
     edges,
   );
+  if (kept.kind === 'stored' && held.version.isClaim)
+    await edges.secrets.relabel(held.secretId, held.version.versionId, attemptId);
   for (const doubt of answer.doubts) edges.log.warn(doubt, { accountId, oauthProfile });
   edges.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
   if (profile !== visit.profile) edges.profiles.adopt(oauthProfile, profile);
+  // Another visit has begun since: what becomes of the account is for that one to say.
+  if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere', escrowSettled: false };
   if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, now);
   if (kind === 'whole') return { kind: 'refreshed', tokenSet, reason, obtainedAt };
   return { kind: 'trouble', reason: 'token_set_too_large', obtainedAt, escrowSettled: true };
@@ -404,29 +430,38 @@ function namedFields({ token_response_fields, public_fields }: Profile): readonl
   return [...mapped, ...(public_fields ?? [])];
 }
 
-async function stillLeased(
-  { account, deadline }: Visit,
-  attemptId: string,
-  { table, clock }: Edges,
-): Promise<boolean> {
-  if (clock.now() < deadline) return true;
-  const leaseEnd = Math.ceil(clock.now() / 1000) + LATE_WORK;
-  const lease = await table.renew(account.accountId, attemptId, leaseEnd).catch(() => 'leased' as const);
-  return lease === 'leased';
+/** Milliseconds that a process which woke up late takes to keep what it has. */
+const LATE_WORK = 120_000;
+
+/** Whether an answer was heard so late that the process must have stood still meanwhile. */
+function isLate({ deadline }: Visit, { clock }: Edges): boolean {
+  return clock.now() > deadline - LEAST_STORE_TIME;
 }
 
-/** Seconds that a process which woke up late gets to store what it has. */
-const LATE_WORK = 60;
+/** Until when what an answer holds is tried to be kept, milliseconds since the epoch. */
+function keepUntil(visit: Visit, edges: Edges): number {
+  return isLate(visit, edges) ? edges.clock.now() + LATE_WORK : visit.deadline;
+}
 
-/** Another visit has begun since: it decides, by trying it, whether this is the live refresh token. */
-async function keepTooLate(
-  atStake: Parameters<typeof keepInEscrow>[0],
-  rotated: boolean,
-  edges: Edges,
-): Promise<Trouble> {
-  const deadline = edges.clock.now() + LATE_WORK * 500;
-  if (rotated) await keepInEscrow({ ...atStake, kind: 'candidate' }, deadline, edges);
-  return { kind: 'trouble', reason: 'store_unavailable', detail: 'The answer came when the lease was over' };
+/**
+ * How an answer is stored. A process that was frozen may hear it when its lease is over and another visit has begun:
+ * then it takes the place of the version that was read, and of no other.
+ */
+function storing(visit: Visit, attemptId: string, { secretId, version }: Held, text: string, edges: Edges) {
+  const { secrets } = edges;
+  const until = keepUntil(visit, edges);
+  let overtaken = false;
+  if (!isLate(visit, edges)) {
+    const store = (timeout: number) => secrets.put(secretId, text, attemptId, timeout);
+    return { store, until, wasOvertaken: () => false };
+  }
+  const store = async (timeout: number): Promise<PutSecret> => {
+    const put = await secrets.replace(secretId, version.versionId, text, attemptId, timeout);
+    if (put.kind !== 'overtaken') return put;
+    overtaken = true;
+    return { kind: 'failed', failure: { kind: 'refused', code: 'OVERTAKEN' } };
+  };
+  return { store, until, wasOvertaken: () => overtaken };
 }
 
 function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, now: number): Trouble {

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { NOTE, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
-import { keeperOf, keeping } from '../../lambda/kept-by.ts';
+import { keeping } from '../../lambda/kept-by.ts';
 import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
+import { keptByOf, readKeeper } from '../keeper.ts';
 import { foreignSecret, plainName } from '../secret-names.ts';
 import {
   differences,
@@ -45,8 +46,15 @@ export interface Plan {
   readonly passedOver: number;
   readonly invalidRows: number;
   readonly problems: readonly RowProblem[];
-  /** `kept_by` of the token sets that are made; undefined where nothing tells the AWS account. */
-  readonly keeper: string | undefined;
+  readonly keeper: () => Promise<OwnKeeper>;
+}
+
+/** Whose the token sets are that are made. */
+export interface OwnKeeper {
+  /** Their `kept_by`; undefined where nothing tells the AWS account. */
+  readonly keptBy: string | undefined;
+  /** Whether another table's function keeps a token set that says so. */
+  isForeign(keptBy: string): boolean;
 }
 
 /** A row that has been read, with its number in the file. */
@@ -74,6 +82,7 @@ const BATCH = 100;
  * Reads the whole source, and asks of each account whether it is there. Keeps ids, hashes and problems, but no token.
  *
  * @param update accounts that are there will be changed
+ * @param onRow told how many rows were read, also while it waits for something else; may throw to end it
  */
 export async function makePlan(
   source: Source,
@@ -116,7 +125,7 @@ export async function makePlan(
     if (batch.length === BATCH) await judgeBatch();
   }
   await judgeBatch();
-  await judgeAgainstTable(fleet, outcomes, update, reject);
+  await judgeAgainstTable(fleet, outcomes, update, reject, () => onRow(rows));
   const planned = (kind: Outcome['kind']) =>
     new Map(
       [...outcomes.values()].flatMap(({ kind: its, accountId, digest, takesSecretFrom }) =>
@@ -133,7 +142,7 @@ export async function makePlan(
     passedOver: [...outcomes.values()].filter(({ kind }) => kind === 'passed_over').length,
     invalidRows: problems.size,
     problems: [...problems].sort(([a], [b]) => a - b).flatMap(([, found]) => found),
-    keeper: profiles.keeper(),
+    keeper: profiles.keeper,
   };
 }
 
@@ -239,7 +248,7 @@ function createUniques() {
 interface Profiles {
   /** `waiting`: its secret waits for its deletion. */
   has(profile: string): Promise<'there' | 'missing' | 'waiting'>;
-  keeper(): string | undefined;
+  keeper(): Promise<OwnKeeper>;
 }
 
 /** What the row alone does not show. A value is never told: it may be a token in the wrong column. */
@@ -277,19 +286,21 @@ async function fleetProblems(
     const foreign = foreignSecret(secretNamePrefix, accountId, tokenSecretId);
     if (foreign !== undefined) problems.push({ field: 'tokenSecretId', text: foreign });
   }
-  const keeper = profiles.keeper();
-  if (keptBy !== undefined && keeper !== undefined && keeping(keptBy, keeper, []) !== 'ours')
+  const keeper = keptBy === undefined ? undefined : await profiles.keeper();
+  if (keptBy !== undefined && keeper?.isForeign(keptBy) === true)
     problems.push({
       field: 'kept_by',
-      text: `the function of another table keeps this token set, so that two would spend it. Stop that function for this account first, then take this field out; or authorize the account here. This table is ${keeper}`,
+      text: `the function of another table keeps this token set, so that two would spend it. Stop that function for this account first, then take this field out; or authorize the account here. This table is ${keeper.keptBy}`,
     });
   return problems;
 }
 
 /** Asks for each profile once. */
-function profileLookup({ secrets, secretNamePrefix, tableName }: Fleet): Profiles {
+function profileLookup(fleet: Fleet): Profiles {
+  const { secrets, secretNamePrefix } = fleet;
   const asked = new Map<string, ReturnType<Profiles['has']>>();
   let arn: string | undefined;
+  let reading: ReturnType<typeof readKeeper> | undefined;
   const ask = async (profile: string) => {
     try {
       const SecretId = profileSecretIdOf(secretNamePrefix, profile);
@@ -307,7 +318,15 @@ function profileLookup({ secrets, secretNamePrefix, tableName }: Fleet): Profile
       asked.set(name, known);
       return known;
     },
-    keeper: () => keeperOf(tableName, arn),
+    keeper: async () => {
+      reading ??= readKeeper(fleet);
+      const keeper = await reading;
+      const own = keptByOf(keeper, arn);
+      return {
+        keptBy: own,
+        isForeign: (keptBy) => own !== undefined && keeping(keptBy, own, keeper.former) === 'foreign',
+      };
+    },
   };
 }
 
@@ -348,6 +367,7 @@ async function judgeAgainstTable(
   outcomes: ReadonlyMap<number, Outcome>,
   update: boolean,
   reject: (number: number, line: number, accountId: string | undefined, found: readonly Problem[]) => void,
+  onPage: () => void,
 ): Promise<void> {
   const byFingerprint = new Map<unknown, number>();
   const bySecret = new Map<unknown, number>();
@@ -367,7 +387,8 @@ async function judgeAgainstTable(
       ProjectionExpression: 'accountId, refreshTokenFingerprint, tokenSecretId',
     },
   );
-  for await (const { Items = [] } of pages)
+  for await (const { Items = [] } of pages) {
+    onPage();
     for (const { accountId, refreshTokenFingerprint, tokenSecretId } of Items) {
       if (isNote(accountId)) continue;
       const imported = byFingerprint.get(refreshTokenFingerprint);
@@ -384,6 +405,7 @@ async function judgeAgainstTable(
       if (taking !== undefined && outcomes.get(taking)?.accountId !== accountId)
         holders.set(taking, accountId);
     }
+  }
   judgeHolders(outcomes, holders, update, reject);
 }
 

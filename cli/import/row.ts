@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
+import { flawOfCredential } from '../../lambda/credential.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
+import { instant } from '../../lambda/times.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { SECRET_FIELDS } from '../profiles/fields.ts';
 import { unprotectCell } from './csv-cells.ts';
@@ -18,9 +20,6 @@ const TOKEN_FIELDS = [
 const TIMES = ['obtained_at', 'expires_at', 'refresh_token_expires_at'];
 /** Worth nothing or harmful in a store; `kept_by` is said anew. */
 const NEVER_STORED = ['expires_in', 'id_token', 'kept_by'];
-
-/** Later than the year 5000 in seconds, so milliseconds; and later than that in milliseconds, so neither. */
-const MILLISECONDS = { from: 100_000_000_000, to: 100_000_000_000_000 };
 
 /** Values may be nested so deep: nothing that people write is, and what is very deep can't be written out again. */
 const MAX_DEPTH = 32;
@@ -241,11 +240,16 @@ function isLarge(value: unknown, bytes: number): boolean {
 function tokenProblems(tokens: Readonly<Record<string, unknown>>, tokenSecretId: unknown): Problem[] {
   const problems: Problem[] = TIMES.flatMap((field) => {
     const value = tokens[field];
-    if (value === undefined || (typeof value === 'number' && value < MILLISECONDS.from)) return [];
-    return [{ field, text: 'must be a number of seconds since the epoch (not a date)' }];
+    if (value === undefined || instant(value) !== undefined) return [];
+    return [
+      {
+        field,
+        text: 'must be a time: seconds or milliseconds since the epoch, or such as 2027-01-31T12:00:00Z',
+      },
+    ];
   });
   for (const field of ['refresh_token', 'access_token']) {
-    const text = credentialProblem(tokens[field]);
+    const text = flawOfToken(tokens[field]);
     if (text !== undefined) problems.push({ field, text });
   }
   const parsed = parseTokenSet(
@@ -280,25 +284,18 @@ function splitProblem(problem: string): Problem {
 /** As much as a secret holds, less `kept_by`. */
 const MAX_TOKEN_BYTES = 65_536 - 512;
 
-/**
- * What makes a text no token: RFC 6749 (appendix A) knows neither control characters in one, nor a space at an end.
- */
-function credentialProblem(token: unknown): string | undefined {
+/** What makes a text no token. */
+function flawOfToken(token: unknown): string | undefined {
   if (typeof token !== 'string') return undefined;
-  if (/^\s*$/.test(token)) return 'is blank';
-  if (/^[^\p{Cc}]*[\r\n]+$/u.test(token)) return 'ends with a line break, perhaps from pasting; remove it';
-  if (/\p{Cc}/u.test(token)) return 'holds a control character, such as a line break or a tab; copy it again';
-  if (/^\s|\s$/.test(token)) return 'has a space at its beginning or its end; remove it';
-  return undefined;
+  if (token.trim() === '') return 'is blank';
+  if (/[\r\n]$/.test(token) && flawOfCredential(token.trim()) === undefined)
+    return 'ends with a line break, perhaps from pasting; remove it';
+  return flawOfCredential(token);
 }
 
-/** Times are numbers of seconds, also where a cell is text or says milliseconds; everything else is kept to the letter. */
+/** A time becomes seconds, whatever it is written in; everything else is kept to the letter. */
 function tokenValue(field: string, value: unknown): unknown {
-  if (!TIMES.includes(field)) return value;
-  const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  return typeof number === 'number' && number >= MILLISECONDS.from && number < MILLISECONDS.to
-    ? Math.floor(number / 1000)
-    : number;
+  return TIMES.includes(field) ? (instant(value) ?? value) : value;
 }
 
 function booleanOf(value: unknown): unknown {

@@ -68,7 +68,8 @@ export async function runImport(
   const busy: Refusal[] = [];
   let failure: string | undefined;
 
-  const how = { turn: createPace(rate, systemClock), kmsKey, keeper: plan.keeper, signal };
+  const keeper = create.size > 0 ? await plan.keeper() : undefined;
+  const how = { turn: createPace(rate, systemClock), kmsKey, keeper, signal };
   const work = new PQueue({ concurrency: IN_FLIGHT });
 
   const one = async (

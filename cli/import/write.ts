@@ -9,9 +9,11 @@ import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { CLAIM } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
-import { keeping } from '../../lambda/kept-by.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { FORMAT_VERSION } from '../authorize/account-item.ts';
 import type { Fleet } from '../fleet.ts';
+import { takeOver } from '../keeper.ts';
+import type { OwnKeeper } from './plan.ts';
 import { type Candidate, differences, fingerprintOf, type Item, versionIdOf } from './row.ts';
 
 export type Written =
@@ -26,8 +28,7 @@ export interface HowToWrite {
   /** Waited for before each write to Secrets Manager, whose quota is shared with the function. */
   readonly turn: () => Promise<void>;
   readonly kmsKey: string | undefined;
-  /** `kept_by` of the token sets that are made. */
-  readonly keeper: string | undefined;
+  readonly keeper: OwnKeeper | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -118,9 +119,6 @@ export async function updateAccount(
   return busy ?? written ?? { kind: 'already_there' };
 }
 
-/** The version of items that this program knows (contract). */
-const FORMAT_VERSION = 1;
-
 /** @returns whether it was written; not where the item is another by now, or leased */
 async function change(
   { table, tableName }: Fleet,
@@ -201,7 +199,9 @@ async function secretInUse(
   takesSecretFrom: string | undefined,
 ): Promise<(Written & { kind: 'busy' }) | undefined> {
   if (typeof tokenSecretId !== 'string') return undefined;
-  const owner = await claimantOf(fleet, tokenSecretId);
+  const note = await noteOf(fleet, tokenSecretId);
+  const owner = typeof note?.secretOwner === 'string' ? note.secretOwner : undefined;
+  if (owner !== accountId && isLeased(note ?? {})) return inHand('the secret');
   for (const other of new Set([takesSecretFrom, owner])) {
     if (other === undefined || other === accountId) continue;
     if (isLeased((await itemOf(fleet, other)) ?? {}))
@@ -210,12 +210,11 @@ async function secretInUse(
   return undefined;
 }
 
-/** The account for which the function has noted the secret (contract, `#secret:`). */
-async function claimantOf(fleet: Fleet, SecretId: string): Promise<string | undefined> {
+/** What the function has noted of the secret: whose it is, and whether somebody is at work with it (`#secret:`). */
+async function noteOf(fleet: Fleet, SecretId: string): Promise<Item | undefined> {
   try {
     const { ARN } = await fleet.secrets.send(new DescribeSecretCommand({ SecretId }));
-    const note = await itemOf(fleet, `${CLAIM}${ARN}`);
-    return typeof note?.secretOwner === 'string' ? note.secretOwner : undefined;
+    return await itemOf(fleet, `${CLAIM}${ARN}`);
   } catch (error) {
     // Who may not look leaves it to the function, which looks before it spends anything there.
     const { kind } = awsFailure(error);
@@ -245,7 +244,7 @@ async function createTokens(
 ): Promise<string | undefined> {
   const Name = tokenSecretIdOf(secretNamePrefix, candidate.item);
   const ClientRequestToken = versionIdOf(candidate);
-  const SecretString = JSON.stringify({ ...parseJsonObject(tokenText), kept_by: keeper });
+  const SecretString = JSON.stringify({ ...parseJsonObject(tokenText), kept_by: keeper?.keptBy });
   for (let tries = 1; ; tries++) {
     await turn();
     try {
@@ -268,11 +267,11 @@ async function conflictWith(
   secrets: SecretsManagerClient,
   name: string,
   versionId: string,
-  keeper: string | undefined,
+  keeper: OwnKeeper | undefined,
 ): Promise<string | undefined> {
   const keptBy = await keeperNotedIn(secrets, name);
-  if (keptBy !== undefined && keeper !== undefined && keeping(keptBy, keeper, []) !== 'ours')
-    return `the secret ${name} is kept by the function of the table ${keptBy}. Import into that table; or stop that function, name its table in FORMER_ACCOUNTS_TABLES of the one here, and import the account without tokens`;
+  if (keptBy !== undefined && keeper?.isForeign(keptBy) === true)
+    return `the secret ${name} is kept by the function of another table, ${keptBy} (kept_by). Import into that one. ${takeOver(keptBy)} Then import the account without tokens`;
   return (await hasVersion(secrets, name, versionId))
     ? undefined
     : `the secret ${name} exists with other tokens, which are kept; delete that secret, or import the account without tokens to use it`;

@@ -59,7 +59,7 @@ describe('import --update respects the leases of runs', () => {
       enabled: { enabled: false },
       name: { name: 'After' },
     };
-    const before = (accountId: string) => ({
+    const described = (accountId: string) => ({
       accountId,
       authenticationType: 'oauth2',
       oauthProfile: 'crm',
@@ -69,10 +69,10 @@ describe('import --update respects the leases of runs', () => {
     });
     const until = now() + 120;
     const accountIds = Object.keys(changes);
-    for (const accountId of accountIds) await world.account(before(accountId));
+    for (const accountId of accountIds) await world.account(described(accountId));
     const rows = accountIds.map((accountId) => ({ accountId, ...changes[accountId] }));
     expect(await update(...rows)).toMatchObject(busy(...accountIds));
-    for (const accountId of accountIds) expect(await world.item(accountId)).toEqual(before(accountId));
+    for (const accountId of accountIds) expect(await world.item(accountId)).toEqual(described(accountId));
   });
 
   test('it waits a moment for a run that is nearly done', async () => {
@@ -186,6 +186,14 @@ describe('the token secret of another account', () => {
     await world.account({ accountId: 'c', oauthProfile: 'crm' });
     expect(await update({ accountId: 'a', tokenSecretId: 'x/noted' })).toMatchObject(busy('a'));
     expect(await update({ accountId: 'c', tokenSecretId: ARN })).toMatchObject(busy('c'));
+  });
+
+  test('… nor while the function has the secret itself in hand for another', async () => {
+    await world.clients.putSecret('x/in-hand', JSON.stringify({ refresh_token: token('in hand') }));
+    const ARN = await world.arnOf('x/in-hand');
+    await world.account({ accountId: `#secret:${ARN}`, secretOwner: 'gone', lease: live() });
+    await two();
+    expect(await update({ accountId: 'a', tokenSecretId: 'x/in-hand' })).toMatchObject(busy('a'));
   });
 
   test('a chain stops at who can not give up what it has', async () => {

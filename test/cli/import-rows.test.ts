@@ -201,12 +201,12 @@ describe('what a row says of itself', () => {
     [
       'a token with a tab in it',
       { refresh_token: `${token('a')}\tx` },
-      /refresh_token: holds a control character/,
+      /refresh_token: must not hold control characters/,
     ],
     [
       'a token after a space',
       { refresh_token: ` ${token('a')}` },
-      /refresh_token: has a space at its beginning or its end/,
+      /refresh_token: must not begin or end with a space/,
     ],
     ['a blank token', { refresh_token: '  ' }, /refresh_token: is blank/],
     ['an id of the function’s notes', { accountId: '#pause' }, /accountId: must not begin with #/],
@@ -258,16 +258,15 @@ describe('what a row says of itself', () => {
     expect(stderr).toMatch(/unknown columns: "refreshToken", number 3, number 4/);
   });
 
-  test('times in milliseconds are times', async () => {
-    await json(
-      jsonLines({
-        accountId: 'ms',
-        oauthProfile: 'crm',
-        refresh_token: token('ms'),
-        expires_at: 1_900_000_000_123,
-      }),
-    );
-    expect(await world.tokens('ms')).toMatchObject({ expires_at: 1_900_000_000 });
+  test.each<[string, unknown]>([
+    ['seconds', 1_900_000_000],
+    ['seconds as text', '1900000000'],
+    ['milliseconds', 1_900_000_000_123],
+    ['a date', '2030-03-17T17:46:40Z'],
+  ])('a time as %s is a time', async (kind, expires_at) => {
+    const accountId = `time-${kind.replaceAll(' ', '-')}`;
+    await json(jsonLines({ accountId, oauthProfile: 'crm', refresh_token: token(accountId), expires_at }));
+    expect(await world.tokens(accountId)).toMatchObject({ expires_at: 1_900_000_000 });
   });
 
   test('kept_by of this very table is taken for what it is', async () => {
@@ -288,7 +287,7 @@ test('a secret that another table’s function keeps is left to it, with what to
   const kept_by = '000000000000/us-east-1/other';
   await world.putTokens('theirs', { refresh_token: token('theirs'), kept_by });
   const { stdout } = await run(`accountId,oauthProfile,refresh_token\ntheirs,crm,${token('mine')}`);
-  expect(stdout.replaceAll(/\n {4}/g, ' ')).toContain(`is kept by the function of the table ${kept_by}`);
+  expect(stdout.replaceAll(/\n {4}/g, ' ')).toContain(`is kept by the function of another table, ${kept_by}`);
   expect(stdout.replaceAll(/\n {4}/g, ' ')).toContain('FORMER_ACCOUNTS_TABLES');
   expect(await ids()).toEqual([]);
   expect(await world.tokens('theirs')).toEqual({ refresh_token: token('theirs'), kept_by });

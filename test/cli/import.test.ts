@@ -221,9 +221,9 @@ describe('what is wrong is said by line and field, before anything is written', 
       /line 2: x1, parameters: must be a JSON object/,
     ],
     [
-      'a date',
-      `accountId,oauthProfile,refresh_token,expires_at\nx1,crm,${secret},2027-01-01`,
-      /expires_at: must be a number of seconds/,
+      'no time',
+      `accountId,oauthProfile,refresh_token,expires_at\nx1,crm,${secret},31/01/2027`,
+      /expires_at: must be a time: seconds/,
     ],
     [
       'a token that is no text',

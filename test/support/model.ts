@@ -1,8 +1,10 @@
-import type { Account, Escrow } from '../../lambda/account.ts';
+import type { Account } from '../../lambda/account.ts';
 import type { AccountsTable, Changes } from '../../lambda/accounts-table.ts';
 import { decide } from '../../lambda/decision.ts';
 import type { Edges } from '../../lambda/edges.ts';
 import type { AccountEvent } from '../../lambda/events.ts';
+import type { ProfileNote } from '../../lambda/evidence.ts';
+import { createProfileNotes } from '../../lambda/profile-notes.ts';
 import { refreshAccount } from '../../lambda/refresh-account.ts';
 import type { SecretVersion } from '../../lambda/secrets.ts';
 import { createSpending } from '../../lambda/spending.ts';
@@ -15,6 +17,8 @@ import { anAccount, aProfile, aTokenSet, NOW } from './builders.ts';
 export interface Model {
   /** A run over the account, as the function would do it. Resolves when it has ended; never if it dies. */
   run(participant: Participant): Promise<void>;
+  /** A person signs in again: a new grant, stored as `authorize` stores it. */
+  authorize(): void;
   /** Moves the clock on, seconds. */
   pass(seconds: number): void;
   readonly account: () => Account;
@@ -25,6 +29,11 @@ export interface Model {
   readonly broken: string[];
 }
 
+export interface ModelOptions {
+  /** The token set does not say yet whose it is, so that it has to be claimed first. */
+  readonly unclaimed?: boolean | undefined;
+}
+
 export interface Participant {
   readonly name: string;
   readonly force: boolean;
@@ -32,16 +41,26 @@ export interface Participant {
   readonly diesAfter?: number | undefined;
   /** Seconds that pass with each of its turns. */
   readonly pace?: number | undefined;
+  /** Seconds by which its clock is wrong. */
+  readonly clockError?: number | undefined;
+  /** Seconds for which it stands still in its first exchange, while the answer arrives; then it goes on. */
+  readonly frozenFor?: number | undefined;
   /** Every store of this run fails. */
   readonly storeIsDown?: boolean | undefined;
-  readonly faults: readonly { readonly call: ModelCall; readonly outcome: 'fails' | 'answer lost' }[];
+  /** Of its reads of the secret, in turn: whether each may still give what stood there before the last store. */
+  readonly lagging?: readonly boolean[] | undefined;
+  readonly faults: readonly { readonly call: ModelCall; readonly outcome: ModelOutcome }[];
 }
+
+/** `odd answer`: of an exchange, a whole token set with status 400; of any other call, as good as an answer lost. */
+export type ModelOutcome = 'fails' | 'answer lost' | 'odd answer';
 
 export const MODEL_CALLS = [
   'lease',
   're-read',
   'exchange',
   'store',
+  'move label',
   'seal',
   'put escrow',
   'open escrow',
@@ -59,42 +78,104 @@ export interface ModelProvider {
 
 const ACCOUNT_ID = 'acme';
 const LAMBDA_TIMEOUT = 120_000;
+/** Milliseconds for which a read may give what stood there before the last store. */
+const READS_LAG_FOR = 120_000;
+/** Turns for which others go on while a process that was frozen has not noticed yet. */
+const TURNS_WHILE_FROZEN = 8;
+const TABLE = 'accounts';
+const KEPT_BY = `123456789012/eu-central-1/${TABLE}`;
+const SECRET = {
+  name: `oauth/accounts/${ACCOUNT_ID}`,
+  arn: `arn:aws:secretsmanager:eu-central-1:123456789012:secret:oauth/accounts/${ACCOUNT_ID}-AbCdEf`,
+};
 const never = new Promise<never>(() => undefined);
 
-export function createModel(turn: (label: string) => Promise<unknown>): Model {
+/** Long enough to be seen as a token wherever one stands. */
+const tokenNumbered = (n: number) => `refresh-token-${String(n).padStart(4, '0')}`;
+const numberOf = (token: unknown) => Number(String(token).slice(-4));
+
+export function createModel(
+  turn: (label: string) => Promise<unknown>,
+  { unclaimed }: ModelOptions = {},
+): Model {
   const broken: string[] = [];
   const events: AccountEvent[] = [];
   let now = NOW * 1000;
   let item = anAccount({ accountId: ACCOUNT_ID, accessTokenExpiresAt: NOW });
-  const versions: SecretVersion[] = [
-    { text: JSON.stringify(aTokenSet({ refresh_token: 'r0' })), versionId: 'first', createdAt: NOW - 3_600 },
+  let note: ProfileNote = {};
+  const firstSet = aTokenSet({
+    refresh_token: tokenNumbered(0),
+    ...(unclaimed ? {} : { kept_by: KEPT_BY }),
+  });
+  const first: SecretVersion = {
+    text: JSON.stringify(firstSet),
+    versionId: 'first',
+    createdAt: NOW - 3_600,
+    ...SECRET,
+  };
+  const versions: SecretVersion[] = [first];
+  /** What `AWSCURRENT` was at, and since when, milliseconds. */
+  const current: { readonly version: SecretVersion; readonly since: number }[] = [
+    { version: first, since: 0 },
   ];
   const issued: Issued[] = [];
-  let live = 'r0';
+  let live = tokenNumbered(0);
   let revoked = false;
+  let explained = false;
 
   /** A refresh token is kept once it stands in the secret or in escrow. */
   const keep = (refreshToken: unknown) => {
     for (const one of issued) if (one.token === refreshToken) one.kept = true;
   };
   const mayBeLost = ({ kept, heard, holder }: Issued) => !kept && (!heard || holder.dead);
+  const heldNow = () => current.at(-1)?.version ?? first;
+  const refreshTokenIn = ({ text }: SecretVersion) => JSON.parse(text ?? '{}').refresh_token;
 
-  const exchange = (holder: Holder, refreshToken: string) => {
+  const makeCurrent = (name: string, version: SecretVersion) => {
+    const [next, before] = [refreshTokenIn(version), refreshTokenIn(heldNow())];
+    if (numberOf(next) < numberOf(before)) broken.push(`${name} stored ${next} over ${before}`);
+    current.push({ version, since: now });
+    keep(next);
+  };
+  const versionOf = (text: string, versionId: string): SecretVersion => ({
+    text,
+    versionId,
+    createdAt: now / 1000,
+    ...SECRET,
+  });
+  const issue = (holder: Holder) => {
+    live = tokenNumbered(issued.length + 1);
+    issued.push({ token: live, holder, heard: false, kept: false });
+    return live;
+  };
+
+  const exchange = (holder: Holder, refreshToken: string, odd: boolean) => {
     if (revoked || refreshToken !== live) {
-      const successor = issued[Number(refreshToken.slice(1))];
-      if (successor !== undefined && !mayBeLost(successor))
-        broken.push(`${holder.name} spent ${refreshToken} again, although ${successor.token} was not lost`);
+      const successor = issued[numberOf(refreshToken)];
+      if (!revoked && successor !== undefined) {
+        // Who is past its lease may have heard it, and nobody can know.
+        if (mayBeLost(successor) || (!successor.kept && successor.holder.late)) explained = true;
+        else
+          broken.push(`${holder.name} spent ${refreshToken} again, although ${successor.token} was not lost`);
+      }
       revoked = true;
       return { status: 400, body: JSON.stringify({ error: 'invalid_grant' }) };
     }
-    live = `r${issued.length + 1}`;
-    issued.push({ token: live, holder, heard: false, kept: false });
-    const body = { access_token: 'a', token_type: 'Bearer', expires_in: 3_600, refresh_token: live };
-    return { status: 200, body: JSON.stringify(body) };
+    const body = {
+      access_token: `access-token-${issued.length + 1}`,
+      token_type: 'Bearer',
+      expires_in: 3_600,
+      refresh_token: issue(holder),
+    };
+    return odd
+      ? { status: 400, body: JSON.stringify({ error: 'invalid_request', ...body }) }
+      : { status: 200, body: JSON.stringify(body) };
   };
 
   const edgesOf = (holder: Holder, participant: Participant): Edges => {
     const faults = [...participant.faults];
+    const lagging = [...(participant.lagging ?? [])];
+    let frozenFor = participant.frozenFor ?? 0;
     let turns = 0;
     const wait = async (label: string) => {
       await turn(`${holder.name}: ${label}`);
@@ -106,35 +187,68 @@ export function createModel(turn: (label: string) => Promise<unknown>): Model {
         await never;
       }
     };
-    const call = async <Answer>(name: ModelCall, effect: () => Answer): Promise<Answer> => {
+    /** The process stands still: time passes, others go on, and nobody ends it. */
+    const freeze = async () => {
+      if (frozenFor === 0) return;
+      now += frozenFor * 1000;
+      holder.late = now >= holder.deadline;
+      holder.deadline += frozenFor * 1000;
+      frozenFor = 0;
+      for (let i = 0; i < TURNS_WHILE_FROZEN; i++) await turn(`${holder.name}: is frozen`);
+    };
+    const call = async <Answer>(
+      name: ModelCall,
+      effect: (outcome: ModelOutcome | undefined) => Answer,
+    ): Promise<Answer> => {
       const at = faults.findIndex((fault) => fault.call === name);
       const [fault] = at === -1 ? [] : faults.splice(at, 1);
       await wait(name);
-      const down = participant.storeIsDown && name === 'store';
+      const down = participant.storeIsDown && (name === 'store' || name === 'move label');
       if (down || fault?.outcome === 'fails')
         throw Object.assign(new Error('out of order'), { name: 'Outage' });
-      const answer = effect();
+      const answer = effect(fault?.outcome);
+      if (name === 'exchange') await freeze();
       await wait(`${name} is answered`);
-      if (fault?.outcome === 'answer lost') throw Object.assign(new Error('reset'), { name: 'Outage' });
+      const lost =
+        fault?.outcome === 'answer lost' || (fault?.outcome === 'odd answer' && name !== 'exchange');
+      if (lost) throw Object.assign(new Error('reset'), { name: 'Outage' });
       return answer;
     };
     const failed = (error: unknown) => ({
       kind: 'failed' as const,
       failure: { kind: 'unavailable' as const, code: (error as Error).name },
     });
+    const clock = {
+      now: () => now + (participant.clockError ?? 0) * 1000,
+      sleep: async (milliseconds: number) => {
+        await wait('sleeps');
+        now += milliseconds;
+      },
+    };
+    const log = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: () => undefined,
+      error: () => undefined,
+    };
     return {
-      table: modelTable(
+      table: modelTable({
         call,
-        () => item,
-        (next) => {
+        item: () => item,
+        set: (next) => {
           item = next;
         },
-        (escrow) => keep(JSON.parse(escrow.ciphertext).refreshToken),
-      ),
+        keep,
+      }),
       secrets: {
         read: async () => {
+          const mayLag = lagging.shift() ?? false;
           try {
-            const secret = await call('re-read', () => versions.at(-1) as SecretVersion);
+            const secret = await call('re-read', () => {
+              const [before, last] = current.slice(-2);
+              const lags = mayLag && last !== undefined && now - last.since < READS_LAG_FOR;
+              return (lags ? before?.version : undefined) ?? heldNow();
+            });
             return { kind: 'found', secret };
           } catch (error) {
             return failed(error);
@@ -144,18 +258,41 @@ export function createModel(turn: (label: string) => Promise<unknown>): Model {
           try {
             await call('store', () => {
               if (versions.some((version) => version.versionId === versionId)) return;
-              const { refresh_token } = JSON.parse(text);
-              const before = JSON.parse(versions.at(-1)?.text ?? '{}').refresh_token;
-              if (Number(refresh_token.slice(1)) < Number(before.slice(1)))
-                broken.push(`${holder.name} stored ${refresh_token} over ${before}`);
-              versions.push({ text, versionId, createdAt: now / 1000 });
-              keep(refresh_token);
+              const version = versionOf(text, versionId);
+              versions.push(version);
+              makeCurrent(holder.name, version);
             });
             return { kind: 'stored' };
           } catch (error) {
             return failed(error);
           }
         },
+        replace: async (_, from, text, versionId) => {
+          try {
+            const version = await call('store', () => {
+              const known = versions.find((one) => one.versionId === versionId);
+              if (known !== undefined) return known.text === text ? known : undefined;
+              const made = versionOf(text, versionId);
+              versions.push(made);
+              return made;
+            });
+            if (version === undefined) return { kind: 'overtaken' };
+            return await call('move label', () => {
+              if (heldNow().versionId !== from) return { kind: 'overtaken' as const };
+              makeCurrent(holder.name, version);
+              return { kind: 'stored' as const };
+            });
+          } catch (error) {
+            return failed(error);
+          }
+        },
+        readVersion: async (_, versionId) => {
+          const secret = versions.find((version) => version.versionId === versionId);
+          return secret === undefined
+            ? { kind: 'missing', awaitingDeletion: false }
+            : { kind: 'found', secret };
+        },
+        relabel: async () => undefined,
         versionDates: async () => [],
       },
       profiles: {
@@ -164,10 +301,25 @@ export function createModel(turn: (label: string) => Promise<unknown>): Model {
         adopt: () => undefined,
         windows: () => new Map(),
       },
+      notes: createProfileNotes({
+        table: {
+          profileNote: async () => note,
+          putProfileNote: async (_, next, before) => {
+            if (before.revision !== note.revision) return 'lost';
+            note = { ...next, revision: (before.revision ?? 0) + 1 };
+            return 'recorded';
+          },
+        },
+        events: { putOfProfile: async () => undefined },
+        clock,
+        log,
+      }),
       endpoint: {
         refresh: async ({ refreshToken }) => {
           try {
-            const answer = await call('exchange', () => exchange(holder, refreshToken));
+            const answer = await call('exchange', (outcome) =>
+              exchange(holder, refreshToken, outcome === 'odd answer'),
+            );
             for (const one of issued) if (answer.body.includes(`"${one.token}"`)) one.heard = true;
             return { kind: 'answered', answer: { ...answer, retryAfter: undefined, complete: true } };
           } catch {
@@ -176,24 +328,21 @@ export function createModel(turn: (label: string) => Promise<unknown>): Model {
         },
       },
       vault: {
-        seal: (_, escrowed) => call('seal', () => JSON.stringify(escrowed)),
-        open: (_, ciphertext) => call('open escrow', () => JSON.parse(ciphertext)),
+        prepare: async () => 'ready',
+        seal: (_, __, escrowed) => call('seal', () => JSON.stringify(escrowed)),
+        open: (_, { ciphertext }) => call('open escrow', () => JSON.parse(ciphertext)),
       },
       events: {
         put: (event) =>
           call('tell', () => {
             events.push(event);
           }),
+        putOfProfile: async () => undefined,
       },
       spending: createSpending(1),
-      clock: {
-        now: () => now,
-        sleep: async (milliseconds) => {
-          await wait('sleeps');
-          now += milliseconds;
-        },
-      },
-      log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+      turn: async () => undefined,
+      clock,
+      log,
       count: () => undefined,
     };
   };
@@ -201,25 +350,51 @@ export function createModel(turn: (label: string) => Promise<unknown>): Model {
   return {
     run: async (participant) => {
       await turn(`${participant.name} starts`);
-      const holder = { name: participant.name, dead: false, deadline: now + LAMBDA_TIMEOUT };
-      const input = { now: Math.floor(now / 1000), refreshWindow: 300, force: participant.force };
+      const holder: Holder = { name: participant.name, dead: false, deadline: now + LAMBDA_TIMEOUT };
+      const edges = edgesOf(holder, participant);
+      const begun = edges.clock.now();
+      const input = { now: Math.floor(begun / 1000), refreshWindow: 300, force: participant.force };
       const account = item;
       const { action, reason } = decide(account, input);
       if (action !== 'refresh') return;
-      const { deadline } = holder;
-      const visit = { account, reason, profile: aProfile(), input, secretNamePrefix: 'oauth/', deadline };
+      const visit = {
+        account,
+        reason,
+        profile: aProfile(),
+        input,
+        secretNamePrefix: 'oauth/',
+        tableName: TABLE,
+        formerTables: [],
+        begun,
+        deadline: begun + LAMBDA_TIMEOUT,
+        longestLease: 240,
+      };
       // Only a lease that could not be asked for makes it reject; then nothing was spent.
-      await refreshAccount(visit, edgesOf(holder, participant)).catch(() => undefined);
+      await refreshAccount(visit, edges).catch(() => undefined);
+    },
+    authorize: () => {
+      revoked = false;
+      const refreshToken = issue({ name: 'a person', dead: false, deadline: Number.POSITIVE_INFINITY });
+      for (const one of issued) one.heard ||= one.token === refreshToken;
+      const set = aTokenSet({
+        refresh_token: refreshToken,
+        kept_by: KEPT_BY,
+        obtained_at: Math.floor(now / 1000),
+        expires_at: Math.floor(now / 1000) + 3_600,
+      });
+      const version = versionOf(JSON.stringify(set), `authorized-${refreshToken}`);
+      versions.push(version);
+      makeCurrent('a person', version);
     },
     pass: (seconds) => {
       now += seconds * 1000;
     },
     account: () => item,
-    currentRefreshToken: () => JSON.parse(versions.at(-1)?.text ?? '{}').refresh_token,
+    currentRefreshToken: () => refreshTokenIn(heldNow()),
     events,
     provider: {
       live: () => (revoked ? undefined : live),
-      lossIsExplained: () => issued.some(mayBeLost),
+      lossIsExplained: () => explained || issued.some(mayBeLost),
     },
     broken,
   };
@@ -227,8 +402,10 @@ export function createModel(turn: (label: string) => Promise<unknown>): Model {
 
 interface Holder {
   readonly name: string;
-  readonly deadline: number;
+  deadline: number;
   dead: boolean;
+  /** It stood still until its lease was over. */
+  late?: boolean;
 }
 
 interface Issued {
@@ -238,34 +415,39 @@ interface Issued {
   kept: boolean;
 }
 
+interface ModelTable {
+  readonly call: <Answer>(name: ModelCall, effect: () => Answer) => Promise<Answer>;
+  readonly item: () => Account;
+  readonly set: (item: Account) => void;
+  /** A refresh token is in escrow. */
+  readonly keep: (refreshToken: unknown) => void;
+}
+
 /** The conditional writes of the accounts table, on one item. */
-function modelTable(
-  call: <Answer>(name: ModelCall, effect: () => Answer) => Promise<Answer>,
-  item: () => Account,
-  set: (item: Account) => void,
-  escrowed: (escrow: Escrow) => void,
-): AccountsTable {
+function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
   const write = ({ set: changes, remove, leaveLease }: Changes) => {
-    const next: Record<string, unknown> = { ...item(), ...changes, lease: leaveLease };
+    const defined = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+    const next: Record<string, unknown> = { ...item(), ...defined, lease: leaveLease };
     for (const name of remove) delete next[name];
     set(next as unknown as Account);
   };
+  const notInThisModel = () => {
+    throw new Error('not in this model');
+  };
   return {
-    scan: () => {
-      throw new Error('not in this model');
-    },
+    scan: notInThisModel,
     get: async () => undefined,
-    lease: (account, owner, now, expiresAt) =>
+    lease: (account, lease, now) =>
       call('lease', () => {
         const { lease: held, failure: _f, escrow, ...is } = item();
         const { lease: known, failure: _g, escrow: knownEscrow, ...was } = account;
         const over = held === undefined || (held.owner === known?.owner && held.expiresAt <= now);
-        const free = (over || held.owner === owner) && escrow?.attemptId === knownEscrow?.attemptId;
+        const free = (over || held.owner === lease.owner) && escrow?.attemptId === knownEscrow?.attemptId;
         const unchanged = Object.keys({ ...is, ...was }).every(
           (name) => is[name as keyof typeof is] === was[name as keyof typeof was],
         );
         if (!free || !unchanged) return 'lost';
-        set({ ...item(), lease: { owner, expiresAt } });
+        set({ ...item(), lease });
         return 'leased';
       }),
     record: (_, owner, changes) =>
@@ -274,12 +456,22 @@ function modelTable(
         write(changes);
         return 'recorded';
       }),
-    note: async () => 'recorded',
-    claimSecret: async () => 'claimed',
-    putEscrow: (_, escrow) =>
+    note: notInThisModel,
+    secretNote: async () => undefined,
+    claimSecret: notInThisModel,
+    releaseSecret: notInThisModel,
+    lendSecret: notInThisModel,
+    putEscrow: (_, owner, escrow) =>
       call('put escrow', () => {
+        const { escrow: before, lease } = item();
+        const mayPut =
+          before === undefined || lease?.owner === owner || before.attemptId === escrow.attemptId;
+        if (!mayPut) return 'lost';
         set({ ...item(), escrow });
-        escrowed(escrow);
+        keep(JSON.parse(escrow.ciphertext).refreshToken);
+        return 'recorded';
       }),
+    profileNote: notInThisModel,
+    putProfileNote: notInThisModel,
   };
 }
