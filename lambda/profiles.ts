@@ -18,10 +18,11 @@ export type LoadedProfile =
 export interface Profiles {
   load(name: string): Promise<LoadedProfile>;
   /**
-   * What else the client may be, after the provider rejected it: the profile as it is now, if it changed since it
-   * was read, then the version before it. A secret is often rotated at one side a little before the other.
+   * What else the client may be, after the provider rejected it: what has worked for another account of this run
+   * meanwhile, the profile as it is now, if it changed since it was read, then the version before it. A secret is often
+   * rotated at one side a little before the other.
    */
-  alternatives(name: string): Promise<readonly Profile[]>;
+  alternatives(name: string, rejected: Profile): Promise<readonly Profile[]>;
   /** Makes a profile that worked the one for the rest of the run. */
   adopt(name: string, profile: Profile): void;
   /** The refresh windows, seconds, of the profiles read so far. */
@@ -44,20 +45,21 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
       loading.set(name, known);
       return known;
     },
-    alternatives: async (name) => {
-      const tried = await loading.get(name);
+    alternatives: async (name, rejected) => {
+      const used = await loading.get(name);
       const now = await read(name);
       const previous = interpret(
         name,
         prefix,
         await secrets.read(profileSecretIdOf(prefix, name), 'AWSPREVIOUS'),
       );
-      const seen = new Set([JSON.stringify(tried)]);
-      return [now, previous].flatMap((candidate) => {
-        const text = JSON.stringify(candidate);
-        if (candidate.kind !== 'profile' || seen.has(text)) return [];
+      const seen = new Set([JSON.stringify(rejected)]);
+      return [used, now, previous].flatMap((candidate) => {
+        if (candidate?.kind !== 'profile') return [];
+        const text = JSON.stringify(candidate.profile);
+        if (seen.has(text)) return [];
         // An older version may give other credentials, but a refresh token goes nowhere but where it goes now.
-        if (candidate === previous && !sameEndpoint(candidate, now)) return [];
+        if (candidate !== now && !sameEndpoint(candidate, now)) return [];
         seen.add(text);
         return [candidate.profile];
       });

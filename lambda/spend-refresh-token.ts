@@ -240,7 +240,8 @@ async function afterError(
       return { kind: 'again', progress: { ...progress, held: replaced, reread: true } };
   }
   if (reason === 'client_rejected' && exchange.kind === 'answered') {
-    const [next, ...rest] = progress.otherClients ?? (await edges.profiles.alternatives(oauthProfile));
+    const [next, ...rest] =
+      progress.otherClients ?? (await edges.profiles.alternatives(oauthProfile, progress.profile));
     if (next !== undefined)
       return { kind: 'again', progress: { ...progress, held, profile: next, otherClients: rest } };
   }
