@@ -23,14 +23,15 @@ export function createFaults(
   granting: ProviderFault | undefined,
   kill: () => void,
 ) {
-  const begun = Date.now();
+  let failsUntil: number | undefined;
   const asked = new Set<ProtocolCall>();
   let seen = 0;
   const atAws: FaultRule = (request) => {
     const which = callOf(request, setting, asked);
     if (which !== undefined) asked.add(which);
+    if (which === 'store') failsUntil ??= Date.now() + STORE_FAILS_FOR;
     const failing =
-      setting === 'store_refuses' || (setting === 'store_fails' && Date.now() - begun < STORE_FAILS_FOR);
+      setting === 'store_refuses' || (setting === 'store_fails' && Date.now() < (failsUntil ?? 0));
     if (which !== call) return failing && which === 'store' ? outage : undefined;
     seen++;
     switch (fault) {

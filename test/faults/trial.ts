@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import {
@@ -167,17 +168,21 @@ export async function carryOut(
     aws.inject(faults.atAws);
     provider.inject(faults.atProvider);
     await faulty.invoke(event, TIME);
+    faulty.kill();
+    // What it had sent before it died still goes wrong.
+    await sleep(100);
     aws.inject(undefined);
     provider.inject(undefined);
-    faulty.kill();
     if (setting === 'client_wrong') await world.profile('crm', provider.profile);
     for (const seconds of RECOVERY) {
       await run(seconds);
       if (await isSettled(world)) break;
     }
-    // Until a grace is over it hides that the wrong token was kept; and who was told once could be told again.
+    // Until a grace is over it hides that the wrong token was kept; who was told once could be told again; and a lease
+    // that was not given back has run out.
     const { status } = await world.item(ACCOUNT);
-    if (rotation === 'grace' || status !== 'healthy') await run(BELIEVED_AFTER);
+    if (rotation === 'grace' || status !== 'healthy' || trial.call === 'release secret')
+      await run(BELIEVED_AFTER);
     if (!faults.happened()) return { end: 'unexplained', spentTwice: false, why: 'the call was never made' };
     return await judge(trial, secretId, world, aws, provider);
   } finally {
