@@ -66,7 +66,7 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
   };
   let failure: AwsFailure = { kind: 'unavailable', code: 'OUT_OF_TIME' };
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
-    const put = await what.store(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft())));
+    const put = await what.store(Math.floor(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()))));
     if (put.kind === 'stored') {
       spending.storeWorks();
       return await end({ kind: 'stored' }, failure);
