@@ -112,7 +112,8 @@ async function visitOwned(
 ): Promise<Ending | Deferred> {
   const { account, input, profile } = visit;
   const settled = await settleEscrow(visit, { secretId, read, newest }, edges);
-  if (settled.kind !== 'settled') return settled;
+  if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account, read) };
+  if (settled.kind === 'deferred') return settled;
   const { escrow } = settled;
   const moved = settled.read !== read;
   const obtainedAt = moved ? obtainedAtOf(settled.read) : undefined;
@@ -138,7 +139,8 @@ async function visitOwned(
       obtainedAt,
     };
   const claimed = await claim(visit, { secretId, read: settled.read, newest, kept }, edges);
-  if (claimed.kind !== 'read') return { ...claimed, escrowSettled, obtainedAt };
+  if (claimed.kind === 'trouble') return { ...claimed, ambiguousSince: doubt, escrowSettled, obtainedAt };
+  if (claimed.kind === 'deferred') return { ...claimed, escrowSettled, obtainedAt };
   const { tokenSet, version } = claimed;
   const ending = await spendRefreshToken(
     visit,
