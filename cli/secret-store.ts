@@ -17,6 +17,8 @@ export interface CurrentVersion {
   readonly text: string | undefined;
   readonly versionId: string;
   readonly arn: string | undefined;
+  /** When it was written, seconds since the epoch. */
+  readonly createdAt: number | undefined;
 }
 
 export type FoundSecret =
@@ -29,7 +31,9 @@ export type FoundSecret =
 export async function findSecret(client: SecretsManagerClient, SecretId: string): Promise<FoundSecret> {
   try {
     const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' }));
-    return { kind: 'found', text: answer.SecretString, versionId: answer.VersionId ?? '', arn: answer.ARN };
+    const { SecretString: text, VersionId: versionId = '', ARN: arn, CreatedDate } = answer;
+    const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
+    return { kind: 'found', text, versionId, arn, createdAt };
   } catch (error) {
     if (isNamed(error, 'ResourceNotFoundException')) return { kind: 'missing' };
     if (isNamed(error, 'InvalidRequestException')) return { kind: 'deleted' };

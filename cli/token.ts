@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
-import { REASONS } from '../lambda/reason.ts';
+import { isReason, REASONS } from '../lambda/reason.ts';
 import type { Report } from '../lambda/refresh-account.ts';
 import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
 import { readTokenSet } from '../lambda/token-secret.ts';
@@ -12,6 +12,7 @@ import type { AddCommands, Context } from './command.ts';
 import type { Fleet } from './fleet.ts';
 import { addExamples } from './help.ts';
 import { type RunOptions, runForAccounts } from './run-function.ts';
+import { isDeleted, waitsForDeletion } from './secret-store.ts';
 
 interface TokenOptions {
   /** Seconds for which the token must still be good. */
@@ -50,8 +51,8 @@ export const addToken: AddCommands = (program, action) => {
 interface GoodToken {
   readonly access_token: string;
   readonly token_type: string;
-  /** Seconds since the epoch. */
-  readonly expires_at: number;
+  /** Seconds since the epoch; absent where the token does not expire. */
+  readonly expires_at?: number;
 }
 
 interface StoredToken extends GoodToken {
@@ -62,12 +63,19 @@ interface StoredToken extends GoodToken {
 const handedOut = ({ access_token, token_type, expires_at }: StoredToken): GoodToken => ({
   access_token,
   token_type,
-  expires_at,
+  ...(expires_at !== undefined && { expires_at }),
 });
+
+/** Seconds for which a token is still good; without end where it does not expire. */
+function left({ expires_at }: GoodToken): number {
+  return expires_at === undefined ? Number.POSITIVE_INFINITY : expires_at - now();
+}
 
 /** Seconds for which the account's tokens are good when they are new; without end where that is not known. */
 function lifetimeOf({ expires_at, obtained_at }: StoredToken): number {
-  return obtained_at === undefined ? Number.POSITIVE_INFINITY : expires_at - obtained_at;
+  return obtained_at === undefined || expires_at === undefined
+    ? Number.POSITIVE_INFINITY
+    : expires_at - obtained_at;
 }
 
 async function printToken(context: Context, accountId: string, options: TokenOptions): Promise<undefined> {
@@ -89,7 +97,7 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
   let told = false;
   for (;;) {
     const stored = await readToken(fleet, accountId);
-    if (stored !== undefined && stored.expires_at - now() >= options.for) return handedOut(stored);
+    if (stored !== undefined && left(stored) >= options.for) return handedOut(stored);
     // Each refresh would spend a refresh token and give a token that is too short again.
     if (stored !== undefined && lifetimeOf(stored) < options.for)
       throw livesTooShort(accountId, lifetimeOf(stored), options);
@@ -98,7 +106,7 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
     const next = nextStep(report, run, stored, options, accountId);
     if (next === 'read') {
       const fresh = await readAfterRefresh(fleet, accountId, report, giveUpAt, signal);
-      if (fresh !== undefined && fresh.expires_at - now() >= options.for) return handedOut(fresh);
+      if (fresh !== undefined && left(fresh) >= options.for) return handedOut(fresh);
       if (run.force || report?.action === 'refresh') throw tooShort(accountId, fresh, options);
     }
     if (next === 'wait') {
@@ -123,7 +131,7 @@ function nextStep(
   if (report === undefined)
     throw new CliError('REFRESH_FAILED', `The function did not report on ${printable(accountId)}.`);
   const { action, reason } = report;
-  if (action === 'refresh' || action === 'reconcile') return 'read';
+  if (action === 'refresh' || action === 'reconcile' || reason === 'does_not_expire') return 'read';
   if (reason === 'leased_elsewhere') return 'wait';
   // Not due by the function's own window, which is shorter than what is asked for.
   if (reason === 'fresh' && !force) return 'force';
@@ -137,7 +145,7 @@ function refused(
   options: TokenOptions,
 ): CliError {
   const id = printable(accountId);
-  const { meaning } = REASONS[reason];
+  const meaning = isReason(reason) ? REASONS[reason].meaning : 'the function says';
   if (action === 'reauthorize')
     return new CliError(
       'REAUTHORIZATION_REQUIRED',
@@ -145,9 +153,9 @@ function refused(
       EXIT.attention,
     );
   if (reason === 'disabled') return new CliError('DISABLED', `${id} is disabled. Run: accounts enable ${id}`);
-  const left = stored === undefined ? 0 : stored.expires_at - now();
+  const rest = stored === undefined ? 0 : left(stored);
   const leftover =
-    left > 0 ? ` The token that is stored is good for ${left} s; ask for less with --for.` : '';
+    rest > 0 ? ` The token that is stored is good for ${rest} s; ask for less with --for.` : '';
   return new CliError(
     'REFRESH_FAILED',
     `${id} has no token good for ${options.for} s: ${meaning} (${reason}).${leftover} More: accounts show ${id}`,
@@ -165,14 +173,15 @@ async function readAfterRefresh(
   const expected = report?.accessTokenExpiresAt ?? 0;
   for (;;) {
     const token = await readToken(fleet, accountId);
-    if ((token?.expires_at ?? 0) >= expected || Date.now() >= giveUpAt) return token;
+    if ((token === undefined ? 0 : (token.expires_at ?? expected)) >= expected || Date.now() >= giveUpAt)
+      return token;
     await wait(WAIT_MILLISECONDS, undefined, { signal });
   }
 }
 
 /** The access token that the secret holds, if it holds one and says until when it is good. */
 async function readToken(fleet: Fleet, accountId: string): Promise<StoredToken | undefined> {
-  const { tokenSecretId, authenticationType } = await readItem(fleet, accountId);
+  const { tokenSecretId, authenticationType, doesNotExpire } = await readItem(fleet, accountId);
   if (authenticationType !== 'oauth2')
     throw new CliError(
       'NOT_OAUTH2',
@@ -183,12 +192,20 @@ async function readToken(fleet: Fleet, accountId: string): Promise<StoredToken |
     tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
   });
   const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
+  if (read.kind === 'trouble' && read.reason === 'secret_missing' && (await isDeleted(fleet.secrets, id)))
+    throw waitsForDeletion(
+      'NO_TOKEN_SET',
+      `${printable(accountId)} has no token set`,
+      id,
+      fleet.config.region,
+    );
   if (read.kind === 'trouble')
     throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
   const { access_token, token_type = 'Bearer', expires_at, obtained_at } = read.tokenSet;
-  return access_token === undefined || expires_at === undefined
-    ? undefined
-    : { access_token, token_type, expires_at, obtained_at };
+  if (access_token === undefined) return undefined;
+  // Without a known end it is only good where the function knows that it has none.
+  if (doesNotExpire === true) return { access_token, token_type, obtained_at };
+  return expires_at === undefined ? undefined : { access_token, token_type, expires_at, obtained_at };
 }
 
 function livesTooShort(accountId: string, lifetime: number, { for: asked }: TokenOptions): CliError {
@@ -199,10 +216,10 @@ function livesTooShort(accountId: string, lifetime: number, { for: asked }: Toke
 }
 
 function tooShort(accountId: string, token: StoredToken | undefined, { for: asked }: TokenOptions): CliError {
-  const left = token === undefined ? 0 : token.expires_at - now();
+  const rest = token === undefined ? 0 : left(token);
   return new CliError(
     'TOKEN_TOO_SHORT',
-    `A new access token of ${printable(accountId)} is good for ${left} s, less than ${asked} s. Ask for less with --for.`,
+    `A new access token of ${printable(accountId)} is good for ${rest} s, less than ${asked} s. Ask for less with --for.`,
   );
 }
 

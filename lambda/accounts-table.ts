@@ -1,6 +1,7 @@
 import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
 import type { ProfileNote } from './evidence.ts';
+import { parseProfileNote } from './parse-profile-note.ts';
 import { projection, scanFilter } from './scan-filter.ts';
 
 /** An item as it came, before anything in it is believed. */
@@ -77,8 +78,8 @@ export interface AccountsTable {
 export interface SecretNote {
   readonly secretOwner?: string | undefined;
   readonly lease?: Lease | undefined;
-  /** When it last went from one account to another, seconds since the epoch. */
-  readonly claimedAt?: number | undefined;
+  /** Until then somebody may be at work with it who knows nothing of this note, seconds since the epoch. */
+  readonly waitUntil?: number | undefined;
   /** `obtained_at` of the newest token set that was stored in it. */
   readonly obtainedAt?: number | undefined;
 }
@@ -90,6 +91,7 @@ export interface SecretClaim {
   readonly before: SecretNote | undefined;
   /** Seconds since the epoch. */
   readonly now: number;
+  readonly waitUntil?: number | undefined;
 }
 
 /** What the decision was made from: a lease is only good if all of it still stands. */
@@ -244,8 +246,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       return await update(accountId, condition, changes);
     },
     secretNote: async (arn) => await read(`${CLAIM}${arn}`),
-    claimSecret: async (arn, { accountId, lease, before, now }) => {
-      const handedOn = before?.secretOwner !== undefined && before.secretOwner !== accountId;
+    claimSecret: async (arn, { accountId, lease, before, now, waitUntil }) => {
       const owned = before?.secretOwner === undefined ? 'attribute_not_exists(#owner)' : '#owner = :before';
       const condition = {
         expression: `(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)`,
@@ -257,14 +258,14 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           ...(before?.secretOwner !== undefined && { ':before': before.secretOwner }),
         },
       };
-      const first = before?.secretOwner === undefined || handedOn;
+      const waits = waitUntil !== undefined;
       const answer = await write(
         { accountId: `${CLAIM}${arn}` },
-        `SET #owner = :me, #lease = :lease${first ? ', #claimedAt = :now' : ''}`,
+        `SET #owner = :me, #lease = :lease${waits ? ', #waitUntil = :waitUntil' : ''}`,
         {
           expression: condition.expression,
-          names: { ...condition.names, ...(first && { '#claimedAt': 'claimedAt' }) },
-          values: { ...condition.values, ':lease': lease },
+          names: { ...condition.names, ...(waits && { '#waitUntil': 'waitUntil' }) },
+          values: { ...condition.values, ':lease': lease, ...(waits && { ':waitUntil': waitUntil }) },
         },
       );
       return answer === 'recorded' ? 'claimed' : 'lost';
@@ -309,21 +310,22 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         },
         values: { ':escrow': escrow, ':owner': owner, ':attempt': escrow.attemptId },
       }),
-    profileNote: async (profile) => (await read<ProfileNote>(`${PROFILE_NOTE}${profile}`)) ?? {},
+    profileNote: async (profile) => parseProfileNote(await read(`${PROFILE_NOTE}${profile}`)),
     putProfileNote: async (profile, note, before) => {
       const revision = (before.revision ?? 0) + 1;
-      const absent = Object.keys(before).filter((name) => note[name as keyof ProfileNote] === undefined);
-      const { accountId: _, ...attributes } = { ...note, revision } as Record<string, unknown>;
-      const { expression, names, values } = updateExpression(
-        attributes,
-        absent.filter((name) => name !== 'accountId'),
+      const gone = (Object.keys(before) as (keyof ProfileNote)[]).filter(
+        (name) => before[name] !== undefined && note[name] === undefined,
       );
-      const unchanged =
-        before.revision === undefined ? 'attribute_not_exists(#revision)' : '#revision = :before';
+      const { expression, names, values } = updateExpression({ ...note, revision }, gone);
+      const unread = '(attribute_not_exists(#revision) OR NOT attribute_type(#revision, :number))';
+      const unchanged = before.revision === undefined ? unread : '#revision = :before';
       return await write({ accountId: `${PROFILE_NOTE}${profile}` }, expression, {
         expression: unchanged,
         names: { ...names, '#revision': 'revision' },
-        values: { ...values, ...(before.revision !== undefined && { ':before': before.revision }) },
+        values: {
+          ...values,
+          ...(before.revision === undefined ? { ':number': 'N' } : { ':before': before.revision }),
+        },
       });
     },
   };

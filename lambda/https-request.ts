@@ -174,14 +174,17 @@ const MAX_UNDECODABLE_BYTES = 65_536;
 const LINGER = 500;
 /** After so long a silence an answer that Node gave up is looked at: is it all there? Milliseconds. */
 const SILENCE = 300;
+/** The same for an answer that has not come to the end that it announced: some servers never close. Milliseconds. */
+const LONG_SILENCE = 1_500;
 /** Turns of the event loop in which what has already arrived is read. */
 const LAST_TURNS = 50;
 
-/** Bytes up to a limit. */
+/** Bytes up to a limit, in one piece: thousands of small ones would take a hundred times their size. */
 class Collected {
-  readonly #chunks: Buffer[] = [];
   readonly #limit: number;
+  #buffer = Buffer.alloc(0);
   #length = 0;
+  #full = false;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -191,18 +194,26 @@ class Collected {
     return this.#length;
   }
 
+  /** More came than fits. */
   get full(): boolean {
-    return this.#length > this.#limit;
+    return this.#full;
   }
 
   add(chunk: Buffer): void {
-    if (this.full) return;
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
+    const part = chunk.subarray(0, this.#limit - this.#length);
+    this.#full ||= part.length < chunk.length;
+    const needed = this.#length + part.length;
+    if (needed > this.#buffer.length) {
+      const size = Math.min(this.#limit, Math.max(4_096, 2 * this.#buffer.length, needed));
+      this.#buffer = Buffer.concat([this.bytes()], size);
+    }
+    part.copy(this.#buffer, this.#length);
+    this.#length = needed;
   }
 
+  /** What there is, not copied. */
   bytes(): Buffer {
-    return Buffer.concat(this.#chunks).subarray(0, this.#limit);
+    return this.#buffer.subarray(0, this.#length);
   }
 }
 
@@ -224,6 +235,7 @@ function converse(
     let ended = false;
     let givenUp = false;
     let closed = false;
+    let lingering = false;
     let failure = 'NETWORK_ERROR';
     let settled = false;
     let timer: NodeJS.Timeout | undefined;
@@ -238,31 +250,43 @@ function converse(
       outgoing.destroy();
       connection?.destroy();
       if (raw.length === 0) return reject(new RequestFailed(sent, failure));
-      answerOf({ raw, parsed, incoming, ended, closed }).then(resolve, reject);
+      answerOf({ raw, parsed, incoming, ended, closed }).then(resolve, () =>
+        reject(new RequestFailed('maybe', 'UNREADABLE')),
+      );
     };
     /** Lets what was read in this turn reach Node's parser first. */
     const settleSoon = () => setImmediate(settle);
     const settleAfter = (milliseconds: number, when: () => boolean) => {
       clearTimeout(timer);
-      timer = setTimeout(() => {
+      timer = setTimeout(async () => {
+        await arrivals();
         if (when()) settle();
       }, milliseconds);
     };
-    const take = (chunk: Buffer) => {
-      raw.add(chunk);
-      if (givenUp && raw.full) settle();
-      else if (givenUp) settleAfter(SILENCE, () => isWhole(raw.bytes()));
-    };
-    const onAbort = async () => {
-      failure = 'TIMEOUT';
-      // What has not gone out must not go out now.
-      if (sent === 'no') return settle();
-      // A process that was frozen runs its timers before it reads its sockets: the answer may lie there.
+    /** A process that was frozen runs its timers before it reads its sockets: the answer may lie there. */
+    const arrivals = async () => {
       for (let turn = 0, before = -1; turn < LAST_TURNS && before !== raw.length && !settled; turn++) {
         before = raw.length;
         await eventLoopTurn();
         await eventLoopTurn();
       }
+    };
+    const settleOnceWhole = () => {
+      if (!ended) return settleAfter(givenUp ? SILENCE : LONG_SILENCE, () => isWhole(raw.bytes()));
+      if (closed || isChunked(incoming) || !looksCut(parsed.bytes(), raw.bytes())) settleSoon();
+      else if (!lingering) settleAfter(LINGER, () => true);
+      lingering = true;
+    };
+    const take = (chunk: Buffer) => {
+      raw.add(chunk);
+      if (givenUp && raw.full) settle();
+      else settleOnceWhole();
+    };
+    const onAbort = async () => {
+      failure = 'TIMEOUT';
+      // What has not gone out must not go out now.
+      if (sent === 'no') return settle();
+      await arrivals();
       settle();
     };
     const onClose = () => {
@@ -301,7 +325,7 @@ function converse(
       givenUp = true;
       if (closed || raw.full) return settleSoon();
       connection?.resume();
-      settleAfter(SILENCE, () => isWhole(raw.bytes()));
+      settleOnceWhole();
     };
     outgoing.on('upgrade', goOnAlone);
     outgoing.on('response', (message) => {
@@ -312,9 +336,7 @@ function converse(
       });
       message.on('end', () => {
         ended = message.complete;
-        const framed = message.headers['transfer-encoding'] === undefined ? raw : parsed;
-        if (closed || !looksCut(parsed.bytes(), framed.bytes())) settle();
-        else settleAfter(LINGER, () => true);
+        settleOnceWhole();
       });
       message.on('error', (error: NodeJS.ErrnoException) => {
         failure = error.code ?? failure;
@@ -338,21 +360,38 @@ function eventLoopTurn(): Promise<void> {
 function hold(socket: Socket, released: () => boolean): void {
   const destroy = socket.destroy.bind(socket);
   socket.destroy = (error?: Error) => (released() || error !== undefined ? destroy(error) : socket);
+  // Some servers stop sending when the other side has ended its own half: Node may only think that it has.
+  const destroySoon = socket.destroySoon.bind(socket);
+  socket.destroySoon = () => {
+    Object.assign(socket, { writable: false });
+    if (released() || socket.writable) destroySoon();
+  };
 }
 
-/** Whether an answer that Node gave up is all there, by its own account or because its body is whole. */
+/** Whether an answer is all there though its end was not seen: by its own account, or because it is JSON that has ended. */
 function isWhole(bytes: Buffer): boolean {
   const { body, whole } = readRawAnswer(bytes);
-  return (whole ?? true) && body.length > 0 && !looksCut(body, body);
+  if (whole === true && body.length > 0 && !looksCut(body, body)) return true;
+  try {
+    JSON.parse(body.toString('latin1'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-/** JSON that has begun and has not ended: a `content-length` that is too small cuts it. */
+function isChunked(incoming: http.IncomingMessage | undefined): boolean {
+  return incoming?.headers['transfer-encoding'] !== undefined;
+}
+
+/** JSON or markup that has begun and has not ended: a `content-length` that is too small cuts it. */
 function looksCut(begun: Buffer, end: Buffer): boolean {
-  const first = begun.toString('latin1', 0, 64).trimStart()[0];
+  const first = begun.toString('latin1', 0, 64).trimStart().slice(0, 1);
   const last = end
     .toString('latin1', Math.max(0, end.length - 64))
     .trimEnd()
-    .at(-1);
+    .slice(-1);
+  if (first === '<') return last !== '>';
   return (first === '{' || first === '[') && last !== '}' && last !== ']';
 }
 
@@ -370,9 +409,8 @@ interface Arrived {
 async function answerOf({ raw, parsed, incoming, ended, closed }: Arrived): Promise<HttpAnswer> {
   const own = readRawAnswer(raw.bytes());
   const { length } = parsed;
-  const chunked = incoming?.headers['transfer-encoding'] !== undefined;
   // A body longer than it said, or an answer whose interim heads hid it.
-  const surplus = !chunked && !raw.full && own.body.length > length;
+  const surplus = !isChunked(incoming) && !raw.full && own.body.length > length;
   const trusted = incoming !== undefined && ended && !surplus;
   const bytes = trusted || (incoming !== undefined && raw.full) ? parsed.bytes() : own.body;
   const header = (name: string) => {

@@ -207,8 +207,10 @@ export function backOff({ reason, steady }: Pick<Trouble, 'reason' | 'steady'>, 
  */
 export function ambiguousSince(account: Account, read?: ReadVersion): number | undefined {
   const { lease, failure, escrow } = account;
-  // What the dead attempt obtained was kept after all, in the secret or in escrow.
-  const kept = lease !== undefined && [read?.version.versionId, escrow?.attemptId].includes(lease.owner);
+  // What the dead attempt obtained was kept after all, in the secret or in escrow. What could not be read, or has not
+  // worked yet, is no such thing.
+  const obtained = escrow?.kind === undefined || escrow.kind === 'token' ? escrow?.attemptId : undefined;
+  const kept = lease !== undefined && [read?.version.versionId, obtained].includes(lease.owner);
   const harmless = kept || wasDeadBefore(account, read);
   const since = failure?.ambiguousSince ?? (harmless ? undefined : lease?.expiresAt);
   const obtainedAt = read === undefined ? undefined : obtainedAtOf(read);

@@ -70,9 +70,10 @@ const wordFields = [
  * The error that a body names (RFC 6749 section 5.2), whatever the status: where the profile says, or else where the
  * standard says or other providers have it.
  *
- * @param failed the status says that it is an error, so words alone are one too
+ * @param status of a token endpoint's answer without tokens. There a bare `code` names an error too, and under 4xx and 5xx
+ *   words alone are one; elsewhere, as in the answer to a device, they may be anything.
  */
-export function errorOf(response: JsonObject, profile: Profile, failed = false): ProviderError | undefined {
+export function errorOf(response: JsonObject, profile: Profile, status?: number): ProviderError | undefined {
   const { error: errorPointer, error_description: descriptionPointer } = profile.token_error_fields;
   const found = errorPointer === undefined ? undefined : codeIn(at(response, errorPointer));
   const described = descriptionPointer === undefined ? undefined : wordsIn(at(response, descriptionPointer));
@@ -84,19 +85,22 @@ export function errorOf(response: JsonObject, profile: Profile, failed = false):
     codeIn(error),
     ...[...codeFields, ...kindFields, 'error'].map((field) => codeIn(inError?.[field])),
     ...nested.map((place) => codeIn(place.error)),
-    ...[response, ...nested].flatMap((place) => codeFields.map((field) => codeIn(place[field]))),
+    ...(status === undefined ? [] : [response, ...nested]).flatMap((place) =>
+      codeFields.map((field) => codeIn(place[field])),
+    ),
   ].filter((code) => code !== undefined && !soundCodes.includes(code.toLowerCase()));
   // A field such as `type` is part of sound answers too.
   const known = [response, ...nested]
-    .flatMap((place) => kindFields.map((field) => codeIn(place[field])))
+    .flatMap((place) => [...codeFields, ...kindFields].map((field) => codeIn(place[field])))
     .filter((code) => code !== undefined && meaningOf(code) !== undefined);
   const description =
     described ??
     [response, ...nested].flatMap((place) => wordFields.map((f) => wordsIn(place[f]))).find(isText);
-  const codes = [...named, ...known].filter(isText);
-  const [first] = codes;
-  if (first !== undefined) return { code: first, description, codes, hasCode: true };
+  const codes = [...new Set([...named, ...known].filter(isText))];
+  const [code] = codes;
+  if (code !== undefined) return { code, description, codes, hasCode: true };
   const flagged = [error, response.ok, response.success, response.errors].some(saysError);
+  const failed = status !== undefined && status >= 400;
   const worded = isText(description) && (failed || described !== undefined || saysDeadGrant(description));
   if (!flagged && !worded) return undefined;
   return { code: description ?? 'not_ok', description: undefined, codes: [], hasCode: false };
@@ -177,7 +181,7 @@ export function errorAnswer(
   now: number,
 ): ErrorAnswer & { readonly error: ProviderError | undefined } {
   const { status } = answer;
-  const error = response === undefined ? undefined : errorOf(response, profile, status >= 400);
+  const error = response === undefined ? undefined : errorOf(response, profile, status);
   const retryAfter = retryAfterSeconds(answer.retryAfter, now);
   const reason = reasonOf(status, error, profile, retryAfter !== undefined);
   return {
@@ -240,8 +244,9 @@ function reasonOf(
 }
 
 function meaningOfError(error: ProviderError, status: number): Reason | undefined {
-  const known = error.codes.map(meaningOf).find((reason) => reason !== undefined);
-  if (known !== undefined) return known;
+  const known = error.codes.map(meaningOf).filter((reason) => reason !== undefined);
+  // Where one code blames nobody and another says more, that one counts.
+  if (known.length > 0) return known.find((reason) => reason !== 'request_rejected') ?? known[0];
   const said = error.hasCode ? '' : plain(error.code);
   if (Object.hasOwn(meaningOfCodes, said)) return meaningOfCodes[said];
   // A code that only repeats the status says nothing; then the words are looked at, as where there is no code.
@@ -398,7 +403,7 @@ function describe(
     const description = error.description === undefined ? '' : ` (${error.description})`;
     return `The provider answered ${status} ${error.code}${description}`;
   }
-  if (tooLarge) return `The token endpoint's answer (HTTP ${status}) is larger than 256 KB`;
+  if (tooLarge) return `The token endpoint's answer (HTTP ${status}) was too large (over 256 KB)`;
   if (!complete) return `The token endpoint's answer (HTTP ${status}) was cut short`;
   if (undecodable !== undefined) return `The token endpoint answered HTTP ${status} with what is no text`;
   if (status >= 300 && status < 400)

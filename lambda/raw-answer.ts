@@ -20,35 +20,37 @@ export interface RawAnswer {
 export function readRawAnswer(bytes: Buffer): RawAnswer {
   let from = 0;
   for (;;) {
-    const { head, bodyAt } = splitHead(bytes, from);
+    const { head, bodyAt, ended } = splitHead(bytes, from);
     const status = statusOf(head);
     // An interim answer (100 Continue, 103 Early Hints) stands before the real one.
     if (status >= 100 && status < 200 && bodyAt < bytes.length) {
       from = bodyAt;
       continue;
     }
-    const headers = status === 0 ? new Map<string, string>() : headersOf(head);
-    // Without a status line there is no head: all of it may be the body.
-    return { head, status, headers, ...bodyOf(bytes.subarray(status === 0 ? from : bodyAt), headers) };
+    const headers = headersOf(head);
+    // Without a status line there is no head: all of it may be the body, and nothing says that it is whole.
+    if (status === 0) return { head, status, headers, body: bytes.subarray(from), whole: false };
+    const read = bodyOf(bytes.subarray(bodyAt), headers);
+    return { head, status, headers, body: read.body, whole: ended ? read.whole : false };
   }
 }
 
 const LF = 10;
 const CR = 13;
 
-function splitHead(bytes: Buffer, from: number): { head: string; bodyAt: number } {
+function splitHead(bytes: Buffer, from: number): { head: string; bodyAt: number; ended: boolean } {
   const text = (end: number) => bytes.toString('latin1', from, Math.min(end, from + MAX_HEAD));
   let at = from;
   while (bytes[at] === LF || bytes[at] === CR) at++;
   while (at < bytes.length) {
     // No header begins so: the blank line before the body is missing.
-    if (at > from && startsBody(bytes[at])) return { head: text(at), bodyAt: at };
+    if (at > from && startsBody(bytes[at])) return { head: text(at), bodyAt: at, ended: true };
     const end = lineEnd(bytes, at);
     const next = end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1);
-    if (end === at) return { head: text(at), bodyAt: Math.min(next, bytes.length) };
+    if (end === at) return { head: text(at), bodyAt: Math.min(next, bytes.length), ended: true };
     at = next;
   }
-  return { head: text(bytes.length), bodyAt: bytes.length };
+  return { head: text(bytes.length), bodyAt: bytes.length, ended: false };
 }
 
 const MAX_HEAD = 65_536;
@@ -89,6 +91,8 @@ function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawAn
   return { body: bytes, whole: length === null ? undefined : bytes.length >= Number(length[0]) };
 }
 
+const MAX_SIZE = 16;
+
 /** Chunks put together (RFC 9112 section 7.1); undefined where these are none. */
 function dechunk(bytes: Buffer): Pick<RawAnswer, 'body' | 'whole'> | undefined {
   const chunks: Buffer[] = [];
@@ -101,7 +105,8 @@ function dechunk(bytes: Buffer): Pick<RawAnswer, 'body' | 'whole'> | undefined {
     const data = end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1);
     if (size === null) {
       if (at === 0) return undefined;
-      chunks.push(withoutSizeLines(bytes.subarray(at)));
+      // A short line where a size should be is one that is wrong.
+      chunks.push(withoutSizeLines(bytes.subarray(end - at <= MAX_SIZE ? data : at)));
       return { body: Buffer.concat(chunks), whole: undefined };
     }
     const length = Number.parseInt(size[1] ?? '0', 16);

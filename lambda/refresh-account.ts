@@ -257,7 +257,8 @@ async function settleEscrow(
   if (!('supersedes' in opened))
     return urgent ? opened : { kind: 'settled', read, escrow: { kind: 'stays' } };
   if (!urgent) return { kind: 'settled', read, escrow: { kind: 'stays', content: opened } };
-  const elsewhere = escrow.secretId !== account.tokenSecretId;
+  // A person may have pointed the account at another secret since, or at a copy of this one.
+  const elsewhere = escrow.secretId !== account.tokenSecretId && !holdsSuperseded(read, opened);
   const home = elsewhere ? await readHome(visit, escrow.secretId, edges) : { secretId, read };
   if ('reason' in home) return home;
   if (!isSuperseded(home.read, opened) || opened.refreshToken === undefined)
@@ -346,9 +347,14 @@ async function moveHome(
 /** An exchange takes less than this from the re-read of the secret to its answer, seconds; with two machines' clocks. */
 const LONGEST_EXCHANGE = 60 + 2 * CLOCK_ERROR;
 
-function isSuperseded({ tokenSet, version }: ReadTokens, { supersedes, obtainedAt }: Escrowed): boolean {
-  const { refresh_token } = tokenSet;
-  if (refresh_token === undefined || fingerprintOf(refresh_token) === supersedes) return true;
+function holdsSuperseded({ tokenSet: { refresh_token } }: ReadTokens, { supersedes }: Escrowed): boolean {
+  return refresh_token !== undefined && fingerprintOf(refresh_token) === supersedes;
+}
+
+function isSuperseded(read: ReadTokens, escrowed: Escrowed): boolean {
+  const { tokenSet, version } = read;
+  if (tokenSet.refresh_token === undefined || holdsSuperseded(read, escrowed)) return true;
+  const { obtainedAt } = escrowed;
   return version.createdAt !== undefined && version.createdAt < obtainedAt - LONGEST_EXCHANGE;
 }
 

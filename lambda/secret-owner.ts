@@ -38,7 +38,7 @@ export interface OwnershipQuestion {
 /** Rejects with the SDK's error. */
 export async function ownSecret(
   question: OwnershipQuestion,
-  { table }: Pick<Edges, 'table'>,
+  { table, secrets }: Pick<Edges, 'table' | 'secrets'>,
 ): Promise<Ownership> {
   const { account, version, prefix } = question;
   const { accountId, tokenSecretId } = account;
@@ -51,7 +51,7 @@ export async function ownSecret(
     const note = await table.secretNote(arn);
     return note === undefined || note.secretOwner === undefined
       ? { kind: 'own' }
-      : await claim(note, undefined);
+      : await claim(note, undefined, note.waitUntil);
   }
   if (name.startsWith(`${prefix}profiles/`)) return notTheAccounts(account, "it is a profile's");
   const usualOwner = name.startsWith(`${prefix}accounts/`)
@@ -65,29 +65,50 @@ export async function ownSecret(
     if ((await table.lendSecret(usualOwner, accountId, question.now)) === 'lost') return { kind: 'busy' };
   }
   const note = await table.secretNote(arn);
-  const owner = note?.secretOwner;
-  if (owner !== undefined && owner !== accountId) {
-    const other = await table.get(owner);
-    if (other !== undefined && names(other.tokenSecretId, name, arn, `${prefix}accounts/${owner}`))
-      return notTheAccounts(account, `it is the account "${owner}"'s`);
-  }
+  const refused = await anothers(note);
+  if (refused !== undefined) return refused;
+  const gone = usualOwner !== undefined && item === undefined && note?.secretOwner === undefined;
+  const waitUntil =
+    note?.waitUntil ?? (gone && (await hasBeenKept()) ? question.now + question.longestLease : undefined);
   const lastOfUsual = typeof item?.lastRefreshedAt === 'number' ? item.lastRefreshedAt : undefined;
-  // An account that is gone has taken its lease with it, and the secret was kept by somebody: wait until that must
-  // have ended.
-  const gone = usualOwner !== undefined && item === undefined && question.keptByUs;
-  const claimed = await claim(note, lastOfUsual);
-  if (claimed.kind !== 'own' || !gone) return claimed;
-  const claimedAt = note?.secretOwner === accountId ? note.claimedAt : question.now;
-  if (claimedAt === undefined || question.now - claimedAt >= question.longestLease) return claimed;
+  const claimed = await claim(note, lastOfUsual, waitUntil);
+  if (claimed.kind !== 'own' || waitUntil === undefined || waitUntil <= question.now) return claimed;
   await table.releaseSecret(arn, question.lease.owner, undefined);
   return { kind: 'busy' };
 
-  async function claim(before: SecretNote | undefined, known: number | undefined): Promise<Ownership> {
+  /**
+   * The usual owner is gone, and has taken its lease with it. Where it was kept fresh here, its last visit may still be
+   * under way; a copy that a person has just made has one version and nobody at work with it.
+   */
+  async function hasBeenKept(): Promise<boolean> {
+    if (!question.keptByUs) return false;
+    const versions = await secrets.versionDates(name);
+    return versions === undefined || versions.length > 1;
+  }
+
+  async function claim(
+    before: SecretNote | undefined,
+    known: number | undefined,
+    waitUntil?: number,
+  ): Promise<Ownership> {
     const { lease, now } = question;
-    const answer = await table.claimSecret(arn, { accountId, lease, before, now });
-    if (answer === 'lost') return { kind: 'busy' };
+    const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil });
+    if (answer === 'lost') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
     const newest = Math.max(known ?? 0, before?.obtainedAt ?? 0);
     return { kind: 'own', leased: arn, newest: newest === 0 ? undefined : newest };
+  }
+
+  /** The trouble, where the note says that it is the secret of another account, which still names it. */
+  async function anothers(noted: SecretNote | undefined): Promise<Trouble | undefined> {
+    const owner = noted?.secretOwner;
+    if (owner === undefined || owner === accountId) return undefined;
+    const usual = tokenSecretIdOf(prefix, { accountId });
+    // The one whose usual secret it is comes before all others.
+    if (name === usual) return undefined;
+    const other = await table.get(owner);
+    return other !== undefined && names(other.tokenSecretId, name, arn, `${prefix}accounts/${owner}`)
+      ? notTheAccounts(account, `it is the account "${owner}"'s`)
+      : undefined;
   }
 }
 

@@ -179,7 +179,13 @@ function notGranted(
   asked: Asked,
 ): ErrorAnswer {
   const { profile, previous, sent, now } = asked;
-  const secrets = [sent, previous.access_token, previous.refresh_token].filter((s) => s !== undefined);
+  // What an odd answer may have issued is as secret as what was sent.
+  const issued = places
+    .flatMap(({ accessToken, refreshTokens }) => [accessToken, ...refreshTokens])
+    .filter((token) => token !== undefined && token.length >= SHORTEST_CANDIDATE && !/\s/.test(token));
+  const secrets = [sent, previous.access_token, previous.refresh_token, ...issued].filter(
+    (secret) => secret !== undefined,
+  );
   const { error, ...base } = errorAnswer(answer, errorDocument(read, places), profile, secrets, now);
   const candidate = candidateIn(answer, read, places, asked);
   const succeeded = answer.status >= 200 && answer.status < 300;

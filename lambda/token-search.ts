@@ -255,22 +255,32 @@ function placeOf(object: JsonObject): TokenPlace | undefined {
   // A list of pairs: {"name": "refresh_token", "value": "…"}.
   const label = object.name ?? object.key ?? object.field ?? object['@name'];
   if (typeof label === 'string') take(roleOf(label), object);
-  if (typeof object.access === 'string' && typeof object.refresh === 'string') {
+  // {"access": "…", "refresh": "…"}: the one alone would say too little.
+  if (tokenWithin(object.access) !== undefined && tokenWithin(object.refresh) !== undefined) {
     take('access_token', object.access);
     take('refresh_token', object.refresh);
   }
+  // Beside a refresh token it is clear which token a bare name means.
+  if (refreshTokens.length > 0) for (const name of bareNames) take('access_token', object[name]);
   const place = { accessToken, refreshTokens, fields };
   return hasToken(place) ? place : undefined;
 }
 
-const wrappers = ['value', 'token', 'tokenValue', 'token_value', 'string', 'text', 'content', '#text', '_'];
+const bareNames = ['token', 'Token', 'jwt', 'authToken', 'auth_token', 'bearerToken', 'bearer_token'];
+const wrappers = ['value', 'token', 'tokenvalue', 'string', 'text', 'content', '#text', '_'];
 
 /** A token as it is, or as the value of a small object or the first of a list. */
 function tokenWithin(value: unknown): string | undefined {
   if (isFound(value)) return value;
   if (Array.isArray(value)) return isFound(value[0]) ? value[0] : undefined;
   if (!isJsonObject(value)) return undefined;
-  return wrappers.map((name) => value[name]).find(isFound);
+  const named = (name: string) =>
+    wrappers.includes(
+      name.length > MAX_NAME ? '' : name === '_' ? name : name.toLowerCase().replace('_', ''),
+    );
+  return Object.entries(value).find(([name, inner]) => named(name) && isFound(inner))?.[1] as
+    | string
+    | undefined;
 }
 
 /** The text as it is, and as it reads without the encoding in which something may have wrapped it. */
@@ -356,7 +366,8 @@ function scan(text: string, whole: boolean): TokenPlace {
     const found = reader.valueAfter(match.index, match.index + match[0].length);
     if (found === undefined) continue;
     if (role !== 'access_token' && role !== 'refresh_token') {
-      if (fields[role] === undefined && found.value !== '' && found.sure) fields[role] = found.value;
+      if (fields[role] === undefined && found.value !== '' && (found.sure || isNumber(found.value)))
+        fields[role] = found.value;
       continue;
     }
     if (!isFound(found.value) || (!found.sure && found.value.length < LONG)) continue;
@@ -364,6 +375,10 @@ function scan(text: string, whole: boolean): TokenPlace {
     else accessToken ??= found.value;
   }
   return { accessToken, refreshTokens, fields };
+}
+
+function isNumber(text: string): boolean {
+  return /^\d{1,15}$/.test(text);
 }
 
 /** How far a tag, or the attribute beside a name, is followed. */
@@ -388,20 +403,20 @@ class Reader {
     const before = text[start - 1] ?? '';
     const next = text[end] ?? '';
     if (next === before && (next === '"' || next === "'")) return this.#afterQuotedName(start, end + 1);
-    if (before === '<' || (before === ':' && next === '>')) return this.#element(end);
+    const isElement = before === '<' || /<[\w.-]{1,40}:$/.test(text.slice(Math.max(0, start - 42), start));
+    if (isElement) return this.#element(end);
     if (before === '/') return undefined;
     if (before === '>' && next === '<') return this.#nextElement(end);
     // As PHP prints an array: [refresh_token] => …
     if (before === '[' && next === ']') return this.#afterSeparator(end + 1, true);
     if (next === '=') return this.#literal(end + 1, before === '' || '&?#;'.includes(before));
-    // JSON without quotes around its names is as sure as with them; a line of prose is not.
-    return this.#afterSeparator(end, before === '{' || before === ',');
+    return this.#afterSeparator(end, false);
   }
 
   #afterQuotedName(start: number, end: number): Value | undefined {
     const text = this.#text;
     const at = this.#skipBlank(end);
-    if (text[at] === ':' || text[at] === '=') return this.#afterSeparator(at, true);
+    if (text[at] === ':' || text[at] === '=') return this.#afterSeparator(at, false);
     // As PHP serializes: s:13:"refresh_token";s:3:"…"
     const serialized = /^;s:\d{1,6}:/.exec(text.slice(at, at + 12));
     if (serialized !== null) return this.#literal(at + serialized[0].length, true);
@@ -460,6 +475,7 @@ class Reader {
   #literal(at: number, sure: boolean): Value | undefined {
     const quote = this.#text[at];
     if (quote === '"' || quote === "'") return this.#quoted(at + 1, quote);
+    if (quote === '{' || quote === '[') return undefined;
     const found = this.#until(at, /[&;\s<>"',})\]#\\]/g, sure);
     return found && { ...found, value: percentDecoded(found.value) };
   }

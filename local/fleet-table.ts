@@ -152,8 +152,11 @@ export function statusOf(item: FleetItem): readonly [string, Style] {
       return ['failing', 'yellow'];
     case 'reauthorization_required':
       return ['needs a person', 'red'];
-    default:
+    case undefined:
       return ['new', 'cyan'];
+    default:
+      // A newer version's.
+      return [String(item.status), 'dim'];
   }
 }
 
@@ -195,10 +198,11 @@ export function duration(seconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
-/** 0 for what needs a person, then what fails, is new, is healthy, and is not looked at. */
+/** 0 for what needs a person, then what fails, is new, is healthy, and is not looked at, or not known. */
 export function rank(item: FleetItem): number {
   const order = ['needs a person', 'failing', 'new', 'healthy', 'disabled', 'not oauth2'];
-  return order.indexOf(statusOf(item)[0]);
+  const place = order.indexOf(statusOf(item)[0]);
+  return place === -1 ? order.length - 1 : place;
 }
 
 export function nameOf({ name, accountId }: FleetItem): string {

@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { readCount, readDuration, readRecoveryWindow } from '../arguments.ts';
 import type { AddCommands } from '../command.ts';
 import { addExamples } from '../help.ts';
+import { type AnswerOptions, handOutAnswer } from './answer.ts';
 import { type RemoveOptions, removeAccounts, switchAccounts } from './change.ts';
 import { type ListOptions, listAccounts, STATUSES } from './list.ts';
 import { type RefreshOptions, refreshAccounts } from './refresh.ts';
@@ -75,6 +76,15 @@ export const addAccounts: AddCommands = (program, action) => {
       ['accounts remove acme', 'asks first, and says how to undo it'],
       ['accounts remove acme globex --yes', 'for a script'],
     ],
+  );
+  addExamples(
+    accounts
+      .command('answer')
+      .description('Writes an answer in which no token could be read into a file, for a person to look at.')
+      .argument('<accountId>', 'whose answer, kept in escrow')
+      .requiredOption('--out <file>', 'a new file, which only you can read')
+      .action(action<[string, AnswerOptions]>(handOutAnswer)),
+    [['accounts answer acme --out answer.txt', 'says what to do with it']],
   );
   addExamples(
     accounts

@@ -74,12 +74,14 @@ export function needsAttention(item: FleetItem): boolean {
 }
 
 function isWanted(item: FleetItem, { status, profile, expiring }: ListOptions, at: number): boolean {
-  const { accessTokenExpiresAt } = item;
+  const { accessTokenExpiresAt, doesNotExpire } = item;
   return (
     (status === undefined || status.includes(statusKey(item))) &&
     (profile === undefined || item.oauthProfile === profile) &&
     (expiring === undefined ||
-      (typeof accessTokenExpiresAt === 'number' && accessTokenExpiresAt <= at + expiring))
+      (typeof accessTokenExpiresAt === 'number' &&
+        doesNotExpire !== true &&
+        accessTokenExpiresAt <= at + expiring))
   );
 }
 

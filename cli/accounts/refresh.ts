@@ -1,4 +1,4 @@
-import { REASONS } from '../../lambda/reason.ts';
+import { isReason, REASONS } from '../../lambda/reason.ts';
 import type { Report } from '../../lambda/refresh-account.ts';
 import { wrapTo } from '../../local/display-text.ts';
 import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../local/fleet-table.ts';
@@ -141,8 +141,8 @@ function resultsText(results: readonly Result[], dryRun: boolean, label: string,
       { text: accountId },
       { text: what, style },
       { text: reason ?? '' },
-      { text: left > 0 ? `${countdown(left)} left` : '—' },
-      { text: reason === undefined ? '' : REASONS[reason].meaning },
+      { text: reason === 'does_not_expire' ? 'no end' : left > 0 ? `${countdown(left)} left` : '—' },
+      { text: isReason(reason) ? REASONS[reason].meaning : '' },
     ];
   });
   const columns = [

@@ -52,7 +52,7 @@ function functionSays(seen: Seen): string {
   switch (seen.kind) {
     case 'healthy':
       return seen.accessTokenExpiresAt === undefined
-        ? 'healthy'
+        ? 'healthy; the access token does not expire'
         : `healthy; the access token is good until ${timeOf(seen.accessTokenExpiresAt)}`;
     case 'later':
       return seen.remark;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { awsFailure, isHopeless } from '../../lambda/aws-error.ts';
+import { nextObtainedAt } from '../../lambda/decision.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import {
   type GrantedTokens,
@@ -12,9 +13,6 @@ import { CliError } from '../cli-error.ts';
 import { foreignKeeper, keptByOf } from '../keeper.ts';
 import { createSecret, findSecret, replaceVersion, restoreSecret } from '../secret-store.ts';
 import { type Held, keptElsewhere, type Target } from './hold.ts';
-
-/** A moment that lies further ahead is a mistake of whoever wrote it, and is not outdone. */
-const LONGEST_AHEAD = 86_400;
 
 /**
  * The token set of a new grant. Nothing of an earlier one goes into it: it may be another client's or another person's.
@@ -29,11 +27,14 @@ export function newTokenSet(
   now: number,
 ): TokenSet & { readonly obtained_at: number } {
   const before = parseTokenSet(current?.text);
-  const known = [lastRefreshedAt, before.kind === 'token_set' ? before.tokenSet.obtained_at : undefined];
-  const later = known.flatMap((at) =>
-    at === undefined || at > now + LONGEST_AHEAD ? [] : [Math.floor(at) + 1],
+  const obtained_at = nextObtainedAt(
+    now,
+    {
+      tokenSet: before.kind === 'token_set' ? before.tokenSet : {},
+      version: { versionId: current?.versionId ?? '', createdAt: current?.createdAt },
+    },
+    lastRefreshedAt,
   );
-  const obtained_at = Math.max(now, ...later);
   const kept_by = keptByOf(keeper, current?.arn ?? wanted.profileArn);
   return {
     ...mergeTokenSet({}, tokens, obtained_at),

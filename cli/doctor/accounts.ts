@@ -5,6 +5,8 @@ import { awsFailure } from '../../lambda/aws-error.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import { createProfiles } from '../../lambda/profiles.ts';
 import { createSecrets, profileSecretIdOf } from '../../lambda/secrets.ts';
+import { isAccount } from '../../local/fleet-table.ts';
+import { escrowKind } from '../accounts/escrow.ts';
 import type { Fleet } from '../fleet.ts';
 import {
   attention,
@@ -59,13 +61,23 @@ export const accountChecks: readonly Check[] = [
     title: 'Escrow',
     needs: 'dynamodb:Scan on the table',
     run: async ({ census }) => {
-      const { inEscrow } = await census();
-      return inEscrow === 0
-        ? good('no refresh token waits there')
-        : attention(
+      const { inEscrow, answers } = await census();
+      const findings: Finding[] = [];
+      if (inEscrow > 0)
+        findings.push(
+          attention(
             `${plural(inEscrow, 'refresh token')} could not be stored and ${inEscrow === 1 ? 'waits' : 'wait'} there`,
             'Can the function write to Secrets Manager? The next run stores them; do not delete the escrow key.',
-          );
+          ),
+        );
+      if (answers.length > 0)
+        findings.push(
+          attention(
+            `answers in which no token could be read: ${answers.join(', ')}`,
+            'Look at each: accounts answer ACCOUNT --out FILE; do not delete the escrow key.',
+          ),
+        );
+      return findings.length > 0 ? findings : [good('no refresh token waits there')];
     },
   },
 ];
@@ -74,23 +86,27 @@ export const accountChecks: readonly Check[] = [
 export async function takeCensus({ table, tableName: TableName }: Fleet): Promise<Census> {
   const counts = { accounts: 0, needPerson: 0, failing: 0, inEscrow: 0 };
   const unreadable: string[] = [];
+  const answers: string[] = [];
   const profiles = new Map<string, number>();
   let ExclusiveStartKey: Record<string, unknown> | undefined;
   do {
     const page = await table.send(new ScanCommand({ TableName, ExclusiveStartKey }));
     for (const item of page.Items ?? []) {
+      if (!isAccount({ accountId: String(item.accountId) })) continue;
       if (item.authenticationType !== 'oauth2' || item.oauthProfile === undefined) continue;
       counts.accounts += 1;
       if (item.status === 'reauthorization_required') counts.needPerson += 1;
       if (item.status === 'failing') counts.failing += 1;
-      if (item.escrow !== undefined) counts.inEscrow += 1;
+      if (escrowKind(item.escrow) === 'answer') {
+        if (answers.length < 5) answers.push(String(item.accountId));
+      } else if (item.escrow !== undefined) counts.inEscrow += 1;
       const { kind, account } = parseAccount(item);
       if (kind === 'invalid' && unreadable.length < 5) unreadable.push(account.accountId);
       profiles.set(account.oauthProfile, (profiles.get(account.oauthProfile) ?? 0) + 1);
     }
     ExclusiveStartKey = page.LastEvaluatedKey;
   } while (ExclusiveStartKey !== undefined);
-  return { ...counts, unreadable, profiles };
+  return { ...counts, unreadable, answers, profiles };
 }
 
 async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {

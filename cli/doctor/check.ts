@@ -46,6 +46,8 @@ export interface Census {
   readonly needPerson: number;
   readonly failing: number;
   readonly inEscrow: number;
+  /** Ids of accounts with an answer in escrow that waits for a person, the first few. */
+  readonly answers: readonly string[];
   /** Ids of items that the function can't read, the first few. */
   readonly unreadable: readonly string[];
   /** How many accounts name each profile. */

@@ -2,8 +2,8 @@ import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { LOCAL_ESCROW_KEY } from '../../local/clients.ts';
 import { duration } from '../../local/fleet-table.ts';
+import { escrowKeyOf } from '../escrow-key.ts';
 import {
   attention,
   broken,
@@ -87,11 +87,8 @@ export const storeChecks: readonly Check[] = [
   {
     title: 'Escrow key',
     needs: 'kms:DescribeKey',
-    run: async ({ fleet, kms, configuration }) => {
-      const KeyId =
-        fleet.kind === 'local'
-          ? LOCAL_ESCROW_KEY
-          : (fleet.outputs.EscrowKeyArn ?? (await configuration())?.Environment?.Variables?.ESCROW_KEY_ID);
+    run: async ({ fleet, kms }) => {
+      const KeyId = await escrowKeyOf(fleet);
       if (KeyId === undefined)
         return broken(
           "the function has none: tokens that can't be stored would be lost",

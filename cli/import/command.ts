@@ -4,10 +4,15 @@ import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import { addExamples } from '../help.ts';
 import { number } from '../progress.ts';
-import { makePlan, type Plan } from './plan.ts';
+import { makePlan, type Plan, type RowProblem } from './plan.ts';
 import { checkColumns } from './row.ts';
 import { type ImportResult, runImport } from './run.ts';
-import { readProfileMap, serviceNowSource } from './servicenow.ts';
+import {
+  checkCredentialColumns,
+  checkMessageColumns,
+  readProfileMap,
+  serviceNowSource,
+} from './servicenow.ts';
 import { openSource, type Source } from './source.ts';
 import { planText, problemLines, resultText, writeRejects } from './text.ts';
 
@@ -28,7 +33,8 @@ interface ImportOptions {
 const DEFAULT_RATE = { aws: 20, local: 40 } as const;
 
 const MORE = `
-The file is CSV with a header, or one JSON object a line; "-" is standard input.
+The file is CSV with a header, or JSON: one object a line, or an array; "-" is
+standard input.
 Columns: accountId, name, oauthProfile, tokenSecretId, enabled, parameters as
 JSON or parameters.<name>; of the token set: refresh_token, access_token,
 expires_at …
@@ -72,16 +78,22 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   );
   const fleet = await context.fleet();
   terminal.say(`Checking ${source.name} for ${fleet.label} …`);
-  const plan = await makePlan(source, fleet, (rows) => {
+  const update = options.update === true;
+  const plan = await makePlan(source, fleet, update, (rows) => {
     signal.throwIfAborted();
     if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
   });
   terminal.progress(undefined);
   for (const line of problemLines(plan.problems, terminal)) terminal.say(line);
-  if (options.rejects !== undefined) writeRejects(path(options.rejects), plan.problems);
+  const { rejects } = options;
+  const reject = (more: readonly RowProblem[]) => {
+    if (rejects !== undefined) writeRejects(path(rejects), [...plan.problems, ...more]);
+  };
+  reject([]);
+  if (plan.rows === 0) terminal.say(`${source.name} holds no rows beneath its header.`);
   const refused = plan.invalidRows > 0 && options.skipInvalid !== true;
   if (options.dryRun === true) {
-    terminal.result(planText(source.name, plan, options.update === true, terminal), dryRunJson(plan));
+    terminal.result(planText(source.name, plan, update, terminal), dryRunJson(plan));
     return refused ? EXIT.failed : EXIT.done;
   }
   if (refused)
@@ -90,31 +102,36 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
       `${source.name}: ${number(plan.invalidRows)} of ${number(plan.rows)} rows ${plan.invalidRows === 1 ? 'is' : 'are'} invalid, so nothing was written. Correct the file, or import the others with --skip-invalid.`,
     );
   const result = await runImport(source, plan, fleet, {
-    update: options.update === true,
+    update,
     rate: options.rate ?? DEFAULT_RATE[fleet.kind],
     kmsKey: options.kmsKey,
     signal,
     terminal,
   });
+  reject([
+    ...result.conflicts.map((one) => ({ ...one, field: 'account' })),
+    ...result.busy.map((one) => ({ ...one, field: 'account' })),
+  ]);
   terminal.result(resultText(result, terminal), result);
   return exitCodeOf(result);
 }
 
-function exitCodeOf({ stopped, invalid, conflicts, withoutRefreshToken }: ImportResult): ExitCode {
+function exitCodeOf({ stopped, rejected, withoutRefreshToken }: ImportResult): ExitCode {
   if (stopped === 'interrupted') return EXIT.interrupted;
   if (stopped !== undefined) return EXIT.failed;
-  return invalid + conflicts.length + withoutRefreshToken > 0 ? EXIT.attention : EXIT.done;
+  return rejected + withoutRefreshToken > 0 ? EXIT.attention : EXIT.done;
 }
 
-function dryRunJson({ rows, create, same, differ, invalidRows, problems }: Plan) {
+function dryRunJson({ rows, create, same, differ, passedOver, invalidRows, problems }: Plan) {
   return {
     dryRun: true,
     rows,
     create: create.size,
     same,
     differ: differ.size,
+    passedOver,
     invalid: invalidRows,
-    problems,
+    problems: problems.map(({ together, ...problem }) => problem),
   };
 }
 
@@ -136,8 +153,11 @@ async function sourceOf(
   if (second === undefined && tokensIn !== undefined)
     throw usage('--tokens-in needs the second file, the OAuth credentials.');
   if (!servicenow) return await openSource(first, terminal.stdin, encoding, checkColumns);
-  const main = await openSource(first, terminal.stdin, encoding);
-  const credentials = second === undefined ? undefined : await openSource(second, terminal.stdin, encoding);
+  const main = await openSource(first, terminal.stdin, encoding, checkMessageColumns);
+  const credentials =
+    second === undefined
+      ? undefined
+      : await openSource(second, terminal.stdin, encoding, checkCredentialColumns);
   return serviceNowSource(main, credentials, { profiles: readProfileMap(map), tokensIn });
 }
 

@@ -5,12 +5,12 @@ import { systemClock } from '../../lambda/ports.ts';
 import type { Fleet } from '../fleet.ts';
 import { startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
-import type { Plan } from './plan.ts';
+import { digestOf, type Plan } from './plan.ts';
 import { type Candidate, readRow } from './row.ts';
 import type { Source } from './source.ts';
 import { createAccount, updateAccount } from './write.ts';
 
-/** What an import did. */
+/** What an import did. Of the rows, each counts once: created, updated, alreadyThere, passedOver, rejected or left. */
 export interface ImportResult {
   readonly rows: number;
   readonly created: number;
@@ -18,14 +18,26 @@ export interface ImportResult {
   readonly alreadyThere: number;
   /** Of those already there, the ones that differ from the file and were left as they are. */
   readonly different: number;
+  /** Rows of accounts that are not oauth2. */
+  readonly passedOver: number;
+  /** All rows of which nothing came: those that are invalid, in conflict or busy. */
+  readonly rejected: number;
   readonly invalid: number;
-  readonly conflicts: readonly { readonly accountId: string; readonly text: string }[];
+  readonly conflicts: readonly Refusal[];
+  readonly busy: readonly Refusal[];
   /** Of the created: the file had no refresh token for them, and named no secret that has one. */
   readonly withoutRefreshToken: number;
   /** How many of the planned are not done; 0 unless it was stopped. */
   readonly left: number;
   /** `interrupted`, or the AWS error's name; absent where it came to its end. */
   readonly stopped?: string;
+}
+
+/** Why nothing came of an account that was planned. */
+export interface Refusal {
+  readonly line: number;
+  readonly accountId: string;
+  readonly text: string;
 }
 
 export interface RunOptions {
@@ -47,27 +59,34 @@ export async function runImport(
   fleet: Fleet,
   { update, rate, kmsKey, signal, terminal }: RunOptions,
 ): Promise<ImportResult> {
-  const create = new Set(plan.create);
-  const change = new Set(update ? plan.differ : []);
+  const create = new Map(plan.create);
+  const change = new Map(update ? plan.differ : []);
   const planned = create.size + change.size;
   const progress = startProgress(terminal, planned);
   const counts = { created: 0, updated: 0, alreadyThere: 0, withoutRefreshToken: 0 };
-  const conflicts: { accountId: string; text: string }[] = [];
+  const conflicts: Refusal[] = [];
+  const busy: Refusal[] = [];
   let failure: string | undefined;
 
-  const turn = createPace(rate, systemClock);
+  const keeper = create.size > 0 ? await plan.keeper() : undefined;
+  const how = { turn: createPace(rate, systemClock), kmsKey, keeper, signal };
   const work = new PQueue({ concurrency: IN_FLIGHT });
 
-  const one = async (candidate: Candidate, write: 'create' | 'update') => {
-    if (write === 'update') {
-      await updateAccount(fleet, candidate);
-      counts.updated += 1;
-      return;
-    }
-    const written = await createAccount(fleet, candidate, { turn, kmsKey });
+  const one = async (
+    line: number,
+    candidate: Candidate,
+    write: 'create' | 'update',
+    from: string | undefined,
+  ) => {
+    const written =
+      write === 'update'
+        ? await updateAccount(fleet, candidate, from, how)
+        : await createAccount(fleet, candidate, from, how);
     const { accountId, tokenSecretId } = candidate.item;
-    if (written.kind === 'conflict') conflicts.push({ accountId, text: written.text });
+    if (written.kind === 'conflict') conflicts.push({ line, accountId, text: written.text });
+    else if (written.kind === 'busy') busy.push({ line, accountId, text: written.text });
     else if (written.kind === 'already_there') counts.alreadyThere += 1;
+    else if (written.kind === 'updated') counts.updated += 1;
     else {
       counts.created += 1;
       if (candidate.refreshToken === undefined && tokenSecretId === undefined)
@@ -76,16 +95,22 @@ export async function runImport(
   };
 
   for await (const row of source.rows()) {
-    const read = row.problem === undefined ? readRow(row) : undefined;
-    if (read?.kind !== 'candidate') continue;
-    const { accountId } = read.candidate.item;
-    const write = create.delete(accountId) ? 'create' : change.delete(accountId) ? 'update' : undefined;
-    if (write === undefined) continue;
+    if (row.problem !== undefined || row.passedOver === true) continue;
+    const read = readRow(row);
+    const { candidate } = read;
+    if (candidate === undefined) continue;
+    const { accountId } = candidate.item;
+    const write = create.has(accountId) ? 'create' : 'update';
+    const plans = write === 'create' ? create : change;
+    const found = plans.get(accountId);
+    // A row that the plan does not know so was refused, or the file has changed since.
+    if (found?.digest !== digestOf(read)) continue;
+    plans.delete(accountId);
     await work.onSizeLessThan(1);
     if (signal.aborted || failure !== undefined) break;
     void work.add(async () => {
       try {
-        await one(read.candidate, write);
+        await one(row.line, candidate, write, found.takesSecretFrom);
         progress.step();
       } catch (error) {
         // Never the message: it can quote what was sent.
@@ -101,9 +126,14 @@ export async function runImport(
     ...counts,
     alreadyThere: counts.alreadyThere + plan.same + (update ? 0 : plan.differ.size),
     different: update ? 0 : plan.differ.size,
+    passedOver: plan.passedOver,
+    rejected: plan.invalidRows + conflicts.length + busy.length,
     invalid: plan.invalidRows,
-    conflicts,
+    conflicts: conflicts.sort(byLine),
+    busy: busy.sort(byLine),
     left,
     ...(left > 0 && { stopped: failure ?? (signal.aborted ? 'interrupted' : 'the file changed') }),
   };
 }
+
+const byLine = (a: Refusal, b: Refusal) => a.line - b.line;

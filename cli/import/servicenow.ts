@@ -1,5 +1,5 @@
 import { CliError, EXIT } from '../cli-error.ts';
-import type { Row, Source } from './source.ts';
+import type { Problem, Row, Source } from './source.ts';
 
 export interface ServiceNowOptions {
   /** `name of an OAuth profile there` → `profile here`. */
@@ -35,8 +35,11 @@ export function serviceNowSource(
   };
 }
 
-/** A refresh token by what it was requested for; `unclear` where there are several and none is the last. */
-type RefreshTokens = ReadonlyMap<string, { readonly text: string; readonly at: string } | 'unclear'>;
+/** A refresh token by what it was requested for; all of them where there are several and none is the last. */
+type RefreshTokens = ReadonlyMap<string, Requested>;
+type Requested =
+  | { readonly kind: 'one'; readonly text: string; readonly at: string }
+  | { readonly kind: 'unclear'; readonly texts: readonly string[] };
 
 function* accountRow(
   file: string,
@@ -52,27 +55,55 @@ function* accountRow(
       'NOT_SERVICENOW',
       `${file}, line ${line}: there is no authentication_type. Export the fields sys_id, name, authentication_type and oauth2_profile of sys_rest_message (docs/importing.md).`,
     );
-  if (!isOAuth2(authentication_type)) return;
-  const row = (more: Record<string, unknown>): Row => ({
-    line,
-    cells: 'json',
-    values: { accountId: sys_id ?? slug(name), name, oauthProfile: profileOf(shown, profiles), ...more },
-  });
   const byId = tokens.get(String(sys_id));
   const token = byId ?? tokens.get(String(name));
-  if (byId === undefined && token !== undefined && shared.has(name))
+  const ofSeveral = byId === undefined && token !== undefined && shared.has(name);
+  const mapped = typeof shown === 'string' && profiles.has(shown);
+  const row: Row = {
+    line,
+    cells: 'json',
+    values: {
+      accountId: sys_id ?? slug(name),
+      name,
+      oauthProfile: mapped ? profiles.get(shown) : shown,
+      refresh_token: token?.kind === 'one' && !ofSeveral ? token.text : undefined,
+    },
+    ...(token?.kind === 'unclear' && { texts: token.texts }),
+    ...(token?.kind === 'one' && ofSeveral && { texts: [token.text] }),
+    ...(typeof shown === 'string' && { profileThere: { name: shown, mapped } }),
+  };
+  if (!isOAuth2(authentication_type)) yield { ...row, passedOver: true };
+  else if (ofSeveral)
     yield {
-      ...row({}),
+      ...row,
       problem:
         'shares its name with another REST message, and there is a refresh token for the name; give its requestor_id the sys_id',
     };
-  else if (token === 'unclear')
-    yield {
-      ...row({}),
-      problem: 'has several refresh tokens and none is the last; keep one row of them',
-    };
-  else yield row(token === undefined ? {} : { refresh_token: token.text });
+  else if (token?.kind === 'unclear')
+    yield { ...row, problem: 'has several refresh tokens and none is the last; keep one row of them' };
+  else yield row;
 }
+
+/** What `--map` has to say of a profile that is not here. */
+export async function mappingProblem(
+  { name, mapped }: NonNullable<Row['profileThere']>,
+  here: unknown,
+  exists: (profile: string) => Promise<boolean>,
+): Promise<Problem> {
+  const field = 'oauth2_profile';
+  if (mapped) {
+    const text = `there is no profile "${here}" here ("profiles list"), as --map says for "${name}"`;
+    return { field, text, together: text };
+  }
+  // The instance calls the first profile of an application so; nothing but the same name is taken for the same.
+  const likely = String(slug(name.replace(/ default_profile$/, '')));
+  const known = /^.{1,200}$/.test(likely) && (await exists(likely));
+  const flag = `--map ${quoted(`${name}=${known ? likely : 'PROFILE'}`)}`;
+  return { field, text: `is none of the profiles here; say which it is, with ${flag}`, together: flag };
+}
+
+/** One word for a shell, whatever is in it. */
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** The names that more than one message has. */
 async function sharedNames(messages: Source): Promise<ReadonlySet<unknown>> {
@@ -86,7 +117,7 @@ async function refreshTokens(
   credentials: Source | undefined,
   tokensIn: string | undefined,
 ): Promise<RefreshTokens> {
-  const found = new Map<string, { text: string; at: string } | 'unclear'>();
+  const found = new Map<string, Requested>();
   if (credentials === undefined || tokensIn === undefined) return found;
   for await (const { line, values, problem } of credentials.rows()) {
     const requestor = values['oauth_requestor_profile.requestor_id'] ?? values.requestor_id;
@@ -104,18 +135,17 @@ async function refreshTokens(
       );
     const at = typeof values.expires === 'string' ? values.expires : '';
     const known = found.get(requestor);
-    found.set(requestor, known === undefined ? { text, at } : later(known, { text, at }));
+    const one = { kind: 'one', text, at } as const;
+    found.set(requestor, known === undefined ? one : later(known, one));
   }
   return found;
 }
 
-function later(
-  one: { text: string; at: string } | 'unclear',
-  other: { text: string; at: string },
-): { text: string; at: string } | 'unclear' {
-  if (one === 'unclear' || one.text === other.text) return one;
+function later(one: Requested, other: Requested & { kind: 'one' }): Requested {
+  if (one.kind === 'unclear') return { ...one, texts: [...one.texts, other.text] };
+  if (one.text === other.text) return one;
   const comparable = [one.at, other.at].every((at) => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(at));
-  if (!comparable || one.at === other.at) return 'unclear';
+  if (!comparable || one.at === other.at) return { kind: 'unclear', texts: [one.text, other.text] };
   return one.at > other.at ? one : other;
 }
 
@@ -124,10 +154,6 @@ const isMasked = (text: string) => /^[*•]*$/.test(text);
 
 /** The value of the choice is `oauth2`; its label is shown where display values are exported. */
 const isOAuth2 = (type: string) => /^oauth[ _]?2(\.0)?$/i.test(type);
-
-function profileOf(shown: unknown, profiles: ServiceNowOptions['profiles']): unknown {
-  return typeof shown === 'string' ? (profiles.get(shown) ?? shown) : shown;
-}
 
 function slug(name: unknown): unknown {
   return typeof name === 'string'
@@ -152,4 +178,16 @@ export function readProfileMap(entries: readonly string[]): ReadonlyMap<string, 
       return [entry.slice(0, at), entry.slice(at + 1)];
     }),
   );
+}
+
+/** What is wrong with the columns of an export of sys_rest_message; undefined where nothing is. */
+export function checkMessageColumns(header: readonly string[]): string | undefined {
+  if (header.includes('authentication_type')) return undefined;
+  return 'there is no column authentication_type, so this is no export of sys_rest_message. Export its fields sys_id, name, authentication_type and oauth2_profile (docs/importing.md)';
+}
+
+/** The same of oauth_credential. */
+export function checkCredentialColumns(header: readonly string[]): string | undefined {
+  if (header.includes('type')) return undefined;
+  return 'there is no column type, so this is no export of oauth_credential. Export its fields type, expires and oauth_requestor_profile.requestor_id (docs/importing.md)';
 }

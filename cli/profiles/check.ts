@@ -10,7 +10,7 @@ import { interpretTokenAnswer } from '../../lambda/token-response.ts';
 import { printable, wrapTo } from '../../local/display-text.ts';
 import { readAccount } from '../authorize/account-item.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
-import { openProvider } from '../authorize/provider.ts';
+import { openProvider, type Provider } from '../authorize/provider.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
@@ -23,6 +23,8 @@ interface Finding {
   readonly what: 'profile' | 'endpoint' | 'client' | 'permissions' | 'function';
   readonly verdict: 'proved' | 'skipped' | 'open' | 'wrong';
   readonly message: string;
+  /** The provider refuses the client; where it can, it says so by `invalid_client` or a 401. */
+  readonly rejected?: true;
 }
 
 /** Proves a profile, as far as that goes without spending an account's token. */
@@ -50,7 +52,8 @@ export async function checkProfile(
   const worst = ['wrong', 'open', 'proved'].find((verdict) =>
     findings.some((found) => found.verdict === verdict),
   );
-  terminal.result(render(name, findings, terminal), { name, verdict: worst, findings });
+  const shown = findings.map(({ what, verdict, message }) => ({ what, verdict, message }));
+  terminal.result(render(name, findings, terminal), { name, verdict: worst, findings: shown });
   return worst === 'wrong' ? EXIT.failed : worst === 'open' ? EXIT.attention : EXIT.done;
 }
 
@@ -112,16 +115,62 @@ async function askProvider(
   try {
     const provider = await openProvider(profile, account, undefined, fleet.allowHttpLoopback);
     try {
-      const exchange = await provider.refresh((server, client, authentication, options) =>
-        oauth.refreshTokenGrantRequest(server, client, authentication, madeUp, options),
-      );
-      return judge(exchange, profile, madeUp);
+      const findings = judge(await ask(provider, madeUp), profile, madeUp);
+      const client = findings.find(({ what }) => what === 'client');
+      if (client?.rejected !== true || profile.token_endpoint_auth_method !== 'client_secret_basic')
+        return findings;
+      const told = await tryOtherEncoding(client, profile, account, madeUp, fleet);
+      return findings.map((finding) => (finding === client ? told : finding));
     } finally {
       provider.close();
     }
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     return [{ what: 'endpoint', verdict: 'wrong', message: error.message }, notAsked];
+  }
+}
+
+function ask(provider: Provider, madeUp: string): Promise<Exchange> {
+  return provider.refresh((server, client, authentication, options) =>
+    oauth.refreshTokenGrantRequest(server, client, authentication, madeUp, options),
+  );
+}
+
+/**
+ * Tells a wrong secret from a server that compares id and secret without decoding them (or insists on the encoding of
+ * RFC 6749 section 2.3.1): where the two forms differ, the other one is tried, too.
+ */
+async function tryOtherEncoding(
+  refused: Finding,
+  profile: Profile,
+  account: Account,
+  madeUp: string,
+  fleet: Fleet,
+): Promise<Finding> {
+  const { client_id, client_secret = '', client_secret_basic_encoding: own } = profile;
+  const other = own === 'form' ? 'none' : 'form';
+  // Letters, digits and - . _ ~ are the same in both.
+  if (!/[^A-Za-z0-9._~-]/.test(client_id + client_secret))
+    return {
+      ...refused,
+      message: `${refused.message}. Tried as client_secret_basic; for this id and secret both values of client_secret_basic_encoding are the same`,
+    };
+  const changed = { ...profile, client_secret_basic_encoding: other } as const;
+  const provider = await openProvider(changed, account, undefined, fleet.allowHttpLoopback);
+  try {
+    const found = judge(await ask(provider, madeUp), changed, madeUp).find(({ what }) => what === 'client');
+    return found?.verdict === 'proved'
+      ? {
+          what: 'client',
+          verdict: 'wrong',
+          message: `refused with client_secret_basic_encoding ${own}, and accepted with ${other}: id and secret are right, so set client_secret_basic_encoding to ${other} (profiles add --change --set client_secret_basic_encoding=${other})`,
+        }
+      : {
+          ...refused,
+          message: `${refused.message}. Tried with both values of client_secret_basic_encoding, form and none`,
+        };
+  } finally {
+    provider.close();
   }
 }
 
@@ -161,8 +210,9 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
         reached,
         {
           what: 'client',
-          verdict: /\binvalid_client\b|HTTP 401/.test(answer.detail) ? 'wrong' : 'open',
+          verdict: /\binvalid_client\b|\b401\b/.test(answer.detail) ? 'wrong' : 'open',
           message: answer.detail,
+          rejected: true,
         },
       ];
     case 'provider_unavailable':

@@ -68,7 +68,8 @@ What it proves, without spending any account's token:
   client       the provider knows the client and accepts its secret: a refresh
                token that was made up is presented, and "invalid_grant" is the
                answer wanted. A provider that looks at the token before the
-               client answers the same, so there this proves less.
+               client answers the same, so there this proves less. Where HTTP
+               Basic is refused, both encodings of id and secret are tried.
   permissions  you may read the accounts, and invoke the function
   function     it sees the profile too (a dry run for one of its accounts)
 Exit codes: 0 all is well, 1 something is wrong, 3 something is not proved.

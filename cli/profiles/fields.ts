@@ -54,7 +54,7 @@ function parsed(text: string): unknown {
  * it looks like one, and the client secret otherwise.
  */
 export function fieldsFromInput(text: string): Fields {
-  const trimmed = text.trim();
+  const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (trimmed === '')
     throw new CliError('USAGE', '--stdin: standard input is empty; it should hold the secret.', EXIT.usage);
   const json = parseJsonObject(trimmed);
@@ -63,7 +63,8 @@ export function fieldsFromInput(text: string): Fields {
     throw new CliError('USAGE', '--stdin: standard input begins like JSON, but is not.', EXIT.usage);
   return /^-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(trimmed)
     ? { private_key: trimmed }
-    : { client_secret: trimmed };
+    : // Programs end what they print with a line break. A space at an end is somebody's mistake, and is told.
+      { client_secret: text.replace(/^\uFEFF/, '').replace(/(\r?\n)+$/, '') };
 }
 
 /** The same profile with nothing secret in it: "set" stands for each value that is, or may be. */

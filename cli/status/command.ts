@@ -55,8 +55,10 @@ function statusOfFleet(
 ): Status {
   const expiring = items
     .filter((item) => statusKey(item) === 'healthy')
-    .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt }) =>
-      typeof accessTokenExpiresAt === 'number' ? [{ accountId, oauthProfile, accessTokenExpiresAt }] : [],
+    .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt, doesNotExpire }) =>
+      typeof accessTokenExpiresAt === 'number' && doesNotExpire !== true
+        ? [{ accountId, oauthProfile, accessTokenExpiresAt }]
+        : [],
     )
     .sort((a, b) => a.accessTokenExpiresAt - b.accessTokenExpiresAt);
   const profiles = Map.groupBy(items, profileOf);

@@ -81,8 +81,15 @@ function profileLines(
   return lines;
 }
 
-function expiryLines({ nextExpiries, at }: Status, { tableWidth, color, paint }: Terminal): string[] {
-  if (nextExpiries.length === 0) return [paint('dim', 'EXPIRES NEXT'), 'No account is healthy.'];
+function expiryLines(
+  { nextExpiries, byStatus, at }: Status,
+  { tableWidth, color, paint }: Terminal,
+): string[] {
+  if (nextExpiries.length === 0)
+    return [
+      paint('dim', 'EXPIRES NEXT'),
+      byStatus.healthy === 0 ? 'No account is healthy.' : 'No access token of a healthy account expires.',
+    ];
   const rows = nextExpiries.map(({ accountId, oauthProfile, accessTokenExpiresAt }): Cell[] => {
     const left = accessTokenExpiresAt - at;
     return [

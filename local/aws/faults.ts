@@ -27,6 +27,8 @@ export type Fault =
   | { readonly kind: 'hang' }
   /** It happens, that much later. */
   | { readonly kind: 'delay'; readonly milliseconds: number }
+  /** A read of a secret gives the version before the current one, as one that lags does. */
+  | { readonly kind: 'stale' }
   /** Nothing happens; this error. */
   | { readonly kind: 'error'; readonly status: number; readonly type: string; readonly message: string };
 
@@ -44,6 +46,7 @@ export async function performWith(
 ): Promise<Answer | 'reset'> {
   switch (fault?.kind) {
     case undefined:
+    case 'stale':
       return perform();
     case 'fail_before':
       return 'reset';

@@ -85,7 +85,9 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     const call = { service, operation, sequence, input: inputOf(request) };
     const fault = rule?.(call);
     const run = async () => {
-      const performing = answerOf(() => services.perform(service, operation, request));
+      const performing = answerOf(() =>
+        services.perform(service, operation, fault?.kind === 'stale' ? lagging(request, call) : request),
+      );
       // An invocation may outlast the endpoint, and uses its stores only by way of requests.
       if (service !== 'lambda') underWay.add(performing);
       const answer = await performing.finally(() => underWay.delete(performing));
@@ -152,6 +154,12 @@ function openServicesOf(server: Server, options: ServicesOptions) {
     server.close();
     throw error;
   }
+}
+
+/** The same request for the version before the current one. */
+function lagging(request: AwsRequest, { input }: FaultCall): AwsRequest {
+  const earlier = { ...(input as object), VersionStage: 'AWSPREVIOUS' };
+  return { ...request, body: Buffer.from(JSON.stringify(earlier)) };
 }
 
 interface ReceivedRequest extends AwsRequest {

@@ -1,5 +1,6 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeSecretCommand, RestoreSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 
@@ -28,6 +29,9 @@ test.each([
 test("the function's own notes in the table are no accounts to any command", async () => {
   const id = '#secret:oauth/accounts/crm-acme';
   await fleet.put({ accountId: id, secretOwner: 'crm-acme' });
+  await fleet.put({ accountId: '#profile:crm', failure: { reason: 'client_rejected', accounts: 3 } });
+  await fleet.put({ accountId: '#pause' });
+  await fleet.put({ accountId: '#later:x', authenticationType: 'oauth2', oauthProfile: 'crm' });
   const { value } = await fleet.json(['status']);
   expect(value).toMatchObject({ accounts: 21, byStatus: { other: 1 } });
   for (const args of [
@@ -37,8 +41,17 @@ test("the function's own notes in the table are no accounts to any command", asy
     ['__complete', '--', '--data', fleet.data, 'accounts', 'show', '#'],
   ]) {
     const { stdout, stderr } = await fleet.run(args);
-    expect(stdout + stderr).not.toContain('#secret:');
+    expect(stdout + stderr).not.toMatch(/#(secret|profile|pause|later)/);
   }
+  for (const args of [
+    ['accounts', 'show', id],
+    ['accounts', 'refresh', id],
+    ['accounts', 'enable', '#pause'],
+    ['accounts', 'disable', '#profile:crm'],
+    ['accounts', 'answer', '#profile:crm', '--out', 'nowhere'],
+    ['token', id],
+  ])
+    expect((await fleet.run(args)).code, args.join(' ')).toBe(1);
   expect((await fleet.run(['accounts', 'remove', id, '--yes'])).code).toBe(1);
   expect(await fleet.item(id)).toEqual({ accountId: id, secretOwner: 'crm-acme' });
 });
@@ -88,13 +101,16 @@ test('a grant that is revoked at its server: the event appears, and the account 
   // The other troubles are older.
   for (const { accountId, failure } of await fleet.system.clients.items())
     if (failure !== undefined)
-      await fleet.change(accountId, { failure: { ...(failure as object), since: seconds() - 3_600 } });
+      await fleet.change(accountId, { failure: { ...(failure as object), since: seconds() - 7_200 } });
   const { refresh_token } = await fleet.tokenSet('mail-stark');
   await fleet.system.authorizationServer.revokeGrant(String(refresh_token));
 
   const once = await fleet.run(['accounts', 'refresh', 'mail-stark', '--force']);
   expect(once.code).toBe(1);
   expect(once.stdout).toMatch(/mail-stark +failed +grant_revoked/);
+  // It is believed when it still comes after an hour.
+  const { failure } = await fleet.item('mail-stark');
+  await fleet.change('mail-stark', { failure: { ...(failure as object), since: seconds() - 3_700 } });
   const twice = await fleet.run(['accounts', 'refresh', 'mail-stark', '--force']);
   expect(twice.code).toBe(3);
   expect(twice.stdout).toMatch(/mail-stark +needs a person +grant_revoked/);
@@ -174,6 +190,67 @@ describe('accounts show', () => {
       stderr: expect.stringContaining('There is no account "nix"'),
     });
   });
+});
+
+test('an account whose token does not expire is healthy, and is said to have no end', async () => {
+  await fleet.put({
+    accountId: 'endless',
+    authenticationType: 'oauth2',
+    oauthProfile: 'crm',
+    status: 'healthy',
+    doesNotExpire: true,
+    lastRefreshedAt: seconds() - 60,
+  });
+  expect((await fleet.run(['accounts', 'list', '--status', 'healthy'])).stdout).toMatch(
+    /endless +crm +healthy +does not expire/,
+  );
+  expect((await fleet.run(['accounts', 'show', 'endless'])).stdout).toMatch(/access token +does not expire/);
+  const { value } = await fleet.json(['accounts', 'list', '--expiring', '7d']);
+  expect(idsOf(value)).not.toContain('endless');
+  expect(await fleet.json(['accounts', 'list', '--profile', 'crm', '--status', 'healthy'])).toMatchObject({
+    value: expect.arrayContaining([expect.objectContaining({ accountId: 'endless', doesNotExpire: true })]),
+  });
+});
+
+test('a reason and a status of a newer version are shown as they are', async () => {
+  const failure = {
+    reason: 'moon_in_the_way',
+    message: 'The moon.',
+    count: 1,
+    since: seconds(),
+    at: seconds(),
+  };
+  const newer = { authenticationType: 'oauth2', oauthProfile: 'crm' };
+  await fleet.put({ ...newer, accountId: 'moonstruck', status: 'failing', failure });
+  await fleet.put({ ...newer, accountId: 'hibernating', status: 'hibernating' });
+  const { stdout } = await fleet.run(['accounts', 'list', '--all']);
+  expect(stdout).toMatch(/moonstruck +crm +failing +moon_in_the_way/);
+  expect(stdout).toMatch(/hibernating +crm +hibernating/);
+  const shown = await fleet.run(['accounts', 'show', 'moonstruck']);
+  expect({ code: shown.code, stdout: shown.stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringContaining('The moon.'),
+  });
+  expect((await fleet.json(['status'])).code).toBe(0);
+  for (const accountId of ['moonstruck', 'hibernating'])
+    await fleet.system.clients.table.send(
+      new DeleteCommand({ TableName: fleet.system.clients.tableName, Key: { accountId } }),
+    );
+});
+
+test('what a newer version has made is neither switched nor removed', async () => {
+  const item = { accountId: 'newer', authenticationType: 'oauth2', oauthProfile: 'crm', formatVersion: 2 };
+  await fleet.put(item);
+  for (const command of ['enable', 'disable', 'remove']) {
+    const { code, stdout } = await fleet.run([
+      'accounts',
+      command,
+      'newer',
+      ...(command === 'remove' ? ['--yes'] : []),
+    ]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining('made by a newer version') });
+  }
+  expect(await fleet.item('newer')).toEqual(item);
 });
 
 describe('accounts enable and disable', () => {
@@ -292,6 +369,90 @@ describe('accounts remove', () => {
     expect(stderr).not.toContain('put-item');
     expect(await fleet.tokenSet(accountId)).toEqual({ refresh_token: 'new' });
     expect((await describeSecret(accountId)).DeletedDate).toBeUndefined();
+  });
+
+  describe('keeps the secret', () => {
+    const remove = async (accountId: string, tokens: object, before?: () => Promise<unknown>) => {
+      await fleet.system.clients.putSecret(`oauth/accounts/${accountId}`, JSON.stringify(tokens));
+      await fleet.put({ accountId, authenticationType: 'oauth2', oauthProfile: 'crm' });
+      await before?.();
+      const { stdout } = await fleet.run(['accounts', 'remove', accountId, '--yes']);
+      fleet.system.aws.inject(undefined);
+      expect(await fleet.item(accountId)).toEqual({});
+      expect((await describeSecret(accountId)).DeletedDate).toBeUndefined();
+      return stdout;
+    };
+    const heir = async (accountId: string, secretOf: string) => {
+      const { ARN } = await describeSecret(secretOf);
+      await fleet.put({
+        accountId,
+        authenticationType: 'oauth2',
+        oauthProfile: 'crm',
+        tokenSecretId: `oauth/accounts/${secretOf}`,
+      });
+      await fleet.put({ accountId: `#secret:${ARN}`, secretOwner: accountId });
+    };
+    /** Does it just as the secret is deleted. */
+    const asItIsDeleted = (change: () => Promise<unknown>) => async () => {
+      let done = false;
+      fleet.system.aws.inject(({ operation }) => {
+        if (operation !== 'DeleteSecret' || done) return undefined;
+        done = true;
+        void change();
+        return { kind: 'delay', milliseconds: 300 };
+      });
+    };
+
+    test('that the function of another table keeps', async () => {
+      const kept_by = '111122223333/eu-central-1/other';
+      expect(await remove('foreign', { refresh_token: 'r', kept_by })).toContain(kept_by);
+    });
+
+    test('that another account has taken over', async () => {
+      const said = await remove('left', { refresh_token: 'r' }, () => heir('right', 'left'));
+      expect(said).toContain('as the account right names it');
+    });
+
+    test('that another account takes over just then', async () => {
+      const said = await remove(
+        'left2',
+        { refresh_token: 'r' },
+        asItIsDeleted(() => heir('right2', 'left2')),
+      );
+      expect(said).toContain('as the account right2 names it');
+    });
+
+    test('that somebody writes to just then', async () => {
+      const write = () => fleet.system.clients.putSecret('oauth/accounts/written', '{"refresh_token":"new"}');
+      const said = await remove('written', { refresh_token: 'r' }, asItIsDeleted(write));
+      expect(said).toContain('as somebody else has just written to it');
+      expect(await fleet.tokenSet('written')).toEqual({ refresh_token: 'new' });
+    });
+  });
+
+  test('what it prints to undo it writes over nobody who came meanwhile, and forgets nothing that people wrote', async () => {
+    await fleet.put({
+      accountId: 'undone',
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      status: 'healthy',
+      authorizedBy: 'https://id.example#ada',
+      authorizedAt: 1,
+      refreshTokenFingerprint: 'f',
+      team: ['a', 'b'],
+    });
+    const { stderr } = await fleet.run(['accounts', 'remove', 'undone', '--yes']);
+    expect(stderr).toContain("--condition-expression 'attribute_not_exists(accountId)'");
+    const item = /--item '(.*)'$/m.exec(stderr)?.[1] ?? '';
+    expect(JSON.parse(item)).toEqual({
+      accountId: { S: 'undone' },
+      authenticationType: { S: 'oauth2' },
+      oauthProfile: { S: 'crm' },
+      authorizedBy: { S: 'https://id.example#ada' },
+      authorizedAt: { N: '1' },
+      refreshTokenFingerprint: { S: 'f' },
+      team: { L: [{ S: 'a' }, { S: 'b' }] },
+    });
   });
 
   test('goes on after a lease that has run out, and keeps a secret with a name of its own', async () => {

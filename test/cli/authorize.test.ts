@@ -32,7 +32,12 @@ function denyInvoking(): void {
 async function revoke(accountId: string): Promise<void> {
   const { refresh_token } = (await system.tokens(accountId)) ?? {};
   await system.authorizationServer.revokeGrant(String(refresh_token));
-  for (let runs = 0; runs < 2; runs++) await system.run({ accountIds: [accountId], force: true });
+  await system.run({ accountIds: [accountId], force: true });
+  // It is believed when it still comes after an hour.
+  const item = (await system.item(accountId)) ?? {};
+  const since = Math.floor(Date.now() / 1000) - 3_700;
+  await system.putItem({ ...item, failure: { ...(item.failure as object), since } });
+  await system.run({ accountIds: [accountId], force: true });
 }
 
 describe('a new account', () => {

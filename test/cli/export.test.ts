@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { awsEnvironment } from '../../local/clients.ts';
 import { linesWithCanary } from '../support/canary.ts';
 import { cli } from '../support/cli.ts';
+import { startFleet } from '../support/fleet.ts';
 import { createImportWorld, type ImportWorld, token } from '../support/import-world.ts';
 
 let world: ImportWorld;
@@ -88,6 +89,80 @@ test('no cell of the CSV begins like a formula', async () => {
 test('every text in the CSV is quoted, whatever separator a spreadsheet believes in', async () => {
   const { stdout } = await run(world, ['export', '--status', 'failing']);
   expect(stdout.split('\n')[1]).toBe('"other","","oauth2","mail","","",""');
+});
+
+describe.each(['csv', 'jsonl'])('what was exported as %s can be imported', (format) => {
+  test('the local sample fleet, with all that is wrong in it', async () => {
+    const fleet = await startFleet();
+    await fleet.put({ accountId: '#pause', note: 'x' });
+    await fleet.put({ accountId: '#profile:crm', failure: { reason: 'client_rejected' } });
+    const { stdout } = await fleet.run(['export', '--format', format]);
+    expect(stdout).not.toContain('#');
+    const before = await fleet.system.clients.items();
+    for (const options of [[], ['--update']]) {
+      const {
+        code,
+        stdout: told,
+        stderr,
+      } = await fleet.run(['import', '-', '--json', ...options], {
+        input: stdout,
+      });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      const accounts = before.filter(({ accountId }) => !accountId.startsWith('#')).length;
+      expect(JSON.parse(told)).toMatchObject({ rows: accounts, alreadyThere: accounts - 1, passedOver: 1 });
+    }
+    const ids = (items: readonly { accountId: string }[]) => items.map(({ accountId }) => accountId).sort();
+    expect(ids(await fleet.system.clients.items())).toEqual(ids(before));
+    await fleet.close();
+  });
+
+  test('a fleet of every kind of account, into a fleet that has none', async () => {
+    const from = await createImportWorld();
+    const to = await createImportWorld();
+    const plain = { oauthProfile: 'crm', authenticationType: 'oauth2' };
+    const kept = [
+      { accountId: 'off', ...plain, enabled: false },
+      { accountId: 'elsewhere', ...plain, tokenSecretId: 'x/elsewhere' },
+      {
+        accountId: 'any id: at all',
+        ...plain,
+        tokenSecretId: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:x/y-AbCdEf',
+      },
+      { accountId: 'placeholders', ...plain, parameters: { subdomain: 'acme' } },
+    ];
+    for (const one of kept)
+      await from.account({
+        ...one,
+        status: 'failing',
+        failure: { reason: 'of_a_later_version', message: 'm', count: 1, since: 1, at: 1 },
+        refreshTokenFingerprint: 'f',
+        ofLater: { a: 1 },
+      });
+    await from.account({ accountId: 'basic', authenticationType: 'basic' });
+    await from.account({
+      accountId: 'none',
+      authenticationType: 'noAuthentication',
+      oauthProfile: 'crm',
+      name: 'N',
+    });
+    await from.account({ accountId: '#secret:arn:x', authenticationType: undefined, secretOwner: 'off' });
+    const { stdout } = await run(from, ['export', '--format', format]);
+    const { code, stdout: told } = await run(to, ['import', '-', '--json'], stdout);
+    expect(code).toBe(3);
+    expect(JSON.parse(told)).toMatchObject({ rows: 6, created: 4, passedOver: 2, rejected: 0 });
+    const sorted = (items: readonly { accountId: string }[]) =>
+      [...items].sort((a, b) => (a.accountId < b.accountId ? -1 : 1));
+    expect(sorted(await to.clients.items())).toEqual(sorted(kept));
+    const again = await run(from, ['import', '-', '--json', '--update'], stdout);
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      alreadyThere: 4,
+      updated: 0,
+      passedOver: 2,
+      rejected: 0,
+    });
+    await from.close();
+    await to.close();
+  });
 });
 
 describe('filters', () => {

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -55,7 +56,7 @@ test('each OAuth 2.0 REST message becomes an account that needs authorizing', as
   const { code, stdout } = await run([file('m.csv', MESSAGES), file('c.csv', credentials('token_received'))]);
   expect(code).toBe(3);
   expect(stdout).toBe(
-    '  3  created\n3 accounts came without a refresh token: authorize them, unless the secret is there.\n',
+    '  3  created\n  2  passed over: their authentication is not oauth2\n3 accounts came without a refresh token: authorize them, unless the secret is there.\n',
   );
   const items = await world.clients.items();
   expect(items.map(({ accountId }) => accountId).sort()).toEqual(['aaa1', 'bbb2', 'ccc3']);
@@ -76,15 +77,16 @@ test('with --tokens-in, the latest readable refresh token comes along', async ()
   );
   expect(code).toBe(3);
   expect(stdout).toContain('1 account came without a refresh token');
-  expect(await world.tokens('aaa1')).toEqual({ refresh_token: token('acme') });
-  expect(await world.tokens('bbb2')).toEqual({ refresh_token: token('globex') });
+  const kept_by = world.keeper;
+  expect(await world.tokens('aaa1')).toEqual({ refresh_token: token('acme'), kept_by });
+  expect(await world.tokens('bbb2')).toEqual({ refresh_token: token('globex'), kept_by });
   expect(await world.secretText('ccc3')).toBeUndefined();
 });
 
 test('a token that is for a name goes to the one message of this name', async () => {
   const tokens = ['type,requestor_id,u_clear', `refresh_token,Initech mail,${token('named')}`];
   await run([file('m.csv', MESSAGES), file('c.csv', tokens)], '--tokens-in', 'u_clear');
-  expect(await world.tokens('ccc3')).toEqual({ refresh_token: token('named') });
+  expect(await world.tokens('ccc3')).toMatchObject({ refresh_token: token('named') });
 });
 
 test('without sys_id the name makes the id', async () => {
@@ -99,13 +101,13 @@ describe('what can not be used is said', () => {
       'another table',
       ['number,short_description', 'INC1,x'],
       undefined,
-      /line 2: there is no authentication_type/,
+      /line 1: there is no column authentication_type/,
     ],
     [
       'a profile that is not here',
       ['sys_id,name,authentication_type,oauth2_profile', 'a,A,oauth2,Other profile'],
       undefined,
-      /oauthProfile: may hold letters/,
+      /--map 'Other profile=PROFILE'/,
     ],
     [
       'credentials of nobody',
@@ -113,7 +115,12 @@ describe('what can not be used is said', () => {
       ['type,expires,u_clear', `refresh_token,,${token('x')}`],
       /line 2: there is no oauth_requestor_profile\.requestor_id/,
     ],
-    ['credentials of no type', MESSAGES, ['expires,u_clear', `,${token('x')}`], /line 2: there is no type/],
+    [
+      'credentials of no type',
+      MESSAGES,
+      ['expires,u_clear', `,${token('x')}`],
+      /line 1: there is no column type/,
+    ],
     [
       'two tokens of which none is the last',
       MESSAGES,
@@ -132,6 +139,70 @@ describe('what can not be used is said', () => {
     expect(code).toBe(1);
     expect(stderr.replaceAll(/\n {4}/g, ' ')).toMatch(expected);
     expect(await world.clients.items()).toEqual([]);
+  });
+});
+
+describe('without --map', () => {
+  const profiles = ['CRM default_profile', "O'Brien & $(co) default_profile", 'crm'];
+  const lines = [
+    'sys_id,name,authentication_type,oauth2_profile',
+    ...[...Array(45)].map((_, index) => `m${index},M ${index},oauth2,${profiles[index % 2]}`),
+    'here,Here,oauth2,crm',
+    ...[...Array(7)].map((_, index) => `b${index},B ${index},basic,`),
+  ];
+  const importFiles = async (...options: string[]) => {
+    for (const { accountId } of await world.clients.items()) await world.removeItem(accountId);
+    const ended = await cli([
+      ...world.options,
+      ...['import', '--servicenow', file('n.csv', lines)],
+      ...options,
+    ]);
+    outputs += ended.stdout + ended.stderr;
+    return ended;
+  };
+
+  test('each profile that needs one is told once, with the flag to add', async () => {
+    const { code, stdout, stderr } = await importFiles('--dry-run');
+    expect(code).toBe(1);
+    const told = stderr.split('\n').filter((line) => line.includes('--map'));
+    expect(told).toEqual([
+      "    23 rows   --map 'CRM default_profile=crm'",
+      `    22 rows   --map 'O'\\''Brien & $(co) default_profile=PROFILE'`,
+    ]);
+    expect(stderr).not.toContain('may hold letters');
+    expect(stdout).toContain(' 1  would be created');
+    expect(stdout).toContain(' 7  passed over');
+    expect(stdout).toContain('45  invalid');
+  });
+
+  test('the flags can be pasted', async () => {
+    const { stderr } = await importFiles('--dry-run');
+    const flags = [...stderr.matchAll(/rows {3}(--map .*)/g)].map(([, flag]) =>
+      flag?.replace('=PROFILE', '=crm'),
+    );
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${flags.join(' ')}`], { encoding: 'utf8' });
+    const { code, stdout } = await importFiles(...words.trim().split('\n'));
+    expect({ code, made: /(\d+) {2}created/.exec(stdout)?.[1] }).toEqual({ code: 3, made: '46' });
+  });
+
+  test('with --skip-invalid and --rejects, each row is in one place', async () => {
+    const rejects = join(directory, 'rejects.csv');
+    const { stdout } = await importFiles('--skip-invalid', '--rejects', rejects, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ rows: 53, created: 1, passedOver: 7, rejected: 45 });
+    const rows = readFileSync(rejects, 'utf8').trim().split('\n');
+    expect(rows).toHaveLength(46);
+    expect(rows[1]).toMatch(/^2,m0,oauth2_profile,.*--map 'CRM default_profile=crm'/);
+  });
+
+  test('a --map to a profile that is not here is told once', async () => {
+    const { stderr } = await importFiles('--map', 'CRM default_profile=crn', '--dry-run');
+    expect(stderr.match(/there is no profile "crn" here/g)).toHaveLength(1);
+    expect(stderr).toContain('23 rows: there is no profile');
+  });
+
+  test('a message that names no profile is told by its line', async () => {
+    const { stderr } = await run([file('none.csv', [MESSAGES[0] ?? '', 'x,X,oauth2,,'])]);
+    expect(stderr).toContain('line 2: x, oauthProfile: is missing');
   });
 });
 

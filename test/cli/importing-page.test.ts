@@ -43,5 +43,5 @@ test('the ServiceNow tokens on the page go to the account on the page', async ()
   await world.removeItem(accountId);
   const files = [example('servicenow'), example('credentials'), '--tokens-in', 'clear_token'];
   await cli([...world.options, 'import', '--servicenow', ...files, '--map', 'CRM default_profile=crm']);
-  expect(await world.tokens(accountId)).toEqual({ refresh_token: 'example-refresh-token-4' });
+  expect(await world.tokens(accountId)).toMatchObject({ refresh_token: 'example-refresh-token-4' });
 });

@@ -1,4 +1,7 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { listen } from '../../local/listen.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 
@@ -6,8 +9,24 @@ let system: Connecting;
 beforeAll(async () => {
   system = await startConnecting();
 });
-afterAll(() => system.close());
+afterAll(async () => {
+  for (const server of servers) server.close();
+  await system.close();
+});
 afterEach(() => system.aws.inject(undefined));
+
+const servers: Server[] = [];
+/** A token endpoint, at its address. */
+async function serve(
+  answer: (request: IncomingMessage) => { status: number; body: string },
+): Promise<string> {
+  const server = createServer((request, response) => {
+    const { status, body } = answer(request);
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(body);
+  });
+  servers.push(server);
+  return `http://127.0.0.1:${await listen(server, 0)}/token`;
+}
 
 const profiles = (args: readonly string[], options?: Parameters<Connecting['command']>[1]) =>
   system.command(['profiles', ...args], options);
@@ -176,6 +195,89 @@ describe('add', () => {
   });
 });
 
+describe('a credential that can be none', () => {
+  const written = async () => {
+    const { stdout } = await profiles(['list', '--json']);
+    return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
+  };
+  const fields = { client_id: 'c', client_secret: 's', token_endpoint: 'https://id.example/token' };
+
+  test.each([
+    ['client_secret', { client_secret: 'ends-in-a-newline\n' }],
+    ['client_secret', { client_secret: ' begins-with-a-space' }],
+    ['client_secret', { client_secret: 'has-a\u0000null' }],
+    ['client_secret', { client_secret: 'has-a\u200bnobody-sees' }],
+    ['client_id', { client_id: 'ends-in-a-space ' }],
+    ['client_id', { client_id: 'tab\t' }],
+  ])('is refused, and %s is named: %j', async (field, wrong) => {
+    const ended = await profiles(['add', 'never', '--stdin'], {
+      input: JSON.stringify({ ...fields, ...wrong }),
+    });
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain(`${field}: must not`);
+    expect(ended.stderr).not.toMatch(/newline|begins|has-a/);
+    expect(await written()).not.toContain('never');
+  });
+
+  test.each([
+    ['two lines', 'one\ntwo\n', 'client_secret: must not hold control characters'],
+    ['a space at its end', 'secret \n', 'client_secret: must not begin or end with a space'],
+  ])('of standard input alone, as %s, is refused', async (_, input, says) => {
+    const args = ['add', 'never', '--client-id', 'c', '--token-endpoint', fields.token_endpoint, '--stdin'];
+    const ended = await profiles(args, { input });
+    expect(ended.stderr).toContain(says);
+    expect(await written()).not.toContain('never');
+  });
+
+  test('the line break at the end of what a program prints is none of it, nor is a byte order mark', async () => {
+    const args = ['add', 'piped', '--client-id', 'c', '--token-endpoint', fields.token_endpoint, '--stdin'];
+    expect((await profiles(args, { input: '\ufeffsecret\r\n' })).code).toBe(0);
+    const answer = await system.clients.secrets.send(
+      new GetSecretValueCommand({ SecretId: 'oauth/profiles/piped' }),
+    );
+    expect(JSON.parse(answer.SecretString ?? '')).toMatchObject({ client_secret: 'secret' });
+  });
+});
+
+describe('two who write at once', () => {
+  test('a change is refused where somebody else has changed the profile meanwhile', async () => {
+    await system.profile('raced', {
+      client_id: 'c',
+      client_secret: 's',
+      token_endpoint: 'https://id.example/token',
+    });
+    const theirs = { client_id: 'theirs', client_secret: 's', token_endpoint: 'https://id.example/token' };
+    let raced = false;
+    system.aws.inject(({ operation, input }) => {
+      if (operation !== 'PutSecretValue' || raced || !JSON.stringify(input).includes('NEXT'))
+        return undefined;
+      raced = true;
+      void system.profile('raced', theirs);
+      return { kind: 'delay', milliseconds: 300 };
+    });
+    const ended = await profiles(['add', 'raced', '--change', '--scope', 'x', '--json']);
+    expect(JSON.parse(ended.stdout).error).toMatchObject({ code: 'PROFILE_CHANGED' });
+    const answer = await system.clients.secrets.send(
+      new GetSecretValueCommand({ SecretId: 'oauth/profiles/raced' }),
+    );
+    expect(JSON.parse(answer.SecretString ?? '')).toEqual(theirs);
+  });
+
+  test('a profile that an account is connected with just as it is removed stays', async () => {
+    await system.profile('used-late', { client_id: 'c', token_endpoint: 'https://id.example/token' });
+    let made = false;
+    system.aws.inject(({ operation }) => {
+      if (operation !== 'DeleteSecret' || made) return undefined;
+      made = true;
+      void system.putItem({ accountId: 'late', authenticationType: 'oauth2', oauthProfile: 'used-late' });
+      return { kind: 'delay', milliseconds: 300 };
+    });
+    const ended = await profiles(['remove', 'used-late', '--yes', '--json']);
+    expect(JSON.parse(ended.stdout).error).toMatchObject({ code: 'PROFILE_USED' });
+    expect((await profiles(['show', 'used-late'])).code).toBe(0);
+  });
+});
+
 describe('list and show', () => {
   test('name what is wrong with a profile, without the other fields’ values', async () => {
     const ended = await profiles(['list']);
@@ -237,6 +339,65 @@ describe('check', () => {
     ['a misspelt field', 'crm-misspelt', { profile: 'wrong', code: 1 }],
   ])('%s', async (_, name, expected) => {
     expect(await findings(name)).toEqual(expected);
+  });
+
+  describe('of a client that HTTP Basic refuses', () => {
+    /** Compares the header with what it wants, without decoding it. */
+    const serverThatWants = (id: string, secret: string) =>
+      serve((request) => {
+        const wanted = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+        const error = request.headers.authorization === wanted ? 'invalid_grant' : 'invalid_client';
+        return { status: error === 'invalid_grant' ? 400 : 401, body: JSON.stringify({ error }) };
+      });
+    const check = async (fields: object) => {
+      await system.profile('basic', { token_endpoint_auth_method: 'client_secret_basic', ...fields });
+      const { stdout } = await profiles(['check', 'basic', '--json']);
+      const { findings } = JSON.parse(stdout) as {
+        findings: { what: string; verdict: string; message: string }[];
+      };
+      return findings.find(({ what }) => what === 'client');
+    };
+
+    test.each([
+      ['compares without decoding', 'a+b/c=', 'a+b/c=', 'form', 'none'],
+      ['wants the encoding of the RFC', 'a+b/c=', 'a%2Bb%2Fc%3D', 'none', 'form'],
+    ])('where the server %s, it says which field to set', async (_, secret, wanted, own, other) => {
+      const token_endpoint = await serverThatWants('Acme-App_1.2~x', wanted);
+      const found = await check({
+        client_id: 'Acme-App_1.2~x',
+        client_secret: secret,
+        token_endpoint,
+        client_secret_basic_encoding: own,
+      });
+      expect(found).toEqual({
+        what: 'client',
+        verdict: 'wrong',
+        message: expect.stringContaining(`set client_secret_basic_encoding to ${other}`),
+      });
+      expect(found?.message).not.toContain(secret);
+    });
+
+    test.each([
+      ['that could be encoded', 'a+b', 'Tried with both values of client_secret_basic_encoding'],
+      ['that looks the same in both encodings', 'Plain-secret_1.2~x', 'are the same'],
+    ])('a wrong secret %s is called wrong, with what was tried', async (_, secret, says) => {
+      const token_endpoint = await serverThatWants('id', 'another');
+      expect(await check({ client_id: 'id', client_secret: secret, token_endpoint })).toEqual({
+        what: 'client',
+        verdict: 'wrong',
+        message: expect.stringMatching(new RegExp(`invalid_client.*${says}`)),
+      });
+    });
+
+    test('- _ . ~ are sent as they are, which every server understands', async () => {
+      const token_endpoint = await serverThatWants('Acme-App_1.2~x', 'Plain-secret_1.2~x');
+      const found = await check({
+        client_id: 'Acme-App_1.2~x',
+        client_secret: 'Plain-secret_1.2~x',
+        token_endpoint,
+      });
+      expect(found).toMatchObject({ verdict: 'proved' });
+    });
   });
 
   test('spends no account’s token', async () => {

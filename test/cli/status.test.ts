@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { awsEnvironment, LOCAL_TABLE_NAME } from '../../local/clients.ts';
+import { isAccount } from '../../local/fleet-table.ts';
 import { LOCAL_FUNCTION_NAME } from '../../local/local-system.ts';
 import { cli, type Ended } from '../support/cli.ts';
 import { startFleet, type TestFleet } from '../support/fleet.ts';
@@ -17,7 +18,7 @@ describe('status', () => {
   test('counts by status and profile, and tells the next expiries and the last runs', async () => {
     const { code, value } = await fleet.json(['status']);
     expect(code).toBe(0);
-    const items = await fleet.system.clients.items();
+    const items = (await fleet.system.clients.items()).filter(isAccount);
     const healthy = items.filter(({ status }) => status === 'healthy');
     expect(value).toMatchObject({
       accounts: items.length,
@@ -46,7 +47,7 @@ describe('status', () => {
 
   test('exits with 3 on request where accounts need attention, and where no run has ended', async () => {
     expect((await fleet.run(['status', '--check'])).code).toBe(3);
-    for (const { accountId, status } of await fleet.system.clients.items())
+    for (const { accountId, status } of (await fleet.system.clients.items()).filter(isAccount))
       if (status !== 'healthy') await fleet.change(accountId, { status: 'healthy', enabled: true });
     expect((await fleet.run(['status', '--check'])).code).toBe(0);
     const log = join(fleet.data, 'logs', 'function.log');

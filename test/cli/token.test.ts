@@ -1,3 +1,4 @@
+import { DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 
@@ -16,7 +17,7 @@ async function expireIn(accountId: string, left: number): Promise<void> {
   const obtained_at = expires_at - LIFETIME;
   const tokenSet = { ...(await fleet.tokenSet(accountId)), obtained_at, expires_at };
   await fleet.system.clients.putSecret(`oauth/accounts/${accountId}`, JSON.stringify(tokenSet));
-  await fleet.change(accountId, { accessTokenExpiresAt: expires_at });
+  await fleet.change(accountId, { accessTokenExpiresAt: expires_at, lastRefreshedAt: obtained_at });
 }
 
 const isActive = (token: string) => fleet.system.authorizationServer.isAccessTokenActive(token);
@@ -74,6 +75,7 @@ test('where tokens do not live as long as asked, no refresh token is spent', asy
 test('where it is not known how long they live, it says so after one refresh', async () => {
   const { obtained_at: _, ...unknown } = await fleet.tokenSet('mail-initech');
   await fleet.system.clients.putSecret('oauth/accounts/mail-initech', JSON.stringify(unknown));
+  await fleet.change('mail-initech', { lastRefreshedAt: undefined });
   const { code, stderr } = await fleet.run(['token', 'mail-initech', '--for', '1h']);
   expect(code).toBe(1);
   expect(stderr).toMatch(/A new access token of mail-initech is good for 1\d\d s, less than 3600 s/);
@@ -97,13 +99,42 @@ test.each([
   ['needs a person', 'crm-tyrell', 3, 'Run: authorize crm-tyrell'],
   ['fails', 'crm-vehement', 1, '(provider_unavailable). More: accounts show crm-vehement'],
   ['is disabled', 'crm-pied-piper', 1, 'Run: accounts enable crm-pied-piper'],
-  ['has no secret', 'crm-weyland', 1, 'does not exist. Authorize the account, or create the secret.'],
+  [
+    'has no secret',
+    'crm-weyland',
+    1,
+    'does not exist. Restore or create it, or authorize the account again.',
+  ],
   ['is no OAuth account', 'ftp-acme', 1, 'authenticationType is not oauth2'],
   ['does not exist', 'nix', 1, 'There is no account "nix"'],
 ])('an account that %s gets no token, and a way on', async (_, accountId, code, said) => {
   const ended = await fleet.run(['token', accountId]);
   expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code, stdout: '' });
   expect(ended.stderr).toContain(said);
+});
+
+test('a token that does not expire is handed out as it is, whatever is asked for', async () => {
+  const set = { access_token: 'without-an-end', token_type: 'Bearer' };
+  await fleet.system.clients.putSecret('oauth/accounts/endless', JSON.stringify(set));
+  await fleet.put({ accountId: 'endless', authenticationType: 'oauth2', oauthProfile: 'crm' });
+  for (const lifetime of ['60s', '24h'])
+    expect(await fleet.json(['token', 'endless', '--for', lifetime])).toEqual({ code: 0, value: set });
+});
+
+test('a secret that waits for its deletion is told, with how to restore it', async () => {
+  const SecretId = 'oauth/accounts/going';
+  await fleet.system.clients.putSecret(SecretId, JSON.stringify({ refresh_token: 'r' }));
+  await fleet.put({ accountId: 'going', authenticationType: 'oauth2', oauthProfile: 'crm' });
+  await fleet.system.clients.secrets.send(new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: 7 }));
+  for (const args of [
+    ['token', 'going'],
+    ['accounts', 'show', 'going'],
+  ]) {
+    const { stdout, stderr } = await fleet.run(args);
+    expect((stdout + stderr).replaceAll(/\s+/g, ' ')).toMatch(
+      /waits for its deletion.*aws secretsmanager restore-secret .*--secret-id oauth\/accounts\/going/,
+    );
+  }
 });
 
 test('it does not wait for a lease for longer than it may', async () => {

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import fc from 'fast-check';
 import { PROFILE_FIELDS } from '../../lambda/profile.ts';
 import { REASONS } from '../../lambda/reason.ts';
@@ -72,8 +73,12 @@ console.log(`seed ${seed}`);
 console.log(`inputs ${count}, events ${events.length}, broken ${broken.length}`);
 process.exitCode = broken.length === 0 ? 0 : 1;
 
-async function put(accountId: string, { item, secret, profile, answer }: HostileInput): Promise<void> {
+async function put(accountId: string, { item, secret, profile, answer, note }: HostileInput): Promise<void> {
   answers.set(accountId, answer);
+  if (note !== undefined) {
+    const Item = { ...note, accountId: `#profile:${accountId}` };
+    await world.clients.table.send(new PutCommand({ TableName: world.clients.tableName, Item }));
+  }
   // A profile each, as three failures in a row would spare the rest of the batch.
   await world.profile(accountId, profile ?? provider.profile);
   await world.account({ accountId, oauthProfile: accountId, ...item }, secret ?? provider.issue(accountId));
@@ -98,5 +103,11 @@ async function judge(
     const { reason = 'none' } = accounts.find((report) => report.accountId === accountId) ?? {};
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
     if (!Object.hasOwn(REASONS, reason)) broken.push(`no reason for ${JSON.stringify(input)}`);
+    const { formatVersion, lease, status } = await world.item(accountId);
+    // A visit that ended as it should has given its lease back.
+    if (lease !== undefined && input.item.lease === undefined)
+      broken.push(`a lease was left for ${JSON.stringify(input)}`);
+    if (typeof formatVersion === 'number' && formatVersion > 1 && status !== input.item.status)
+      broken.push(`what a newer version made was written to: ${JSON.stringify(input)}`);
   }
 }

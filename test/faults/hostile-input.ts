@@ -7,6 +7,8 @@ export interface HostileInput {
   readonly secret: string | undefined;
   readonly profile: string | undefined;
   readonly answer: ProviderFault | undefined;
+  /** What the note of its profile holds. */
+  readonly note: Readonly<Record<string, unknown>> | undefined;
 }
 
 const TOKEN_FIELDS = [
@@ -16,6 +18,7 @@ const TOKEN_FIELDS = [
   'expires_in',
   'expires_at',
   'obtained_at',
+  'kept_by',
   'refresh_token_expires_at',
   'refresh_token_expires_in',
   'scope',
@@ -32,7 +35,9 @@ const ITEM_FIELDS = [
   'tokenSecretId',
   'enabled',
   'parameters',
+  'formatVersion',
   'accessTokenExpiresAt',
+  'doesNotExpire',
   'refreshTokenExpiresAt',
   'status',
   'failure',
@@ -40,6 +45,22 @@ const ITEM_FIELDS = [
   'lastRefreshedAt',
   'lease',
   'escrow',
+  'secretLentTo',
+  'authorizedAt',
+  'eventOwed',
+];
+/** Of a profile's note. */
+const NOTE_FIELDS = [
+  'lastGrantAt',
+  'failure',
+  'streak',
+  'asked',
+  'wideRefusal',
+  'wideRefusalEndedAt',
+  'refusedAt',
+  'waiting',
+  'eventOwed',
+  'revision',
 ];
 
 /** Values that have broken programs before. Numbers stay within what DynamoDB can hold. */
@@ -61,6 +82,64 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>([], {}, [[]], { '': '' }, 'x'.repeat(5_000), { expiresAt: 'soon' }),
   fc.string({ unit: 'grapheme', maxLength: 40 }),
   fc.jsonValue({ maxDepth: 3, noUnicodeString: false }).map(withoutOddNumbers),
+);
+
+/** Times as people and providers write them, and as nobody should. */
+const time: fc.Arbitrary<unknown> = fc.oneof(
+  fc.constantFrom<unknown>(0, -1, 0.5, 1e12, 1_800_000_000_000, 1.8e15, 4_102_444_800, 253_402_300_800),
+  fc.constantFrom<unknown>('1800000000', '1800000000000', '2027-01-15T08:00:00Z', '2027-02-30', 'tomorrow'),
+  fc.constantFrom<unknown>('Fri, 15 Jan 2027 08:00:00 GMT', '9'.repeat(400), '-0', '0x10', '1e3'),
+  value,
+);
+
+const base64 = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('base64'));
+/** Some are of the form that the function makes, and say nothing that it could open. */
+const ciphertext: fc.Arbitrary<unknown> = fc.oneof(
+  fc
+    .record({ v: fc.constantFrom<unknown>(1, 2, 3, '2'), key: base64, iv: base64, tag: base64, data: base64 })
+    .map((envelope) => JSON.stringify(envelope)),
+  fc.record({ key: base64, iv: base64, tag: base64, data: base64 }).map((old) => JSON.stringify(old)),
+  value,
+);
+const escrow = fc.record(
+  {
+    kind: fc.constantFrom<unknown>('token', 'candidate', 'answer', 'of a later version', 5, null),
+    ciphertext,
+    attemptId: fc.oneof(fc.constantFrom('an attempt', ''), value),
+    at: time,
+    secretId: fc.oneof(fc.constantFrom('no-such-secret', '../..'), value),
+  },
+  { requiredKeys: ['ciphertext', 'attemptId', 'at'] },
+);
+const reason = fc.constantFrom(
+  'grant_revoked',
+  'grant_possibly_lost',
+  'provider_wide_refusal',
+  'client_rejected',
+  'rate_limited',
+  'reason_of_a_later_version',
+  'constructor',
+  '__proto__',
+);
+const failure = fc.record(
+  { reason, message: value, count: time, since: time, at: time, ambiguousSince: time, untold: value },
+  { requiredKeys: ['reason', 'message', 'count', 'since', 'at'] },
+);
+/** What the function itself writes, and what only looks like it. */
+const ownFields = fc.record(
+  {
+    escrow,
+    failure,
+    lease: fc.record({ owner: fc.oneof(fc.constant('o'), value), expiresAt: time }),
+    status: fc.constantFrom('healthy', 'failing', 'reauthorization_required', 'of a later version'),
+    formatVersion: fc.constantFrom<unknown>(0, 1, 2, 99, '2', -1),
+    nextAttemptAt: time,
+    accessTokenExpiresAt: time,
+    refreshTokenExpiresAt: time,
+    lastRefreshedAt: time,
+    doesNotExpire: fc.oneof(fc.boolean(), value),
+  },
+  { requiredKeys: [] },
 );
 
 /** An object some of whose fields are replaced or taken away. */
@@ -120,7 +199,19 @@ export function hostileInput(
   profile: Record<string, unknown>,
   profileFields: readonly string[],
 ): fc.Arbitrary<HostileInput> {
+  const oddlyKept = fc
+    .record(
+      {
+        kept_by: fc.oneof(fc.constantFrom('another/table', '//', '123456789012/eu-central-1/other'), value),
+        expires_at: time,
+        obtained_at: time,
+        refresh_token_expires_at: time,
+      },
+      { requiredKeys: [] },
+    )
+    .map((odd) => JSON.stringify({ ...tokens, ...odd }));
   const secret = fc.oneof(
+    oddlyKept,
     bent(tokens, TOKEN_FIELDS).map((object) => JSON.stringify(object)),
     torn(fc.constant(JSON.stringify(tokens))),
     nested,
@@ -131,15 +222,47 @@ export function hostileInput(
     bent(profile, profileFields).map((object) => JSON.stringify(object)),
     anyText,
   );
-  const sound = { item: {}, secret: undefined, profile: undefined, answer: undefined };
-  const item = bent({}, ITEM_FIELDS);
-  const everything = fc.record({ item, secret, profile: profileText, answer });
+  const sound = {
+    item: {},
+    secret: undefined,
+    profile: undefined,
+    answer: undefined,
+    note: undefined,
+  };
+  const item = fc.oneof(bent({}, ITEM_FIELDS), ownFields);
+  const note = fc.oneof(
+    bent({}, NOTE_FIELDS),
+    fc.record(
+      {
+        failure: fc.record(
+          { reason, message: value, count: time, since: time, at: time, accounts: time, retryAt: time },
+          { requiredKeys: ['reason'] },
+        ),
+        lastGrantAt: time,
+        streak: fc.oneof(fc.array(value, { maxLength: 3 }), value),
+        asked: fc.oneof(fc.dictionary(fc.constantFrom('0', '30000000', 'x'), value), value),
+        wideRefusal: fc.record({ since: time, countedSince: time, triedSince: time, tries: time }),
+        wideRefusalEndedAt: time,
+        waiting: fc.oneof(fc.dictionary(fc.constantFrom('0/1', 'x'), time), value),
+        eventOwed: fc.constantFrom('OAuth Profile Failing', 'Event Of A Later Version'),
+        revision: fc.oneof(fc.nat(), value),
+      },
+      { requiredKeys: [] },
+    ),
+  );
+  const everything = fc.record({ item, secret, profile: profileText, answer, note });
   // Mostly one thing alone: the first that is wrong hides what is behind it.
   return fc.oneof(
-    { weight: 2, arbitrary: item.map((one) => ({ ...sound, item: one })) },
+    { weight: 3, arbitrary: item.map((one) => ({ ...sound, item: one })) },
     { weight: 2, arbitrary: secret.map((one) => ({ ...sound, secret: one })) },
     { weight: 2, arbitrary: profileText.map((one) => ({ ...sound, profile: one })) },
     { weight: 5, arbitrary: answer.map((one) => ({ ...sound, answer: one })) },
+    // A note is written to with the next answer, whatever it is.
+    { weight: 1, arbitrary: note.map((one) => ({ ...sound, note: one })) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(note, answer).map(([one, two]) => ({ ...sound, note: one, answer: two })),
+    },
     { weight: 1, arbitrary: everything },
   );
 }

@@ -28,6 +28,11 @@ const answer = (status: number, body: unknown, headers: Record<string, string> =
 
 /** What a provider may quote: the refresh token, raw or encoded, and the client's secret. */
 const quotes = (token: string) => `${token} ${encodeURIComponent(token)} ${btoa(token)}`;
+const falseCandidate = {
+  error: 'server_error',
+  error_description: quotes(`${CANARY}-issued-by-nobody`),
+  refresh_token: `${CANARY}-issued-by-nobody`,
+};
 const answers: Record<string, (token: string) => ProviderFault> = {
   'dead-grant': (token) => answer(400, { error: 'invalid_grant', error_description: `No: ${quotes(token)}` }),
   'odd-code': (token) => answer(400, { error: token, error_description: quotes(token) }),
@@ -42,6 +47,16 @@ const answers: Record<string, (token: string) => ProviderFault> = {
   cut: () => ({ kind: 'partial_body' }),
   reset: () => ({ kind: 'drop_answer' }),
   odd: () => ({ kind: 'odd_body', make: ({ access_token: _, ...rest }) => ({ body: JSON.stringify(rest) }) }),
+  candidate: () => ({ kind: 'odd_body', make: (tokens) => ({ status: 400, body: JSON.stringify(tokens) }) }),
+  'false-candidate': () => answer(503, falseCandidate),
+  unreadable: () => ({
+    kind: 'odd_body',
+    make: (tokens) => ({
+      body: `${JSON.stringify(tokens)} ${CANARY}`.replaceAll('"', '<').replaceAll(':', '>'),
+    }),
+  }),
+  'asked-to-wait': (token) =>
+    answer(503, { error: token, error_description: quotes(token) }, { ...json, 'retry-after': '9' }),
 };
 
 /** AWS quotes back what it was sent, each time at another call. */
@@ -58,7 +73,8 @@ const refusals = [
   quoting('PutSecretValue', 'InvalidRequestException'),
   quoting('PutSecretValue', 'AccessDeniedException'),
   quoting('GetSecretValue'),
-  quoting('Encrypt', 'KMSInternalException'),
+  quoting('UpdateSecretVersionStage', 'InternalServiceError'),
+  quoting('GenerateDataKey', 'KMSInternalException'),
   quoting('Decrypt', 'InvalidCiphertextException'),
   quoting('UpdateItem'),
   quoting('PutEvents'),
@@ -110,7 +126,10 @@ beforeAll(async () => {
   const said: unknown[] = [await world.function.invoke({})];
   const tables: unknown[] = [];
   for (const { operation, fault } of refusals) {
-    const event = { accountIds: ['fine', 'dead-grant', 'odd'], force: true };
+    const event = {
+      accountIds: ['fine', 'dead-grant', 'odd', 'candidate', 'unreadable', 'rejected-client'],
+      force: true,
+    };
     aws.inject((call) => (call.operation === operation ? fault(call) : undefined));
     said.push(await world.function.invoke(event, 20_000));
     aws.inject(undefined);
@@ -153,7 +172,14 @@ describe('the canary', () => {
     expect(linesWithCanary(text)).toEqual([]);
   });
 
-  test('was in escrow as well, encrypted', () => {
-    expect(places.get('the table')).toContain('"ciphertext"');
+  test.each(['token', 'candidate', 'answer'])('was in escrow as well, encrypted, in a %s', (kind) => {
+    expect(places.get('the table')).toMatch(
+      new RegExp(`"kind": "${kind}",\\s+"ciphertext"|"ciphertext": [^}]*"kind": "${kind}"`),
+    );
+  });
+
+  test('was in the notes and events of profiles, hidden', () => {
+    expect(places.get('the table')).toContain('#profile:rejected-client');
+    expect(places.get('the events')).toContain('OAuth Profile Failing');
   });
 });

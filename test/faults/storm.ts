@@ -5,6 +5,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { type FaultCall, type FaultRule, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import type { FunctionProcess } from '../../local/function-process.ts';
 import {
+  type OddAnswer,
   type ProviderFault,
   type Rotation,
   type StrictProvider,
@@ -45,7 +46,13 @@ const INVOCATION = 20_000;
 /** Seconds that the clock is moved on between rounds, with nobody alive: longer than any lease. */
 const JUMP = 120;
 const KILLS_A_ROUND = 20;
-const CALM_RUNS = 5;
+/**
+ * Seconds before each of the calm runs: what failed is tried again, what is refused is believed after a quarter of an
+ * hour or an hour, a candidate and then the token before it, and the refusal of nearly all after a day.
+ */
+const CALM = [120, 120, 900, 1_800, 3_600, 3_600, 3_600, 86_400, 3_600, 3_600];
+/** Every so manieth token set is kept by nobody yet, so that it is claimed in the storm. */
+const UNCLAIMED = 3;
 
 /**
  * Lets processes of the function overlap and die at random moments while their stores fail at random, then lets calm
@@ -92,12 +99,13 @@ export async function rage(options: StormOptions): Promise<Storm> {
   aws.inject(undefined);
   provider.inject(undefined);
   watch.weather.current = 'calm';
-  for (let run = 0; run < CALM_RUNS; run++) {
-    offset += JUMP;
+  for (const seconds of CALM) {
+    offset += seconds;
     const process = start();
     await process.invoke({}, 120_000);
     process.kill();
     diary.read(process);
+    if (await isOver(accountIds, world)) break;
   }
   const close = async () => {
     world.close();
@@ -108,15 +116,27 @@ export async function rage(options: StormOptions): Promise<Storm> {
   return { world, provider, aws, diary, accountIds, toDurable, lastEffect, counts, close };
 }
 
+/** Whether each account is healthy, or waits for a person, with nothing left to do. */
+async function isOver(accountIds: readonly string[], world: World): Promise<boolean> {
+  for (const accountId of accountIds) {
+    const { status, lease, escrow } = await world.item(accountId);
+    const over = status === 'healthy' ? escrow === undefined : status === 'reauthorization_required';
+    if (!over || lease !== undefined) return false;
+  }
+  return true;
+}
+
 async function settle(count: number, world: World, provider: StrictProvider): Promise<string[]> {
   await world.profile('crm', provider.profile);
   const accountIds = Array.from({ length: count }, (_, i) => `account-${String(i + 1).padStart(4, '0')}`);
   // Below the 50 writes a second that the server allows.
   const queue = new PQueue({ intervalCap: 40, interval: 1_000 });
   await queue.addAll(
-    accountIds.map(
-      (accountId) => () => world.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId)),
-    ),
+    accountIds.map((accountId, i) => () => {
+      const tokens = provider.issue(accountId);
+      const secret = i % UNCLAIMED === 0 ? JSON.stringify(tokens) : tokens;
+      return world.account({ accountId, oauthProfile: 'crm' }, secret);
+    }),
   );
   return accountIds;
 }
@@ -145,7 +165,7 @@ function createRandom(seed: number): Random {
 function awsFaults(random: Random): FaultRule {
   return ({ operation }) => {
     const dice = random(1, 100);
-    if (operation === 'PutSecretValue') {
+    if (operation === 'PutSecretValue' || operation === 'UpdateSecretVersionStage') {
       if (dice <= 10) return { kind: 'throttle' };
       if (dice <= 12) return { kind: 'error', status: 500, type: 'InternalServiceError', message: 'storm' };
       if (dice <= 14) return { kind: 'drop_answer' };
@@ -161,7 +181,13 @@ function providerFault(random: Random): ProviderFault | undefined {
   const dice = random(1, 1_000);
   if (dice <= 10) return { kind: 'drop_request' };
   if (dice <= 20) return { kind: 'answer', status: 503 };
-  return dice <= 22 ? { kind: 'drop_answer' } : undefined;
+  if (dice <= 22) return { kind: 'drop_answer' };
+  return dice <= 32 ? { kind: 'odd_body', make: saying400 } : undefined;
+}
+
+/** What it grants is a candidate then. */
+function saying400(answer: Record<string, unknown>): OddAnswer {
+  return { status: 400, body: JSON.stringify(answer) };
 }
 
 /** Takes the time from a grant at the provider until its refresh token stands in the secret, or in escrow. */
@@ -193,14 +219,14 @@ function watchDurability(
 
 /** The account whose refresh token a call has made durable. */
 function keptFor({ operation, input }: FaultCall): string | undefined {
-  const { SecretId, ClientRequestToken, UpdateExpression, Key } = input as {
+  const { SecretId, VersionStages, UpdateExpression, Key } = input as {
     SecretId?: string;
-    ClientRequestToken?: string;
+    VersionStages?: readonly string[];
     UpdateExpression?: string;
     Key?: { accountId?: { S?: string } };
   };
-  if (operation === 'PutSecretValue' && !ClientRequestToken?.startsWith('escrow-'))
-    return SecretId?.split('/accounts/')[1];
+  // With a label of its own it is a claim, or what comes home from escrow.
+  if (operation === 'PutSecretValue' && VersionStages === undefined) return SecretId?.split('/accounts/')[1];
   return operation === 'UpdateItem' && UpdateExpression === 'SET #escrow = :escrow'
     ? Key?.accountId?.S
     : undefined;

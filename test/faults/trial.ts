@@ -1,13 +1,15 @@
-import type { FaultCall, FaultRule } from '../../local/aws/server.ts';
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import {
+  type OddAnswer,
   type ProviderFault,
   type Rotation,
   type StrictProvider,
   startStrictProvider,
-  type TokenRequest,
 } from '../support/strict-provider.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { createFaults, outage } from './trial-faults.ts';
+import { isSettled, judge, type Verdict } from './trial-verdict.ts';
 
 /**
  * One trial of the protocol: an account that is due, one run in which something goes wrong, then ordinary runs, each
@@ -27,21 +29,39 @@ export interface Trial {
  * - `by_hand`: the run is asked for this one account.
  * - `discovered`: the profile names an issuer, and the endpoint is found from its metadata.
  * - `short_lived`: the access token lives ten minutes, so that the secret's versions are counted first.
+ * - `unclaimed`: nobody's function keeps the token set yet, so that it is claimed first.
+ * - `named_secret`: the account names its secret, which is leased in a note of its own.
+ * - `lent_secret`: it names the usual secret of an account that names another.
  * - `client_changed`: the profile has a new client secret that the provider does not know yet.
+ * - `client_wrong`: its client secret is wrong in both versions, until people correct it after the run.
  * - `answer_lost`: the first answer to the token request does not come.
  * - `store_fails`: Secrets Manager refuses to write for the first three seconds, so that escrow is used.
+ * - `store_refuses`: it refuses for the whole run.
  * - `in_escrow`: it refused for the whole run before, so that a refresh token is in escrow.
- * - `revoked`: the provider has revoked the grant, and a run before has heard so once.
+ * - `odd_answer`: the provider grants, but says 400, so that the new refresh token is a candidate.
+ * - `candidate`: it did so in the run before.
+ * - `false_candidate`: it granted nothing an hour ago, but its error held what looks like a refresh token.
+ * - `unreadable`: the provider grants, and nobody can read its answer.
+ * - `revoked`: the provider has revoked the grant, and a run an hour before has heard so once.
  */
 export type Setting =
   | 'plain'
   | 'by_hand'
   | 'discovered'
   | 'short_lived'
+  | 'unclaimed'
+  | 'named_secret'
+  | 'lent_secret'
   | 'client_changed'
+  | 'client_wrong'
   | 'answer_lost'
   | 'store_fails'
+  | 'store_refuses'
   | 'in_escrow'
+  | 'odd_answer'
+  | 'candidate'
+  | 'false_candidate'
+  | 'unreadable'
   | 'revoked';
 
 export type ProtocolCall =
@@ -50,19 +70,31 @@ export type ProtocolCall =
   | 'read profile'
   | 'read profile again'
   | 'read previous profile'
+  | 'read note'
+  | 'write note'
+  | 'data key'
   | 'lease'
   | 're-read'
   | 're-read again'
+  | 'read secret note'
+  | 'claim secret'
+  | 'lend secret'
+  | 'release secret'
+  | 'put claim'
+  | 'move claim'
   | 'list versions'
   | 'discover'
   | 'exchange'
   | 'exchange again'
   | 'store'
-  | 'seal'
   | 'put escrow'
+  | 'put candidate'
+  | 'put answer'
   | 'open escrow'
-  | 'move escrow'
+  | 'put home'
+  | 'move home'
   | 'tell'
+  | 'tell of profile'
   | 'record';
 
 export const FAULT_KINDS = [
@@ -75,59 +107,79 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-export interface Verdict {
-  /** `dead`: the grant was revoked by the provider before the trial, and the account says so. */
-  readonly end: 'kept' | 'lost' | 'dead' | 'unexplained';
-  /** A refresh token was presented again although its answer had reached a process that lived on. */
-  readonly spentTwice: boolean;
-  /** What can't be explained, for people. */
-  readonly why?: string;
-}
-
-const ACCOUNT = 'trial';
+export const ACCOUNT = 'trial';
 /** Time for the run that goes wrong, milliseconds: a hanging call must not hang for two minutes. */
 const TIME = 17_000;
-/** Seconds between the runs: longer than a lease and than a back-off. */
-const STEP = 120;
-const RECOVERY_RUNS = 3;
+/** Seconds for which the lease outlasts that. */
+const LEASE_MARGIN = 60;
+const MINUTE = 60;
+/**
+ * Seconds in which a provider of the kind `grace` takes the old refresh token again: as long as the guarantee asks for,
+ * and no longer. The lease, and the minute until the next run.
+ */
+const GRACE = TIME / 1000 + LEASE_MARGIN + MINUTE;
+/** Seconds from one run to the next: longer than that lease and than a first back-off, and within the grace. */
+const STEP = 90;
+/** Seconds after which a refusal that still comes is believed, though nobody else is granted anything. */
+const BELIEVED_AFTER = 3_700;
+/** Seconds before each run after the one that goes wrong. The last are for a candidate and then the token before it. */
+const RECOVERY = [STEP, 300, BELIEVED_AFTER, BELIEVED_AFTER, BELIEVED_AFTER];
 
 /**
  * Carries out one trial, and compares the provider's truth with the stored secret.
  *
  * @param module the function's bundle
+ * @param environment of its processes, beside what they need
  */
-export async function carryOut(trial: Trial, module: string): Promise<Verdict> {
+export async function carryOut(
+  trial: Trial,
+  module: string,
+  environment: Record<string, string> = {},
+): Promise<Verdict> {
   let offset = 0;
   const now = () => Date.now() + offset * 1000;
+  const { setting, rotation } = trial;
   const aws = await startLocalAws({ now });
   const provider = await startStrictProvider({
-    rotation: trial.rotation,
-    graceSeconds: 900,
-    accessTokenSeconds: trial.setting === 'short_lived' ? 600 : 3600,
+    rotation,
+    graceSeconds: GRACE,
+    accessTokenSeconds: setting === 'short_lived' ? 600 : 3600,
     now,
   });
-  const world = await createWorld(aws.url);
-  const event = trial.setting === 'by_hand' ? { accountIds: [ACCOUNT] } : {};
+  const world = await createWorld(aws.url, environment);
+  const event = setting === 'by_hand' ? { accountIds: [ACCOUNT] } : {};
+  const pass = (seconds: number) => {
+    offset += seconds;
+  };
+  const run = async (seconds: number, timeout?: number) => {
+    pass(seconds);
+    const process = world.process({ module, clockOffsetSeconds: offset });
+    await process.invoke(event, timeout);
+    process.kill();
+  };
   try {
-    await writeProfile(trial.setting, world, provider);
-    await world.account({ accountId: ACCOUNT, oauthProfile: 'crm' }, provider.issue(ACCOUNT));
-    const runs = async (timeout?: number) => {
-      offset += STEP;
-      await world.process({ module, clockOffsetSeconds: offset }).invoke(event, timeout);
-    };
-    await prepare(trial.setting, aws, provider, () => runs(TIME));
-    offset += STEP;
+    await writeProfile(setting, world, provider);
+    const secretId = await writeAccount(setting, world, provider);
+    await prepare(setting, { aws, provider, run, pass });
+    pass(STEP);
     const faulty = world.process({ module, clockOffsetSeconds: offset });
-    const faults = createFaults(trial, () => faulty.kill());
+    const faults = createFaults(trial, grantsOddly(setting), () => faulty.kill());
     aws.inject(faults.atAws);
     provider.inject(faults.atProvider);
     await faulty.invoke(event, TIME);
     aws.inject(undefined);
     provider.inject(undefined);
     faulty.kill();
-    for (let run = 0; run < RECOVERY_RUNS; run++) await runs();
+    if (setting === 'client_wrong') await world.profile('crm', provider.profile);
+    for (const seconds of RECOVERY) {
+      await run(seconds);
+      if (await isSettled(world)) break;
+    }
+    // Until a grace is over it hides that the wrong token was kept; and who was told once could be told again.
+    const { status } = await world.item(ACCOUNT);
+    if (rotation === 'grace' || status !== 'healthy') await run(BELIEVED_AFTER);
     if (!faults.happened()) return { end: 'unexplained', spentTwice: false, why: 'the call was never made' };
-    return await judge(trial, world, aws, provider);
+    return await judge(trial, secretId, world, aws, provider);
   } finally {
     world.close();
     await provider.close();
@@ -142,164 +194,86 @@ async function writeProfile(setting: Setting, world: World, provider: StrictProv
     ...client,
     ...(discovered ? { issuer: provider.origin } : { token_endpoint }),
   });
-  if (setting === 'client_changed')
-    await world.profile('crm', { ...provider.profile, client_secret: 'not known there yet' });
+  const unknown = { client_changed: ['not known there yet'], client_wrong: ['wrong', 'wrong, too'] };
+  for (const client_secret of unknown[setting as keyof typeof unknown] ?? [])
+    await world.profile('crm', { ...provider.profile, client_secret });
 }
 
-async function prepare(setting: Setting, aws: LocalAws, provider: StrictProvider, run: () => Promise<void>) {
-  if (setting === 'in_escrow') {
-    aws.inject(({ operation }) => (operation === 'PutSecretValue' ? outage : undefined));
-    await run();
-    aws.inject(undefined);
-  }
-  if (setting === 'revoked') {
-    provider.revoke(ACCOUNT);
-    await run();
-  }
-}
-
-const outage = { kind: 'error', status: 500, type: 'InternalServiceError', message: 'out of order' } as const;
-const STORE_FAILS_FOR = 3_000;
-const THROTTLED_CALLS = 3;
-
-/** Tells the calls to AWS apart by what they ask for, and by what was asked for before. */
-function callOf({ operation, input }: FaultCall, asked: ReadonlySet<ProtocolCall>): ProtocolCall | undefined {
-  const {
-    SecretId = '',
-    VersionStage,
-    UpdateExpression = '',
-    ClientRequestToken = '',
-  } = input as Record<string, string>;
-  switch (operation) {
-    case 'Scan':
-      return 'scan';
-    case 'GetItem':
-      return 'get';
-    case 'GetSecretValue':
-      if (!SecretId.includes('/profiles/')) return asked.has('exchange') ? 're-read again' : 're-read';
-      if (VersionStage === 'AWSPREVIOUS') return 'read previous profile';
-      return asked.has('exchange') ? 'read profile again' : 'read profile';
-    case 'ListSecretVersionIds':
-      return 'list versions';
-    case 'PutSecretValue':
-      return ClientRequestToken.startsWith('escrow-') ? 'move escrow' : 'store';
-    case 'Encrypt':
-      return 'seal';
-    case 'Decrypt':
-      return 'open escrow';
-    case 'PutEvents':
-      return 'tell';
-    case 'UpdateItem':
-      if (UpdateExpression === 'SET #lease = :lease') return 'lease';
-      return UpdateExpression === 'SET #escrow = :escrow' ? 'put escrow' : 'record';
-    default:
-      return undefined;
-  }
-}
-
-/** The faults of the run that goes wrong. */
-function createFaults({ setting, call, fault }: Trial, kill: () => void) {
-  const begun = Date.now();
-  const asked = new Set<ProtocolCall>();
-  let seen = 0;
-  const atAws: FaultRule = (request) => {
-    const which = callOf(request, asked);
-    if (which !== undefined) asked.add(which);
-    const failing = setting === 'store_fails' && which === 'store' && Date.now() - begun < STORE_FAILS_FOR;
-    if (which !== call) return failing ? outage : undefined;
-    seen++;
-    switch (fault) {
-      case 'fails':
-        return { kind: 'fail_before' };
-      case 'answer lost':
-        return { kind: 'drop_answer' };
-      case 'throttled':
-        return seen <= THROTTLED_CALLS ? { kind: 'throttle' } : undefined;
-      case 'hangs':
-        return { kind: 'hang' };
-      case 'killed before':
-        kill();
-        return { kind: 'hang' };
-      case 'killed after':
-        kill();
-        return { kind: 'drop_answer' };
-    }
+/** @returns the id of the account's token secret */
+async function writeAccount(setting: Setting, world: World, provider: StrictProvider): Promise<string> {
+  const item = { accountId: ACCOUNT, oauthProfile: 'crm' };
+  const tokens = provider.issue(ACCOUNT);
+  const names = {
+    named_secret: `${world.prefix}shared/trial`,
+    lent_secret: `${world.prefix}accounts/lender`,
   };
-  const atProvider = ({ endpoint }: TokenRequest): ProviderFault | undefined => {
-    const first = !asked.has('exchange');
-    const exchange = setting === 'answer_lost' && !first ? 'exchange again' : 'exchange';
-    const which = endpoint === 'metadata' ? 'discover' : exchange;
-    asked.add(which);
-    if (which !== call) return setting === 'answer_lost' && first ? { kind: 'drop_answer' } : undefined;
-    seen++;
-    switch (fault) {
-      case 'fails':
-        return { kind: 'drop_request' };
-      case 'answer lost':
-        return { kind: 'drop_answer' };
-      case 'throttled':
-        return { kind: 'answer', status: 429, headers: { 'retry-after': '30' } };
-      case 'hangs':
-        return { kind: 'hang_after' };
-      case 'killed before':
-        kill();
-        return { kind: 'hang_before' };
-      case 'killed after':
-        kill();
-        return { kind: 'hang_after' };
-    }
+  const tokenSecretId = names[setting as keyof typeof names];
+  if (tokenSecretId === undefined) {
+    await world.account(item, setting === 'unclaimed' ? JSON.stringify(tokens) : tokens);
+    return `${world.prefix}accounts/${ACCOUNT}`;
+  }
+  await world.clients.putSecret(tokenSecretId, JSON.stringify({ kept_by: world.keeper, ...tokens }));
+  await world.account({ ...item, tokenSecretId });
+  if (setting === 'lent_secret') {
+    const Item = {
+      accountId: 'lender',
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      enabled: false,
+      tokenSecretId: `${world.prefix}shared/elsewhere`,
+    };
+    await world.clients.table.send(new PutCommand({ TableName: world.clients.tableName, Item }));
+  }
+  return tokenSecretId;
+}
+
+interface Stage {
+  readonly aws: LocalAws;
+  readonly provider: StrictProvider;
+  /** A run so many seconds later. */
+  readonly run: (seconds: number, timeout?: number) => Promise<void>;
+  /** Lets so many seconds pass. */
+  readonly pass: (seconds: number) => void;
+}
+
+/** What the run that goes wrong starts from; it comes a step after this. */
+async function prepare(setting: Setting, { aws, provider, run, pass }: Stage): Promise<void> {
+  switch (setting) {
+    case 'in_escrow':
+      aws.inject(({ operation }) => (operation === 'PutSecretValue' ? outage : undefined));
+      await run(STEP, TIME);
+      return aws.inject(undefined);
+    case 'candidate':
+      provider.inject(() => grantsOddly('odd_answer'));
+      await run(STEP);
+      return provider.inject(undefined);
+    case 'false_candidate':
+      provider.inject(() => ({ kind: 'answer', status: 400, body: FALSE_CANDIDATE }));
+      await run(STEP);
+      provider.inject(undefined);
+      // The provider refuses it, and will be believed an hour later.
+      await run(STEP);
+      return pass(BELIEVED_AFTER);
+    case 'revoked':
+      provider.revoke(ACCOUNT);
+      await run(STEP);
+      return pass(BELIEVED_AFTER);
+  }
+}
+
+const FALSE_CANDIDATE = JSON.stringify({
+  error: 'temporarily_unavailable',
+  refresh_token: 'never-issued-by-anybody',
+});
+
+/** How the provider grants so that its answer is no plain success. */
+function grantsOddly(setting: Setting): ProviderFault | undefined {
+  const make: Partial<Record<Setting, (answer: Record<string, unknown>) => OddAnswer>> = {
+    odd_answer: (answer) => ({ status: 400, body: JSON.stringify(answer) }),
+    unreadable: (answer) => ({
+      body: Buffer.from(Array.from(Buffer.from(JSON.stringify(answer)), (byte) => byte ^ 0x5a)),
+    }),
   };
-  return { atAws, atProvider, happened: () => seen > 0 };
-}
-
-/**
- * Whether a grant may be lost here: a strict provider rotated, and either its answer never reached the process, or
- * the process died before its next instruction could keep it. Nowhere else.
- */
-export function mayLose({ rotation, setting, call, fault }: Trial): boolean {
-  if (rotation !== 'strict') return false;
-  if (setting === 'answer_lost') return true;
-  const unheard = call === 'exchange' && ['answer lost', 'hangs', 'killed after'].includes(fault);
-  const killed = fault === 'killed before' || fault === 'killed after';
-  const diedBeforeKeeping =
-    (call === 'store' && fault === 'killed before') ||
-    (setting === 'store_fails' &&
-      ((call === 'seal' && killed) || (call === 'put escrow' && fault === 'killed before')));
-  return unheard || diedBeforeKeeping;
-}
-
-async function judge(trial: Trial, world: World, aws: LocalAws, provider: StrictProvider): Promise<Verdict> {
-  const truth = provider.truth(ACCOUNT);
-  const item = await world.item(ACCOUNT);
-  const { refresh_token } = await world.tokens(ACCOUNT);
-  const failure = item.failure as { reason?: string } | undefined;
-  const events = aws
-    .putEventsLog()
-    .filter(({ detailType }) => detailType === 'OAuth Reauthorization Required').length;
-  const spentTwice = truth.reuses > 0 && !mayLose(trial);
-  const seen = JSON.stringify({
-    status: item.status,
-    reason: failure?.reason,
-    lease: item.lease,
-    events,
-    truth,
-  });
-  const needsPerson = item.status === 'reauthorization_required';
-  if (trial.setting === 'revoked') {
-    // Told once; a second time only where the answer to the first was lost, or the process died behind it.
-    const repeated = trial.call === 'tell' || (trial.call === 'record' && trial.fault !== 'throttled');
-    const told = events === 1 || (repeated && events > 1);
-    if (needsPerson && failure?.reason === 'grant_revoked' && told) return { end: 'dead', spentTwice };
-    return { end: 'unexplained', spentTwice, why: seen };
-  }
-  if (provider.accepts(ACCOUNT, refresh_token)) {
-    const calm =
-      item.status === 'healthy' &&
-      failure === undefined &&
-      item.lease === undefined &&
-      item.escrow === undefined;
-    return calm ? { end: 'kept', spentTwice } : { end: 'unexplained', spentTwice, why: seen };
-  }
-  const said = needsPerson && failure?.reason === 'grant_possibly_lost' && events === 1;
-  return said && mayLose(trial) ? { end: 'lost', spentTwice } : { end: 'unexplained', spentTwice, why: seen };
+  const odd = make[setting];
+  return odd === undefined ? undefined : { kind: 'odd_body', make: odd };
 }

@@ -463,6 +463,18 @@ describe('a doubt about the refresh token', () => {
         undefined,
       ],
       [
+        'is there where that run had put what has not worked yet into escrow',
+        { lease, escrow: { kind: 'candidate', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+        read('v'),
+        NOW - 60,
+      ],
+      [
+        'is there where that run had put what could not be read into escrow',
+        { lease, escrow: { kind: 'answer', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+        read('v'),
+        NOW - 60,
+      ],
+      [
         'stays while the failure that it came from stands',
         { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
         read('v'),

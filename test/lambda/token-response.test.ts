@@ -686,6 +686,12 @@ describe('what an error means', () => {
       {},
       'grant_revoked',
     ],
+    [
+      'a code that says more beside one that blames nobody',
+      at400({ error: 'invalid_request', reason: 'refresh_token_expired' }),
+      {},
+      'grant_revoked',
+    ],
     ['a code twice nested', at400({ error: { error: 'invalid_grant' } }), {}, 'grant_revoked'],
     ['a code in data', at400({ data: { error: 'invalid_grant' } }), {}, 'grant_revoked'],
     ['a code in a list of answers', at400([{ error: 'invalid_grant' }]), {}, 'grant_revoked'],

@@ -1,4 +1,4 @@
-import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { DescribeSecretCommand, GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { CANARY } from './canary.ts';
@@ -9,8 +9,12 @@ export interface ImportWorld extends Omit<World, 'close'> {
   readonly aws: LocalAws;
   /** What names its parts on a command line. */
   readonly options: readonly string[];
+  /** `kept_by` of what is imported into it. */
+  readonly keeper: string;
   secretText(accountId: string): Promise<string | undefined>;
   putTokens(accountId: string, tokens: unknown): Promise<void>;
+  /** The ARN of a secret by its name. */
+  arnOf(secret: string): Promise<string>;
   removeItem(accountId: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -31,6 +35,7 @@ export async function createImportWorld(writesPerSecond = 10_000): Promise<Impor
   return {
     ...world,
     aws,
+    keeper: `000000000000/us-east-1/${clients.tableName}`,
     options: ['--table', clients.tableName, '--function', 'none', '--prefix', prefix],
     secretText: async (accountId) => {
       try {
@@ -42,6 +47,8 @@ export async function createImportWorld(writesPerSecond = 10_000): Promise<Impor
       }
     },
     putTokens: (accountId, tokens) => clients.putSecret(SecretIdOf(accountId), JSON.stringify(tokens)),
+    arnOf: async (SecretId) =>
+      (await clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '',
     removeItem: async (accountId) => {
       await clients.table.send(new DeleteCommand({ TableName: clients.tableName, Key: { accountId } }));
     },

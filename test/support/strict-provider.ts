@@ -72,6 +72,11 @@ export interface StrictProvider {
   readonly profile: Record<string, string>;
   /** Registers an account and issues its first token set, as its secret holds it. */
   issue(accountId: string): Record<string, unknown> & { access_token: string; refresh_token: string };
+  /** Registers an account whose grant a fixture knows. */
+  adopt(
+    accountId: string,
+    grant: { readonly live: string; readonly spent: readonly string[]; readonly revoked?: boolean },
+  ): void;
   accepts(accountId: string, refreshToken: unknown): boolean;
   truth(accountId: string): Truth;
   revoke(accountId: string): void;
@@ -241,6 +246,20 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
         obtained_at: obtainedAt,
         expires_at: obtainedAt + accessTokenSeconds,
       };
+    },
+    adopt: (accountId, { live, spent, revoked = false }) => {
+      for (const refreshToken of [live, ...spent]) owners.set(refreshToken, accountId);
+      grants.set(accountId, {
+        live,
+        // Long ago: beyond any grace.
+        spent: new Map(spent.map((refreshToken) => [refreshToken, 0])),
+        revokedBecause: revoked ? 'test' : undefined,
+        grants: 0,
+        answersLost: 0,
+        lastAnswer: 'sent',
+        reuses: 0,
+        requests: 0,
+      });
     },
     accepts,
     truth: (accountId) => {

@@ -11,6 +11,8 @@ import { createFunctionProcess, type FunctionProcess } from '../../local/functio
 export interface World {
   readonly clients: LocalClients;
   readonly prefix: string;
+  /** The KMS key that the function keeps escrow under. */
+  readonly escrowKeyId: string;
   /** What `kept_by` is in token sets that this world's function keeps. */
   readonly keeper: string;
   /**
@@ -71,6 +73,7 @@ export async function createWorld(
     clients,
     prefix,
     keeper,
+    escrowKeyId: base.ESCROW_KEY_ID,
     function: fn,
     process: start,
     account: async (item, secret) => {
