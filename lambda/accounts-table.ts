@@ -43,10 +43,11 @@ export interface AccountsTable {
   /**
    * Takes the right to spend the account's refresh token.
    *
-   * @param expiresAt seconds since the epoch; must lie after the moment when this process can't be alive any more
+   * @param lease must end after the moment when this process can't be alive any more
+   * @param now seconds since the epoch
    * @returns `lost` where another holds it or has held it since, or the item is no longer as it was scanned
    */
-  lease(account: Account, owner: string, now: number, expiresAt: number): Promise<'leased' | 'lost'>;
+  lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'lost'>;
   /** Writes the end of a visit and gives the lease back, if it is still `owner`'s. */
   record(accountId: string, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
@@ -181,7 +182,8 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       );
       return Item;
     },
-    lease: async (account, owner, now, expiresAt) => {
+    lease: async (account, lease, now) => {
+      const { owner } = lease;
       const unchanged = unchangedSince(account);
       // A lease that was not there when the item was scanned, or another's, is a visit that this run knows nothing of,
       // even where it has run out. One's own counts as free: the SDK repeats a call whose answer was lost.
@@ -213,7 +215,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
             },
             ExpressionAttributeValues: {
               ':owner': owner,
-              ':lease': leaseOf(account, owner, expiresAt),
+              ':lease': lease,
               ...(account.lease && { ':known': account.lease.owner, ':now': now }),
               ...(account.escrow && {
                 ':escrowed': account.escrow.attemptId,
@@ -345,10 +347,6 @@ async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'los
     if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return 'lost';
     throw error;
   }
-}
-
-function leaseOf({ tokenSecretId }: Account, owner: string, expiresAt: number): Lease {
-  return tokenSecretId === undefined ? { owner, expiresAt } : { owner, expiresAt, secretId: tokenSecretId };
 }
 
 function unchangedSince(account: Account): Condition {

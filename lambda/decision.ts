@@ -118,7 +118,12 @@ export const CLOCK_ERROR = 30;
 /** A token set as it was read, with the version of the secret that it is. */
 export interface ReadVersion {
   readonly tokenSet: TokenSet;
-  readonly version: { readonly versionId: string; readonly createdAt: number | undefined };
+  readonly version: {
+    readonly versionId: string;
+    readonly createdAt: number | undefined;
+    /** It is a set that was there before, with who keeps it added. */
+    readonly isClaim?: boolean | undefined;
+  };
 }
 
 /**

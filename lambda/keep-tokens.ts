@@ -37,6 +37,8 @@ type KeepEdges = Pick<Edges, 'table' | 'vault' | 'spending' | 'clock' | 'log' | 
 const TRY_TIMEOUT = 5_000;
 /** A store that is not done by then is helped by escrow, and goes on beside it. */
 const ESCROW_AFTER = 500;
+/** For so long, milliseconds, a store is tried again though escrow has what it would store. */
+const PATIENCE = 15_000;
 /** Left at the end for telling and recording what happened, of all accounts in flight at once. */
 const RESERVE = 2_000;
 
@@ -51,6 +53,7 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
   const { spending, clock, log, count } = edges;
   const escrow = createEscrowing(what.atStake, edges);
   const timeLeft = () => what.deadline - RESERVE - clock.now();
+  const begun = clock.now();
   let over = false;
   clock.sleep(ESCROW_AFTER).then(() => {
     if (!over) escrow.begin();
@@ -89,6 +92,8 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
     if (isHopeless(failure)) {
       if (what.atStake === undefined || (await escrow.settled())) break;
     } else if (what.isEvidence) spending.storeFailed(what.secretId);
+    // The next run goes on, as with an outage that lasts.
+    if (escrow.holds() && clock.now() - begun > PATIENCE) break;
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
   return await end(undefined, failure);
@@ -120,6 +125,8 @@ interface Escrowing {
   begin(): void;
   /** Whether it is there, once what was begun has ended. */
   settled(): Promise<boolean>;
+  /** Whether it is known to be there. */
+  holds(): boolean;
 }
 
 function createEscrowing(
@@ -128,6 +135,7 @@ function createEscrowing(
 ): Escrowing {
   let current: Promise<boolean> | undefined;
   let sealed: Promise<string> | undefined;
+  let held = false;
   const attempt = async ({ accountId, attemptId, kind, content, secretId }: EscrowWrite) => {
     try {
       sealed ??= vault?.seal(accountId, kind, content);
@@ -135,6 +143,7 @@ function createEscrowing(
       const escrow = { kind, ciphertext, attemptId, at: secondsOf(clock), secretId };
       if ((await table.putEscrow(accountId, attemptId, escrow)) === 'lost') throw new EscrowTaken();
       if (kind === 'token') count('escrowed');
+      held = true;
       return true;
     } catch (error) {
       const awsError = error instanceof EscrowTaken ? 'ESCROW_TAKEN' : awsFailure(error).code;
@@ -149,6 +158,7 @@ function createEscrowing(
       if (vault !== undefined && write !== undefined) current ??= attempt(write);
     },
     settled: async () => (await current) ?? false,
+    holds: () => held,
   };
 }
 

@@ -19,7 +19,7 @@ import { keeperOf, keeping } from './kept-by.ts';
 import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
 import { type Log, secondsOf } from './ports.ts';
 import { type Reason, severityOf } from './reason.ts';
-import { ownSecret } from './secret-owner.ts';
+import { ownSecret, unusualSecret } from './secret-owner.ts';
 import { type PutSecret, tokenSecretIdOf } from './secrets.ts';
 import {
   type Deferred,
@@ -51,8 +51,12 @@ export async function refreshAccount(visit: Visit, edges: Edges): Promise<Report
   const { account, input, deadline } = visit;
   const attemptId = randomUUID();
   // No holder can outlive its lease: the process is gone by the deadline, whatever becomes of it.
-  const lease = { owner: attemptId, expiresAt: Math.ceil(deadline / 1000) + LEASE_MARGIN };
-  if ((await edges.table.lease(account, attemptId, input.now, lease.expiresAt)) === 'lost')
+  const lease = {
+    owner: attemptId,
+    expiresAt: Math.ceil(deadline / 1000) + LEASE_MARGIN,
+    secretId: unusualSecret(account, visit.secretNamePrefix),
+  };
+  if ((await edges.table.lease(account, lease, input.now)) === 'lost')
     return reportOn(account, 'leave', 'leased_elsewhere');
   const { ending, leasedSecret } = await visitLeased(visit, lease, edges);
   const report =
@@ -81,18 +85,30 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
   if (own.kind === 'unknown') return { ending: deferred('store_unavailable') };
   if (own.kind === 'trouble') return { ending: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
-  const ending = isStaleRead(read, Math.max(newest ?? 0, mayBeStoredAt(account, read)), visit.input.now)
+  const stale =
+    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(account, secretId, read, edges));
+  const { keptFor, spendFrom } = own;
+  const ending = stale
     ? deferred('store_unavailable')
-    : await visitOwned(visit, lease.owner, { secretId, read, newest, kept }, edges);
+    : await visitOwned(visit, lease.owner, { secretId, read, newest, kept, keptFor, spendFrom }, edges);
   return { ending, leasedSecret: own.leased };
 }
 
 /**
- * When a run that died holding the lease may have stored, at the latest, seconds since the epoch: it did not come to
- * write that down. 0 where there is none, or where it is its set that was read.
+ * Whether a run that died holding the lease had stored what it got, though the read does not show it yet: its attempt's
+ * id is the id of the version.
  */
-function mayBeStoredAt({ lease }: Account, { version }: ReadTokens): number {
-  return lease === undefined || lease.owner === version.versionId ? 0 : lease.expiresAt - LEASE_MARGIN;
+async function hasStoredSince(
+  { lease }: Account,
+  secretId: string,
+  { version }: ReadTokens,
+  { secrets }: Edges,
+): Promise<boolean> {
+  if (lease === undefined || lease.owner === version.versionId) return false;
+  const stored = await secrets.readVersion(secretId, lease.owner);
+  if (stored.kind !== 'found') return stored.kind === 'failed';
+  const { createdAt } = stored.secret;
+  return createdAt === undefined || version.createdAt === undefined || createdAt >= version.createdAt;
 }
 
 /** What is known of the secret when it is sure whose it is. */
@@ -102,14 +118,17 @@ interface Owned {
   /** When the newest token set known was obtained, seconds since the epoch. */
   readonly newest: number | undefined;
   readonly kept: KeptBy;
+  readonly keptFor: string | undefined;
+  readonly spendFrom: number | undefined;
 }
 
 async function visitOwned(
   visit: Visit,
   attemptId: string,
-  { secretId, read, newest, kept }: Owned,
+  owned: Owned,
   edges: Edges,
 ): Promise<Ending | Deferred> {
+  const { secretId, read, newest } = owned;
   const { account, input, profile } = visit;
   const settled = await settleEscrow(visit, { secretId, read, newest }, edges);
   if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account, read) };
@@ -127,6 +146,8 @@ async function visitOwned(
     if (decision.action === 'reauthorize')
       return { kind: 'trouble', reason: decision.reason, escrowSettled, obtainedAt };
   }
+  if (owned.spendFrom !== undefined && owned.spendFrom > input.now)
+    return { ...deferred('leased_elsewhere'), escrowSettled, obtainedAt };
   const doubt = ambiguousSince(account, settled.read);
   const wait = await waitForRoom(settled.read.tokenSet, secretId, visit, edges);
   if (wait > 0)
@@ -138,7 +159,7 @@ async function visitOwned(
       escrowSettled,
       obtainedAt,
     };
-  const claimed = await claim(visit, { secretId, read: settled.read, newest, kept }, edges);
+  const claimed = await claim(visit, { ...owned, read: settled.read }, edges);
   if (claimed.kind === 'trouble') return { ...claimed, ambiguousSince: doubt, escrowSettled, obtainedAt };
   if (claimed.kind === 'deferred') return { ...claimed, escrowSettled, obtainedAt };
   const { tokenSet, version } = claimed;
@@ -185,9 +206,7 @@ async function ownedBy(
   edges: Edges,
 ) {
   try {
-    const { version } = read;
-    const obtainedAt = obtainedAtOf(read);
-    const question = { account, version, obtainedAt, keptByUs, prefix, lease, now: input.now, longestLease };
+    const question = { account, read, keptByUs, prefix, lease, now: input.now, longestLease };
     return await ownSecret(question, edges);
   } catch (error) {
     edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
@@ -200,21 +219,22 @@ async function ownedBy(
 const CLAIM_TIMEOUT = 5_000;
 
 /**
- * Makes a token set this table's, before its refresh token is first spent: of two functions over the same secrets, one
- * alone can do that to the version that both have read.
+ * Makes a token set this table's and this account's, before its refresh token is first spent: of two functions over the
+ * same secrets, one alone can do that to the version that both have read.
  */
 async function claim(
   { account }: Visit,
-  { secretId, read, kept }: Owned,
-  { secrets, turn, log }: Edges,
+  { secretId, read, kept, keptFor }: Owned,
+  { secrets, turn, clock, log }: Edges,
 ): Promise<ReadTokens | Trouble | Deferred> {
-  if (kept.kind !== 'free') return read;
+  if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
   await turn();
   await turn();
   const { versionId } = read.version;
-  const tokenSet = { ...read.tokenSet, kept_by: kept.keeper };
+  const kept_by = kept.kind === 'free' ? kept.keeper : read.tokenSet.kept_by;
+  const tokenSet = { ...read.tokenSet, kept_by, kept_for: keptFor };
   const text = serializeTokenSet(tokenSet);
-  const token = versionNamed('claim', versionId);
+  const token = versionNamed('claim', versionId, keptFor ?? '');
   const put = await secrets.replace(secretId, versionId, text, token, CLAIM_TIMEOUT);
   if (put.kind === 'overtaken') return deferred('leased_elsewhere');
   if (put.kind === 'failed') {
@@ -223,7 +243,12 @@ async function claim(
     return { kind: 'trouble', reason, steady, detail };
   }
   log.info('The token set is kept by this function from now on.', { accountId: account.accountId });
-  return { ...read, tokenSet, version: { ...read.version, text, versionId: token } };
+  const createdAt = secondsOf(clock);
+  return {
+    ...read,
+    tokenSet,
+    version: { ...read.version, text, versionId: token, createdAt, isClaim: true },
+  };
 }
 
 /** A version's id that follows from what it is made of, so that two that make it make one. */
@@ -245,7 +270,7 @@ type SettledEscrow =
  */
 async function settleEscrow(
   visit: Visit,
-  { secretId, read, newest }: Omit<Owned, 'kept'>,
+  { secretId, read, newest }: Pick<Owned, 'secretId' | 'read' | 'newest'>,
   edges: Edges,
 ): Promise<SettledEscrow> {
   const { account } = visit;
@@ -308,7 +333,7 @@ const NO_EVIDENCE_AFTER = 900;
 
 async function moveHome(
   { account, deadline }: Visit,
-  { secretId, read, newest }: Omit<Owned, 'kept'>,
+  { secretId, read, newest }: Pick<Owned, 'secretId' | 'read' | 'newest'>,
   escrowed: Escrowed & { readonly refreshToken: string },
   edges: Edges,
 ): Promise<ReadTokens | Trouble | Deferred> {
@@ -338,7 +363,7 @@ async function moveHome(
     return {
       kind: 'read',
       tokenSet,
-      version: { ...read.version, text, versionId: token, createdAt: begun / 1000 },
+      version: { ...read.version, text, versionId: token, createdAt: begun / 1000, isClaim: true },
     };
   const { reason, steady } = troubleOfStore(kept.failure);
   return { ...unsettled(`the token secret can't be written (${kept.failure.code})`), reason, steady };

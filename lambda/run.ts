@@ -345,7 +345,7 @@ function dueJob(
   settings: RunSettings,
   edges: Edges,
 ): Job {
-  const { secretNamePrefix, tableName, formerTables, deadline } = settings;
+  const { secretNamePrefix, tableName, formerTables, begun, deadline } = settings;
   const refuse = async (trouble: Extract<LoadedProfile, { kind: 'trouble' }>) => {
     if (!dryRun) await noteTrouble(account, trouble.reason, trouble.detail, edges);
     return reportOn(account, 'retry', trouble.reason);
@@ -356,7 +356,7 @@ function dueJob(
     const { profile } = again;
     if (dryRun) return await preview({ account, reason, profile, input }, secretNamePrefix, edges);
     const tables = { tableName, formerTables };
-    const times = { deadline, longestLease: longestLease(settings) };
+    const times = { begun, deadline, longestLease: longestLease(settings) };
     const visit = { account, reason, profile, input, secretNamePrefix, ...tables, ...times };
     return await refreshAccount(visit, edges).catch((error: unknown) => notLeased(account, error, edges));
   };

@@ -1,8 +1,10 @@
 import type { Account, Lease } from './account.ts';
 import type { SecretNote } from './accounts-table.ts';
+import { obtainedAtOf } from './decision.ts';
 import type { Edges } from './edges.ts';
 import type { Trouble } from './outcome.ts';
-import { type SecretVersion, tokenSecretIdOf } from './secrets.ts';
+import { tokenSecretIdOf } from './secrets.ts';
+import type { ReadTokens } from './token-secret.ts';
 
 /**
  * Whose a secret is: decided here, and nowhere else. One secret has one account, however it is named: the one whose
@@ -15,6 +17,10 @@ export type Ownership =
       readonly leased?: string | undefined;
       /** When the newest set known of a former owner was obtained, seconds since the epoch. */
       readonly newest?: number | undefined;
+      /** Until then somebody may be at work with it whose lease is gone: nothing is spent. Seconds since the epoch. */
+      readonly spendFrom?: number | undefined;
+      /** What `kept_for` has to be in the token set: the account that has another's usual secret. */
+      readonly keptFor?: string | undefined;
     }
   | { readonly kind: 'busy' }
   | Trouble;
@@ -22,9 +28,7 @@ export type Ownership =
 export interface OwnershipQuestion {
   readonly account: Account;
   /** What was read of the secret, under the account's lease. */
-  readonly version: SecretVersion;
-  /** When the token set that was read was obtained, seconds since the epoch. */
-  readonly obtainedAt: number | undefined;
+  readonly read: ReadTokens;
   /** The token set says that this table's function has kept it before. */
   readonly keptByUs: boolean;
   readonly prefix: string;
@@ -38,78 +42,83 @@ export interface OwnershipQuestion {
 /** Rejects with the SDK's error. */
 export async function ownSecret(
   question: OwnershipQuestion,
-  { table, secrets }: Pick<Edges, 'table' | 'secrets'>,
+  { table }: Pick<Edges, 'table'>,
 ): Promise<Ownership> {
-  const { account, version, prefix } = question;
-  const { accountId, tokenSecretId } = account;
-  const { name = tokenSecretIdOf(prefix, account), arn = name } = version;
-  if (name === tokenSecretIdOf(prefix, { accountId })) {
-    // In the ordinary case nobody else has ever had it: that is known from the item, without a further call. Where it
-    // was restored from a backup, the set is another than the item knows.
-    const known = account.status !== undefined && account.lastRefreshedAt === question.obtainedAt;
-    if (known && account.secretLentTo === undefined && tokenSecretId === undefined) return { kind: 'own' };
-    const note = await table.secretNote(arn);
-    return note === undefined || note.secretOwner === undefined
-      ? { kind: 'own' }
-      : await claim(note, undefined, note.waitUntil);
-  }
+  const { account, read, prefix, keptByUs, lease, now } = question;
+  const { accountId } = account;
+  const { name = tokenSecretIdOf(prefix, account), arn = name } = read.version;
+  if (name === tokenSecretIdOf(prefix, { accountId })) return await ownUsual();
   if (name.startsWith(`${prefix}profiles/`)) return notTheAccounts(account, "it is a profile's");
-  const usualOwner = name.startsWith(`${prefix}accounts/`)
-    ? name.slice(`${prefix}accounts/`.length)
-    : undefined;
-  const item = usualOwner === undefined ? undefined : await table.get(usualOwner);
-  if (usualOwner !== undefined && item !== undefined) {
-    if (names(item.tokenSecretId, name, arn))
-      return notTheAccounts(account, `it is the account "${usualOwner}"'s`);
-    // It names another now, and may be at work with this one still.
-    if ((await table.lendSecret(usualOwner, accountId, question.now)) === 'lost') return { kind: 'busy' };
-  }
-  const note = await table.secretNote(arn);
-  const refused = await anothers(note);
-  if (refused !== undefined) return refused;
-  const gone = usualOwner !== undefined && item === undefined && note?.secretOwner === undefined;
-  const waitUntil =
-    note?.waitUntil ?? (gone && (await hasBeenKept()) ? question.now + question.longestLease : undefined);
-  const lastOfUsual = typeof item?.lastRefreshedAt === 'number' ? item.lastRefreshedAt : undefined;
-  const claimed = await claim(note, lastOfUsual, waitUntil);
-  if (claimed.kind !== 'own' || waitUntil === undefined || waitUntil <= question.now) return claimed;
-  await table.releaseSecret(arn, question.lease.owner, undefined);
-  return { kind: 'busy' };
+  return await ownNamed();
 
-  /**
-   * The usual owner is gone, and has taken its lease with it. Where it was kept fresh here, its last visit may still be
-   * under way; a copy that a person has just made has one version and nobody at work with it.
-   */
-  async function hasBeenKept(): Promise<boolean> {
-    if (!question.keptByUs) return false;
-    const versions = await secrets.versionDates(name);
-    return versions === undefined || versions.length > 1;
+  async function ownUsual(): Promise<Ownership> {
+    if (isAsKnown(account, read)) return { kind: 'own' };
+    const note = await table.secretNote(arn);
+    if (note?.secretOwner !== undefined) return await claim(note, undefined, note.waitUntil);
+    // The item knows of an older set than there is, and no run has died: it was restored, and with it a lease may have
+    // been overwritten.
+    if (!keptByUs || !isBehind(account, read)) return { kind: 'own' };
+    return await claim(note, undefined, now + question.longestLease);
+  }
+
+  async function ownNamed(): Promise<Ownership> {
+    const accounts = `${prefix}accounts/`;
+    const usualOwner = name.startsWith(accounts) ? name.slice(accounts.length) : undefined;
+    const item = usualOwner === undefined ? undefined : await table.get(usualOwner);
+    if (usualOwner !== undefined && item !== undefined) {
+      if (names(item.tokenSecretId, name, arn))
+        return notTheAccounts(account, `it is the account "${usualOwner}"'s`);
+      // It names another now, and may be at work with this one still.
+      if ((await table.lendSecret(usualOwner, accountId, now)) === 'lost') return { kind: 'busy' };
+    }
+    const note = await table.secretNote(arn);
+    const refused = await anothers(note);
+    if (refused !== undefined) return refused;
+    // The usual owner is gone, and has taken its lease with it.
+    const gone = usualOwner !== undefined && item === undefined && note?.secretOwner === undefined;
+    const waitUntil = note?.waitUntil ?? (gone && keptByUs ? now + question.longestLease : undefined);
+    const lastOfUsual = typeof item?.lastRefreshedAt === 'number' ? item.lastRefreshedAt : undefined;
+    const claimed = await claim(note, lastOfUsual, waitUntil);
+    return claimed.kind === 'own' && usualOwner !== undefined ? { ...claimed, keptFor: accountId } : claimed;
   }
 
   async function claim(
     before: SecretNote | undefined,
     known: number | undefined,
-    waitUntil?: number,
+    waitUntil: number | undefined,
   ): Promise<Ownership> {
-    const { lease, now } = question;
     const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil });
     if (answer === 'lost') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
     const newest = Math.max(known ?? 0, before?.obtainedAt ?? 0);
-    return { kind: 'own', leased: arn, newest: newest === 0 ? undefined : newest };
+    return { kind: 'own', leased: arn, newest: newest === 0 ? undefined : newest, spendFrom: waitUntil };
   }
 
   /** The trouble, where the note says that it is the secret of another account, which still names it. */
   async function anothers(noted: SecretNote | undefined): Promise<Trouble | undefined> {
     const owner = noted?.secretOwner;
     if (owner === undefined || owner === accountId) return undefined;
-    const usual = tokenSecretIdOf(prefix, { accountId });
     // The one whose usual secret it is comes before all others.
-    if (name === usual) return undefined;
+    if (name === tokenSecretIdOf(prefix, { accountId })) return undefined;
     const other = await table.get(owner);
     return other !== undefined && names(other.tokenSecretId, name, arn, `${prefix}accounts/${owner}`)
       ? notTheAccounts(account, `it is the account "${owner}"'s`)
       : undefined;
   }
+}
+
+/**
+ * The ordinary case: nobody but the account has ever had its usual secret. That is known from the item and the set,
+ * without a further call: the function has looked at it before, and the set is the one that it knows of.
+ */
+function isAsKnown(account: Account, { tokenSet, version }: ReadTokens): boolean {
+  const { status, secretLentTo, tokenSecretId, lastRefreshedAt } = account;
+  if (status === undefined || secretLentTo !== undefined || tokenSecretId !== undefined) return false;
+  return tokenSet.kept_for === undefined && lastRefreshedAt === obtainedAtOf({ tokenSet, version });
+}
+
+function isBehind({ lastRefreshedAt, lease }: Account, { tokenSet: { obtained_at } }: ReadTokens): boolean {
+  if (lastRefreshedAt === undefined || obtained_at === undefined || lease !== undefined) return false;
+  return lastRefreshedAt < obtained_at;
 }
 
 /**
@@ -119,7 +128,24 @@ export async function ownSecret(
  */
 function names(tokenSecretId: unknown, name: string, arn: string, usual = name): boolean {
   if (tokenSecretId === undefined) return usual === name;
-  return [name, arn, arn.replace(/-[A-Za-z0-9]{6}$/, '')].includes(String(tokenSecretId));
+  return [name, arn, withoutRandomEnd(arn)].includes(String(tokenSecretId));
+}
+
+function withoutRandomEnd(arn: string): string {
+  return arn.replace(/-[A-Za-z0-9]{6}$/, '');
+}
+
+/**
+ * The secret that a lease of the account is for, where it is not its usual one.
+ *
+ * @returns undefined for the usual one, however the account names it
+ */
+export function unusualSecret({ accountId, tokenSecretId }: Account, prefix: string): string | undefined {
+  if (tokenSecretId === undefined) return undefined;
+  const usual = tokenSecretIdOf(prefix, { accountId });
+  const named =
+    /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+)$/.exec(tokenSecretId)?.[1] ?? tokenSecretId;
+  return named === usual || withoutRandomEnd(named) === usual ? undefined : tokenSecretId;
 }
 
 function notTheAccounts({ tokenSecretId, accountId }: Account, why: string): Trouble {

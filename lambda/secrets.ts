@@ -1,5 +1,6 @@
 import {
   GetSecretValueCommand,
+  type GetSecretValueCommandInput,
   ListSecretVersionIdsCommand,
   PutSecretValueCommand,
   type SecretsManagerClient,
@@ -13,6 +14,8 @@ export interface SecretVersion {
   readonly versionId: string;
   /** When it was written, seconds since the epoch; undefined where the service does not say. */
   readonly createdAt: number | undefined;
+  /** It became the current version by `replace`. */
+  readonly isClaim?: boolean | undefined;
   /** The secret's own name and ARN, however it was asked for. */
   readonly name?: string | undefined;
   readonly arn?: string | undefined;
@@ -32,12 +35,19 @@ export type PutSecret =
 export interface Secrets {
   /** Reads the version that carries a staging label, `AWSCURRENT` by default. */
   read(secretId: string, stage?: 'AWSCURRENT' | 'AWSPREVIOUS'): Promise<ReadSecret>;
+  /** Reads one version, whatever labels it carries; `missing` where there is none with this id. */
+  readVersion(secretId: string, versionId: string): Promise<ReadSecret>;
   /**
    * Tries once to make `text` the secret's current version.
    *
    * @param requestToken becomes the version's id; a try that is repeated with it stores at most once
    */
   put(secretId: string, text: string, requestToken: string, timeoutMilliseconds: number): Promise<PutSecret>;
+  /**
+   * Takes `AWSCURRENT` from a version that became current by `replace`, after a `put` over it. Secrets Manager has done
+   * so by itself, and refuses this, which is ignored; emulators leave the label on both.
+   */
+  relabel(secretId: string, fromVersionId: string, toVersionId: string): Promise<void>;
   /**
    * Puts `text` in the place of one version, and of no other: a compare-and-set, in two writes. The new version gets a
    * label of its own first; then `AWSCURRENT` moves to it from the version that was read.
@@ -83,20 +93,27 @@ const MAX_VERSION_PAGES = 3;
  * @param writer for writes; must try once only, since each further try is decided with the deadline in view
  */
 export function createSecrets(client: SecretsManagerClient, writer: SecretsManagerClient): Secrets {
+  const get = async (which: GetSecretValueCommandInput): Promise<ReadSecret> => {
+    try {
+      const answer = await client.send(new GetSecretValueCommand(which));
+      const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = answer;
+      const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
+      const isClaim = answer.VersionStages?.includes(CLAIM_LABEL) ?? false;
+      return { kind: 'found', secret: { text, versionId, createdAt, name, arn, isClaim } };
+    } catch (error) {
+      const failure = awsFailure(error);
+      // A secret that waits for its deletion is answered with InvalidRequestException.
+      const awaitingDeletion = failure.code === 'InvalidRequestException';
+      const gone = failure.kind === 'not_found' || awaitingDeletion;
+      return gone ? { kind: 'missing', awaitingDeletion } : { kind: 'failed', failure };
+    }
+  };
   return {
-    read: async (SecretId, VersionStage = 'AWSCURRENT') => {
-      try {
-        const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage }));
-        const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = answer;
-        const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
-        return { kind: 'found', secret: { text, versionId, createdAt, name, arn } };
-      } catch (error) {
-        const failure = awsFailure(error);
-        // A secret that waits for its deletion is answered with InvalidRequestException.
-        const awaitingDeletion = failure.code === 'InvalidRequestException';
-        const gone = failure.kind === 'not_found' || awaitingDeletion;
-        return gone ? { kind: 'missing', awaitingDeletion } : { kind: 'failed', failure };
-      }
+    read: async (SecretId, VersionStage = 'AWSCURRENT') => await get({ SecretId, VersionStage }),
+    readVersion: async (SecretId, VersionId) => await get({ SecretId, VersionId }),
+    relabel: async (SecretId, RemoveFromVersionId, MoveToVersionId) => {
+      const move = { SecretId, VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId };
+      await writer.send(new UpdateSecretVersionStageCommand(move)).catch(() => undefined);
     },
     put: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
       try {
@@ -140,7 +157,8 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
           );
           for (const { CreatedDate } of answer.Versions ?? [])
             if (CreatedDate !== undefined) dates.push(CreatedDate.getTime() / 1000);
-          NextToken = answer.NextToken;
+          // Some say that there is no further page by an empty token.
+          NextToken = answer.NextToken || undefined;
           if (NextToken === undefined) break;
         }
         return dates;

@@ -27,7 +27,8 @@ export interface Visit {
   /** The accounts table's name or ARN, and the tables whose functions have stopped. */
   readonly tableName: string;
   readonly formerTables: readonly string[];
-  /** When this process may be gone, milliseconds since the epoch. */
+  /** When the run began, and when this process may be gone, milliseconds since the epoch. */
+  readonly begun: number;
   readonly deadline: number;
   /** Seconds after which any visit that is under way now has ended, its lease included. */
   readonly longestLease: number;
@@ -134,8 +135,9 @@ async function attempt(visit: Visit, attemptId: string, progress: Progress, edge
   const sent = tokenToSend(held);
   if (sent === undefined) return ended(trouble('no_refresh_token', undefined, held));
   const left = deadline - edges.clock.now();
+  const needed = answerLost ? SHORTEST_EXCHANGE : timeToAnswer(visit, profile, edges);
   const refusal =
-    left < (answerLost ? STORE_TIME + SHORTEST_EXCHANGE : MINIMUM_TIME)
+    left < STORE_TIME + needed
       ? 'out_of_time'
       : edges.spending.request(account.oauthProfile, profile, secondsOf(edges.clock));
   if (refusal !== undefined)
@@ -147,22 +149,38 @@ async function attempt(visit: Visit, attemptId: string, progress: Progress, edge
           edges,
         )
       : ended({ kind: 'deferred', reason: refusal, escrowSettled: held.escrow.kind === 'none' });
+  const begun = edges.clock.now();
   const exchange = await edges.endpoint.refresh({
     profile,
     account,
     refreshToken: sent,
-    // It waits as long as the provider may take, and leaves time for a second try and for the store.
-    timeoutMilliseconds: Math.min(
-      tokenRequestTimeout(profile),
-      Math.floor(left - STORE_TIME - (answerLost ? 0 : SHORTEST_EXCHANGE)),
-    ),
+    // It waits as long as the provider may take, and leaves time for the store: an answer that is waited for is worth
+    // more than a second try.
+    timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), Math.floor(left - STORE_TIME)),
   });
+  if (exchange.kind === 'answered')
+    edges.spending.answeredAfter(account.oauthProfile, edges.clock.now() - begun);
   const now = secondsOf(edges.clock);
   const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now });
   if (answer.kind === 'granted')
     return ended(await keep(visit, attemptId, { progress, sent, now }, answer, edges));
   return await afterError(visit, attemptId, { progress, sent, now }, exchange, answer, edges);
 }
+
+/**
+ * Milliseconds that must be left for the answer before a refresh token is spent: half as long again as this profile's
+ * slowest answer in this run; before there is one, as long as its provider may take, as far as the run can afford it.
+ */
+function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { spending }: Edges): number {
+  const slowest = spending.slowestAnswer(account.oauthProfile);
+  const share = profile.token_request_timeout_seconds === undefined ? UNKNOWN_SHARE : NAMED_SHARE;
+  const expected = slowest === undefined ? (deadline - begun) * share : 1.5 * slowest;
+  return Math.max(2 * SHORTEST_EXCHANGE, Math.min(tokenRequestTimeout(profile), expected));
+}
+
+/** Of a run's whole time, what a provider whose speed nobody knows gets, and one whose profile says how long it takes. */
+const UNKNOWN_SHARE = 1 / 3;
+const NAMED_SHARE = 1 / 2;
 
 function ended(ending: Ending | Deferred): Step {
   return { kind: 'end', ending };
@@ -314,7 +332,9 @@ async function replacedGrant(held: Held, { secrets }: Edges): Promise<Held | und
   const { createdAt } = again.version;
   if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;
   const { tokenSet, version } = again;
-  return { ...held, tokenSet, version, refreshToken, doubt: undefined, escrow: { kind: 'none' } };
+  // A candidate of the old grant is out of date; what waits for a person goes on waiting.
+  const escrow: HeldEscrow = held.escrow.kind === 'stays' ? held.escrow : { kind: 'none' };
+  return { ...held, tokenSet, version, refreshToken, doubt: undefined, escrow };
 }
 
 function trouble(reason: Reason, detail: string | undefined, { doubt, escrow }: Held): Trouble {
@@ -393,6 +413,8 @@ async function keep(
     },
     edges,
   );
+  if (kept.kind === 'stored' && held.version.isClaim)
+    await edges.secrets.relabel(held.secretId, held.version.versionId, attemptId);
   for (const doubt of answer.doubts) edges.log.warn(doubt, { accountId, oauthProfile });
   edges.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
   if (profile !== visit.profile) edges.profiles.adopt(oauthProfile, profile);

@@ -7,6 +7,10 @@ export interface Spending {
   storesFail(): boolean;
   /** Asks for the right to send one token request, and counts it; the reason where it is refused. */
   request(name: string, profile: Profile, now: number): Reason | undefined;
+  /** An answer of a profile's provider took so many milliseconds. */
+  answeredAfter(name: string, milliseconds: number): void;
+  /** How long the slowest answer of this run took, milliseconds; undefined before the first one. */
+  slowestAnswer(name: string): number | undefined;
   /** A put was throttled, or not answered, or failed on the service's side. */
   storeFailed(secretId: string): void;
   storeWorks(): void;
@@ -20,6 +24,7 @@ export function createSpending(shares: number): Spending {
   const failing = new Set<string>();
   /** When requests were sent, seconds since the epoch, within the last minute. */
   const sentAt = new Map<string, readonly number[]>();
+  const slowest = new Map<string, number>();
   const storesFail = () => failing.size >= SECRETS_THAT_FAIL;
   return {
     storesFail,
@@ -33,6 +38,10 @@ export function createSpending(shares: number): Spending {
       sentAt.set(name, [...recent, now]);
       return undefined;
     },
+    answeredAfter: (name, milliseconds) => {
+      slowest.set(name, Math.max(milliseconds, slowest.get(name) ?? 0));
+    },
+    slowestAnswer: (name) => slowest.get(name),
     storeFailed: (secretId) => {
       failing.add(secretId);
     },

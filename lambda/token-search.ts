@@ -81,6 +81,9 @@ const nothing = [
   '[redacted]',
 ];
 
+/** What hides a token is no longer than this. */
+const LONGEST_MASK = 64;
+
 /**
  * Whether a value can be a token. It can't where it is no string, empty, blank, with control characters or broken
  * characters, or plainly says something else: `null`, a mask of asterisks, a sentence.
@@ -90,7 +93,7 @@ export function canBeToken(value: unknown): value is string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (/[\x00-\x1f\x7f-\x9f\ufffd]/.test(value) || !value.isWellFormed()) return false;
   if (value.length <= 20 && nothing.includes(value.trim().toLowerCase())) return false;
-  if (/\*{3}|\.\.\.$|…|^(.)\1{3,}$/.test(value)) return false;
+  if (value.length <= LONGEST_MASK && /\*{3}|\.\.\.$|…|^(.)\1{3,}$/.test(value)) return false;
   return !isSentence(value);
 }
 

@@ -19,6 +19,8 @@ export interface TokenSet {
   readonly refresh_token_expires_at?: number | undefined;
   /** The table whose function keeps it: see kept-by.ts. */
   readonly kept_by?: string | undefined;
+  /** The account that has it, where it is in another account's usual secret. */
+  readonly kept_for?: string | undefined;
   readonly [field: string]: unknown;
 }
 
@@ -48,6 +50,7 @@ const tokenSetSchema = v.looseObject(
     expires_at: time,
     refresh_token_expires_at: time,
     kept_by: v.optional(v.string('must be a string')),
+    kept_for: v.optional(v.string('must be a string')),
   },
   'must be a JSON object',
 );
@@ -172,6 +175,7 @@ export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtain
     id_token: undefined,
     // Never the provider's to say.
     kept_by: previous.kept_by,
+    kept_for: previous.kept_for,
     obtained_at: obtainedAt,
     // Without an access token nothing is good until later: the next run must find the account due.
     expires_at: granted.accessToken === undefined ? obtainedAt : granted.expiresAt,
@@ -209,6 +213,7 @@ const standardFields = [
   'expires_at',
   'refresh_token_expires_at',
   'kept_by',
+  'kept_for',
 ];
 
 /**
@@ -228,8 +233,9 @@ export interface Storable {
  */
 export function storable(tokenSet: TokenSet, previous: TokenSet, named: readonly string[]): Storable {
   const whole = [tokenSet, pick(tokenSet, [...standardFields, ...named]), pick(tokenSet, standardFields)];
-  const { refresh_token, obtained_at = 0, refresh_token_expires_at, kept_by } = tokenSet;
-  const alone = withoutUndefined({ refresh_token, obtained_at, refresh_token_expires_at, kept_by });
+  const { refresh_token, obtained_at = 0, refresh_token_expires_at, kept_by, kept_for } = tokenSet;
+  const own = { kept_by, kept_for };
+  const alone = withoutUndefined({ refresh_token, obtained_at, refresh_token_expires_at, ...own });
   const beside = {
     ...withRefreshToken(pick(previous, standardFields), refresh_token ?? '', obtained_at),
     refresh_token_expires_at,

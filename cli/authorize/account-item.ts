@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, parseAccount } from '../../lambda/account.ts';
 import { createAccountsTable } from '../../lambda/accounts-table.ts';
+import { unusualSecret } from '../../lambda/secret-owner.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
@@ -79,8 +80,9 @@ export async function takeLease(
     if (known === undefined)
       throw new CliError('ACCOUNT_GONE', `The account ${accountId} has been removed in the meantime.`);
     const now = seconds();
-    if ((await table.lease(known.account, owner, now - CLOCK_DOUBT, now + LEASE_SECONDS)) === 'leased')
-      return known;
+    const secretId = unusualSecret(known.account, fleet.secretNamePrefix);
+    const lease = { owner, expiresAt: now + LEASE_SECONDS, secretId };
+    if ((await table.lease(known.account, lease, now - CLOCK_DOUBT)) === 'leased') return known;
     if (Date.now() >= until) return undefined;
     onWait();
     await sleep(LOOK_AGAIN_AFTER);

@@ -93,8 +93,8 @@ describe('What is in escrow goes home', () => {
   }
 
   /** A minute later, when the failed store is tried again. */
-  async function runLater(accountId: string): Promise<void> {
-    await world.process({ clockOffsetSeconds: 60 }).invoke({ accountIds: [accountId] });
+  async function runLater(accountId: string, seconds = 60): Promise<void> {
+    await world.process({ clockOffsetSeconds: seconds }).invoke({ accountIds: [accountId] });
   }
 
   async function expectHealthyAfterwards(accountId: string): Promise<void> {
@@ -118,7 +118,9 @@ describe('What is in escrow goes home', () => {
     const tokenSecretId = secretOf('moved-2');
     await world.clients.putSecret(tokenSecretId, JSON.stringify(await world.tokens('moved')));
     await change('moved', { tokenSecretId });
+    // Whose secret it was before can't be told, so that its last visit has time to end.
     await runLater('moved');
+    await runLater('moved', 400);
     expect(provider.truth('moved')).toMatchObject({ reuses: 0, revokedBecause: undefined });
     expect(await world.item('moved')).toMatchObject({ status: 'healthy' });
   });
@@ -174,13 +176,21 @@ describe('A lease is refused', () => {
     const accountId = `unknown ${name}`;
     await world.account({ accountId, oauthProfile: 'crm' });
     const table = createAccountsTable(world.clients.table, world.clients.tableName);
-    expect(await table.lease(scanned(accountId), 'other', NOW, NOW + 150)).toBe('leased');
-    if (escrowed) await table.putEscrow(accountId, 'other', { ciphertext: 'c', attemptId: 'other', at: NOW });
-    expect(await table.lease(scanned(accountId), 'this', NOW + 151, NOW + 400)).toBe('lost');
-    const { lease, escrow } = (await world.item(accountId)) as Record<string, never>;
-    expect(await table.lease({ ...scanned(accountId), lease, escrow }, 'this', NOW + 151, NOW + 400)).toBe(
+    expect(await table.lease(scanned(accountId), { owner: 'other', expiresAt: NOW + 150 }, NOW)).toBe(
       'leased',
     );
+    if (escrowed) await table.putEscrow(accountId, 'other', { ciphertext: 'c', attemptId: 'other', at: NOW });
+    expect(await table.lease(scanned(accountId), { owner: 'this', expiresAt: NOW + 400 }, NOW + 151)).toBe(
+      'lost',
+    );
+    const { lease, escrow } = (await world.item(accountId)) as Record<string, never>;
+    expect(
+      await table.lease(
+        { ...scanned(accountId), lease, escrow },
+        { owner: 'this', expiresAt: NOW + 400 },
+        NOW + 151,
+      ),
+    ).toBe('leased');
   });
 });
 

@@ -7,7 +7,8 @@ import { readTokenSet } from '../../lambda/token-secret.ts';
 /** Secrets that are all read so. */
 function secretsThatAre(read: ReadSecret): Secrets {
   const notHere = () => Promise.reject(new Error('is not asked for here'));
-  return { read: async () => read, put: notHere, replace: notHere, versionDates: notHere };
+  const others = { put: notHere, replace: notHere, relabel: notHere, versionDates: notHere };
+  return { read: async () => read, readVersion: async () => read, ...others };
 }
 
 const tokensIn = (read: ReadSecret, id = 'oauth/accounts/acme') => readTokenSet(id, secretsThatAre(read));

@@ -288,6 +288,13 @@ export function createModel(
             return failed(error);
           }
         },
+        readVersion: async (_, versionId) => {
+          const secret = versions.find((version) => version.versionId === versionId);
+          return secret === undefined
+            ? { kind: 'missing', awaitingDeletion: false }
+            : { kind: 'found', secret };
+        },
+        relabel: async () => undefined,
         versionDates: async () => [],
       },
       profiles: {
@@ -365,6 +372,7 @@ export function createModel(
         secretNamePrefix: 'oauth/',
         tableName: TABLE,
         formerTables: [],
+        begun,
         deadline: begun + LAMBDA_TIMEOUT,
         longestLease: 240,
       };
@@ -450,17 +458,17 @@ function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
   return {
     scan: notInThisModel,
     get: async () => undefined,
-    lease: (account, owner, now, expiresAt) =>
+    lease: (account, lease, now) =>
       call('lease', () => {
         const { lease: held, failure: _f, escrow, ...is } = item();
         const { lease: known, failure: _g, escrow: knownEscrow, ...was } = account;
         const over = held === undefined || (held.owner === known?.owner && held.expiresAt <= now);
-        const free = (over || held.owner === owner) && escrow?.attemptId === knownEscrow?.attemptId;
+        const free = (over || held.owner === lease.owner) && escrow?.attemptId === knownEscrow?.attemptId;
         const unchanged = Object.keys({ ...is, ...was }).every(
           (name) => is[name as keyof typeof is] === was[name as keyof typeof was],
         );
         if (!free || !unchanged) return 'lost';
-        set({ ...item(), lease: { owner, expiresAt } });
+        set({ ...item(), lease });
         return 'leased';
       }),
     record: (_, owner, changes) =>
