@@ -131,7 +131,8 @@ async function visitOwned(
   const { secretId, read, newest } = owned;
   const { account, input, profile } = visit;
   const settled = await settleEscrow(visit, { secretId, read, newest }, edges);
-  if (settled.kind !== 'settled') return settled;
+  if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account, read) };
+  if (settled.kind === 'deferred') return settled;
   const { escrow } = settled;
   const moved = settled.read !== read;
   const obtainedAt = moved ? obtainedAtOf(settled.read) : undefined;
@@ -159,7 +160,8 @@ async function visitOwned(
       obtainedAt,
     };
   const claimed = await claim(visit, { ...owned, read: settled.read }, edges);
-  if (claimed.kind !== 'read') return { ...claimed, escrowSettled, obtainedAt };
+  if (claimed.kind === 'trouble') return { ...claimed, ambiguousSince: doubt, escrowSettled, obtainedAt };
+  if (claimed.kind === 'deferred') return { ...claimed, escrowSettled, obtainedAt };
   const { tokenSet, version } = claimed;
   const ending = await spendRefreshToken(
     visit,
