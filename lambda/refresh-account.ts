@@ -228,8 +228,7 @@ async function claim(
   { secrets, turn, clock, log }: Edges,
 ): Promise<ReadTokens | Trouble | Deferred> {
   if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
-  await turn();
-  await turn();
+  await turnOfReplacing(turn);
   const { versionId } = read.version;
   const kept_by = kept.kind === 'free' ? kept.keeper : read.tokenSet.kept_by;
   const tokenSet = { ...read.tokenSet, kept_by, kept_for: keptFor };
@@ -249,6 +248,12 @@ async function claim(
     tokenSet,
     version: { ...read.version, text, versionId: token, createdAt, isClaim: true },
   };
+}
+
+/** A replacing takes two writes, beside the one that every visit has had its turn for. */
+async function turnOfReplacing(turn: Edges['turn']): Promise<void> {
+  await turn();
+  await turn();
 }
 
 /** A version's id that follows from what it is made of, so that two that make it make one. */
@@ -344,6 +349,7 @@ async function moveHome(
   const tokenSet = withRefreshToken(read.tokenSet, escrowed.refreshToken, obtainedAt);
   const text = serializeTokenSet(tokenSet);
   const token = versionNamed('escrow', escrow?.attemptId ?? '', versionId);
+  await turnOfReplacing(edges.turn);
   const begun = edges.clock.now();
   let overtaken = false;
   const store = async (timeout: number): Promise<PutSecret> => {

@@ -89,7 +89,10 @@ export async function rage(options: StormOptions): Promise<Storm> {
       while (left-- > 0) {
         const process = start();
         processes.push(process);
-        if (await invokeUntilKilled(process, random(150, 1_500))) options.progress(++counts.kills);
+        const life = random(20, 1_300);
+        // Its life begins when it has been loaded, however long that takes here.
+        await process.invoke({ accountIds: ['nobody'], dryRun: true }, INVOCATION);
+        if (await invokeUntilKilled(process, life)) options.progress(++counts.kills);
         else left++;
       }
     };
