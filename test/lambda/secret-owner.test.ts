@@ -25,10 +25,6 @@ const PREFIX = 'oauth/';
 const usual = (accountId: string) => `${PREFIX}accounts/${accountId}`;
 const arnOf = (name: string) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`;
 const LONGEST_LEASE = 240;
-const unasked = async () => {
-  throw new Error('only versions are counted');
-};
-const noSecrets = { read: unasked, put: unasked, replace: unasked };
 
 /** A table of its own, people who write to it, and visits to its accounts. */
 async function aTable() {
@@ -55,7 +51,7 @@ async function aTable() {
   /** Asks whose the secret is that an account names, under the account's lease, which goes on. */
   const visit = async (
     accountId: string,
-    { keptByUs = true, obtainedAt = NOW - 3_600, secret = '', versions = 2 } = {},
+    { keptByUs = true, obtainedAt = NOW - 3_600, secret = '' } = {},
   ) => {
     const account = await accountOf(accountId);
     const secretId = unusualSecret(account, PREFIX);
@@ -73,10 +69,7 @@ async function aTable() {
       now,
       longestLease: LONGEST_LEASE,
     };
-    const own = await ownSecret(question, {
-      table,
-      secrets: { ...noSecrets, versionDates: async () => Array(versions).fill(NOW) },
-    });
+    const own = await ownSecret(question, { table });
     /** Ends the visit, having stored or not. */
     const end = async (stored?: number) => {
       await table.record(accountId, lease.owner, { set: { lastRefreshedAt: stored }, remove: [] });
@@ -270,12 +263,6 @@ describe('a secret that people hand from one account to another', () => {
     const { write, asked } = await aTable();
     await write('acme', { tokenSecretId: usual('nobody') });
     expect(kindOf(await asked('acme', { keptByUs: false }))).toBe('own');
-  });
-
-  test('is taken at once where it is a copy that a person has made: it has one version', async () => {
-    const { write, asked } = await aTable();
-    await write('acme', { tokenSecretId: usual('copy') });
-    expect(kindOf(await asked('acme', { versions: 1 }))).toBe('own');
   });
 
   test('outside the usual place, of an owner that is removed, is taken when its lease has ended', async () => {
