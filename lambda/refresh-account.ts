@@ -11,6 +11,7 @@ import {
   nextObtainedAt,
   obtainedAtOf,
   roomForVersion,
+  STALE_READS_FOR,
 } from './decision.ts';
 import type { Edges } from './edges.ts';
 import { type Escrowed, fingerprintOf } from './escrow.ts';
@@ -86,7 +87,7 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
   if (own.kind === 'trouble') return { ending: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
   const stale =
-    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(account, secretId, read, edges));
+    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(visit, secretId, read, edges));
   const { keptFor, spendFrom } = own;
   const ending = stale
     ? deferred('store_unavailable')
@@ -99,12 +100,14 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
  * id is the id of the version.
  */
 async function hasStoredSince(
-  { lease }: Account,
+  { account: { lease }, input }: Visit,
   secretId: string,
   { version }: ReadTokens,
   { secrets }: Edges,
 ): Promise<boolean> {
   if (lease === undefined || lease.owner === version.versionId) return false;
+  // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
+  if (input.now >= lease.expiresAt + STALE_READS_FOR) return false;
   const stored = await secrets.readVersion(secretId, lease.owner);
   if (stored.kind !== 'found') return stored.kind === 'failed';
   const { createdAt } = stored.secret;

@@ -1,5 +1,5 @@
 import type { Account } from '../../lambda/account.ts';
-import type { AccountsTable, Changes } from '../../lambda/accounts-table.ts';
+import type { AccountsTable, Changes, SecretNote } from '../../lambda/accounts-table.ts';
 import { CLOCK_ERROR, decide, nextObtainedAt } from '../../lambda/decision.ts';
 import type { Edges } from '../../lambda/edges.ts';
 import type { AccountEvent } from '../../lambda/events.ts';
@@ -103,6 +103,7 @@ export function createModel(
   let now = NOW * 1000;
   let item = anAccount({ accountId: ACCOUNT_ID, accessTokenExpiresAt: NOW });
   let note: ProfileNote = {};
+  const noted: ModelTable['noted'] = {};
   const firstSet = aTokenSet({
     refresh_token: tokenNumbered(0),
     ...(unclaimed ? {} : { kept_by: KEPT_BY }),
@@ -240,6 +241,7 @@ export function createModel(
           item = next;
         },
         keep,
+        noted,
       }),
       secrets: {
         read: async () => {
@@ -442,10 +444,12 @@ interface ModelTable {
   readonly set: (item: Account) => void;
   /** A refresh token is in escrow. */
   readonly keep: (refreshToken: unknown) => void;
+  /** What is noted of the secret. */
+  readonly noted: { note?: SecretNote };
 }
 
 /** The conditional writes of the accounts table, on one item. */
-function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
+function modelTable({ call, item, set, keep, noted }: ModelTable): AccountsTable {
   const write = ({ set: changes, remove, leaveLease }: Changes) => {
     const defined = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
     const next: Record<string, unknown> = { ...item(), ...defined, lease: leaveLease };
@@ -478,9 +482,19 @@ function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
         return 'recorded';
       }),
     note: notInThisModel,
-    secretNote: async () => undefined,
-    claimSecret: notInThisModel,
-    releaseSecret: notInThisModel,
+    secretNote: async () => noted.note,
+    claimSecret: async (_, { accountId, lease, before, now, waitUntil }) => {
+      const { secretOwner, lease: held } = noted.note ?? {};
+      const owned = secretOwner === before?.secretOwner || secretOwner === accountId;
+      if (!owned || (held !== undefined && held.expiresAt > now && held.owner !== lease.owner)) return 'lost';
+      noted.note = { ...noted.note, secretOwner: accountId, lease, ...(waitUntil && { waitUntil }) };
+      return 'claimed';
+    },
+    releaseSecret: async (_, owner, obtainedAt) => {
+      if (noted.note?.lease?.owner !== owner) return;
+      const { lease: __, ...rest } = noted.note;
+      noted.note = { ...rest, ...(obtainedAt && { obtainedAt }) };
+    },
     lendSecret: notInThisModel,
     putEscrow: (_, owner, escrow) =>
       call('put escrow', () => {
