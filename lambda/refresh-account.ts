@@ -143,7 +143,8 @@ async function visitOwned(
   const decision = decideTokenSet(settled.read.tokenSet, account, profile, input);
   if (escrow.kind !== 'candidate') {
     const { tokenSet } = settled.read;
-    const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read) };
+    const escrowStays = escrow.kind === 'stays';
+    const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read), escrowStays };
     if (decision.action === 'leave') return { ...known, kind: 'does_not_expire', reason: 'does_not_expire' };
     if (decision.action === 'reconcile') return { ...known, kind: 'reconciled', reason: visit.reason };
     if (decision.action === 'reauthorize')
