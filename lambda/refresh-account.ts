@@ -203,14 +203,15 @@ function foreign(secretId: string, keeper: string | undefined): Trouble {
 }
 
 async function ownedBy(
-  { account, secretNamePrefix: prefix, input, longestLease }: Visit,
+  { account, secretNamePrefix: prefix, longestLease }: Visit,
   lease: Lease,
   read: ReadTokens,
   keptByUs: boolean,
   edges: Edges,
 ) {
   try {
-    const question = { account, read, keptByUs, prefix, lease, now: input.now, longestLease };
+    const now = secondsOf(edges.clock);
+    const question = { account, read, keptByUs, prefix, lease, now, longestLease };
     return await ownSecret(question, edges);
   } catch (error) {
     edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
@@ -502,13 +503,14 @@ function logConclusion(account: Account, ending: Ending, { message, status }: Co
  * writes it down (`reconciled`).
  */
 async function recordQuietly(
-  { accountId }: Account,
+  account: Account,
   attemptId: string,
   changes: Changes,
   { table, log }: Edges,
 ): Promise<void> {
+  const { accountId } = account;
   try {
-    const recorded = await table.record(accountId, attemptId, changes);
+    const recorded = await table.record(account, attemptId, changes);
     if (recorded === 'lost') log.warn('The lease was gone before the end of the visit.', { accountId });
   } catch (error) {
     const awsError = nameOf(error);
