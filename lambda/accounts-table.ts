@@ -48,8 +48,11 @@ export interface AccountsTable {
    * @returns `lost` where another holds it or has held it since, or the item is no longer as it was scanned
    */
   lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'lost'>;
-  /** Writes the end of a visit and gives the lease back, if it is still `owner`'s. */
-  record(accountId: string, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
+  /**
+   * Writes the end of a visit and gives the lease back, if it is still `owner`'s. Where the account names another secret
+   * by now, the lease is given back and nothing else is said of it.
+   */
+  record(account: Account, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
   note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'lost'>;
   /** What is noted of a secret that is not its account's usual one; undefined where nothing is. */
@@ -228,16 +231,24 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       );
       return answer === 'recorded' ? 'leased' : 'lost';
     },
-    record: async (accountId, owner, changes) => {
+    record: async ({ accountId, tokenSecretId }, owner, changes) => {
       const condition = {
         expression: '#lease.#owner = :owner',
         names: { '#lease': 'lease', '#owner': 'owner' },
         values: { ':owner': owner },
       };
+      const sameSecret = {
+        expression: `${condition.expression} AND ${tokenSecretId === undefined ? 'attribute_not_exists(#secret)' : '#secret = :secret'}`,
+        names: { ...condition.names, '#secret': 'tokenSecretId' },
+        values: { ...condition.values, ...(tokenSecretId !== undefined && { ':secret': tokenSecretId }) },
+      };
       const { leaveLease: lease } = changes;
-      return lease === undefined
-        ? await update(accountId, condition, changes, ['lease'])
-        : await update(accountId, condition, changes, [], { lease });
+      const recorded =
+        lease === undefined
+          ? await update(accountId, sameSecret, changes, ['lease'])
+          : await update(accountId, sameSecret, changes, [], { lease });
+      if (recorded === 'recorded') return recorded;
+      return await update(accountId, condition, { set: {}, remove: ['accessTokenExpiresAt'] }, ['lease']);
     },
     note: async (accountId, now, changes) => {
       const condition = {

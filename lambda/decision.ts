@@ -111,7 +111,7 @@ export function decideTokenSet(
 }
 
 /** Seconds for which a read of a secret may still give what stood there before the last store. */
-const STALE_READS_FOR = 120;
+export const STALE_READS_FOR = 120;
 /** Seconds by which a clock may be wrong. */
 export const CLOCK_ERROR = 30;
 

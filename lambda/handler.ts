@@ -63,7 +63,8 @@ const DEFAULT_TIME = 120_000;
  */
 export async function handler(event: unknown, context?: Context): Promise<RunResult> {
   const begun = Date.now();
-  const deadline = begun + (context?.getRemainingTimeInMillis?.() ?? DEFAULT_TIME);
+  // In whole milliseconds: timers take no others.
+  const deadline = begun + Math.floor(context?.getRemainingTimeInMillis?.() ?? DEFAULT_TIME);
   const runId = randomUUID();
   logger.resetKeys();
   logger.appendKeys({ runId, requestId: context?.awsRequestId });

@@ -60,13 +60,22 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
   });
   const end = async (kept: Kept | undefined, failure: AwsFailure): Promise<Kept> => {
     over = true;
-    if (kept === undefined) escrow.begin();
-    const escrowed = await escrow.settled();
-    return kept ?? { kind: escrowed ? 'escrowed' : 'lost', failure };
+    if (kept !== undefined) {
+      await escrow.settled();
+      return kept;
+    }
+    escrow.begin();
+    let escrowed = await escrow.settled();
+    if (!escrowed) {
+      // That may have been a try from before. None is lost without a last one.
+      escrow.begin();
+      escrowed = await escrow.settled();
+    }
+    return { kind: escrowed ? 'escrowed' : 'lost', failure };
   };
   let failure: AwsFailure = { kind: 'unavailable', code: 'OUT_OF_TIME' };
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
-    const put = await what.store(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft())));
+    const put = await what.store(Math.floor(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()))));
     if (put.kind === 'stored') {
       spending.storeWorks();
       return await end({ kind: 'stored' }, failure);

@@ -15,6 +15,8 @@ export interface Fresh {
   readonly reason: Reason;
   /** When the token set was obtained, seconds since the epoch. */
   readonly obtainedAt: number | undefined;
+  /** What is in escrow waits on: nothing was granted that would make it out of date. */
+  readonly escrowStays?: boolean | undefined;
 }
 
 export interface Trouble {
@@ -63,7 +65,8 @@ export function conclude(account: Account, ending: Ending, now: number, toldAsOn
 /** Seconds after which a secret whose token does not expire is read again. */
 const LOOK_AGAIN = 86_400;
 
-function healthy(account: Account, { tokenSet, kind, reason, obtainedAt }: Fresh, now: number): Conclusion {
+function healthy(account: Account, fresh: Fresh, now: number): Conclusion {
+  const { tokenSet, kind, reason, obtainedAt } = fresh;
   const endless = tokenSet.expires_at === undefined;
   const facts: Changes = {
     set: {
@@ -73,7 +76,7 @@ function healthy(account: Account, { tokenSet, kind, reason, obtainedAt }: Fresh
       ...(endless && { doesNotExpire: true, nextAttemptAt: now + LOOK_AGAIN }),
     },
     remove: [
-      'escrow',
+      ...(fresh.escrowStays ? [] : (['escrow'] as const)),
       ...(endless ? (['accessTokenExpiresAt'] as const) : (['nextAttemptAt', 'doesNotExpire'] as const)),
       ...(tokenSet.refresh_token_expires_at === undefined ? (['refreshTokenExpiresAt'] as const) : []),
       ...(account.tokenSecretId === undefined && account.secretLentTo !== undefined

@@ -29,6 +29,7 @@ const noteSchema = v.object({
   refusedAt: orAbsent(number),
   waiting: orAbsent(v.record(v.string(), number)),
   eventOwed: orAbsent(v.picklist(['OAuth Profile Failing', 'OAuth Profile Recovered'])),
+  eventOwedAt: orAbsent(number),
   revision: orAbsent(number),
 });
 

@@ -11,6 +11,7 @@ import {
   nextObtainedAt,
   obtainedAtOf,
   roomForVersion,
+  STALE_READS_FOR,
 } from './decision.ts';
 import type { Edges } from './edges.ts';
 import { type Escrowed, fingerprintOf } from './escrow.ts';
@@ -86,7 +87,7 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
   if (own.kind === 'trouble') return { ending: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
   const stale =
-    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(account, secretId, read, edges));
+    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(visit, secretId, read, edges));
   const { keptFor, spendFrom } = own;
   const ending = stale
     ? deferred('store_unavailable')
@@ -99,12 +100,14 @@ async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Vi
  * id is the id of the version.
  */
 async function hasStoredSince(
-  { lease }: Account,
+  { account: { lease }, input }: Visit,
   secretId: string,
   { version }: ReadTokens,
   { secrets }: Edges,
 ): Promise<boolean> {
   if (lease === undefined || lease.owner === version.versionId) return false;
+  // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
+  if (input.now >= lease.expiresAt + STALE_READS_FOR) return false;
   const stored = await secrets.readVersion(secretId, lease.owner);
   if (stored.kind !== 'found') return stored.kind === 'failed';
   const { createdAt } = stored.secret;
@@ -131,7 +134,8 @@ async function visitOwned(
   const { secretId, read, newest } = owned;
   const { account, input, profile } = visit;
   const settled = await settleEscrow(visit, { secretId, read, newest }, edges);
-  if (settled.kind !== 'settled') return settled;
+  if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account, read) };
+  if (settled.kind === 'deferred') return settled;
   const { escrow } = settled;
   const moved = settled.read !== read;
   const obtainedAt = moved ? obtainedAtOf(settled.read) : undefined;
@@ -139,7 +143,8 @@ async function visitOwned(
   const decision = decideTokenSet(settled.read.tokenSet, account, profile, input);
   if (escrow.kind !== 'candidate') {
     const { tokenSet } = settled.read;
-    const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read) };
+    const escrowStays = escrow.kind === 'stays';
+    const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read), escrowStays };
     if (decision.action === 'leave') return { ...known, kind: 'does_not_expire', reason: 'does_not_expire' };
     if (decision.action === 'reconcile') return { ...known, kind: 'reconciled', reason: visit.reason };
     if (decision.action === 'reauthorize')
@@ -159,7 +164,8 @@ async function visitOwned(
       obtainedAt,
     };
   const claimed = await claim(visit, { ...owned, read: settled.read }, edges);
-  if (claimed.kind !== 'read') return { ...claimed, escrowSettled, obtainedAt };
+  if (claimed.kind === 'trouble') return { ...claimed, ambiguousSince: doubt, escrowSettled, obtainedAt };
+  if (claimed.kind === 'deferred') return { ...claimed, escrowSettled, obtainedAt };
   const { tokenSet, version } = claimed;
   const ending = await spendRefreshToken(
     visit,
@@ -197,14 +203,15 @@ function foreign(secretId: string, keeper: string | undefined): Trouble {
 }
 
 async function ownedBy(
-  { account, secretNamePrefix: prefix, input, longestLease }: Visit,
+  { account, secretNamePrefix: prefix, longestLease }: Visit,
   lease: Lease,
   read: ReadTokens,
   keptByUs: boolean,
   edges: Edges,
 ) {
   try {
-    const question = { account, read, keptByUs, prefix, lease, now: input.now, longestLease };
+    const now = secondsOf(edges.clock);
+    const question = { account, read, keptByUs, prefix, lease, now, longestLease };
     return await ownSecret(question, edges);
   } catch (error) {
     edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
@@ -496,13 +503,14 @@ function logConclusion(account: Account, ending: Ending, { message, status }: Co
  * writes it down (`reconciled`).
  */
 async function recordQuietly(
-  { accountId }: Account,
+  account: Account,
   attemptId: string,
   changes: Changes,
   { table, log }: Edges,
 ): Promise<void> {
+  const { accountId } = account;
   try {
-    const recorded = await table.record(accountId, attemptId, changes);
+    const recorded = await table.record(account, attemptId, changes);
     if (recorded === 'lost') log.warn('The lease was gone before the end of the visit.', { accountId });
   } catch (error) {
     const awsError = nameOf(error);

@@ -9,7 +9,7 @@ import type { Ending, Trouble } from './outcome.ts';
 import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
 import type { ErrorAnswer } from './provider-error.ts';
-import { type Reason, refreshingSentence } from './reason.ts';
+import { type Reason, refreshingSentence, severityOf } from './reason.ts';
 import type { PutSecret, SecretVersion } from './secrets.ts';
 import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
 import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
@@ -302,8 +302,9 @@ function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, cl
   const { account } = visit;
   const { held, anew } = progress;
   const at = secondsOf(clock);
-  notes.answered(account.oauthProfile, { account, at, refusal });
   const { reason, message, retryAfter } = refusal;
+  // What people wrote wrongly was found before the provider was asked.
+  if (severityOf(reason) !== 'invalid') notes.answered(account.oauthProfile, { account, at, refusal });
   if (reason !== 'grant_revoked')
     return ended({ ...trouble(reason, message, held), retryAfter, ...(anew && { anew }) });
   const verdict = judgeDeath(account, notes.get(account.oauthProfile), at);

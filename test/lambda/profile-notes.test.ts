@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Account } from '../../lambda/account.ts';
 import type { ProfileEvent } from '../../lambda/events.ts';
 import type { ProfileNote } from '../../lambda/evidence.ts';
+import { parseProfileNote } from '../../lambda/parse-profile-note.ts';
 import { createProfileNotes, type ProfileNotes } from '../../lambda/profile-notes.ts';
 import type { Reason } from '../../lambda/reason.ts';
 import { anAccount, NOW } from '../support/builders.ts';
@@ -27,7 +28,7 @@ function aWorld(before: ProfileNote = {}) {
         table: {
           profileNote: async () => {
             await moment();
-            return note;
+            return parseProfileNote(note);
           },
           putProfileNote: async (_, next, known) => {
             await moment();

@@ -72,7 +72,7 @@ async function aTable() {
     const own = await ownSecret(question, { table });
     /** Ends the visit, having stored or not. */
     const end = async (stored?: number) => {
-      await table.record(accountId, lease.owner, { set: { lastRefreshedAt: stored }, remove: [] });
+      await table.record(account, lease.owner, { set: { lastRefreshedAt: stored }, remove: [] });
       if (own.kind === 'own' && own.leased !== undefined)
         await table.releaseSecret(own.leased, lease.owner, stored);
     };

@@ -1,6 +1,6 @@
 import type { Account } from '../../lambda/account.ts';
-import type { AccountsTable, Changes } from '../../lambda/accounts-table.ts';
-import { decide } from '../../lambda/decision.ts';
+import type { AccountsTable, Changes, SecretNote } from '../../lambda/accounts-table.ts';
+import { CLOCK_ERROR, decide, nextObtainedAt } from '../../lambda/decision.ts';
 import type { Edges } from '../../lambda/edges.ts';
 import type { AccountEvent } from '../../lambda/events.ts';
 import type { ProfileNote } from '../../lambda/evidence.ts';
@@ -103,6 +103,7 @@ export function createModel(
   let now = NOW * 1000;
   let item = anAccount({ accountId: ACCOUNT_ID, accessTokenExpiresAt: NOW });
   let note: ProfileNote = {};
+  const noted: ModelTable['noted'] = {};
   const firstSet = aTokenSet({
     refresh_token: tokenNumbered(0),
     ...(unclaimed ? {} : { kept_by: KEPT_BY }),
@@ -153,8 +154,9 @@ export function createModel(
     if (revoked || refreshToken !== live) {
       const successor = issued[numberOf(refreshToken)];
       if (!revoked && successor !== undefined) {
-        // Who is past its lease may have heard it, and nobody can know.
-        if (mayBeLost(successor) || (!successor.kept && successor.holder.late)) explained = true;
+        // What somebody keeps whose lease is over comes too late for a visit that has read the secret before.
+        const tooLate = successor.holder.late && !holder.seen.has(successor.token);
+        if (mayBeLost(successor) || tooLate) explained = true;
         else
           broken.push(`${holder.name} spent ${refreshToken} again, although ${successor.token} was not lost`);
       }
@@ -239,6 +241,7 @@ export function createModel(
           item = next;
         },
         keep,
+        noted,
       }),
       secrets: {
         read: async () => {
@@ -249,6 +252,7 @@ export function createModel(
               const lags = mayLag && last !== undefined && now - last.since < READS_LAG_FOR;
               return (lags ? before?.version : undefined) ?? heldNow();
             });
+            holder.seen.add(refreshTokenIn(secret));
             return { kind: 'found', secret };
           } catch (error) {
             return failed(error);
@@ -350,7 +354,12 @@ export function createModel(
   return {
     run: async (participant) => {
       await turn(`${participant.name} starts`);
-      const holder: Holder = { name: participant.name, dead: false, deadline: now + LAMBDA_TIMEOUT };
+      const holder: Holder = {
+        name: participant.name,
+        dead: false,
+        deadline: now + LAMBDA_TIMEOUT,
+        seen: new Set(),
+      };
       const edges = edgesOf(holder, participant);
       const begun = edges.clock.now();
       const input = { now: Math.floor(begun / 1000), refreshWindow: 300, force: participant.force };
@@ -373,18 +382,30 @@ export function createModel(
       await refreshAccount(visit, edges).catch(() => undefined);
     },
     authorize: () => {
+      // The command line waits for the lease of a visit like everybody else.
+      if (item.lease !== undefined && item.lease.expiresAt > now / 1000 - 2 * CLOCK_ERROR) return;
       revoked = false;
-      const refreshToken = issue({ name: 'a person', dead: false, deadline: Number.POSITIVE_INFINITY });
-      for (const one of issued) one.heard ||= one.token === refreshToken;
+      const refreshToken = issue({ name: 'a person', dead: false, deadline: 0, seen: new Set() });
+      const read = { tokenSet: JSON.parse(heldNow().text ?? '{}'), version: heldNow() };
+      const obtained_at = nextObtainedAt(Math.floor(now / 1000), read, item.lastRefreshedAt);
       const set = aTokenSet({
         refresh_token: refreshToken,
         kept_by: KEPT_BY,
-        obtained_at: Math.floor(now / 1000),
-        expires_at: Math.floor(now / 1000) + 3_600,
+        obtained_at,
+        expires_at: obtained_at + 3_600,
       });
       const version = versionOf(JSON.stringify(set), `authorized-${refreshToken}`);
       versions.push(version);
       makeCurrent('a person', version);
+      const {
+        failure: _,
+        lease: __,
+        escrow: ___,
+        nextAttemptAt: ____,
+        accessTokenExpiresAt: _____,
+        ...rest
+      } = item;
+      item = { ...rest, status: 'healthy', lastRefreshedAt: set.obtained_at };
     },
     pass: (seconds) => {
       now += seconds * 1000;
@@ -406,6 +427,8 @@ interface Holder {
   dead: boolean;
   /** It stood still until its lease was over. */
   late?: boolean;
+  /** The refresh tokens that it has read in the secret. */
+  readonly seen: Set<unknown>;
 }
 
 interface Issued {
@@ -421,10 +444,12 @@ interface ModelTable {
   readonly set: (item: Account) => void;
   /** A refresh token is in escrow. */
   readonly keep: (refreshToken: unknown) => void;
+  /** What is noted of the secret. */
+  readonly noted: { note?: SecretNote };
 }
 
 /** The conditional writes of the accounts table, on one item. */
-function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
+function modelTable({ call, item, set, keep, noted }: ModelTable): AccountsTable {
   const write = ({ set: changes, remove, leaveLease }: Changes) => {
     const defined = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
     const next: Record<string, unknown> = { ...item(), ...defined, lease: leaveLease };
@@ -457,9 +482,19 @@ function modelTable({ call, item, set, keep }: ModelTable): AccountsTable {
         return 'recorded';
       }),
     note: notInThisModel,
-    secretNote: async () => undefined,
-    claimSecret: notInThisModel,
-    releaseSecret: notInThisModel,
+    secretNote: async () => noted.note,
+    claimSecret: async (_, { accountId, lease, before, now, waitUntil }) => {
+      const { secretOwner, lease: held } = noted.note ?? {};
+      const owned = secretOwner === before?.secretOwner || secretOwner === accountId;
+      if (!owned || (held !== undefined && held.expiresAt > now && held.owner !== lease.owner)) return 'lost';
+      noted.note = { ...noted.note, secretOwner: accountId, lease, ...(waitUntil && { waitUntil }) };
+      return 'claimed';
+    },
+    releaseSecret: async (_, owner, obtainedAt) => {
+      if (noted.note?.lease?.owner !== owner) return;
+      const { lease: __, ...rest } = noted.note;
+      noted.note = { ...rest, ...(obtainedAt && { obtainedAt }) };
+    },
     lendSecret: notInThisModel,
     putEscrow: (_, owner, escrow) =>
       call('put escrow', () => {
