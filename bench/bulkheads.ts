@@ -7,8 +7,8 @@ import { accountTroubles, profileTroubles } from './troubles.ts';
 
 const PROFILES = 20;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: 50 };
-/** What a run is told it has, milliseconds: enough for all that is sound, and then a provider that hangs is left. */
-const TIME = 60_000;
+/** What a run is told it has, milliseconds: as it is deployed. */
+const TIME = 120_000;
 
 /**
  * Sound accounts alone, and beside every trouble that an account or a whole profile can have: how much later the last

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { subscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { PROFILE_NOTE } from '../lambda/account.ts';
 import { createEscrowVault } from '../lambda/escrow.ts';
 import { keeperOf } from '../lambda/kept-by.ts';
 import { arn } from '../local/aws/arn.ts';
@@ -26,17 +29,25 @@ let delay = 0;
 let takeWrite: (() => boolean) | undefined;
 let traffic: {
   calls: Record<string, number>;
+  connections: number;
   firstCallAt: number | undefined;
   stores: number[];
   throttled: number;
   storesByAccount: string[];
 };
 forgetTraffic();
+
+/** What a call about a secret or an item names. */
+interface CallInput {
+  readonly SecretId?: string;
+  readonly Key?: { readonly accountId?: { readonly S?: string } };
+}
+
 /** What goes wrong with calls about a secret or an item, by its name or id. */
 const awsTroubles = new Map<string, AwsTrouble>();
 
 aws.inject(({ operation, input }) => {
-  const { SecretId, Key } = (input ?? {}) as { SecretId?: string; Key?: { accountId?: { S?: string } } };
+  const { SecretId, Key } = (input ?? {}) as CallInput;
   const trouble = awsTroubles.get(SecretId ?? Key?.accountId?.S ?? '');
   if (trouble?.operation === operation) return trouble.fault;
   if (operation !== 'PutSecretValue' || takeWrite === undefined || takeWrite()) return undefined;
@@ -44,7 +55,8 @@ aws.inject(({ operation, input }) => {
   return { kind: 'throttle' };
 });
 aws.onEffect(({ operation, input }, status) => {
-  traffic.calls[operation] = (traffic.calls[operation] ?? 0) + 1;
+  const call = ofAProfile(input) ? `${operation} of a profile` : operation;
+  traffic.calls[call] = (traffic.calls[call] ?? 0) + 1;
   traffic.firstCallAt ??= performance.now();
   if (operation !== 'PutSecretValue' || status !== 200) return;
   traffic.stores.push(performance.now());
@@ -52,12 +64,32 @@ aws.onEffect(({ operation, input }, status) => {
 });
 const providerTroubles = new Map<string, ProviderFault>();
 provider.inject(({ accountId = '' }) => providerTroubles.get(accountId));
+/** The connections on which token requests came. */
+const sockets = new WeakSet<object>();
+subscribe('http.server.request.start', (message) => {
+  const { request, socket } = message as { request: IncomingMessage; socket: object };
+  if (request.url !== '/token' || sockets.has(socket)) return;
+  sockets.add(socket);
+  traffic.connections++;
+});
 provider.onEffect(() => {
   traffic.calls.TokenRequest = (traffic.calls.TokenRequest ?? 0) + 1;
 });
 
+function ofAProfile(input: unknown): boolean {
+  const { SecretId = '', Key } = (input ?? {}) as CallInput;
+  return SecretId.includes('/profiles/') || Key?.accountId?.S?.startsWith(PROFILE_NOTE) === true;
+}
+
 function forgetTraffic() {
-  traffic = { calls: {}, firstCallAt: undefined, stores: [], throttled: 0, storesByAccount: [] };
+  traffic = {
+    calls: {},
+    connections: 0,
+    firstCallAt: undefined,
+    stores: [],
+    throttled: 0,
+    storesByAccount: [],
+  };
 }
 
 /** Without the SDK: a hundred thousand items are to be written within seconds. */
@@ -155,6 +187,7 @@ function issue(table: string, accountId: string, now: number) {
 async function trouble({ population, copies, profiles, accountsOfEach }: TroubledOptions): Promise<Troubled> {
   const { table, prefix } = population;
   const clients = createLocalClients(aws.url, table);
+  takeWrite = undefined;
   const vault = createEscrowVault(clients.kms, escrowKeyId);
   const troubled: Troubled[number][] = [];
   const add = async (kind: Trouble, accountId: string, oauthProfile: string, failedBefore: boolean) => {

@@ -55,7 +55,10 @@ export interface Conditions {
 
 /** What the servers saw since `begin`. */
 export interface Traffic {
+  /** By operation; those about a profile's secret or note are called so. */
   readonly calls: Readonly<Record<string, number>>;
+  /** Connections that were made to the token endpoint. */
+  readonly connections: number;
   /** When the first call came, milliseconds on the server's monotonic clock. */
   readonly firstCallAt: number | undefined;
   /** When each store succeeded, milliseconds on the server's monotonic clock. */
