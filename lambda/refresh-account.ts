@@ -255,8 +255,12 @@ async function claim(
   };
 }
 
-/** A replacing takes two writes, beside the one that every visit has had its turn for. */
+/**
+ * A replacing takes two writes. While a visit waits for their turns, that of its store has gone by: taken again, so that
+ * never more is written in a second than there are turns.
+ */
 async function turnOfReplacing(turn: Edges['turn']): Promise<void> {
+  await turn();
   await turn();
   await turn();
 }
