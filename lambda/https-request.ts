@@ -14,6 +14,8 @@ export interface HttpAnswer {
   readonly body: string;
   /** False where the body was cut short, or was larger. */
   readonly complete: boolean;
+  /** Nothing but the end of the connection says where the body ends. */
+  readonly unframed?: boolean | undefined;
   /** The body was larger than is read; asking again would not help. */
   readonly tooLarge?: boolean | undefined;
   /** The server's clock, as its `date` header has it. */
@@ -424,6 +426,7 @@ async function answerOf({ raw, parsed, incoming, ended, closed }: Arrived): Prom
     retryAfter: header('retry-after'),
     body: text,
     complete: whole && !overrun && (trusted || (own.whole ?? closed)),
+    unframed: header('content-length') === undefined && header('transfer-encoding') === undefined,
     tooLarge: overrun,
     date: header('date'),
     head: own.head,

@@ -4,7 +4,16 @@ import type { Profile } from './profile.ts';
 import { type ErrorAnswer, errorAnswer, errorOf, isUnderstood } from './provider-error.ts';
 import { at, textAt, valueAt } from './response-fields.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from './token-lifetime.ts';
-import { canBeToken, findTokens, type ReadDocument, readDocument, type TokenPlace } from './token-search.ts';
+import {
+  canBeToken,
+  findTokens,
+  hasEnded,
+  isPlaceholder,
+  isRemark,
+  type ReadDocument,
+  readDocument,
+  type TokenPlace,
+} from './token-search.ts';
 import type { GrantedTokens, TokenSet } from './token-set.ts';
 
 /**
@@ -39,17 +48,40 @@ export interface Asked {
  * they stand. In any other answer whatever looks like a new refresh token is a candidate: kept, and tried before it is
  * believed.
  */
-export function interpretTokenAnswer(answer: HttpAnswer, asked: Asked): TokenAnswer {
+export function interpretTokenAnswer(received: HttpAnswer, asked: Asked): TokenAnswer {
+  const succeeded = received.status >= 200 && received.status < 300;
+  const ended = received.undecodable === undefined ? hasEnded(received.body) : undefined;
+  const isOpen = ended === false && !holdsOddToken(received.body) && (succeeded || !isMarkup(received.body));
+  const answer = isOpen ? { ...received, complete: false } : received;
   const read = readDocument(answer.body, answer.complete);
   const places = findTokens(answer.body, read, answer.complete);
   const whole = answer.complete || read.whole;
-  if (answer.status >= 200 && answer.status < 300) {
+  if (succeeded) {
     const granted = grantedIn(read, places, asked);
-    if (granted !== undefined && (whole || granted.tokens.refreshToken !== undefined))
+    // Where a form or lines without framing end, more may have been to come.
+    const mayBeCut = received.unframed && ended !== true && asked.previous.refresh_token !== undefined;
+    if (granted !== undefined && ((whole && !mayBeCut) || granted.tokens.refreshToken !== undefined))
       return { kind: 'granted', ...granted };
-    if (granted !== undefined) return { ...notGranted(answer, read, places, asked), cut: true };
+    if (granted !== undefined || (mayBeCut && beginsAsForm(answer.body))) {
+      const error = notGranted({ ...answer, complete: false }, { ...read, whole: false }, places, asked);
+      return granted === undefined ? error : { ...error, cut: true };
+    }
   }
   return notGranted(answer, read, places, asked);
+}
+
+function isMarkup(body: string): boolean {
+  return /^[\uFEFF\s]*</.test(body);
+}
+
+/** A name and a `=`, or as much of it as came. */
+function beginsAsForm(body: string): boolean {
+  return /^\s*[\w.%-]{0,40}(?:=|$)/.test(body);
+}
+
+/** A refresh token in a form that can't be read: it is kept as it came rather than asked for again. */
+function holdsOddToken(body: string): boolean {
+  return /refresh[_-]?token["']\s{0,9}:\s{0,9}[{[][^}\]]{0,200}?"[^"\s]{16,}"/i.test(body);
 }
 
 interface Granted {
@@ -65,6 +97,8 @@ function grantedIn(
   const { profile, previous, sent } = asked;
   const response = isJsonObject(document) ? document : {};
   const isAccessToken = (value: unknown): value is string => canBeToken(value) && value !== sent;
+  const isNewToken = (value: unknown): value is string =>
+    canBeToken(value) && !isRemark(value, previous.refresh_token ?? sent);
   const plain = [pointed(document, profile, 'access_token'), response.access_token].find(isAccessToken);
   const place =
     plain === undefined
@@ -87,9 +121,9 @@ function grantedIn(
     ({ refreshTokens }) => refreshTokens,
   );
   const refreshToken =
-    [pointed(document, profile, 'refresh_token'), response.refresh_token].find(canBeToken) ??
-    found.find((token) => token !== sent) ??
-    found[0];
+    [pointed(document, profile, 'refresh_token'), response.refresh_token].find(isNewToken) ??
+    found.find((token) => token !== sent && isNewToken(token)) ??
+    found.find(isNewToken);
   return tokensFrom(response, place, asked, accessToken, refreshToken);
 }
 
@@ -230,6 +264,7 @@ function candidateIn(
     canBeToken(value) &&
     value.length >= SHORTEST_CANDIDATE &&
     !/\s/.test(value) &&
+    !isPlaceholder(value) &&
     !known.some((token) => token !== undefined && quotes(value, token));
   const inBody = [
     pointed(document, profile, 'refresh_token'),

@@ -76,9 +76,11 @@ const nothing = [
   'bearer',
   'mac',
   'dpop',
-  '[object object]',
+  'object object',
   'redacted',
-  '[redacted]',
+  'unchanged',
+  'hidden',
+  'not applicable',
 ];
 
 /** What hides a token is no longer than this. */
@@ -92,9 +94,37 @@ export function canBeToken(value: unknown): value is string {
   if (typeof value !== 'string' || value.trim() === '') return false;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (/[\x00-\x1f\x7f-\x9f\ufffd]/.test(value) || !value.isWellFormed()) return false;
-  if (value.length <= 20 && nothing.includes(value.trim().toLowerCase())) return false;
+  if (value.length <= 20 && nothing.includes(bare(value))) return false;
+  if (value.length <= LONGEST_MASK && /^[$%]?[<({[%]+[A-Za-z_ .-]+[>)}\]%]+$/.test(value)) return false;
   if (value.length <= LONGEST_MASK && /\*{3}|\.\.\.$|…|^(.)\1{3,}$/.test(value)) return false;
   return !isSentence(value);
+}
+
+/** A word without what may stand around it. */
+function bare(value: string): string {
+  return value
+    .toLowerCase()
+    .replaceAll('_', ' ')
+    .replace(/^[\s<({[-]+|[\s>)}\]-]+$/g, '');
+}
+
+/** Words alone, such as `same_as_before`, in the place of a token that is known to be longer. */
+const WORDS = /^[<({[]*(?:[A-Z]?[a-z]{2,}|[A-Z]{2,})(?:[ _/-]+(?:[A-Z]?[a-z]+|[A-Z]+))*[>)}\]]*$/;
+
+/**
+ * Whether what stands in the place of a new refresh token is words about it, judged by the one before: this one has
+ * blanks and that one none, or it is short words and that one is long.
+ */
+export function isRemark(value: string, before: string): boolean {
+  if (/\s/.test(value) && !/\s/.test(before)) return true;
+  return value.length < LONG && before.length >= LONG && WORDS.test(value);
+}
+
+/** Whether a value stands for a token in an example: `YOUR_REFRESH_TOKEN_HERE`, words in capitals. */
+export function isPlaceholder(value: string): boolean {
+  return (
+    /EXAMPLE|^[A-Z]+(?:[_-][A-Z]+)+$/.test(value) || /^(?:your|example|dummy|insert|put)[_-]/i.test(value)
+  );
 }
 
 /** Several words, and nothing in them but letters and what people write between words. */
@@ -108,6 +138,35 @@ function isFound(value: unknown): value is string {
   return canBeToken(value) && !/\s/.test(value);
 }
 
+/**
+ * Whether JSON (whatever stands before it) or markup has come to its end; undefined where a text is neither.
+ * Framing does not tell: a proxy counts what it has, and a body without framing ends where the connection does.
+ */
+export function hasEnded(body: string): boolean | undefined {
+  const text = body.replace(/^[\uFEFF\s]+/, '').trimEnd();
+  if (isBase64(text)) return hasEnded(base64Decoded(text) ?? '{');
+  if (/^%[57]B/i.test(text)) return hasEnded(loosePercentDecoded(text));
+  if (text.startsWith('<')) {
+    // First, for speed: from here on each tag that begins has an end.
+    if (text.lastIndexOf('<') > text.lastIndexOf('>')) return false;
+    const first = /<([A-Za-z][\w:.-]*)[^>]*>/.exec(text);
+    if (first === null) return false;
+    const isEmpty = first[0].endsWith('/>') || /^(?:br|hr|img|input|link|meta|p)$/i.test(first[1] ?? '');
+    if (!isEmpty && !text.toLowerCase().includes(`</${first[1]?.toLowerCase()}`)) return false;
+    if (text.endsWith('>')) return true;
+  }
+  const from = text.startsWith('"') ? 0 : text.search(/[{[]/);
+  if (from < 0) return undefined;
+  let depth = 0;
+  let quoted = false;
+  for (const [mark] of text.slice(from).matchAll(/\\[^]|["{}[\]]/g)) {
+    if (mark === '"') quoted = !quoted;
+    else if (!quoted && mark.length === 1)
+      depth = Math.max(0, depth + (mark === '{' || mark === '[' ? 1 : -1));
+  }
+  return !quoted && depth === 0;
+}
+
 /** JSON that is wrapped in JSON is unwrapped so often. */
 const MAX_LEVELS = 4;
 
@@ -119,7 +178,8 @@ export function readDocument(body: string, complete: boolean): ReadDocument {
     if (typeof inner === 'object' && inner !== null) return { document: inner, whole: true };
   }
   // Of a form that was cut short nobody can tell that it was.
-  if (complete && /^[A-Za-z0-9_.-]+=[^<\s{]*$/.test(text)) return { document: formFields(text), whole: true };
+  if (complete && /^[A-Za-z0-9_.%-]+=[^<\s{]*$/.test(text))
+    return { document: formFields(text), whole: true };
   for (const [open, close] of brackets) {
     const from = text.indexOf(open);
     const wrapped = from < 0 ? undefined : parsedJson(text.slice(from, text.lastIndexOf(close) + 1));
@@ -181,6 +241,11 @@ export function findTokens(
 ): readonly TokenPlace[] {
   if (document !== undefined) {
     const places = placesIn(document, 0);
+    const lacks = (has: (place: TokenPlace) => boolean) => places.length > 0 && !places.some(has);
+    // Of a name that stands there twice JSON keeps the last: the other may hold the token.
+    const lacksOne =
+      lacks((place) => place.accessToken !== undefined) || lacks((place) => place.refreshTokens.length > 0);
+    if (lacksOne) return [...places, ...placesInText(body, complete, 0).filter(hasToken)];
     if (places.length > 0) return places;
   }
   return placesInText(body, complete, 0);
@@ -259,9 +324,10 @@ function placeOf(object: JsonObject): TokenPlace | undefined {
   const label = object.name ?? object.key ?? object.field ?? object['@name'];
   if (typeof label === 'string') take(roleOf(label), object);
   // {"access": "…", "refresh": "…"}: the one alone would say too little.
-  if (tokenWithin(object.access) !== undefined && tokenWithin(object.refresh) !== undefined) {
-    take('access_token', object.access);
-    take('refresh_token', object.refresh);
+  const { access = object.Access, refresh = object.Refresh } = object;
+  if (tokenWithin(access) !== undefined && tokenWithin(refresh) !== undefined) {
+    take('access_token', access);
+    take('refresh_token', refresh);
   }
   // Beside a refresh token it is clear which token a bare name means.
   if (refreshTokens.length > 0) for (const name of bareNames) take('access_token', object[name]);
@@ -270,7 +336,18 @@ function placeOf(object: JsonObject): TokenPlace | undefined {
 }
 
 const bareNames = ['token', 'Token', 'jwt', 'authToken', 'auth_token', 'bearerToken', 'bearer_token'];
-const wrappers = ['value', 'token', 'tokenvalue', 'string', 'text', 'content', '#text', '_'];
+const wrappers = [
+  'value',
+  'token',
+  'jwt',
+  'jwttoken',
+  'tokenvalue',
+  'string',
+  'text',
+  'content',
+  '#text',
+  '_',
+];
 
 /** A token as it is, or as the value of a small object or the first of a list. */
 function tokenWithin(value: unknown): string | undefined {
@@ -306,7 +383,7 @@ function placesInText(text: string, whole: boolean, level: number): readonly Tok
 function unwrapped(text: string): string | undefined {
   if (/&(?:quot|#0*3[49]|#x0*2[27]|lt);/i.test(text)) return entitiesDecoded(text);
   if (text.includes('\\"') || text.includes('\\u0022')) return unescaped(text);
-  if (/%22|%3[dD]|%3[aA]/.test(text)) return loosePercentDecoded(text);
+  if (/%[2-7][0-9a-f]/i.test(text)) return loosePercentDecoded(text);
   if (isBase64(text)) return base64Decoded(text);
   return undefined;
 }

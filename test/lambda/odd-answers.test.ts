@@ -305,6 +305,57 @@ const endings: readonly Row[] = [
     'granted',
     (a, r) => [cutOff(http(zlib.gzipSync(json(a, r))), 9), 'RESET'],
   ],
+  ...[
+    ['JSON', json],
+    ['JSON in JSON', (a: string, r: string) => JSON.stringify({ body: json(a, r) })],
+    ['JSON as a text', (a: string, r: string) => JSON.stringify(json(a, r))],
+    ['JSON behind a guard', (a: string, r: string) => `)]}',\n${json(a, r)}`],
+    ['JSON in a list', (a: string, r: string) => `[{"access_token":"${a}"},{"refresh_token":"${r}"}]`],
+    ['JSONP', (a: string, r: string) => `callback(${json(a, r)})`],
+    ['JSON behind a warning', (a: string, r: string) => `<br />\n<b>Notice</b>: odd\n${json(a, r)}`],
+    [
+      'XML',
+      (a: string, r: string) =>
+        `<?xml version="1.0"?><o><access_token>${a}</access_token><refresh_token>${r}</refresh_token></o>`,
+    ],
+    ['a form', (a: string, r: string) => `access_token=${a}&expires_in=3600&refresh_token=${r}`],
+    ['lines', (a: string, r: string) => `access_token: ${a}\nrefresh_token: ${r}\n`],
+  ].flatMap(([name, make]): Row[] => {
+    const beforeRefreshToken = (a: string, r: string) => {
+      const text = (make as typeof json)(a, r);
+      return text.slice(0, text.search(/refresh_token/) + 4);
+    };
+    const framed: Row = [
+      `${name} that is cut, and a length that fits`,
+      'cut',
+      (a, r) => [http(beforeRefreshToken(a, r))],
+    ];
+    return [
+      [
+        `${name} that ends with the connection`,
+        'granted',
+        (a, r) => [bytes([ok], (make as typeof json)(a, r))],
+      ],
+      [
+        `${name} that ends with the connection before its refresh token`,
+        'cut',
+        (a, r) => [bytes([ok], beforeRefreshToken(a, r))],
+      ],
+      ...(name === 'a form' || name === 'lines' ? [] : [framed]),
+    ];
+  }),
+  ['nothing before the connection ends', 'cut', () => [bytes([ok], '')]],
+  ['a form that ends with the connection in its first name', 'cut', () => [bytes([ok], 'access_tok')]],
+  [
+    'XML that ends with the connection between two elements',
+    'cut',
+    (a) => [bytes([ok], `<o><access_token>${a}</access_token>`)],
+  ],
+  [
+    'JSON that ends with the connection, and names no refresh token',
+    'access only',
+    (a) => [bytes([ok], `{"access_token":"${a}","note":"} {["}`)],
+  ],
   ['cut before the refresh token', 'cut', (a, r) => [cutOff(http(json(a, r)), 40)]],
   ['cut within the refresh token', 'cut', (a, r) => [cutOff(http(json(a, r)), 4), 'RESET']],
   ['cut within the refresh token, and never ended', 'cut', (a, r) => [cutOff(http(json(a, r)), 4), 'OPEN']],
@@ -390,6 +441,38 @@ const forms: readonly Row[] = [
     'access and refresh, each an object',
     'granted',
     (a, r) => `{"tokens":{"access":{"token":"${a}"},"refresh":{"token":"${r}"}}}`,
+  ),
+  body(
+    'access and refresh, each an object with its expiry, below other names',
+    'granted',
+    (a, r) =>
+      `{"user":{"id":1},"auth":{"Access":{"token":"${a}","expires":1},"Refresh":{"token":"${r}","expires":2}}}`,
+  ),
+  body(
+    'each token an object with a JWT',
+    'granted',
+    (a, r) => `{"accessToken":{"jwtToken":"${a}"},"refreshToken":{"jwtToken":"${r}"}}`,
+  ),
+  body(
+    'a refresh token twice, the second time null',
+    'granted',
+    (a, r) => `{"access_token":"${a}","refresh_token":"${r}","refresh_token":null}`,
+  ),
+  body(
+    'both tokens twice, the second time empty',
+    'granted',
+    (a, r) =>
+      `{"access_token":"${a}","refresh_token":"${r}","access_token":"","refresh_token":"","expires_in":5}`,
+  ),
+  body(
+    'a form whose names are percent-encoded',
+    'granted',
+    (a, r) => `access%5Ftoken=${a}&refresh%5ftoken=${r}&expires%5Fin=3600`,
+  ),
+  body(
+    'a form whose names are in brackets, percent-encoded',
+    'granted',
+    (a, r) => `token%5Baccess_token%5D=${a}&token%5Brefresh_token%5D=${r}`,
   ),
   body('token, beside a refresh token', 'granted', (a, r) => `{"token":"${a}","refreshToken":"${r}"}`),
   body(
@@ -555,6 +638,43 @@ const forms: readonly Row[] = [
     'a refresh token that is a sentence',
     'access only',
     (a) => `{"access_token":"${a}","refresh_token":"It stays as it was."}`,
+  ),
+  ...[
+    'Refresh token is valid until 2031-01-01',
+    'not_applicable',
+    'unchanged',
+    'Unchanged',
+    'NOT_ROTATED',
+    'same as before',
+    'same-as-before',
+    '<redacted>',
+    '(hidden)',
+    '[none]',
+    'n/a',
+    '{refresh_token}',
+    '<your refresh token>',
+  ].map((remark) =>
+    body(
+      `a refresh token that is a remark: ${remark}`,
+      'access only',
+      (a) => `{"access_token":"${a}","refresh_token":"${remark}"}`,
+    ),
+  ),
+  ...[
+    'YOUR_REFRESH_TOKEN_HERE_PLEASE',
+    'your-refresh-token-here',
+    '<the_refresh_token>',
+    '{refresh_token_value}',
+    '{{refresh_token_value}}',
+    'EXAMPLE1234567890abcdef',
+    'tGzv3JOkF0XG5Qx2TlKWIAEXAMPLE',
+    'THE_REFRESH_TOKEN_OF_THE_USER',
+  ].map(
+    (example): Row => [
+      `an error page with an example: ${example}`,
+      'error',
+      () => [http(`Send refresh_token=${example} and "refresh_token":"${example}"`, [], '503 Oops')],
+    ],
   ),
   body(
     'only when the refresh token runs out',

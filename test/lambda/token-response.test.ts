@@ -242,6 +242,33 @@ describe('what can be no token', () => {
   });
 });
 
+describe('a new refresh token is stored as it came', () => {
+  test.each([
+    ['of letters', 'abcdefghijklmnopqrst'],
+    ['of words with underscores', 'opaque_token_of_letters'],
+    ['of capitals with underscores', 'QWERTZ_UIOPAS_DFGHJK'],
+    ['that is short, with digits', 'r2'],
+    ['of one letter', 'r'],
+    ['that is short, of mixed letters', 'aXbYcZdQ'],
+    ['in braces', '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}'],
+  ])('%s', (_, refresh_token) => {
+    expect(granted(answer({ access_token: 'a', refresh_token })).refreshToken).toBe(refresh_token);
+  });
+
+  test.each([
+    ['with a blank, where the one before had one', 'old token 1', 'new token 2'],
+    ['that is a short word, where the one before was short', 'summer', 'winter'],
+  ])('%s', (_, before, refresh_token) => {
+    const made = interpretTokenAnswer(answer({ access_token: 'a', refresh_token }), {
+      profile: aProfile(),
+      previous: { access_token: OLD_ACCESS, refresh_token: before },
+      sent: before,
+      now: NOW,
+    });
+    expect(made).toMatchObject({ kind: 'granted', tokens: { refreshToken: refresh_token } });
+  });
+});
+
 describe('a success in which nothing could be read', () => {
   test('is handed on, and is not cut', () => {
     const made = interpret(answer('<p>Thank you!</p>'));
