@@ -4,6 +4,9 @@ import { type Measurement, measureOnce } from './measure.ts';
 import type { Population } from './servers.ts';
 import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
 
+/** With one profile: its secret, its note, the note of its last grant, and a data key for escrow. */
+const CALLS_OF_A_RUN = 4;
+
 /** The function's CPU against a program that makes the same five calls with the same SDK and nothing else. */
 export async function costPerRefresh(bench: Bench): Promise<Findings> {
   const { scale, servers, progress } = bench;
@@ -14,16 +17,21 @@ export async function costPerRefresh(bench: Bench): Promise<Findings> {
   const some = await servers.populate({ accounts: paced, due: paced });
   const asDeployed = await compare(bench, some, 'paced', scale === 'guard' ? 1 : 3);
   const unpaced = await compare(bench, population, 'unpaced', scale === 'guard' ? 2 : 5);
-  const { calls } = await servers.traffic();
+  const bareConnections = unpaced.bareConnections.at(-1) ?? 0;
+  const { calls, connections } = await servers.traffic();
   const perAccount = ['UpdateItem', 'GetSecretValue', 'TokenRequest', 'PutSecretValue'];
-  const total = Object.values(calls).reduce((sum, n) => sum + n, 0);
-  const scans = calls.Scan ?? 0;
+  const total = perAccount.reduce((sum, name) => sum + (calls[name] ?? 0), 0);
+  const { Scan: scans = 0, ...others } = Object.fromEntries(
+    Object.entries(calls).filter(([name]) => !perAccount.includes(name)),
+  );
+  const ofTheRun = Object.values(others).reduce((sum, n) => sum + n, 0);
   return {
     title: 'Cost of a refresh',
     figures: [
       cpu('CPU, as deployed', asDeployed, paced),
       cpu('CPU, without the pace', unpaced, fast),
-      exactly('calls', (total - scans - 1) / fast, 5, 'five'),
+      exactly('calls', total / fast, 5, 'five'),
+      exactly('calls of a run, beside its scans', ofTheRun, CALLS_OF_A_RUN, 'four'),
       {
         name: 'refreshes a second without the pace',
         unit: '/s',
@@ -41,14 +49,22 @@ export async function costPerRefresh(bench: Bench): Promise<Findings> {
     facts: [
       [
         'calls of a run',
-        `${perAccount.map((name) => `${calls[name]} ${name}`).join(', ')} for ${fast} accounts; 1 of the reads is the profile's; ${scans} Scan`,
+        `${perAccount.map((name) => `${calls[name]} ${name}`).join(', ')} for ${fast} accounts; of the run itself ${scans} Scan, ${Object.entries(
+          others,
+        )
+          .map(([name, n]) => `${n} ${name}`)
+          .join(', ')}`,
+      ],
+      [
+        'connections to the token endpoint',
+        `${connections} for ${fast} refreshes, one each; the bare calls share ${bareConnections} that are kept alive`,
       ],
       ['log', `${Math.round((unpaced.function[0]?.logBytes ?? 0) / fast)} bytes an account`],
     ],
   };
 }
 
-type Compared = Record<'function' | 'bare', Measurement[]>;
+type Compared = Record<'function' | 'bare', Measurement[]> & { readonly bareConnections: readonly number[] };
 
 async function compare(
   { servers, bundles, progress }: Bench,
@@ -58,16 +74,19 @@ async function compare(
 ): Promise<Compared> {
   const environment = servers.environment(population);
   const { accountIds } = population;
+  const bareConnections: number[] = [];
   let round = 0;
-  return await interleaved(rounds, {
+  const compared = await interleaved(rounds, {
     bare: async () => {
       progress(`${accountIds.length} accounts ${pace}, round ${++round} of ${rounds}`);
       await servers.begin({ delayMilliseconds: 20 });
       const startsPerSecond = pace === 'paced' ? STARTS_PER_SECOND : undefined;
-      return await measureOnce(
+      const bare = await measureOnce(
         { module: bundles.bare, environment, clockOffsetSeconds: laterClock() },
         { kind: 'five_calls', accountIds, inFlight: MAX_IN_FLIGHT, startsPerSecond },
       );
+      bareConnections.push((await servers.traffic()).connections);
+      return bare;
     },
     function: async () => {
       await servers.begin({ delayMilliseconds: 20 });
@@ -75,6 +94,7 @@ async function compare(
       return await measureOnce({ module, environment, clockOffsetSeconds: laterClock() });
     },
   });
+  return { ...compared, bareConnections };
 }
 
 function cpu(name: string, { function: ours, bare }: Compared, accounts: number): Figure {

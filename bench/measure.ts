@@ -33,7 +33,11 @@ export interface Program {
 const shiftedClock = new URL('../test/support/shifted-clock.ts', import.meta.url).href;
 const host = fileURLToPath(new URL('host.ts', import.meta.url));
 
-/** Runs the program in a fresh process, once for each event, and ends it. Rejects where an invocation does. */
+/**
+ * Runs the program in a fresh process, once for each event, and ends it. Rejects where an invocation does.
+ *
+ * @param timeout milliseconds that an invocation is told it has
+ */
 export async function measure(
   { module, environment = {}, clockOffsetSeconds }: Program,
   events: readonly unknown[] = [{}],
@@ -70,8 +74,12 @@ export async function measure(
 }
 
 /** The same for one event. */
-export async function measureOnce(program: Program, event: unknown = {}): Promise<Measurement> {
-  const [measurement] = await measure(program, [event]);
+export async function measureOnce(
+  program: Program,
+  event: unknown = {},
+  timeout?: number,
+): Promise<Measurement> {
+  const [measurement] = await measure(program, [event], timeout);
   if (measurement === undefined) throw new Error('Nothing was measured.');
   return measurement;
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { reportCounts } from '../test/faults/counts.ts';
 import { backlog } from './backlog.ts';
+import { bulkheads } from './bulkheads.ts';
 import { buildBundles } from './bundles.ts';
 import { cost } from './cost.ts';
 import { costPerRefresh } from './cost-per-refresh.ts';
@@ -16,6 +17,7 @@ const experiments: Readonly<Record<string, Experiment>> = {
   start,
   refresh: costPerRefresh,
   throughput,
+  bulkheads,
   limit: atTheLimit,
   shares,
   backlog,

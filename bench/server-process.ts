@@ -1,8 +1,25 @@
 import { randomUUID } from 'node:crypto';
+import { subscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { PROFILE_NOTE } from '../lambda/account.ts';
+import { createEscrowVault } from '../lambda/escrow.ts';
+import { keeperOf } from '../lambda/kept-by.ts';
+import { arn } from '../local/aws/arn.ts';
 import { startLocalAws } from '../local/aws/server.ts';
 import { tokenBucket } from '../local/aws/token-bucket.ts';
-import { startStrictProvider } from '../test/support/strict-provider.ts';
-import type { Judgement, Population, PopulationOptions, ServerMethods, Traffic } from './servers.ts';
+import { createLocalClients } from '../local/clients.ts';
+import { type ProviderFault, startStrictProvider } from '../test/support/strict-provider.ts';
+import type {
+  Judgement,
+  Population,
+  PopulationOptions,
+  ServerMethods,
+  Traffic,
+  Troubled,
+  TroubledOptions,
+} from './servers.ts';
+import { type AwsTrouble, accountTroubles, profileTroubles, type Trouble } from './troubles.ts';
 
 /** The process of the servers: the local AWS endpoint and a token endpoint, told by messages what to do. */
 const provider = await startStrictProvider({ delayMilliseconds: () => delay });
@@ -12,29 +29,67 @@ let delay = 0;
 let takeWrite: (() => boolean) | undefined;
 let traffic: {
   calls: Record<string, number>;
+  connections: number;
+  firstCallAt: number | undefined;
   stores: number[];
   throttled: number;
   storesByAccount: string[];
 };
 forgetTraffic();
 
-aws.inject(({ operation }) => {
+/** What a call about a secret or an item names. */
+interface CallInput {
+  readonly SecretId?: string;
+  readonly Key?: { readonly accountId?: { readonly S?: string } };
+}
+
+/** What goes wrong with calls about a secret or an item, by its name or id. */
+const awsTroubles = new Map<string, AwsTrouble>();
+
+aws.inject(({ operation, input }) => {
+  const { SecretId, Key } = (input ?? {}) as CallInput;
+  const trouble = awsTroubles.get(SecretId ?? Key?.accountId?.S ?? '');
+  if (trouble?.operation === operation) return trouble.fault;
   if (operation !== 'PutSecretValue' || takeWrite === undefined || takeWrite()) return undefined;
   traffic.throttled++;
   return { kind: 'throttle' };
 });
 aws.onEffect(({ operation, input }, status) => {
-  traffic.calls[operation] = (traffic.calls[operation] ?? 0) + 1;
+  const call = ofAProfile(input) ? `${operation} of a profile` : operation;
+  traffic.calls[call] = (traffic.calls[call] ?? 0) + 1;
+  traffic.firstCallAt ??= performance.now();
   if (operation !== 'PutSecretValue' || status !== 200) return;
   traffic.stores.push(performance.now());
   traffic.storesByAccount.push((input as { SecretId: string }).SecretId.split('/').at(-1) ?? '');
+});
+const providerTroubles = new Map<string, ProviderFault>();
+provider.inject(({ accountId = '' }) => providerTroubles.get(accountId));
+/** The connections on which token requests came. */
+const sockets = new WeakSet<object>();
+subscribe('http.server.request.start', (message) => {
+  const { request, socket } = message as { request: IncomingMessage; socket: object };
+  if (request.url !== '/token' || sockets.has(socket)) return;
+  sockets.add(socket);
+  traffic.connections++;
 });
 provider.onEffect(() => {
   traffic.calls.TokenRequest = (traffic.calls.TokenRequest ?? 0) + 1;
 });
 
+function ofAProfile(input: unknown): boolean {
+  const { SecretId = '', Key } = (input ?? {}) as CallInput;
+  return SecretId.includes('/profiles/') || Key?.accountId?.S?.startsWith(PROFILE_NOTE) === true;
+}
+
 function forgetTraffic() {
-  traffic = { calls: {}, stores: [], throttled: 0, storesByAccount: [] };
+  traffic = {
+    calls: {},
+    connections: 0,
+    firstCallAt: undefined,
+    stores: [],
+    throttled: 0,
+    storesByAccount: [],
+  };
 }
 
 /** Without the SDK: a hundred thousand items are to be written within seconds. */
@@ -67,8 +122,9 @@ async function each<T>(all: readonly T[], act: (one: T) => Promise<unknown>): Pr
 const BATCH = 25;
 let populations = 0;
 const { KeyMetadata } = await call('TrentService.CreateKey', {});
+const escrowKeyId = (KeyMetadata as { KeyId: string }).KeyId;
 
-async function populate({ accounts, due }: PopulationOptions): Promise<Population> {
+async function populate({ accounts, due, profiles = 1 }: PopulationOptions): Promise<Population> {
   const table = `bench-${++populations}`;
   const prefix = `${table}/`;
   await call('DynamoDB_20120810.CreateTable', {
@@ -80,17 +136,14 @@ async function populate({ accounts, due }: PopulationOptions): Promise<Populatio
   const described = async () => await call('DynamoDB_20120810.DescribeTable', { TableName: table });
   while (((await described()).Table as { TableStatus: string }).TableStatus !== 'ACTIVE')
     await new Promise((resolve) => setTimeout(resolve, 5));
-  await call('secretsmanager.CreateSecret', {
-    Name: `${prefix}profiles/crm`,
-    ClientRequestToken: randomUUID(),
-    SecretString: JSON.stringify(provider.profile),
-  });
+  const names = Array.from({ length: profiles }, (_, i) => profileOf(i, profiles));
+  for (const name of names) await createSecret(`${prefix}profiles/${name}`, JSON.stringify(provider.profile));
   const now = Math.floor(Date.now() / 1000);
   const item = (i: number) => ({
     accountId: { S: idOf(i) },
     name: { S: `Customer number ${i}` },
     authenticationType: { S: 'oauth2' },
-    oauthProfile: { S: 'crm' },
+    oauthProfile: { S: profileOf(i, profiles) },
     status: { S: 'healthy' },
     lastRefreshedAt: { N: String(now - 3600) },
     // What is not due stays so for ten years, whatever the clock of a run is set to.
@@ -106,14 +159,121 @@ async function populate({ accounts, due }: PopulationOptions): Promise<Populatio
   });
   const accountIds = Array.from({ length: due }, (_, i) => idOf(i));
   await each(accountIds, (accountId) =>
-    call('secretsmanager.CreateSecret', {
-      Name: `${prefix}accounts/${accountId}`,
-      ClientRequestToken: randomUUID(),
-      SecretString: JSON.stringify(provider.issue(`${table}:${accountId}`)),
-    }),
+    createSecret(`${prefix}accounts/${accountId}`, JSON.stringify(issue(table, accountId, now))),
   );
   forgetTraffic();
   return { table, prefix, accounts, accountIds };
+}
+
+async function createSecret(Name: string, SecretString: string): Promise<void> {
+  await call('secretsmanager.CreateSecret', { Name, ClientRequestToken: randomUUID(), SecretString });
+}
+
+function profileOf(i: number, profiles: number): string {
+  return profiles === 1 ? 'crm' : `crm-${i % profiles}`;
+}
+
+/** A token set as the function has stored it an hour ago: the table's own, and of the moment that its item names. */
+function issue(table: string, accountId: string, now: number) {
+  return {
+    ...provider.issue(`${table}:${accountId}`),
+    obtained_at: now - 3_600,
+    expires_at: now,
+    kept_by: keeperOf(table, arn('secretsmanager', 'secret:any')),
+  };
+}
+
+/** Puts accounts in every kind of trouble beside the sound ones. Half of them have failed before. */
+async function trouble({ population, copies, profiles, accountsOfEach }: TroubledOptions): Promise<Troubled> {
+  const { table, prefix } = population;
+  const clients = createLocalClients(aws.url, table);
+  takeWrite = undefined;
+  const vault = createEscrowVault(clients.kms, escrowKeyId);
+  const troubled: Troubled[number][] = [];
+  const add = async (kind: Trouble, accountId: string, oauthProfile: string, failedBefore: boolean) => {
+    const now = Math.floor(Date.now() / 1000);
+    const key = `${table}:${accountId}`;
+    const issued = issue(table, accountId, now);
+    const text = kind.tokens === undefined ? JSON.stringify(issued) : kind.tokens(issued, now);
+    const secret = `${prefix}accounts/${accountId}`;
+    if (text !== undefined) await createSecret(secret, text);
+    for (let version = 1; version < (kind.versions ?? 1); version++)
+      await call('secretsmanager.PutSecretValue', {
+        SecretId: secret,
+        ClientRequestToken: randomUUID(),
+        SecretString: text,
+      });
+    if (kind.revoked) provider.revoke(key);
+    if (kind.provider !== undefined) providerTroubles.set(key, kind.provider);
+    if (kind.aws !== undefined) {
+      awsTroubles.set(secret, kind.aws);
+      awsTroubles.set(accountId, kind.aws);
+    }
+    const escrow = kind.escrow?.(issued);
+    const Item = {
+      accountId,
+      name: `Troubled ${accountId}`,
+      authenticationType: 'oauth2',
+      oauthProfile,
+      status: failedBefore ? 'failing' : 'healthy',
+      lastRefreshedAt: now - 3_600,
+      accessTokenExpiresAt: now,
+      ...(failedBefore && {
+        nextAttemptAt: now - 1,
+        failure: {
+          reason: 'provider_unavailable',
+          message: 'It failed before.',
+          count: 3,
+          since: now - 1_800,
+          at: now - 300,
+        },
+      }),
+      ...(escrow && {
+        escrow: {
+          kind: escrow.kind,
+          ciphertext: await vault.seal(accountId, escrow.kind ?? 'token', escrow.content),
+          attemptId: 'an-earlier-attempt',
+          at: now - 120,
+        },
+      }),
+      ...kind.item?.(now),
+    };
+    await clients.table.send(new PutCommand({ TableName: table, Item }));
+    troubled.push({ name: kind.name, accountId, shows: kind.shows });
+  };
+  let count = 0;
+  for (const kind of accountTroubles)
+    for (let copy = 0; copy < (kind.single ? 1 : copies); copy++, count++)
+      await add(kind, `${kind.name}-${copy}`, profileOf(count, profiles), count % 2 === 1);
+  for (const { secret, aws: ofSecret, ...kind } of profileTroubles) {
+    const text = secret === undefined ? JSON.stringify(provider.profile) : secret(provider.profile);
+    const id = `${prefix}profiles/${kind.name}`;
+    if (text !== undefined) await createSecret(id, text);
+    if (ofSecret !== undefined) awsTroubles.set(id, ofSecret);
+    for (let copy = 0; copy < accountsOfEach; copy++)
+      await add(kind, `${kind.name}-${copy}`, kind.name, copy % 2 === 1);
+  }
+  forgetTraffic();
+  return troubled;
+}
+
+/** What the kinds of trouble say of themselves by now, and whether a refresh token was spent twice in any. */
+async function aftermath({ population: { table }, troubled }: Parameters<ServerMethods['aftermath']>[0]) {
+  const unseen = new Map<string, string>();
+  const seen = new Set<string>();
+  let spentTwice = 0;
+  for (const { name, accountId, shows } of troubled) {
+    const { Item } = await call('DynamoDB_20120810.GetItem', {
+      TableName: table,
+      Key: { accountId: { S: accountId } },
+    });
+    const item = Item as { failure?: { M: { reason: { S: string } } }; status?: { S: string } };
+    const reason = item.failure?.M.reason.S;
+    if (shows === undefined || reason === shows) seen.add(name);
+    else unseen.set(name, reason ?? item.status?.S ?? 'nothing');
+    spentTwice += provider.truth(`${table}:${accountId}`).reuses;
+  }
+  return { unseen: Object.fromEntries([...unseen].filter(([name]) => !seen.has(name))), spentTwice };
 }
 
 function idOf(i: number): string {
@@ -137,6 +297,8 @@ async function judge({ table, prefix, accountIds }: Population): Promise<Judgeme
 
 const methods: { [Name in keyof ServerMethods]: ServerMethods[Name] } = {
   populate,
+  trouble,
+  aftermath,
   judge,
   begin: async ({ delayMilliseconds, writesPerSecond }) => {
     delay = delayMilliseconds;
@@ -157,7 +319,6 @@ process.on(
   },
 );
 process.on('disconnect', () => process.exit());
-const escrowKeyId = (KeyMetadata as { KeyId: string }).KeyId;
 process.send?.({
   url: aws.url,
   escrowKeyId,

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Reason } from '../lambda/reason.ts';
 import { awsEnvironment } from '../local/clients.ts';
 
 export interface PopulationOptions {
@@ -8,6 +9,32 @@ export interface PopulationOptions {
   readonly accounts: number;
   /** How many of them are due; only these have a secret. */
   readonly due: number;
+  /** So many profiles share the accounts; by default one has them all. */
+  readonly profiles?: number;
+}
+
+export interface TroubledOptions {
+  /** Whose accounts they stand beside. */
+  readonly population: Population;
+  /** Its profiles: each trouble of accounts is among theirs. */
+  readonly profiles: number;
+  /** Accounts for each trouble that an account can have. */
+  readonly copies: number;
+  /** Accounts of each profile that is in trouble as a whole. */
+  readonly accountsOfEach: number;
+}
+
+/** Accounts in trouble: of which kind, and what they are to say of themselves after a run. */
+export type Troubled = readonly {
+  readonly name: string;
+  readonly accountId: string;
+  readonly shows: Reason | undefined;
+}[];
+
+export interface Aftermath {
+  /** Kinds of trouble that no account shows as it should, with what it shows instead. */
+  readonly unseen: Readonly<Record<string, string>>;
+  readonly spentTwice: number;
 }
 
 /** An accounts table with its secrets. */
@@ -28,7 +55,12 @@ export interface Conditions {
 
 /** What the servers saw since `begin`. */
 export interface Traffic {
+  /** By operation; those about a profile's secret or note are called so. */
   readonly calls: Readonly<Record<string, number>>;
+  /** Connections that were made to the token endpoint. */
+  readonly connections: number;
+  /** When the first call came, milliseconds on the server's monotonic clock. */
+  readonly firstCallAt: number | undefined;
   /** When each store succeeded, milliseconds on the server's monotonic clock. */
   readonly stores: readonly number[];
   /** Whose store it was, in the same order. */
@@ -47,6 +79,9 @@ export interface Judgement {
 
 export interface ServerMethods {
   populate(options: PopulationOptions): Promise<Population>;
+  /** Adds accounts in every kind of trouble to a population. */
+  trouble(options: TroubledOptions): Promise<Troubled>;
+  aftermath(which: { readonly population: Population; readonly troubled: Troubled }): Promise<Aftermath>;
   begin(conditions: Conditions): Promise<void>;
   traffic(argument?: undefined): Promise<Traffic>;
   judge(population: Population): Promise<Judgement>;
@@ -85,6 +120,8 @@ export async function startServers(): Promise<Servers> {
       });
   return {
     populate: ask('populate'),
+    trouble: ask('trouble'),
+    aftermath: ask('aftermath'),
     begin: ask('begin'),
     traffic: ask('traffic'),
     judge: ask('judge'),

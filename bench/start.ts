@@ -47,7 +47,7 @@ export async function start({ scale, servers, bundles, progress }: Bench): Promi
   return {
     title: 'Start',
     figures: [
-      sizes('the SDK alone', bundles.sdk, { kind: 'at_most', bound: 1.2, guard: 1.25 }),
+      sizes('the SDK alone', bundles.sdk, { kind: 'at_most', bound: 1.3, guard: 1.35 }),
       loading('sdk', 'the SDK alone', { kind: 'at_most', bound: 1.15, guard: 10 }),
       {
         name: 'load: CPU',

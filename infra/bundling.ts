@@ -10,7 +10,7 @@ export const projectRoot = fileURLToPath(new URL('..', import.meta.url)).replace
  * - `mainFields`: the packages' ES modules rather than CommonJS, or nothing can be left out (574 KB against 358 KB for
  *   the SDK's clients alone).
  * - `alias`: Lambda hands credentials over in the environment; the rest of the default chain can never run there. See
- *   docs/decisions/07-credentials-from-the-environment.md.
+ *   docs/decisions/07-credentials-from-the-environment.md. Nor does any call of the function stream events.
  */
 export const bundling: BundlingOptions = {
   format: OutputFormat.ESM,
@@ -20,5 +20,8 @@ export const bundling: BundlingOptions = {
   sourceMap: true,
   sourcesContent: false,
   externalModules: [],
-  esbuildArgs: { '--alias:@aws-sdk/credential-provider-node': './lambda/credential-provider.ts' },
+  esbuildArgs: {
+    '--alias:@aws-sdk/credential-provider-node': './lambda/credential-provider.ts',
+    '--alias:@smithy/core/event-streams': './lambda/no-event-streams.ts',
+  },
 };

@@ -248,7 +248,9 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           ? await update(accountId, sameSecret, changes, ['lease'])
           : await update(accountId, sameSecret, changes, [], { lease });
       if (recorded === 'recorded') return recorded;
-      return await update(accountId, condition, { set: {}, remove: ['accessTokenExpiresAt'] }, ['lease']);
+      // Whoever has that secret next must know how new its set is.
+      const set = { lastRefreshedAt: changes.set.lastRefreshedAt };
+      return await update(accountId, condition, { set, remove: ['accessTokenExpiresAt'] }, ['lease']);
     },
     note: async (accountId, now, changes) => {
       const condition = {

@@ -127,13 +127,14 @@ export interface ReadVersion {
 }
 
 /**
- * When a token set was obtained, seconds since the epoch: as it says, or as the version's own date says where people
- * wrote it. Of two sets of a secret, the one obtained later is the newer: see `nextObtainedAt`.
+ * When a token set was obtained, seconds since the epoch: as it says, or just before it was written where people wrote
+ * it. Of two sets of a secret, the one obtained later is the newer: see `nextObtainedAt`.
+ *
+ * @returns undefined where nothing says so; a set that was only claimed is older than its version
  */
-export function obtainedAtOf({ tokenSet, version }: ReadVersion): number | undefined {
-  return (
-    tokenSet.obtained_at ?? (version.createdAt === undefined ? undefined : Math.floor(version.createdAt))
-  );
+export function obtainedAtOf({ tokenSet, version: { createdAt, isClaim } }: ReadVersion): number | undefined {
+  if (tokenSet.obtained_at !== undefined) return tokenSet.obtained_at;
+  return createdAt === undefined || isClaim ? undefined : Math.floor(createdAt) - 1;
 }
 
 /**
@@ -147,7 +148,8 @@ export function nextObtainedAt(
   { tokenSet, version }: ReadVersion,
   ...known: readonly (number | undefined)[]
 ): number {
-  const before = [tokenSet.obtained_at, version.createdAt, ...known].filter((at) => at !== undefined);
+  const written = version.createdAt === undefined ? undefined : Math.floor(version.createdAt) - 1;
+  const before = [tokenSet.obtained_at, written, ...known].filter((at) => at !== undefined);
   // A time far in the future is no time to go on from.
   const plausible = before.filter((at) => at < now + STALE_READS_FOR).map((at) => Math.floor(at) + 1);
   return Math.max(now, ...plausible);

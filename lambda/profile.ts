@@ -188,7 +188,10 @@ const clientEntries = {
   expected: v.optional(strings),
 };
 
-/** What `presets.json` may say under a provider's name. Title, source and notes are the command line's. */
+/**
+ * What `presets.json` may say under a provider's name. Title, source, notes and what takes part in authorizing alone are
+ * the command line's, and no part of the function.
+ */
 export const presetSchema = v.strictObject(providerEntries);
 
 export type Preset = v.InferOutput<typeof presetSchema>;
@@ -234,16 +237,20 @@ export type ParsedProfile =
 /**
  * Reads a profile secret's text, lays it over the preset that it names, and fills in the defaults.
  *
+ * @param known the presets; by default what the function needs of them
  * @returns the profile, or the first field that is wrong with what is allowed there; never a value
  */
-export function parseProfile(secretText: string | undefined): ParsedProfile {
+export function parseProfile(
+  secretText: string | undefined,
+  known: Readonly<Record<string, unknown>> = presets,
+): ParsedProfile {
   if (secretText === undefined)
     return invalid('the profile secret must hold text (SecretString), not binary data');
   const json = parseJsonObject(secretText);
   if (json === undefined) return invalid('the profile secret must hold a JSON object');
   const own = v.safeParse(profileSchema, json, { abortEarly: true });
   if (!own.success) return invalid(problemOf(own.issues[0], PROFILE_FIELDS));
-  const preset = presetOf(own.output.provider);
+  const preset = presetOf(own.output.provider, known);
   if (preset === 'unknown')
     return invalid(`provider: is not a known preset; known are ${Object.keys(presets).join(', ')}`);
   const profile = withDefaults(layOver(preset, own.output));
@@ -251,9 +258,11 @@ export function parseProfile(secretText: string | undefined): ParsedProfile {
   return problem === undefined ? { kind: 'profile', profile } : invalid(problem);
 }
 
-function presetOf(name: string | undefined): ProfileFields | 'unknown' | undefined {
+function presetOf(
+  name: string | undefined,
+  known: Readonly<Record<string, unknown>>,
+): ProfileFields | 'unknown' | undefined {
   if (name === undefined) return undefined;
-  const known: Readonly<Record<string, unknown>> = presets;
   return Object.hasOwn(known, name) ? (known[name] as ProfileFields) : 'unknown';
 }
 

@@ -82,7 +82,9 @@ const names = {
   '#tokenSecretId': 'tokenSecretId',
   '#enabled': 'enabled',
   '#parameters': 'parameters',
+  '#formatVersion': 'formatVersion',
   '#accessTokenExpiresAt': 'accessTokenExpiresAt',
+  '#doesNotExpire': 'doesNotExpire',
   '#refreshTokenExpiresAt': 'refreshTokenExpiresAt',
   '#status': 'status',
   '#failure': 'failure',
@@ -90,10 +92,11 @@ const names = {
   '#lastRefreshedAt': 'lastRefreshedAt',
   '#lease': 'lease',
   '#escrow': 'escrow',
+  '#secretLentTo': 'secretLentTo',
 };
 
 const filter =
-  '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT (#enabled = :false) AND (attribute_exists(#escrow) OR NOT (#oauthProfile IN (:p) AND #accessTokenExpiresAt > :h) OR #status = :person)';
+  '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT begins_with(#accountId, :note) AND NOT (#enabled = :false) AND NOT (#doesNotExpire = :true AND #nextAttemptAt > :now) AND (attribute_exists(#escrow) OR NOT (#oauthProfile IN (:p) AND #accessTokenExpiresAt BETWEEN :h AND :far) OR #status = :person)';
 
 async function scan(filtered: boolean) {
   const horizon = Math.floor(Date.now() / 1000) + WINDOW;
@@ -114,7 +117,11 @@ async function scan(filtered: boolean) {
             ':oauth2': 'oauth2',
             ':false': false,
             ':p': 'crm',
-            ':h': horizon,
+            ':h': horizon + 1,
+            ':far': horizon + 315_360_000,
+            ':note': '#',
+            ':true': true,
+            ':now': horizon - WINDOW,
             ':person': 'reauthorization_required',
           },
         }),
@@ -138,11 +145,12 @@ async function fiveCalls(accountId: string): Promise<void> {
       Key,
       UpdateExpression: 'SET #lease = :lease',
       ConditionExpression:
-        '(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#owner = :owner) AND attribute_exists(#accountId) AND #authenticationType = :authenticationType AND #oauthProfile = :oauthProfile AND attribute_not_exists(#tokenSecretId) AND attribute_not_exists(#enabled) AND attribute_exists(#accessTokenExpiresAt) AND attribute_not_exists(#refreshTokenExpiresAt) AND #status = :status AND attribute_not_exists(#nextAttemptAt) AND attribute_exists(#lastRefreshedAt)',
+        'attribute_exists(#accountId) AND (#lease.#owner = :owner OR attribute_not_exists(#lease)) AND attribute_not_exists(#escrow) AND #authenticationType = :authenticationType AND #oauthProfile = :oauthProfile AND attribute_not_exists(#tokenSecretId) AND attribute_not_exists(#enabled) AND attribute_exists(#accessTokenExpiresAt) AND attribute_not_exists(#doesNotExpire) AND attribute_not_exists(#refreshTokenExpiresAt) AND #status = :status AND attribute_not_exists(#nextAttemptAt) AND attribute_exists(#lastRefreshedAt)',
       ExpressionAttributeNames: {
         '#lease': 'lease',
-        '#expiresAt': 'expiresAt',
         '#owner': 'owner',
+        '#escrow': 'escrow',
+        '#doesNotExpire': 'doesNotExpire',
         '#accountId': 'accountId',
         '#authenticationType': 'authenticationType',
         '#oauthProfile': 'oauthProfile',
@@ -155,7 +163,6 @@ async function fiveCalls(accountId: string): Promise<void> {
         '#lastRefreshedAt': 'lastRefreshedAt',
       },
       ExpressionAttributeValues: {
-        ':now': now,
         ':owner': owner,
         ':lease': { owner, expiresAt: now + 150 },
         ':authenticationType': 'oauth2',

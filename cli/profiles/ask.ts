@@ -1,15 +1,10 @@
 import { input, password, search, select } from '@inquirer/prompts';
 import { parseJsonObject } from '../../lambda/json-object.ts';
-import presets from '../../lambda/presets.json' with { type: 'json' };
 import type { Preset } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
 import type { Context } from '../command.ts';
-import aboutPresets from './about-presets.json' with { type: 'json' };
 import type { Fields } from './fields.ts';
-
-const known = presets as unknown as Readonly<Record<string, Preset>>;
-/** What only people read of each. */
-const about: Readonly<Record<string, { title: string; notes?: string }>> = aboutPresets;
+import { ABOUT_PRESETS, PRESETS } from './presets.ts';
 
 /** Asks a person for what is missing of a new profile. */
 export async function askForFields(given: Fields, { terminal, signal }: Context): Promise<Fields> {
@@ -37,7 +32,7 @@ function describesProvider({ provider, issuer, token_endpoint }: Fields): boolea
 }
 
 function presetOf({ provider }: Fields): Preset | undefined {
-  return typeof provider === 'string' && Object.hasOwn(known, provider) ? known[provider] : undefined;
+  return typeof provider === 'string' && Object.hasOwn(PRESETS, provider) ? PRESETS[provider] : undefined;
 }
 
 function methodOf(fields: Fields): unknown {
@@ -49,7 +44,7 @@ async function askForProvider(at: At): Promise<Fields> {
     { name: 'another, by its issuer (OpenID Connect or RFC 8414)', value: ':issuer' },
     { name: 'another, by its endpoints', value: ':endpoints' },
   ];
-  const named = Object.entries(about)
+  const named = Object.entries(ABOUT_PRESETS)
     .map(([value, { title, notes }]) => ({
       name: title,
       value,

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { text as textOf } from 'node:stream/consumers';
 import { confirm } from '@inquirer/prompts';
 import { parseJsonObject } from '../../lambda/json-object.ts';
-import { parseProfile } from '../../lambda/profile.ts';
 import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
@@ -22,6 +21,7 @@ import {
 import { askForFields } from './ask.ts';
 import { checkProfile } from './check.ts';
 import { type Fields, fieldsFromFlags, fieldsFromInput } from './fields.ts';
+import { parseWholeProfile } from './presets.ts';
 import { profileNames, readProfile } from './profile-secret.ts';
 import { renderList, renderProfile, summaryOf } from './render.ts';
 
@@ -225,7 +225,7 @@ function refuseWrongMode(name: string, exists: boolean, { change, replace, kmsKe
 }
 
 function refuseInvalid(fields: Fields): void {
-  const parsed = parseProfile(JSON.stringify(fields));
+  const parsed = parseWholeProfile(JSON.stringify(fields));
   if (parsed.kind === 'profile') return;
   const hint = /^(client_secret|private_key|tls_client_\w+): is missing/.test(parsed.problem)
     ? ' Give it by --stdin, or run the command on a terminal.'

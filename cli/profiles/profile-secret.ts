@@ -1,8 +1,9 @@
-import { type Profile, parseProfile } from '../../lambda/profile.ts';
+import type { Profile } from '../../lambda/profile.ts';
 import { profileSecretIdOf } from '../../lambda/secrets.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { findSecret, secretNames, waitsForDeletion } from '../secret-store.ts';
+import { parseWholeProfile } from './presets.ts';
 
 /** A profile as the command line shows it: readable, or with what is wrong with it. */
 export interface StoredProfile {
@@ -12,7 +13,7 @@ export interface StoredProfile {
   /** The version of the secret that was read, and the secret's ARN. */
   readonly versionId: string;
   readonly arn: string | undefined;
-  readonly parsed: ReturnType<typeof parseProfile>;
+  readonly parsed: ReturnType<typeof parseWholeProfile>;
 }
 
 /** @throws CliError where there is none */
@@ -32,7 +33,7 @@ export async function readProfile(fleet: Fleet, name: string): Promise<StoredPro
       `There is no profile ${name}. See "profiles list", or create it with "profiles add ${name}".`,
     );
   const { text, versionId, arn } = found;
-  return { name, text: text ?? '', versionId, arn, parsed: parseProfile(text) };
+  return { name, text: text ?? '', versionId, arn, parsed: parseWholeProfile(text) };
 }
 
 /** @throws CliError where there is none, or the function could not use it */

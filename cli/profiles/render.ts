@@ -1,8 +1,9 @@
 import { parseJsonObject } from '../../lambda/json-object.ts';
-import { type Profile, parseProfile } from '../../lambda/profile.ts';
+import type { Profile } from '../../lambda/profile.ts';
 import { printable } from '../../local/display-text.ts';
 import type { Terminal } from '../terminal.ts';
 import { withoutSecrets } from './fields.ts';
+import { parseWholeProfile } from './presets.ts';
 import type { StoredProfile } from './profile-secret.ts';
 
 /** One line of `profiles list`. */
@@ -17,7 +18,7 @@ export interface ProfileSummary {
 }
 
 export function summaryOf(name: string, text: string | undefined): ProfileSummary {
-  const parsed = parseProfile(text);
+  const parsed = parseWholeProfile(text);
   if (parsed.kind === 'invalid')
     return { name, provider: null, host: null, authMethod: null, problem: shortProblem(parsed.problem) };
   const { provider = null, token_endpoint_auth_method: authMethod } = parsed.profile;

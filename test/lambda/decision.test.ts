@@ -445,9 +445,9 @@ describe('the time at which a token set counts as obtained', () => {
     tokenSet: aTokenSet({ obtained_at }),
     version: { versionId: 'v', createdAt },
   });
-  test('is what the set says, else the date of its version in whole seconds', () => {
+  test('is what the set says, else just before its version was written', () => {
     expect(obtainedAtOf(read(NOW - 9, NOW - 5))).toBe(NOW - 9);
-    expect(obtainedAtOf(read(undefined, NOW - 4.5))).toBe(NOW - 5);
+    expect(obtainedAtOf(read(undefined, NOW - 4.5))).toBe(NOW - 6);
     expect(obtainedAtOf(read(undefined, undefined))).toBeUndefined();
   });
 
@@ -465,9 +465,9 @@ describe('the time at which a token set counts as obtained', () => {
       next: NOW + 21,
     },
     {
-      name: 'lies after a version whose set says nothing',
+      name: 'is no earlier than a version whose set says nothing',
       read: read(undefined, NOW + 4.5),
-      next: NOW + 5,
+      next: NOW + 4,
     },
     {
       name: 'lies after what the item knows',

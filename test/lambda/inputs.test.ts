@@ -39,9 +39,9 @@ describe('an item of the accounts table', () => {
     ],
     ['with a lease that is text', { lease: 'mine' }, 'lease: must be a map'],
     [
-      'with a failure of an unknown reason',
-      { failure: { reason: 'x', message: '', count: 1, since: 1, at: 1 } },
-      'failure.reason: must be one of the documented reasons',
+      'with a failure whose reason is no text',
+      { failure: { reason: 7, message: '', count: 1, since: 1, at: 1 } },
+      'failure.reason: must be a string',
     ],
   ];
   test.each(rows)('%s is invalid, by name', (_, wrong, problem) => {
@@ -132,6 +132,7 @@ describe('the environment', () => {
   test('needs the table and has defaults for the rest', () => {
     expect(readEnvironment({ ACCOUNTS_TABLE_NAME: 't', SECRET_NAME_PREFIX: '' })).toEqual({
       accountsTableName: 't',
+      formerAccountsTables: [],
       secretNamePrefix: 'oauth/',
       refreshWindow: 300,
       refreshSpread: 0,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import presets from '../../lambda/presets.json' with { type: 'json' };
+import { PRESETS, parseWholeProfile } from '../../cli/profiles/presets.ts';
 import { type Profile, parseProfile } from '../../lambda/profile.ts';
 import { tokenRequestTimeout } from '../../lambda/token-endpoint.ts';
 
@@ -276,7 +276,7 @@ describe('a field of a profile', () => {
 describe('an issuer and endpoints', () => {
   const endpoint = 'https://other.example/token';
   const issuer = 'https://other.example';
-  const preset = presets.gitlab;
+  const preset = PRESETS.gitlab;
   const client = { client_id: 'c', client_secret: 's', provider: 'gitlab' };
 
   test('may stand together', () => {
@@ -294,7 +294,8 @@ describe('an issuer and endpoints', () => {
     const profile = profileOf({ ...client, token_endpoint: endpoint });
     expect(profile.token_endpoint).toBe(endpoint);
     expect(profile.issuer).toBeUndefined();
-    expect(profile.authorization_endpoint).toBe(preset.authorization_endpoint);
+    const whole = parseWholeProfile(JSON.stringify({ ...client, token_endpoint: endpoint }));
+    expect(whole).toMatchObject({ profile: { authorization_endpoint: preset?.authorization_endpoint } });
   });
 });
 

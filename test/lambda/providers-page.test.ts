@@ -1,13 +1,13 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import about from '../../cli/profiles/about-presets.json' with { type: 'json' };
+import { PRESETS, parseWholeProfile } from '../../cli/profiles/presets.ts';
 import { fillPlaceholders } from '../../lambda/placeholders.ts';
-import presets from '../../lambda/presets.json' with { type: 'json' };
-import { type Preset, parseProfile, presetSchema } from '../../lambda/profile.ts';
+import { type Preset, presetSchema } from '../../lambda/profile.ts';
 import { anAccount, aProfile } from '../support/builders.ts';
 import { addressesOf, labelsIn, labelsInHost, openPlaceholdersInHosts } from '../support/placeholders.ts';
 
-const fields = presets as unknown as Readonly<Record<string, Preset>>;
+const fields = PRESETS;
 const names = Object.keys(fields);
 
 /** What only people read of a preset; the function's bundle holds none of it. */
@@ -15,6 +15,7 @@ const aboutSchema = v.record(
   v.string(),
   v.strictObject({
     title: v.pipe(v.string(), v.minLength(1)),
+    authorizing: v.optional(v.record(v.string(), v.unknown())),
     source: v.pipe(v.string(), v.url(), v.startsWith('https://')),
     confidence: v.picklist(['documented', 'public_source', 'from_memory']),
     notes: v.optional(v.pipe(v.string(), v.endsWith('.'))),
@@ -31,7 +32,7 @@ describe.each(Object.entries(fields))('the preset %s', (name, preset) => {
     expect(v.safeParse(presetSchema, preset).issues).toBeUndefined();
     expect(name).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
     const client = { provider: name, client_id: 'client', client_secret: 'secret' };
-    expect(parseProfile(JSON.stringify(client))).toMatchObject({ kind: 'profile' });
+    expect(parseWholeProfile(JSON.stringify(client))).toMatchObject({ kind: 'profile' });
   });
 
   test('lets no account lead its secrets elsewhere', () => {

@@ -65,6 +65,83 @@ describe('what 0.1.0 wrote is understood', () => {
   });
 });
 
+describe('this version over what 0.1.0 wrote', () => {
+  /** Accounts whose grants the provider still holds good, and that nothing else is wrong with. */
+  const SOUND = [
+    'claimed',
+    'doubtful',
+    'due',
+    'healthy',
+    'healthy-tenant',
+    'imported',
+    'imported-and-refreshed',
+    'in-escrow',
+    'more-fields',
+    'own-usual-secret',
+    'rate-limited',
+    'unavailable',
+  ];
+
+  test('harms nobody: no grant is lost or spent twice, and every sound account ends healthy', async () => {
+    const before = new Map(fixture.items.map((item) => [String(item.accountId), item]));
+    for (const seconds of [0, 120, 1_000, 4_000]) {
+      const event = seconds === 1_000 ? { force: true } : {};
+      const run = await world.process({ clockOffsetSeconds: seconds }).invoke(event);
+      expect(run.kind).toBe('returned');
+    }
+    for (const accountId of SOUND) {
+      const item = await world.item(accountId);
+      expect({ accountId, status: item.status, escrow: item.escrow }).toEqual({
+        accountId,
+        status: 'healthy',
+        escrow: undefined,
+      });
+    }
+    for (const accountId of fixture.grants) {
+      const truth = provider.truth(accountId);
+      const revokedBefore = fixture.revoked.includes(accountId);
+      if (!revokedBefore) expect({ accountId, reuses: truth.reuses }).toEqual({ accountId, reuses: 0 });
+    }
+    // Whoever waited for a person, or had something wrong that people wrote, still does, with the same reason.
+    for (const accountId of ['bad-profile', 'bad-secret', 'invalid', 'no-profile', 'no-secret']) {
+      const { reason } = before.get(accountId)?.failure as { reason: string };
+      expect(await world.item(accountId)).toMatchObject({ status: 'failing', failure: { reason } });
+    }
+    expect(await world.item('no-refresh-token')).toMatchObject({ status: 'reauthorization_required' });
+    // Every set that was spent is kept by this table from now on.
+    expect(await world.tokens('due')).toMatchObject({ kept_by: world.keeper });
+  });
+});
+
+describe('what a later version may write', () => {
+  test('is met without harm: a higher formatVersion is left as it is, unknown attributes and reasons do not matter', async () => {
+    await world.profile('later', provider.profile);
+    const failure = { reason: 'solar_flare', message: 'm', count: 2, since: 1, at: 1, severity: 'high' };
+    const later = { oauthProfile: 'later', shard: { of: 7 }, budget: 3 };
+    await world.account(
+      { ...later, accountId: 'later-reason', status: 'failing', failure },
+      provider.issue('later-reason'),
+    );
+    await world.account(
+      { ...later, accountId: 'later-format', formatVersion: 2, status: ['of', 'another', 'shape'] },
+      provider.issue('later-format'),
+    );
+    const accountIds = ['later-reason', 'later-format'];
+    const item = await world.item('later-format');
+    const result = await world.run({ accountIds });
+    expect(result).toMatchObject({ refreshed: 1, invalid: 1 });
+    expect(result.accounts).toContainEqual(
+      expect.objectContaining({ accountId: 'later-format', reason: 'account_invalid' }),
+    );
+    expect(world.function.takeLog().join('\n')).toContain('made by a newer version');
+    expect(await world.item('later-format')).toEqual(item);
+    expect(provider.truth('later-format').requests).toBe(0);
+    const healed = await world.item('later-reason');
+    expect(healed).toMatchObject({ status: 'healthy', shard: { of: 7 }, budget: 3 });
+    expect(healed).not.toHaveProperty('failure');
+  });
+});
+
 /** The format of 0.1.0: without `v`, the account's id as encryption context and authenticated data. */
 async function openOf010(accountId: string, { ciphertext }: { ciphertext: string }) {
   const { v, key, iv, tag, data } = JSON.parse(ciphertext);

@@ -79,7 +79,6 @@ describe('npm start -- --once --json', () => {
         undefined,
         'account_invalid',
         'client_rejected',
-        'grant_possibly_lost',
         'grant_revoked',
         'malformed_response',
         'no_refresh_token',

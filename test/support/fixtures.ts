@@ -30,6 +30,9 @@ export interface LoadedFixture {
   readonly items: readonly Readonly<Record<string, unknown>>[];
   /** The current text of each secret, by name. */
   readonly secrets: ReadonlyMap<string, string>;
+  /** Accounts whose grants the provider knows, and those among them that it had revoked. */
+  readonly grants: readonly string[];
+  readonly revoked: readonly string[];
 }
 
 /** A number between these is a time, seconds since the epoch. */
@@ -83,7 +86,8 @@ export async function loadFixture(
     items.push(Item);
   }
   for (const [accountId, grant] of Object.entries(fixture.grants)) provider?.adopt(accountId, grant);
-  return { items, secrets };
+  const revoked = Object.entries(fixture.grants).flatMap(([id, grant]) => (grant.revoked ? [id] : []));
+  return { items, secrets, grants: Object.keys(fixture.grants), revoked };
 
   /** The same ciphertext, its data key under the key of this world. */
   async function rewrapped(item: Readonly<Record<string, unknown>>, key: string): Promise<unknown> {
