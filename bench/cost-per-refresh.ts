@@ -61,7 +61,7 @@ export async function costPerRefresh(bench: Bench): Promise<Findings> {
       ['stores slow enough for escrow', `${escrowed} of ${fast}, one more call each`],
       [
         'connections to the token endpoint',
-        `${connections} for ${fast} refreshes, one each; the bare calls share ${bareConnections} that are kept alive`,
+        `${connections} for ${fast} refreshes; the bare calls share ${bareConnections} that are kept alive`,
       ],
       ['log', `${Math.round((unpaced.function[0]?.logBytes ?? 0) / fast)} bytes an account`],
     ],
