@@ -1,3 +1,5 @@
+import { METRIC } from '../lambda/metric-names.ts';
+
 /**
  * What a month costs, on paper. Prices are on-demand ones of us-east-1 in US dollars, without free tiers; a month has
  * 30 days.
@@ -10,6 +12,8 @@ export const PRICES = {
   /** A write of up to 1 KB, and an eventually consistent read of up to 8 KB (half a unit for each 4 KB). */
   tableWrite: 0.625 / 1_000_000,
   tableReadUnit: 0.125 / 1_000_000,
+  /** A data key for escrow. */
+  kmsCall: 0.03 / 10_000,
   /** Storage, and the backups of point-in-time recovery. */
   tableGigabyteMonth: 0.25 + 0.2,
   /** Arm. */
@@ -25,11 +29,13 @@ export const PRICES = {
 
 const MONTH = 30 * 86_400;
 /** The function's metrics (lambda/metric-names.ts), and what the stack has: keys for table, escrow and alarms, alarms. */
-const METRICS = 14;
+const METRICS = Object.keys(METRIC).length;
 const KEYS = 3;
-const ALARMS = 7;
+const ALARMS = 8;
 /** DynamoDB reads so much for a page. */
 const PAGE_BYTES = 1_048_576;
+/** Seconds after which a profile's last grant is noted anew (lambda/evidence.ts). */
+const NOTED_EVERY = 600;
 /** Begun in a second by all segments together (lambda/run.ts). */
 const STARTS_PER_SECOND = 48;
 
@@ -70,11 +76,13 @@ export interface MonthlyCost {
   readonly secrets: number;
   readonly secretsManagerCalls: number;
   readonly scans: number;
+  /** Reads of the profiles' notes. */
+  readonly notes: number;
   readonly tableWrites: number;
   readonly tableStorage: number;
   readonly lambda: number;
   readonly logs: number;
-  /** Metrics, keys, alarms, a dashboard and traces, which do not grow with the fleet. */
+  /** Metrics, keys, data keys, alarms, a dashboard and traces, which do not grow with the fleet. */
   readonly fixed: number;
   readonly total: number;
 }
@@ -100,7 +108,9 @@ export function monthlyCost(fleet: Fleet): MonthlyCost {
     // A read and a put for each refresh; each profile once a run.
     secretsManagerCalls: (2 * refreshes + profiles * runs) * PRICES.secretsManagerCall,
     scans: runs * Math.ceil(tableBytes / 4_096) * 0.5 * PRICES.tableReadUnit,
-    tableWrites: 2 * refreshes * PRICES.tableWrite,
+    // A consistent read of each profile's note once a run.
+    notes: runs * profiles * PRICES.tableReadUnit,
+    tableWrites: (2 * refreshes + profiles * (MONTH / NOTED_EVERY)) * PRICES.tableWrite,
     tableStorage: (tableBytes / 2 ** 30) * PRICES.tableGigabyteMonth,
     lambda: seconds * memoryGigabytes * PRICES.lambdaGigabyteSecond + runs * PRICES.lambdaRequest,
     logs: ((refreshes * fleet.logBytesAccount + runs * fleet.logBytesRun) / 2 ** 30) * PRICES.logGigabyte,
@@ -109,7 +119,7 @@ export function monthlyCost(fleet: Fleet): MonthlyCost {
       KEYS * PRICES.keyMonth +
       ALARMS * PRICES.alarmMonth +
       PRICES.dashboardMonth +
-      runs * PRICES.trace,
+      runs * (PRICES.trace + PRICES.kmsCall),
   };
   return { ...terms, total: Object.values(terms).reduce((sum, term) => sum + term, 0) };
 }

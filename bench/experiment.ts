@@ -35,6 +35,8 @@ export interface Figure {
 
 export interface Findings {
   readonly title: string;
+  /** The commit at which they were taken. */
+  readonly commit?: string;
   readonly figures: readonly Figure[];
   /** Facts that have no baseline, as rows of text. */
   readonly facts?: readonly (readonly [name: string, value: string])[];

@@ -97,9 +97,30 @@ function wrap(text: string, width: number, indent: string): string {
   return lines.map((line) => indent + line).join('\n');
 }
 
+interface Results {
+  readonly machine: Machine;
+  readonly findings: readonly Findings[];
+}
+
+const resultsFile = join(projectRoot, 'bench', 'results.json');
+
+/** The results written last, with what was measured anew in its place; each says at which commit it was taken. */
+export function renewed(
+  { machine: before, findings }: Results,
+  measured: readonly Findings[],
+): readonly Findings[] {
+  const old = findings.map((one) => ({ commit: before.commit, ...one }));
+  const replaced = old.map((one) => measured.find(({ title }) => title === one.title) ?? one);
+  return [...replaced, ...measured.filter((one) => !replaced.includes(one))];
+}
+
+export function readResults(): Results {
+  return JSON.parse(readFileSync(resultsFile, 'utf8'));
+}
+
 export function writeResults(findings: readonly Findings[]): void {
-  const results = { machine: machine(), findings };
-  writeFileSync(join(projectRoot, 'bench', 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  const results: Results = { machine: machine(), findings };
+  writeFileSync(resultsFile, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 
 /** Draws the pictures and renews what stands between the markers of the performance page. */
@@ -111,12 +132,12 @@ export function writePage(findings: readonly Findings[]): void {
   const page = join(projectRoot, 'docs', 'performance.md');
   const text = readFileSync(page, 'utf8');
   const sections = findings.map((one) => markdown(one)).join('\n\n');
-  const { node, platform, cpus, memoryGigabytes, commit } = machine();
-  const where = `Measured with Node.js ${node} on ${platform}, ${cpus} CPUs, ${memoryGigabytes} GB, at commit \`${commit}\`.`;
+  const { node, platform, cpus, memoryGigabytes } = machine();
+  const where = `Measured with Node.js ${node} on ${platform}, ${cpus} CPUs, ${memoryGigabytes} GB, each at the commit that it names.`;
   writeFileSync(page, between(text, 'figures', `${where}\n\n${sections}`));
 }
 
-function markdown({ title, figures, facts = [], tables = [], charts = [] }: Findings): string {
+function markdown({ title, commit, figures, facts = [], tables = [], charts = [] }: Findings): string {
   const cell = (figure: Figure) => {
     const { name, unit, value, baseline, ratio, target } = figure;
     const verdict = target === undefined ? '' : isMet(figure, 'bound') ? ' ✓' : ' ✗';
@@ -131,6 +152,7 @@ function markdown({ title, figures, facts = [], tables = [], charts = [] }: Find
   ]);
   return [
     `### ${title}`,
+    ...(commit === undefined ? [] : [`At commit \`${commit}\`.`, '']),
     ...(figures.length > 0
       ? [
           '| what | measured | against | ratio | spread of the ratio | target |',

@@ -8,7 +8,7 @@ import { costPerRefresh } from './cost-per-refresh.ts';
 import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiment.ts';
 import { growth } from './growth.ts';
 import { atTheLimit, shares } from './limit.ts';
-import { table, writePage, writeResults } from './report.ts';
+import { machine, readResults, renewed, table, writePage, writeResults } from './report.ts';
 import { startServers } from './servers.ts';
 import { start } from './start.ts';
 import { throughput } from './throughput.ts';
@@ -34,6 +34,8 @@ const HELP = `npm run bench -- [options]
   --only NAME,NAME        some of it, and writes no files; there are
                           ${Object.keys(experiments).slice(0, 5).join(', ')},
                           ${Object.keys(experiments).slice(5).join(', ')}
+  --write                 with --only: writes these figures into the files in
+                          place of the ones before
   --nightly               also a table of a million accounts
   --guard                 the short variant for CI: ratios within wide bounds
   --json                  prints the results as JSON in place of the tables
@@ -44,6 +46,10 @@ const values = readOptions();
 if (values.help) {
   console.log(HELP);
   process.exit();
+}
+if (values.write && values.guard) {
+  console.error('The guard measures too little to be written down: leave out --write or --guard.');
+  process.exit(2);
 }
 const scale: Scale = values.guard ? 'guard' : values.nightly ? 'nightly' : 'default';
 const which = scale === 'guard' ? 'guard' : 'bound';
@@ -90,9 +96,12 @@ try {
 }
 
 const complete = values.only === undefined && scale !== 'guard';
-if (complete) {
-  writeResults(findings);
-  writePage(findings);
+if (complete || values.write) {
+  const { commit } = machine();
+  const measured = findings.map((one) => ({ ...one, commit }));
+  const all = complete ? measured : renewed(readResults(), measured);
+  writeResults(all);
+  writePage(all);
 }
 if (values.json) console.log(JSON.stringify(findings, undefined, 2));
 const judged = findings.flatMap(({ figures }) => figures).filter(({ target }) => target !== undefined);
@@ -112,6 +121,7 @@ function readOptions() {
         only: { type: 'string' },
         nightly: { type: 'boolean', default: false },
         guard: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

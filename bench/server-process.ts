@@ -40,6 +40,7 @@ forgetTraffic();
 /** What a call about a secret or an item names. */
 interface CallInput {
   readonly SecretId?: string;
+  readonly UpdateExpression?: string;
   readonly Key?: { readonly accountId?: { readonly S?: string } };
 }
 
@@ -55,7 +56,7 @@ aws.inject(({ operation, input }) => {
   return { kind: 'throttle' };
 });
 aws.onEffect(({ operation, input }, status) => {
-  const call = ofAProfile(input) ? `${operation} of a profile` : operation;
+  const call = `${operation}${kindOf(input)}`;
   traffic.calls[call] = (traffic.calls[call] ?? 0) + 1;
   traffic.firstCallAt ??= performance.now();
   if (operation !== 'PutSecretValue' || status !== 200) return;
@@ -76,9 +77,11 @@ provider.onEffect(() => {
   traffic.calls.TokenRequest = (traffic.calls.TokenRequest ?? 0) + 1;
 });
 
-function ofAProfile(input: unknown): boolean {
-  const { SecretId = '', Key } = (input ?? {}) as CallInput;
-  return SecretId.includes('/profiles/') || Key?.accountId?.S?.startsWith(PROFILE_NOTE) === true;
+/** What sets a call apart from the usual ones of a refresh. */
+function kindOf(input: unknown): string {
+  const { SecretId = '', Key, UpdateExpression = '' } = (input ?? {}) as CallInput;
+  if (SecretId.includes('/profiles/') || Key?.accountId?.S?.startsWith(PROFILE_NOTE)) return ' of a profile';
+  return /SET .*#escrow =/.test(UpdateExpression) ? ' for escrow' : '';
 }
 
 function forgetTraffic() {

@@ -55,7 +55,7 @@ export interface Conditions {
 
 /** What the servers saw since `begin`. */
 export interface Traffic {
-  /** By operation; those about a profile's secret or note are called so. */
+  /** By operation; those about a profile's secret or note, or to keep something in escrow, are called so. */
   readonly calls: Readonly<Record<string, number>>;
   /** Connections that were made to the token endpoint. */
   readonly connections: number;

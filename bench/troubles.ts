@@ -100,6 +100,7 @@ export const accountTroubles: readonly Trouble[] = [
     name: 'short-lived',
     shows: 'lifetime_too_short',
     versions: 96,
+    item: (now) => ({ lastRefreshedAt: now - 600 }),
     tokens: (issued, now) => JSON.stringify({ ...issued, obtained_at: now - 600, expires_at: now }),
   },
   {

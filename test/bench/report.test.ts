@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { exactly, type Figure, isMet } from '../../bench/experiment.ts';
-import { between, table } from '../../bench/report.ts';
+import { between, renewed, table } from '../../bench/report.ts';
 import { exact, ratiosOf, sampleOf } from '../../bench/statistics.ts';
 import { render } from '../../bench/svg.ts';
 
@@ -61,6 +61,14 @@ test('the page keeps what stands outside of the markers', () => {
     'before\n<!-- x: written by npm run bench -->\nnew\n<!-- /x -->\nafter',
   );
   expect(() => between(page, 'y', 'new')).toThrow('no markers for "y"');
+});
+
+test('what is measured anew takes the place of what was, and the rest keeps its commit', () => {
+  const machine = { node: 'v24', platform: 'linux', cpus: 2, memoryGigabytes: 4, commit: 'old' };
+  const before = { machine, findings: ['A', 'B'].map((title) => ({ title, figures: [] })) };
+  const measured = ['C', 'B'].map((title) => ({ title, figures: [], commit: 'new' }));
+  const all = renewed(before, measured).map(({ title, commit }) => `${title} ${commit}`);
+  expect(all).toEqual(['A old', 'B new', 'C new']);
 });
 
 test('a picture escapes its texts and places every point within itself', () => {
