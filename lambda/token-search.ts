@@ -145,7 +145,8 @@ function isFound(value: unknown): value is string {
 export function hasEnded(body: string): boolean | undefined {
   const text = body.replace(/^[\uFEFF\s]+/, '').trimEnd();
   if (isBase64(text)) return hasEnded(base64Decoded(text) ?? '{');
-  if (/^%[57]B/i.test(text)) return hasEnded(loosePercentDecoded(text));
+  const decoded = /^%[57]B/i.test(text) ? loosePercentDecoded(text) : text;
+  if (decoded !== text) return hasEnded(decoded);
   if (text.startsWith('<')) {
     // First, for speed: from here on each tag that begins has an end.
     if (text.lastIndexOf('<') > text.lastIndexOf('>')) return false;
@@ -159,7 +160,7 @@ export function hasEnded(body: string): boolean | undefined {
   if (from < 0) return undefined;
   let depth = 0;
   let quoted = false;
-  for (const [mark] of text.slice(from).matchAll(/\\[^]|["{}[\]]/g)) {
+  for (const [mark] of text.slice(from).matchAll(/\\[\s\S]|["{}[\]]/g)) {
     if (mark === '"') quoted = !quoted;
     else if (!quoted && mark.length === 1)
       depth = Math.max(0, depth + (mark === '{' || mark === '[' ? 1 : -1));
