@@ -74,9 +74,9 @@ function isMarkup(body: string): boolean {
   return /^[\uFEFF\s]*</.test(body);
 }
 
-/** A name and a `=`, or as much of it as came. */
+/** A name and a `=` or `:`, or as much of it as came. */
 function beginsAsForm(body: string): boolean {
-  return /^\s*[\w.%-]{0,40}(?:=|$)/.test(body);
+  return /^\s*[\w.%-]{0,40}(?:[=:]|$)/.test(body);
 }
 
 /** A refresh token in a form that can't be read: it is kept as it came rather than asked for again. */

@@ -345,6 +345,11 @@ const endings: readonly Row[] = [
     ];
   }),
   ['nothing before the connection ends', 'cut', () => [bytes([ok], '')]],
+  [
+    'lines that end with the connection in their first value',
+    'cut',
+    (a) => [bytes([ok], `access_token: ${a.slice(0, 5)}`)],
+  ],
   ['a form that ends with the connection in its first name', 'cut', () => [bytes([ok], 'access_tok')]],
   [
     'XML that ends with the connection between two elements',
