@@ -96,6 +96,8 @@ export interface SecretClaim {
   /** Seconds since the epoch. */
   readonly now: number;
   readonly waitUntil?: number | undefined;
+  /** What its former owner's item says of the newest set; kept in the note, as that item goes on with another secret. */
+  readonly obtainedAt?: number | undefined;
 }
 
 /** What the decision was made from: a lease is only good if all of it still stands. */
@@ -261,7 +263,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       return await update(accountId, condition, changes);
     },
     secretNote: async (arn) => await read(`${CLAIM}${arn}`),
-    claimSecret: async (arn, { accountId, lease, before, now, waitUntil }) => {
+    claimSecret: async (arn, { accountId, lease, before, now, waitUntil, obtainedAt }) => {
       const owned = before?.secretOwner === undefined ? 'attribute_not_exists(#owner)' : '#owner = :before';
       const condition = {
         expression: `(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)`,
@@ -273,14 +275,22 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           ...(before?.secretOwner !== undefined && { ':before': before.secretOwner }),
         },
       };
-      const waits = waitUntil !== undefined;
+      const set = { waitUntil, obtainedAt };
+      const known = Object.entries(set).filter(([, value]) => value !== undefined);
       const answer = await write(
         { accountId: `${CLAIM}${arn}` },
-        `SET #owner = :me, #lease = :lease${waits ? ', #waitUntil = :waitUntil' : ''}`,
+        `SET #owner = :me, #lease = :lease${known.map(([name]) => `, #${name} = :${name}`).join('')}`,
         {
           expression: condition.expression,
-          names: { ...condition.names, ...(waits && { '#waitUntil': 'waitUntil' }) },
-          values: { ...condition.values, ':lease': lease, ...(waits && { ':waitUntil': waitUntil }) },
+          names: {
+            ...condition.names,
+            ...Object.fromEntries(known.map(([name]) => [`#${name}`, name])),
+          },
+          values: {
+            ...condition.values,
+            ':lease': lease,
+            ...Object.fromEntries(known.map(([name, value]) => [`:${name}`, value])),
+          },
         },
       );
       return answer === 'recorded' ? 'claimed' : 'lost';

@@ -77,7 +77,9 @@ export async function ownSecret(
     // The usual owner is gone, and has taken its lease with it.
     const gone = usualOwner !== undefined && item === undefined && note?.secretOwner === undefined;
     const waitUntil = note?.waitUntil ?? (gone && keptByUs ? now + question.longestLease : undefined);
-    const lastOfUsual = typeof item?.lastRefreshedAt === 'number' ? item.lastRefreshedAt : undefined;
+    // Once the secret is the account's, the former owner's item tells of another.
+    const first = note?.secretOwner !== accountId && typeof item?.lastRefreshedAt === 'number';
+    const lastOfUsual = first ? Number(item.lastRefreshedAt) : undefined;
     const claimed = await claim(note, lastOfUsual, waitUntil);
     return claimed.kind === 'own' && usualOwner !== undefined ? { ...claimed, keptFor: accountId } : claimed;
   }
@@ -87,10 +89,11 @@ export async function ownSecret(
     known: number | undefined,
     waitUntil: number | undefined,
   ): Promise<Ownership> {
-    const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil });
-    if (answer === 'lost') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
     const newest = Math.max(known ?? 0, before?.obtainedAt ?? 0);
-    return { kind: 'own', leased: arn, newest: newest === 0 ? undefined : newest, spendFrom: waitUntil };
+    const obtainedAt = newest === 0 ? undefined : newest;
+    const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil, obtainedAt });
+    if (answer === 'lost') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
+    return { kind: 'own', leased: arn, newest: obtainedAt, spendFrom: waitUntil };
   }
 
   /** The trouble, where the note says that it is the secret of another account, which still names it. */
