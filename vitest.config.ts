@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Most of a test is waiting for processes and servers: as many at once as the smallest machine has cores.
+    maxWorkers: 2,
     setupFiles: ['test/support/close-network.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
