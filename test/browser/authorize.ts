@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
 import { reportCounts } from '../faults/counts.ts';
@@ -100,7 +101,10 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
   async ({ system, chromium, data }) => {
     await chromium.fresh();
     await system.authorizationServer.revokeGrant(String((await tokens(system, 'acme')).refresh_token));
-    for (let runs = 0; runs < 2; runs++) await run(system, { accountIds: ['acme'], force: true });
+    await run(system, { accountIds: ['acme'], force: true });
+    claim('a revoked grant is not believed at once', told(system, 'acme') === 'OAuth Account Failing');
+    await anHourAgo(system, 'acme');
+    await run(system, { accountIds: ['acme'], force: true });
     claim(
       'the revoked grant is told of',
       told(system, 'acme') === 'OAuth Reauthorization Required',
@@ -243,6 +247,18 @@ function statusesUpTo(accountId: string, listed: string): string[] {
   return accounts
     .slice(0, accounts.findIndex((account) => account.accountId === accountId) + 1)
     .map(({ status }) => status);
+}
+
+/** The first refusal of an account was an hour ago, without anybody waiting for that. */
+async function anHourAgo({ clients }: LocalSystem, accountId: string): Promise<void> {
+  await clients.table.send(
+    new UpdateCommand({
+      TableName: clients.tableName,
+      Key: { accountId },
+      UpdateExpression: 'SET failure.since = failure.since - :hour',
+      ExpressionAttributeValues: { ':hour': 3_660 },
+    }),
+  );
 }
 
 /** The last event told of an account. */
