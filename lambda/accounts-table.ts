@@ -1,5 +1,6 @@
 import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
+import { ifConditionHolds } from './aws-error.ts';
 import type { ProfileNote } from './evidence.ts';
 import { parseProfileNote } from './parse-profile-note.ts';
 import { projection, scanFilter } from './scan-filter.ts';
@@ -363,13 +364,7 @@ interface Condition {
 }
 
 async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'lost'> {
-  try {
-    await send();
-    return 'recorded';
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return 'lost';
-    throw error;
-  }
+  return (await ifConditionHolds(send)) ? 'recorded' : 'lost';
 }
 
 function unchangedSince(account: Account): Condition {

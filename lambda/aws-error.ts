@@ -41,3 +41,14 @@ function describe(error: unknown): { name: string; code: string | undefined; sta
 export function isHopeless({ kind }: AwsFailure): boolean {
   return kind === 'not_found' || kind === 'denied' || kind === 'refused';
 }
+
+/** Makes a conditional write; `false` where its condition does not hold. Rejects with any other error. */
+export async function ifConditionHolds(send: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await send();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false;
+    throw error;
+  }
+}

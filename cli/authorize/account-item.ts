@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, parseAccount } from '../../lambda/account.ts';
 import { createAccountsTable } from '../../lambda/accounts-table.ts';
+import { ifConditionHolds } from '../../lambda/aws-error.ts';
 import { unusualSecret } from '../../lambda/secret-owner.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
 import { CliError } from '../cli-error.ts';
@@ -203,16 +204,6 @@ export async function recordGrant(
       },
     }),
   );
-}
-
-async function ifConditionHolds(send: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await send();
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false;
-    throw error;
-  }
 }
 
 function seconds(): number {

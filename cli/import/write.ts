@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { CLAIM } from '../../lambda/account.ts';
-import { awsFailure } from '../../lambda/aws-error.ts';
+import { awsFailure, ifConditionHolds } from '../../lambda/aws-error.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import { FORMAT_VERSION } from '../authorize/account-item.ts';
@@ -291,16 +291,6 @@ async function keeperNotedIn(secrets: SecretsManagerClient, SecretId: string): P
     return typeof keptBy === 'string' ? keptBy : undefined;
   } catch (error) {
     if (awsFailure(error).kind === 'denied') return undefined;
-    throw error;
-  }
-}
-
-async function ifConditionHolds(send: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await send();
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false;
     throw error;
   }
 }
