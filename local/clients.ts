@@ -5,7 +5,13 @@ import {
   ResourceNotFoundException,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
-import { CreateAliasCommand, CreateKeyCommand, DescribeKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import {
+  AlreadyExistsException,
+  CreateAliasCommand,
+  CreateKeyCommand,
+  DescribeKeyCommand,
+  KMSClient,
+} from '@aws-sdk/client-kms';
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -115,6 +121,13 @@ async function ensureEscrowKey(kms: KMSClient): Promise<void> {
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'NotFoundException') throw error;
     const { KeyMetadata } = await kms.send(new CreateKeyCommand({ Description: 'Escrow of refresh tokens' }));
-    await kms.send(new CreateAliasCommand({ AliasName: LOCAL_ESCROW_KEY, TargetKeyId: KeyMetadata?.KeyId }));
+    try {
+      await kms.send(
+        new CreateAliasCommand({ AliasName: LOCAL_ESCROW_KEY, TargetKeyId: KeyMetadata?.KeyId }),
+      );
+    } catch (error) {
+      // Somebody else was faster: theirs is used.
+      if (!(error instanceof AlreadyExistsException)) throw error;
+    }
   }
 }
