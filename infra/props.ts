@@ -40,7 +40,7 @@ export interface OAuthTokenRefresherProps {
    */
   readonly segments?: number;
   /**
-   * MB.
+   * MB, 512 or more: so much is needed where every provider answers as badly as it can.
    * @default 512
    */
   readonly memorySize?: number;
@@ -185,8 +185,8 @@ function problemsOf({
       'segments must be a whole number from 1 to 48: together they share the 48 refreshes a second that Secrets Manager allows',
     ],
     [
-      !Number.isInteger(memorySize) || memorySize < 256 || memorySize > 10_240,
-      'memorySize must be a whole number of MB from 256 to 10240',
+      !Number.isInteger(memorySize) || memorySize < 512 || memorySize > 10_240,
+      'memorySize must be a whole number of MB from 512 to 10240',
     ],
     [
       alarmEmail !== undefined &&

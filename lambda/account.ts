@@ -99,9 +99,13 @@ export interface Escrow {
   readonly secretId?: string | undefined;
 }
 
-/** What a name in logs and messages stands for. */
+/** A name may be as long as an item, and would be in each message about it. */
+const LONGEST_LABEL = 200;
+
+/** What an account is called in logs and messages. */
 export function labelOf(account: { accountId: string; name?: unknown }): string {
-  return typeof account.name === 'string' && account.name !== '' ? account.name : account.accountId;
+  const label = typeof account.name === 'string' && account.name !== '' ? account.name : account.accountId;
+  return label.length > LONGEST_LABEL ? `${label.slice(0, LONGEST_LABEL).toWellFormed()}…` : label;
 }
 
 const string = v.string('must be a string');

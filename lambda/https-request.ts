@@ -170,7 +170,7 @@ export function createHttpsClient(options: { allowHttpLoopback: boolean }): Http
 
 const MAX_HEAD_BYTES = 65_536;
 /** So much is kept of what the socket brings: the largest head and body, and room for the sizes of chunks. */
-const MAX_RAW_BYTES = MAX_HEAD_BYTES + 2 * MAX_BODY_BYTES;
+const MAX_RAW_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES + 65_536;
 const MAX_UNDECODABLE_BYTES = 65_536;
 /** How long the rest of a body that its framing has cut is waited for, milliseconds. */
 const LINGER = 500;
@@ -281,7 +281,7 @@ function converse(
     };
     const take = (chunk: Buffer) => {
       raw.add(chunk);
-      if (givenUp && raw.full) settle();
+      if (raw.full) settleSoon();
       else settleOnceWhole();
     };
     const onAbort = async () => {

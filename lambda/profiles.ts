@@ -29,6 +29,9 @@ export interface Profiles {
   windows(): ReadonlyMap<string, number>;
 }
 
+/** Profiles kept at once: each is a secret of up to 64 KB, and who writes accounts can name any number of them. */
+const MAX_KEPT = 500;
+
 export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: number): Profiles {
   const loading = new Map<string, Promise<LoadedProfile>>();
   const windows = new Map<string, number>();
@@ -42,7 +45,11 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
   return {
     load: (name) => {
       const known = loading.get(name) ?? load(name);
+      // Whoever was asked for last goes last.
+      loading.delete(name);
       loading.set(name, known);
+      const [oldest] = loading.size > MAX_KEPT ? loading.keys() : [];
+      if (oldest !== undefined) loading.delete(oldest);
       return known;
     },
     alternatives: async (name, rejected) => {

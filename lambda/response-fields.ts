@@ -33,3 +33,12 @@ export function at(document: unknown, pointer: string): unknown {
       return isJsonObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
     }, document);
 }
+
+/** Fields of the response that the profile names: they are stored as long as there is room. */
+export function namedFields({
+  token_response_fields,
+  public_fields,
+}: Pick<Profile, 'token_response_fields' | 'public_fields'>): readonly string[] {
+  const mapped = Object.values(token_response_fields).map((pointer) => pointer?.split('/')[1] ?? '');
+  return [...mapped, ...(public_fields ?? [])];
+}

@@ -38,8 +38,6 @@ export const MAX_IN_FLIGHT = 40;
  * callers together, and a refresh token is better not spent yet than waiting in memory for its turn to be stored.
  */
 export const STARTS_PER_SECOND = 48;
-/** Work in hand at once, at most, before the next page is read: memory must not grow with the table. */
-const IN_HAND = 1_000;
 /** Milliseconds for which a run waits for stores to work again before it leaves the rest to a later run. */
 const STORE_PATIENCE = 5_000;
 /** Milliseconds without a start after which a full hand is stuck. */
@@ -175,7 +173,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
         void start(next.work);
       } else {
         // The hand is full of what can't begin, such as the accounts of a provider that hangs: others have their turn.
-        if (schedule.size() >= IN_HAND && clock.now() - startedAt > STUCK_AFTER)
+        if (schedule.full() && clock.now() - startedAt > STUCK_AFTER)
           for (const work of schedule.surplus()) settle(work, work.tooLate);
         await changed.promise;
       }
@@ -189,7 +187,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
     },
     settle: settleOf,
     wantsMore: async () => {
-      while (schedule.size() >= IN_HAND && !over()) await changed.promise;
+      while (schedule.full() && !over()) await changed.promise;
       return !over();
     },
     stop: (error) => {
@@ -323,13 +321,18 @@ function invalidJob(
   edges: Edges,
 ): Job {
   const report = reportOn(account, 'retry', 'account_invalid');
+  const bytes = bytesOf(account);
   const detail = `The account's item can't be used: ${problem}`;
   const note = async () => {
     if (dryRun) edges.log.warn(detail, { accountId: account.accountId });
     else await noteTrouble(account, 'account_invalid', detail, edges);
     return report;
   };
-  return { kind: 'invalid', work: { account, run: note, tooLate: report } };
+  return { kind: 'invalid', work: { account, run: note, tooLate: report, bytes } };
+}
+
+function bytesOf(account: Account): number {
+  return JSON.stringify(account).length;
 }
 
 interface DueAccount {
@@ -361,7 +364,8 @@ function dueJob(
     return await refreshAccount(visit, edges).catch((error: unknown) => notLeased(account, error, edges));
   };
   const run = () => (loaded.kind === 'trouble' ? refuse(loaded) : refresh());
-  return { kind: 'due', work: { account, run, tooLate: reportOn(account, 'defer', 'out_of_time') } };
+  const tooLate = reportOn(account, 'defer', 'out_of_time');
+  return { kind: 'due', work: { account, run, tooLate, bytes: bytesOf(account) } };
 }
 
 /** Seconds that a function is given at most, unless this run was given more. */

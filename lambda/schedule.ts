@@ -8,6 +8,8 @@ export interface Work {
   readonly run: () => Promise<Report>;
   /** What becomes of it if there is no time for it. */
   readonly tooLate: Report;
+  /** About how much its item holds: people and providers decide how large it is. */
+  readonly bytes: number;
 }
 
 export type Next =
@@ -21,8 +23,10 @@ export type Next =
  */
 export interface Schedule {
   add(work: Work): void;
-  /** How much waits. */
+  /** How many wait. */
   size(): number;
+  /** No more is wanted in hand: memory must not grow with the table, nor with what an item holds. */
+  full(): boolean;
   next(): Next | undefined;
   /** A visit has ended. A profile that answers with grants may have more and more in flight. */
   ended(work: Work, report: Report): void;
@@ -39,6 +43,9 @@ export interface ScheduleOptions {
   readonly admit: (account: Account) => 'start' | 'wait' | { readonly defer: Reason };
 }
 
+/** Work in hand at once, at most, before the next page is read. */
+const MAX_WAITING = 1_000;
+const MAX_WAITING_BYTES = 16 * 1_024 * 1_024;
 /** One start of so many is of what failed before. */
 const TENTH = 10;
 /** A profile that has granted nothing yet may have so many in flight; each grant adds two. */
@@ -56,6 +63,12 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
   /** In turn: whoever was served goes to the end. */
   const lines = new Map<string, Line>();
   let waiting = 0;
+  let bytes = 0;
+  const gone = (away: readonly Work[]) => {
+    waiting -= away.length;
+    for (const work of away) bytes -= work.bytes;
+    return away;
+  };
   let starts = 0;
   const half = Math.max(1, Math.floor(maxInFlight / 2));
   const lineOf = (profile: string) => {
@@ -88,7 +101,7 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
       const admitted = admit(work.account);
       if (admitted === 'wait') continue;
       line[queue].shift();
-      waiting--;
+      gone([work]);
       if (admitted !== 'start') return { kind: 'defer', work, reason: admitted.defer };
       line.inFlight++;
       starts++;
@@ -106,8 +119,10 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
       if (failure === undefined) sound.push(work);
       else failedBefore.splice(placeOf(failure.at, failedBefore), 0, work);
       waiting++;
+      bytes += work.bytes;
     },
     size: () => waiting,
+    full: () => waiting >= MAX_WAITING || bytes >= MAX_WAITING_BYTES,
     next: () =>
       starts % TENTH === TENTH - 1
         ? (take('failedBefore') ?? take('sound'))
@@ -123,18 +138,15 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
         (a, b) => b.sound.length + b.failedBefore.length - a.sound.length - a.failedBefore.length,
       );
       if (longest === undefined) return [];
-      const away = [...longest.failedBefore.splice(0), ...longest.sound.splice(maxInFlight)];
-      waiting -= away.length;
-      return away;
+      return gone([...longest.failedBefore.splice(0), ...longest.sound.splice(maxInFlight)]);
     },
-    drain: () => {
-      const all = [...lines.values()].flatMap(({ sound, failedBefore }) => [
-        ...sound.splice(0),
-        ...failedBefore.splice(0),
-      ]);
-      waiting = 0;
-      return all;
-    },
+    drain: () =>
+      gone(
+        [...lines.values()].flatMap(({ sound, failedBefore }) => [
+          ...sound.splice(0),
+          ...failedBefore.splice(0),
+        ]),
+      ),
   };
 }
 

@@ -10,6 +10,7 @@ import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
 import type { ErrorAnswer } from './provider-error.ts';
 import { type Reason, refreshingSentence, severityOf } from './reason.ts';
+import { namedFields } from './response-fields.ts';
 import type { PutSecret, SecretVersion } from './secrets.ts';
 import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
 import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
@@ -149,22 +150,44 @@ async function attempt(visit: Visit, attemptId: string, progress: Progress, edge
           edges,
         )
       : ended({ kind: 'deferred', reason: refusal, escrowSettled: held.escrow.kind === 'none' });
+  const asked = await ask(visit, { profile, held, sent }, Math.floor(left - STORE_TIME), edges);
+  return asked.answer.kind === 'granted'
+    ? ended(await keep(visit, attemptId, { progress, sent, now: asked.now }, asked.answer, edges))
+    : await afterError(visit, attemptId, { progress, sent, now: asked.now }, asked, asked.answer, edges);
+}
+
+/** What the provider was found to say, and when, seconds since the epoch. */
+interface Heard {
+  readonly exchange: Exchange['kind'];
+  readonly answer: TokenAnswer;
+  readonly now: number;
+}
+
+/**
+ * Sends one token request and judges the answer. Its text ends here: many large ones, each kept while it is being stored,
+ * would fill the memory.
+ *
+ * @param longest milliseconds that the run can wait. It waits as long as the provider may take, and leaves time for the
+ *   store: an answer that is waited for is worth more than a second try
+ */
+async function ask(
+  { account }: Visit,
+  { profile, held, sent }: { profile: Profile; held: Held; sent: string },
+  longest: number,
+  edges: Edges,
+): Promise<Heard> {
   const begun = edges.clock.now();
   const exchange = await edges.endpoint.refresh({
     profile,
     account,
     refreshToken: sent,
-    // It waits as long as the provider may take, and leaves time for the store: an answer that is waited for is worth
-    // more than a second try.
-    timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), Math.floor(left - STORE_TIME)),
+    timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
   });
   if (exchange.kind === 'answered')
     edges.spending.answeredAfter(account.oauthProfile, edges.clock.now() - begun);
   const now = secondsOf(edges.clock);
   const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now });
-  if (answer.kind === 'granted')
-    return ended(await keep(visit, attemptId, { progress, sent, now }, answer, edges));
-  return await afterError(visit, attemptId, { progress, sent, now }, exchange, answer, edges);
+  return { exchange: exchange.kind, answer, now };
 }
 
 /**
@@ -208,7 +231,7 @@ async function afterError(
   visit: Visit,
   attemptId: string,
   { progress, sent, now }: Sent,
-  exchange: Exchange,
+  { exchange }: Pick<Heard, 'exchange'>,
   error: ErrorAnswer,
   edges: Edges,
 ): Promise<Step> {
@@ -239,7 +262,7 @@ async function afterError(
     if (replaced !== undefined)
       return { kind: 'again', progress: { ...progress, held: replaced, reread: true } };
   }
-  if (reason === 'client_rejected' && exchange.kind === 'answered') {
+  if (reason === 'client_rejected' && exchange === 'answered') {
     const [next, ...rest] =
       progress.otherClients ?? (await edges.profiles.alternatives(oauthProfile, progress.profile));
     if (next !== undefined)
@@ -424,12 +447,6 @@ async function keep(
   if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, now);
   if (kind === 'whole') return { kind: 'refreshed', tokenSet, reason, obtainedAt };
   return { kind: 'trouble', reason: 'token_set_too_large', obtainedAt, escrowSettled: true };
-}
-
-/** Fields of the response that the profile names: they are stored as long as there is room. */
-function namedFields({ token_response_fields, public_fields }: Profile): readonly string[] {
-  const mapped = Object.values(token_response_fields).map((pointer) => pointer?.split('/')[1] ?? '');
-  return [...mapped, ...(public_fields ?? [])];
 }
 
 /** Milliseconds that a process which woke up late takes to keep what it has. */

@@ -2,7 +2,7 @@ import type { HttpAnswer } from './https-request.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { Profile } from './profile.ts';
 import { type ErrorAnswer, errorAnswer, errorOf, isUnderstood } from './provider-error.ts';
-import { at, textAt, valueAt } from './response-fields.ts';
+import { at, namedFields, textAt, valueAt } from './response-fields.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from './token-lifetime.ts';
 import {
   canBeToken,
@@ -14,7 +14,7 @@ import {
   readDocument,
   type TokenPlace,
 } from './token-search.ts';
-import type { GrantedTokens, TokenSet } from './token-set.ts';
+import { type GrantedTokens, MAX_SECRET_BYTES, type TokenSet } from './token-set.ts';
 
 /**
  * What a token endpoint's answer means. Pure, and never throws: between an answer and its storage nothing may stand
@@ -150,7 +150,7 @@ function tokensFrom(
   const refresh = refreshTokenExpiry(told, { profile, previous: known, now });
   return {
     tokens: {
-      response: keepable(response),
+      response: fitting(keepable(response), profile),
       accessToken,
       refreshToken,
       // RFC 6749 requires a token_type; the providers that leave it out all mean a bearer token.
@@ -183,6 +183,16 @@ function keepable(response: JsonObject): JsonObject {
       return kept === undefined ? [] : [[name, kept]];
     }),
   );
+}
+
+/**
+ * What of the fields a secret has room for: what could not be stored isn't carried until then either, as a hundred thousand
+ * small objects take thirty times the memory of their text.
+ */
+function fitting(response: JsonObject, profile: Profile): JsonObject {
+  const named = namedFields(profile);
+  const ofProfile = Object.fromEntries(Object.entries(response).filter(([name]) => named.includes(name)));
+  return [response, ofProfile].find((fields) => JSON.stringify(fields).length <= MAX_SECRET_BYTES) ?? {};
 }
 
 function isIdToken(name: string): boolean {

@@ -160,10 +160,13 @@ export function hasEnded(body: string): boolean | undefined {
   if (from < 0) return undefined;
   let depth = 0;
   let quoted = false;
-  for (const [mark] of text.slice(from).matchAll(/\\[\s\S]|["{}[\]]/g)) {
-    if (mark === '"') quoted = !quoted;
-    else if (!quoted && mark.length === 1)
-      depth = Math.max(0, depth + (mark === '{' || mark === '[' ? 1 : -1));
+  // Character by character: a match for each bracket would be the largest garbage of all.
+  for (let at = from; at < text.length; at++) {
+    const mark = text[at];
+    if (mark === '\\') at++;
+    else if (mark === '"') quoted = !quoted;
+    else if (!quoted && (mark === '{' || mark === '[')) depth++;
+    else if (!quoted && (mark === '}' || mark === ']')) depth = Math.max(0, depth - 1);
   }
   return !quoted && depth === 0;
 }

@@ -200,7 +200,7 @@ export function withRefreshToken(previous: TokenSet, refreshToken: string, obtai
 }
 
 /** Secrets Manager's limit for one secret value. */
-const MAX_SECRET_BYTES = 65_536;
+export const MAX_SECRET_BYTES = 65_536;
 
 /** What is always stored of a token set: the fields of RFC 6749 and of the contract. */
 const standardFields = [

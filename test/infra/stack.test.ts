@@ -373,7 +373,7 @@ describe('what can not work fails at synth, and says what to change:', () => {
       'refreshSpread is 31536000 s: use 30 days (2592000 s) at most',
     ],
     ['no segment', { segments: 0 }, 'segments must be a whole number from 1 to 48'],
-    ['too little memory', { memorySize: 128 }, 'memorySize must be a whole number of MB from 256'],
+    ['too little memory', { memorySize: 256 }, 'memorySize must be a whole number of MB from 512'],
     ['an e-mail address that is none', { alarmEmail: 'on call' }, 'alarmEmail must be one e-mail address'],
     [
       'a runbook with an anchor',

@@ -106,6 +106,34 @@ describe('a body', () => {
   });
 });
 
+describe('an answer without an end', () => {
+  const floods = {
+    'of interim answers': ['', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    'in chunks of one byte': ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n', '1\r\n{\r\n'],
+    'of headers': ['HTTP/1.1 200 OK\r\n', `x: ${'y'.repeat(900)}\r\n`],
+  } as const;
+  test.each(Object.entries(floods))('%s is not read for longer than it could be kept', async (_, [
+    first,
+    unit,
+  ]) => {
+    const piece = unit.repeat(Math.ceil(60_000 / unit.length));
+    const flooding = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write(first);
+      const pour = () => {
+        while (!socket.destroyed) if (!socket.write(piece)) return void socket.once('drain', pour);
+      };
+      socket.once('data', pour);
+    });
+    await new Promise<void>((resolve) => flooding.listen(0, '127.0.0.1', resolve));
+    const { port } = flooding.address() as AddressInfo;
+    // It would go on until the time is up, which is after the test's own.
+    const answer = await post(`http://127.0.0.1:${port}/`, 60_000);
+    expect(answer.complete).toBe(false);
+    flooding.close();
+  });
+});
+
 test('An answer tells the server’s time', async () => {
   expect(await post(`${origin}/date`)).toMatchObject({ date: 'Fri, 15 Jan 2027 08:00:00 GMT' });
 });

@@ -45,3 +45,21 @@ describe('What else a client may be, after it was rejected', () => {
     expect(await profiles.alternatives('crm', await loaded(profiles))).toEqual([]);
   });
 });
+
+test('Of any number of names that accounts give, a bounded number of profiles is kept', async () => {
+  const read: string[] = [];
+  const secrets = {
+    read: async (secretId: string): Promise<ReadSecret> => {
+      read.push(secretId);
+      return { kind: 'missing', awaitingDeletion: false };
+    },
+  };
+  const profiles = createProfiles(secrets as unknown as Secrets, 'oauth/', 300);
+  await profiles.load('crm');
+  for (let i = 0; i < 400; i++) await profiles.load(`none-${i}`);
+  await profiles.load('crm');
+  expect(read.filter((id) => id.endsWith('/crm'))).toHaveLength(1);
+  for (let i = 400; i < 1_000; i++) await profiles.load(`none-${i}`);
+  await profiles.load('crm');
+  expect(read.filter((id) => id.endsWith('/crm'))).toHaveLength(2);
+});

@@ -14,7 +14,8 @@ function work(oauthProfile: string, differences: Partial<Account> = {}): Work {
     reason,
     accessTokenExpiresAt: null,
   });
-  return { account, run: async () => report('refresh', 'expiring'), tooLate: report('defer', 'out_of_time') };
+  const run = async () => report('refresh', 'expiring');
+  return { account, run, tooLate: report('defer', 'out_of_time'), bytes: 100 };
 }
 
 function failedBefore(oauthProfile: string, at = NOW - 60): Work {
@@ -115,6 +116,26 @@ describe('who is next', () => {
     schedule.add(work('crm'));
     expect(started(schedule).map(({ account }) => account.oauthProfile)).toEqual(['crm']);
     expect(schedule.size()).toBe(1);
+  });
+});
+
+describe('the hand is full', () => {
+  test('of a thousand accounts', () => {
+    const schedule = aSchedule();
+    for (const one of several(999, () => work('crm'))) schedule.add(one);
+    expect(schedule.full()).toBe(false);
+    schedule.add(work('crm'));
+    expect(schedule.full()).toBe(true);
+    schedule.next();
+    expect(schedule.full()).toBe(false);
+  });
+
+  test('of a few whose items are as large as items can be, until they are gone', () => {
+    const schedule = aSchedule();
+    for (const one of several(50, () => ({ ...work('crm'), bytes: 400_000 }))) schedule.add(one);
+    expect(schedule.full()).toBe(true);
+    schedule.drain();
+    expect(schedule.full()).toBe(false);
   });
 });
 

@@ -342,6 +342,16 @@ describe('the fields of an answer', () => {
     expect(granted(answer(body)).expiresAt).toBe(NOW + 600);
   });
 
+  test('that no secret has room for go at once: only those that the profile names are carried on', () => {
+    const body = { access_token: 'a', refresh_token: 'r', instance_url: 'u', x: Array(30_000).fill({}) };
+    expect(granted(answer(body), { public_fields: ['instance_url'] })).toMatchObject({
+      response: { instance_url: 'u' },
+      accessToken: 'a',
+      refreshToken: 'r',
+    });
+    expect(granted(answer(body), { public_fields: ['x'] }).response).toEqual({});
+  });
+
   test('that are ours, and identities, are not kept', () => {
     const body = {
       access_token: 'a',
