@@ -13,7 +13,7 @@ import { type Reason, refreshingSentence, severityOf } from './reason.ts';
 import { namedFields } from './response-fields.ts';
 import type { PutSecret, SecretVersion } from './secrets.ts';
 import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
-import { interpretTokenAnswer, type TokenAnswer } from './token-response.ts';
+import { type Asked, interpretTokenAnswer, type TokenAnswer, unjudged } from './token-response.ts';
 import { readTokenSet } from './token-secret.ts';
 import { mergeTokenSet, storable, type TokenSet } from './token-set.ts';
 
@@ -186,7 +186,7 @@ async function ask(
   if (exchange.kind === 'answered')
     edges.spending.answeredAfter(account.oauthProfile, edges.clock.now() - begun);
   const now = secondsOf(edges.clock);
-  const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now });
+  const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now }, edges);
   return { exchange: exchange.kind, answer, now };
 }
 
@@ -205,15 +205,25 @@ function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { s
 const UNKNOWN_SHARE = 1 / 3;
 const NAMED_SHARE = 1 / 2;
 
+function errorNameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
 function ended(ending: Ending | Deferred): Step {
   return { kind: 'end', ending };
 }
 
-function understood(
-  exchange: Exchange,
-  asked: { profile: Profile; previous: TokenSet; sent: string; now: number },
-): TokenAnswer {
-  if (exchange.kind === 'answered') return interpretTokenAnswer(exchange.answer, asked);
+function understood(exchange: Exchange, asked: Asked, { log }: Edges): TokenAnswer {
+  if (exchange.kind === 'answered') {
+    try {
+      return interpretTokenAnswer(exchange.answer, asked);
+    } catch (error) {
+      log.error('An answer could not be judged. It is kept in escrow for a person.', {
+        errorName: errorNameOf(error),
+      });
+      return unjudged(exchange.answer);
+    }
+  }
   const { detail } = exchange;
   return exchange.kind === 'unanswered'
     ? { kind: 'error', reason: 'provider_unavailable', detail, mayHaveRotated: true, cut: true }
@@ -404,12 +414,41 @@ async function keepFromError(
     : await write('answer', { answer, supersedes, obtainedAt: now });
 }
 
-/** Stores what was granted. If the provider rotates, the refresh token that was sent is dead from here on. */
+type Granted = Extract<TokenAnswer, { kind: 'granted' }>;
+
+/**
+ * Stores what was granted. If the provider rotates, the refresh token that was sent is dead from here on: a fault of this
+ * program's own must not lose the new one either.
+ */
 async function keep(
   visit: Visit,
   attemptId: string,
+  request: Sent,
+  answer: Granted,
+  edges: Edges,
+): Promise<Ending | Deferred> {
+  try {
+    return await store(visit, attemptId, request, answer, edges);
+  } catch (error) {
+    const { accountId, tokenSecretId: secretId } = visit.account;
+    edges.log.error('A token set could not be stored.', { accountId, errorName: errorNameOf(error) });
+    const { refreshToken } = answer.tokens;
+    const { held } = request.progress;
+    const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
+    if (refreshToken === undefined) return notStored('lost', failure, false, request.now);
+    const supersedes = fingerprintOf(held.refreshToken ?? '');
+    const content = { refreshToken, supersedes, obtainedAt: request.now };
+    const write = { accountId, attemptId, kind: 'token' as const, content, secretId };
+    const isKept = await keepInEscrow(write, keepUntil(visit, edges), edges);
+    return notStored(isKept ? 'escrowed' : 'lost', failure, true, request.now);
+  }
+}
+
+async function store(
+  visit: Visit,
+  attemptId: string,
   { progress: { held, profile }, sent, now }: Sent,
-  answer: Extract<TokenAnswer, { kind: 'granted' }>,
+  answer: Granted,
   edges: Edges,
 ): Promise<Ending | Deferred> {
   const { account, reason } = visit;

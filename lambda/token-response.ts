@@ -70,6 +70,18 @@ export function interpretTokenAnswer(received: HttpAnswer, asked: Asked): TokenA
   return notGranted(answer, read, places, asked);
 }
 
+/** What an answer comes to that interpreting it failed on: nothing is known of it, so all of it is kept. */
+export function unjudged({ status, body, undecodable }: HttpAnswer): ErrorAnswer {
+  return {
+    kind: 'error',
+    reason: 'malformed_response',
+    detail: `The token endpoint's answer (HTTP ${status}) could not be judged`,
+    mayHaveRotated: true,
+    cut: false,
+    unread: undecodable ?? body.slice(0, MAX_UNREAD),
+  };
+}
+
 function isMarkup(body: string): boolean {
   return /^[\uFEFF\s]*</.test(body);
 }
