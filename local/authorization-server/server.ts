@@ -82,7 +82,8 @@ export async function startAuthorizationServer(
     // A web page whose name leads to this machine (DNS rebinding) sends its own name as the host.
     if (!isOwnHost(request.headers.host, port))
       return respond(response, 403, errorPage(`This server is reached as ${origin} only.`));
-    const path = new URL(request.url ?? '/', origin).pathname;
+    const path = URL.parse(request.url ?? '/', origin)?.pathname;
+    if (path === undefined) return respond(response, 400, errorPage('This address can not be read.'));
     const broken = brokenEndpoints[path];
     if (broken !== undefined) broken(response);
     else if (path.startsWith('/interaction/'))

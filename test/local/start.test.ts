@@ -234,6 +234,20 @@ describe('while it runs', () => {
     expect(answer.statusCode).toBe(403);
   });
 
+  test.each([
+    '//',
+    'http://',
+    '*',
+    '/%zz',
+  ])('the authorization server survives a request for %s', async (path) => {
+    const { hostname, port } = new URL(system.authorizationServer.origin);
+    const answer = await new Promise<IncomingMessage>((resolve) =>
+      request({ hostname, port, path, agent: false }, resolve).end(),
+    );
+    answer.resume();
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400);
+  });
+
   test('a second one on the same data is refused by name', async () => {
     const { code, stderr } = await start('--once');
     expect(code).toBe(1);

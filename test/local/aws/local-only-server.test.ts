@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import {
@@ -96,6 +97,20 @@ describe('a request', () => {
     const answer = await post(aws, 'secretsmanager.ListSecrets', ' '.repeat(4 * 1024 * 1024 + 1));
     expect(answer.status).toBe(413);
     expect((await post(aws, 'secretsmanager.ListSecrets', '{}'.padStart(4 * 1024 * 1024))).status).toBe(200);
+  });
+
+  test.each([
+    'GET // HTTP/1.1',
+    'GET http:// HTTP/1.1',
+    'OPTIONS * HTTP/1.1',
+    'GET /%zz HTTP/1.1',
+  ])('that begins with %j is refused, and does no harm', async (line) => {
+    const aws = await start();
+    const { port, host } = new URL(aws.url);
+    const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
+    socket.end(`${line}\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 4/);
+    expect((await post(aws, 'secretsmanager.ListSecrets')).status).toBe(200);
   });
 
   test('that breaks off halfway does no harm', async () => {
