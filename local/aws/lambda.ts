@@ -47,7 +47,8 @@ export async function performLambda(
 ): Promise<Answer> {
   const { pathname = '', searchParams } = parsed(request.url) ?? {};
   const named = decodeURIComponent(PATH.exec(pathname)?.[1] ?? '');
-  const name = (searchParams?.get('Qualifier') ?? '$LATEST') === '$LATEST' ? NAME.exec(named)?.[1] : undefined;
+  const name =
+    (searchParams?.get('Qualifier') ?? '$LATEST') === '$LATEST' ? NAME.exec(named)?.[1] : undefined;
   if (invoke === undefined || name === undefined || name !== functionName)
     throw new AwsError(
       'ResourceNotFoundException',
