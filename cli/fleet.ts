@@ -98,7 +98,7 @@ export async function findLocalSystem(dataDirectory: string, called: string): Pr
   if (found.kind !== 'unproven') return found.kind === 'running' ? found : undefined;
   throw new CliError(
     'LOCAL_SYSTEM_UNPROVEN',
-    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete the file, or start a system with "npm start"; to act on AWS while it is there, add --stack NAME (or --function NAME).`,
+    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start"; to act on AWS while it is there, add --stack NAME, or --function NAME.`,
   );
 }
 

@@ -27,7 +27,13 @@ export function writePrivate(file: string, text: string): void {
   renameSync(draft, file);
 }
 
-/** What a path is, itself and not what it links to; undefined where there is nothing. */
+/** What a path is, itself and not what it links to; undefined where there is nothing. @throws where nobody can tell */
 export function statsOf(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // There is a file where a folder would be.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }

@@ -69,10 +69,10 @@ export function withdraw(dataDirectory: string): void {
  */
 export async function findRunningSystem(dataDirectory: string): Promise<Found> {
   const file = runningFile(dataDirectory);
-  const stats = statsOf(file);
-  if (stats === undefined) return { kind: 'none' };
   const unproven = (why: string): Found => ({ kind: 'unproven', file, why });
-  const system = stats.isFile() && stats.size <= MAX_FILE_BYTES ? parse(file) : undefined;
+  const text = textOf(file);
+  if (text === undefined) return { kind: 'none' };
+  const system = parse(text);
   if (system === undefined) return unproven('is not what "npm start" writes');
   if (!isAlive(system.pid))
     return unproven(`names process ${system.pid}, which is not one of yours that runs`);
@@ -83,9 +83,21 @@ export async function findRunningSystem(dataDirectory: string): Promise<Found> {
   return { kind: 'running', system, keys };
 }
 
-function parse(file: string): RunningSystem | undefined {
+/** What a file says, as far as anybody could have meant it; undefined where there is none. */
+function textOf(file: string): string | undefined {
   try {
-    const { success, output } = v.safeParse(fileSchema, JSON.parse(readFileSync(file, 'utf8')));
+    const stats = statsOf(file);
+    if (stats === undefined) return undefined;
+    return stats.isFile() && stats.size <= MAX_FILE_BYTES ? readFileSync(file, 'utf8') : '';
+  } catch {
+    // Perhaps a file, which is somebody else's.
+    return '';
+  }
+}
+
+function parse(text: string): RunningSystem | undefined {
+  try {
+    const { success, output } = v.safeParse(fileSchema, JSON.parse(text));
     return success ? output : undefined;
   } catch {
     return undefined;

@@ -171,6 +171,11 @@ describe('a file that says that a local system runs here gets no secret', () => 
   });
 });
 
+test('a file in place of the folder is no local system', async () => {
+  writeFileSync(data, '');
+  expect(codeIn(await addProfile())).toBe('NO_LOCAL_SYSTEM');
+});
+
 test('a stack that is named is acted on, whatever the file says', async () => {
   plant({ ...self, pid: 0, endpoint: `http://127.0.0.1:${port}` });
   const ended = await cli(['--json', '--stack', 'x', '--region', 'us-east-1', 'status']);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -158,6 +158,19 @@ describe('npm start', () => {
       said: true,
     });
     await new Promise((resolve) => taken.close(resolve));
+  });
+
+  test.each([['--reset'], ['--once']])('%s leaves a directory alone that it did not make', async (option) => {
+    const other = mkdtempSync(join(tmpdir(), 'local-'));
+    writeFileSync(join(other, 'notes.txt'), 'precious');
+    const { code, stderr } = await runScript('local/start.ts', ['--data', other, option]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('was not made by "npm start"'),
+    });
+    expect(stderr).not.toContain('    at ');
+    expect(readdirSync(other)).toEqual(['notes.txt']);
+    rmSync(other, { recursive: true });
   });
 
   test('refuses what it does not understand with exit code 2', async () => {
