@@ -9,6 +9,7 @@ import { arn } from '../local/aws/arn.ts';
 import { startLocalAws } from '../local/aws/server.ts';
 import { tokenBucket } from '../local/aws/token-bucket.ts';
 import { createLocalClients } from '../local/clients.ts';
+import { signedPost } from '../test/support/aws-endpoint.ts';
 import { type ProviderFault, startStrictProvider } from '../test/support/strict-provider.ts';
 import type {
   Judgement,
@@ -97,17 +98,7 @@ function forgetTraffic() {
 
 /** Without the SDK: a hundred thousand items are to be written within seconds. */
 async function call(target: string, body: unknown): Promise<Record<string, unknown>> {
-  const response = await fetch(aws.url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-amz-json-1.0',
-      'x-amz-target': target,
-      'x-amz-date': '20260101T000000Z',
-      authorization:
-        'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=none',
-    },
-    body: JSON.stringify(body),
-  });
+  const response = await signedPost(aws.url, target, JSON.stringify(body));
   const text = await response.text();
   if (!response.ok) throw new Error(`${target} failed: ${text.slice(0, 200)}`);
   return JSON.parse(text);

@@ -4,8 +4,10 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { callersPath } from '../local/callers-path.ts';
-import { LOCAL_REGION, LOCAL_TABLE_NAME } from '../local/clients.ts';
-import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
+import { awsSettings, LOCAL_TABLE_NAME } from '../local/clients.ts';
+import { LocalKeyError } from '../local/local-key.ts';
+import { LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
+import { type Found, findRunningSystem } from '../local/running-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
 
 /** Where the accounts are that a command acts on: a deployed stack, or the local system. */
@@ -68,31 +70,46 @@ export async function findFleet(
   const asksLocal = local === true || data !== undefined;
   if (asksLocal && namesAws)
     throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
-  if (data !== undefined) return localFleet(callersPath(data, env), data);
-  if (asksLocal) return localFleet(DEFAULT_DATA_DIRECTORY);
-  if (!namesAws && findRunningSystem(DEFAULT_DATA_DIRECTORY) !== undefined)
-    return localFleet(DEFAULT_DATA_DIRECTORY);
-  return await awsFleet(options, env);
+  if (namesAws) return await awsFleet(options, env);
+  const called = data ?? DEFAULT_DATA_DIRECTORY;
+  const dataDirectory = data === undefined ? DEFAULT_DATA_DIRECTORY : callersPath(data, env);
+  const running = await findLocalSystem(dataDirectory, called);
+  if (running !== undefined) return localFleet(running, dataDirectory, called);
+  if (!asksLocal) return await awsFleet(options, env);
+  throw new CliError(
+    'NO_LOCAL_SYSTEM',
+    `No local system runs on ${called}. Start it with "npm start", or name a deployed stack with --stack.`,
+  );
+}
+
+type Running = Extract<Found, { readonly kind: 'running' }>;
+
+/**
+ * The local system that uses a data directory, where it is one of the caller's own. Where a file there says that one runs
+ * and none proves it, nobody knows what the caller wants to act on: not that, and not AWS in silence.
+ *
+ * @param called what people call the directory
+ * @throws CliError
+ */
+export async function findLocalSystem(dataDirectory: string, called: string): Promise<Running | undefined> {
+  const found = await findRunningSystem(dataDirectory).catch((error: unknown) => {
+    throw error instanceof LocalKeyError ? new CliError(error.code, error.message) : error;
+  });
+  if (found.kind !== 'unproven') return found.kind === 'running' ? found : undefined;
+  throw new CliError(
+    'LOCAL_SYSTEM_UNPROVEN',
+    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start"; to act on AWS while it is there, add --stack NAME, or --function NAME.`,
+  );
 }
 
 /** @param called what people call the directory */
-function localFleet(dataDirectory: string, called = dataDirectory): Fleet {
-  const running = findRunningSystem(dataDirectory);
-  if (running === undefined)
-    throw new CliError(
-      'NO_LOCAL_SYSTEM',
-      `No local system runs on ${called}. Start it with "npm start", or name a deployed stack with --stack.`,
-    );
-  const config = {
-    region: LOCAL_REGION,
-    endpoint: running.endpoint,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  };
+function localFleet({ system, keys }: Running, dataDirectory: string, called: string): Fleet {
+  const config = awsSettings(system.endpoint, keys);
   return {
     kind: 'local',
     label: `the local system (${called})`,
     dataDirectory,
-    ...(running.every !== undefined && { every: running.every }),
+    ...(system.every !== undefined && { every: system.every }),
     tableName: LOCAL_TABLE_NAME,
     secretNamePrefix: DEFAULT_PREFIX,
     functionName: LOCAL_FUNCTION_NAME,

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { callersPath } from '../local/callers-path.ts';
-import { LOCAL_REGION } from '../local/clients.ts';
-import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
+import { awsSettings } from '../local/clients.ts';
+import { LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
+import { CliError } from './cli-error.ts';
+import { findLocalSystem } from './fleet.ts';
 
 const HELP = `Invokes the function by hand.
 
@@ -24,14 +26,13 @@ async function main(args: string[]): Promise<number> {
     console.error(`${usage.message}\n\n${HELP}`);
     return 2;
   }
-  const target = targetOf(usage.functionName, usage.dataDirectory);
-  if (target === undefined) {
-    console.error(
-      'No local system runs here. Start it with "npm start", or name a deployed function with --function.',
-    );
-    return 1;
+  try {
+    return await invoke(await targetOf(usage.functionName, usage.dataDirectory), usage.event);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    console.error(error.message);
+    return error.exitCode;
   }
-  return await invoke(target, usage.event);
 }
 
 type Usage =
@@ -73,15 +74,18 @@ interface Target {
   readonly functionName: string;
 }
 
-function targetOf(functionName: string | undefined, dataDirectory: string): Target | undefined {
+async function targetOf(functionName: string | undefined, dataDirectory: string): Promise<Target> {
   // A run may take as long as the function may: the client must not give up before, nor invoke a second time.
   const patient = { maxAttempts: 1, requestHandler: { requestTimeout: 910_000 } };
   if (functionName !== undefined) return { client: new LambdaClient(patient), functionName };
-  const running = findRunningSystem(dataDirectory);
-  if (running === undefined) return undefined;
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const running = await findLocalSystem(dataDirectory, dataDirectory);
+  if (running === undefined)
+    throw new CliError(
+      'NO_LOCAL_SYSTEM',
+      'No local system runs here. Start it with "npm start", or name a deployed function with --function.',
+    );
   return {
-    client: new LambdaClient({ ...patient, endpoint: running.endpoint, region: LOCAL_REGION, credentials }),
+    client: new LambdaClient({ ...patient, ...awsSettings(running.system.endpoint, running.keys) }),
     functionName: LOCAL_FUNCTION_NAME,
   };
 }

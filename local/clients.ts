@@ -19,20 +19,26 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { type AwsKeys, TEST_KEYS } from './aws/signature.ts';
 import type { FleetItem } from './fleet-table.ts';
 
 export const LOCAL_TABLE_NAME = 'oauth-accounts';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';
 export const LOCAL_REGION = 'us-east-1';
 
-/** The environment in which AWS's SDK reaches the local endpoints. The credentials are made up: nobody checks them. */
-export function awsEnvironment(endpoint: string): Record<string, string> {
+/** The environment in which AWS's SDKs and command line reach the local endpoints. */
+export function awsEnvironment(endpoint: string, keys = TEST_KEYS) {
   return {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: LOCAL_REGION,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ACCESS_KEY_ID: keys.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
   };
+}
+
+/** The same as the settings of an SDK's client. */
+export function awsSettings(endpoint: string, keys: AwsKeys) {
+  return { endpoint, region: LOCAL_REGION, credentials: { ...keys } };
 }
 
 /** What setting up and looking at the local system needs of AWS. */
@@ -47,12 +53,12 @@ export interface LocalClients {
   items(): Promise<readonly FleetItem[]>;
 }
 
-export function createLocalClients(endpoint: string, tableName = LOCAL_TABLE_NAME): LocalClients {
-  const config = {
-    endpoint,
-    region: LOCAL_REGION,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  };
+export function createLocalClients(
+  endpoint: string,
+  tableName = LOCAL_TABLE_NAME,
+  keys = TEST_KEYS,
+): LocalClients {
+  const config = awsSettings(endpoint, keys);
   const table = DynamoDBDocumentClient.from(new DynamoDBClient(config), {
     marshallOptions: { removeUndefinedValues: true },
   });

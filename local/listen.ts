@@ -10,6 +10,13 @@ export class PortInUseError extends Error {
 /** Everything local is reached from this machine only. */
 export const HOST = '127.0.0.1';
 
+/** Whether a request's Host is a name of this machine's loopback address, with the port that was listened on. */
+export function isOwnHost(host: string | undefined, port: number): boolean {
+  return ['127.0.0.1', 'localhost', '[::1]'].some(
+    (name) => host?.toLowerCase() === `${name}:${port}` || (port === 80 && host?.toLowerCase() === name),
+  );
+}
+
 /**
  * Has a server listen on the loopback address.
  *

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AuthorizationServer, startAuthorizationServer } from './authorization-server/server.ts';
 import { type LocalAws, startLocalAws } from './aws/server.ts';
@@ -10,7 +10,10 @@ import {
   type LocalClients,
   provision,
 } from './clients.ts';
+import { prepareDataDirectory } from './data-directory.ts';
 import { createFunctionProcess, type FunctionProcess } from './function-process.ts';
+import { localKeys } from './local-key.ts';
+import { announce, findRunningSystem, withdraw } from './running-system.ts';
 import { createSampleAccounts, SAMPLE_CLIENTS, writeSampleProfiles } from './sample-accounts.ts';
 
 /** Everything that `npm start` runs beside the function, and the function. */
@@ -32,15 +35,6 @@ export interface LocalSystemOptions {
   readonly say: (line: string) => void;
 }
 
-/** What other commands need to find the running system. */
-export interface RunningSystem {
-  readonly pid: number;
-  readonly endpoint: string;
-  readonly issuer: string;
-  /** Seconds between two runs. */
-  readonly every?: number;
-}
-
 /** The function's window here: a run each minute and its time limit must fit into what is left of a token. */
 const REFRESH_WINDOW_SECONDS = 75;
 export const LOCAL_FUNCTION_NAME = 'oauth-token-refresher';
@@ -54,7 +48,8 @@ export class AlreadyRunning extends Error {
  * Starts the endpoints, makes the table, key, profiles and sample accounts where they are missing, and readies the
  * function in a process of its own, with the environment that the deployed one has.
  *
- * @throws AlreadyRunning where another process uses `dataDirectory`
+ * @throws AlreadyRunning or DataDirectoryInUseError where another process uses `dataDirectory`, DataDirectoryError where it
+ * is not for this, LocalKeyError
  */
 export async function startLocalSystem({
   dataDirectory,
@@ -62,17 +57,20 @@ export async function startLocalSystem({
   every,
   say,
 }: LocalSystemOptions): Promise<LocalSystem> {
-  const other = findRunningSystem(dataDirectory);
-  if (other !== undefined)
+  const other = await findRunningSystem(dataDirectory);
+  if (other.kind === 'running')
     throw new AlreadyRunning(
-      `A local system already runs on this data (process ${other.pid}). Stop it first, or use another directory with --data.`,
+      `A local system already runs on this data (process ${other.system.pid}). Stop it first, or use another directory with --data.`,
     );
+  prepareDataDirectory(dataDirectory, say);
+  const keys = localKeys(dataDirectory, 'make');
   mkdirSync(join(dataDirectory, 'logs'), { recursive: true, mode: 0o700 });
   const functionLogFile = join(dataDirectory, 'logs', 'function.log');
   let fn: FunctionProcess | undefined;
   const aws = await onFreePort(port, say, (on) =>
     startLocalAws({
       port: on,
+      keys,
       dataDirectory: join(dataDirectory, 'aws'),
       // A day of one-minute tokens would use up a secret's versions; here a day is ten minutes long.
       secretsManager: { protectedVersionSeconds: 600, maxVersions: 30 },
@@ -93,7 +91,7 @@ export async function startLocalSystem({
       clients: SAMPLE_CLIENTS,
     }),
   );
-  const clients = createLocalClients(aws.url);
+  const clients = createLocalClients(aws.url, LOCAL_TABLE_NAME, keys);
   const state = await provision(clients);
   await writeSampleProfiles(clients, authorizationServer);
   if (state === 'new')
@@ -101,21 +99,23 @@ export async function startLocalSystem({
   fn = createFunctionProcess({
     logFile: functionLogFile,
     environment: {
-      ...awsEnvironment(aws.url),
+      ...awsEnvironment(aws.url, keys),
       ACCOUNTS_TABLE_NAME: LOCAL_TABLE_NAME,
       ESCROW_KEY_ID: LOCAL_ESCROW_KEY,
       REFRESH_WINDOW_SECONDS: String(REFRESH_WINDOW_SECONDS),
       ALLOW_HTTP_LOOPBACK: 'true',
     },
   });
-  const runningFile = join(dataDirectory, 'running.json');
-  const running: RunningSystem = {
+  const running = {
     pid: process.pid,
     endpoint: aws.url,
     issuer: authorizationServer.issuer,
     ...(every !== undefined && { every }),
   };
-  writeFileSync(runningFile, JSON.stringify(running));
+  announce(dataDirectory, running, keys);
+  const gone = () => withdraw(dataDirectory);
+  // Also where somebody is in a hurry and presses Ctrl-C twice.
+  process.once('exit', gone);
   const started = fn;
   return {
     aws,
@@ -123,23 +123,13 @@ export async function startLocalSystem({
     clients,
     function: started,
     close: async () => {
-      rmSync(runningFile, { force: true });
+      process.off('exit', gone);
+      gone();
       started.kill();
       await authorizationServer.close();
       await aws.close();
     },
   };
-}
-
-/** The local system that uses a data directory now, if its process is alive. */
-export function findRunningSystem(dataDirectory: string): RunningSystem | undefined {
-  try {
-    const running = JSON.parse(readFileSync(join(dataDirectory, 'running.json'), 'utf8')) as RunningSystem;
-    process.kill(running.pid, 0);
-    return running;
-  } catch {
-    return undefined;
-  }
 }
 
 async function onFreePort<T>(

@@ -28,7 +28,7 @@ export const START_HELP = `Runs the whole system on one machine.
   npm start -- --data DIRECTORY    keep the data there rather than in .local/
   npm start -- --port 9400         use ports 9400 and 9401 (default 4570 and 4571)
 
-While it runs: npm run -s invoke -- '{"dryRun": true}'
+While it runs: npm run -s invoke -- '{"dryRun": true}', and for the AWS CLI and SDKs: . .local/env
 Exit codes: 0 done, 1 a run failed or the system could not start, 2 wrong usage.`;
 
 /**

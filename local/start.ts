@@ -1,11 +1,19 @@
-import { rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import type { RunResult } from '../lambda/run-result.ts';
+import { DataDirectoryInUseError } from './aws/server.ts';
+import { DataDirectoryError, resetDataDirectory } from './data-directory.ts';
 import { type FleetItem, renderFleet, renderResult } from './fleet-table.ts';
+import { LocalKeyError } from './local-key.ts';
 import { AlreadyRunning, type LocalSystem, startLocalSystem } from './local-system.ts';
 import { readStartOptions, START_HELP, type StartOptions, UsageError } from './options.ts';
 
+/** What a person can do something about, and whose message says what. */
+const expected = [AlreadyRunning, DataDirectoryInUseError, DataDirectoryError, LocalKeyError];
+
+// The stores of others make files as well, and tokens are in all of them.
+process.umask(0o077);
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -19,8 +27,8 @@ async function main(): Promise<number> {
       console.error(`${error.message}\n\n${START_HELP}`);
       return 2;
     }
-    if (!(error instanceof AlreadyRunning)) throw error;
-    console.error(error.message);
+    if (!expected.some((kind) => error instanceof kind)) throw error;
+    console.error((error as Error).message);
     return 1;
   }
 }
@@ -28,12 +36,12 @@ async function main(): Promise<number> {
 async function start(options: StartOptions): Promise<number> {
   // Progress goes to standard error, so that standard output holds the table, or the JSON, and nothing else.
   const say = (line: string) => console.error(dim(line));
-  if (options.reset) rmSync(options.dataDirectory, { recursive: true, force: true });
+  if (options.reset) resetDataDirectory(options.dataDirectory, say);
   say('Starting DynamoDB, Secrets Manager, KMS, EventBridge and an authorization server …');
   const { dataDirectory, port, every } = options;
   const system = await startLocalSystem({ dataDirectory, port, every: every / 1000, say });
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(130);
       say('Stopping: letting the run in flight end (once more to stop at once) …');
@@ -41,6 +49,8 @@ async function start(options: StartOptions): Promise<number> {
     });
   try {
     say(`AWS endpoint ${system.aws.url}, authorization server ${system.authorizationServer.issuer}`);
+    if (!options.once)
+      say(`For the AWS CLI and SDKs, in another shell: . ${quoted(resolve(dataDirectory, 'env'))}`);
     return await fire(options, system, stop.signal);
   } finally {
     await system.close();
@@ -55,7 +65,7 @@ async function fire(options: StartOptions, system: LocalSystem, stop: AbortSigna
     const invocation = await system.function.invoke({});
     if (invocation.kind === 'failed') {
       console.error(`The run failed: ${invocation.errorType}: ${invocation.errorMessage}`);
-      console.error(dim('Its log is in .local/logs/function.log.'));
+      console.error(dim(`Its log is in ${join(options.dataDirectory, 'logs', 'function.log')}.`));
       if (options.once) return 1;
     } else {
       const result = invocation.payload as RunResult;
@@ -94,6 +104,11 @@ function show(
   // An empty line above and below the table, and the one that the cursor is on.
   const table = renderFleet(items, { now, width, height: height - below.length - 3, color, before });
   console.log(`\n${table}\n\n${below.join('\n')}`);
+}
+
+/** For a shell to paste. */
+function quoted(path: string): string {
+  return /^[\w/.:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** NO_COLOR (no-color.org) and FORCE_COLOR, and colour only on a terminal. */

@@ -22,7 +22,7 @@ const LOG_TAIL_BYTES = 4096;
 
 /** Which of Lambda's operations a request asks for; undefined for a request to another service. */
 export function lambdaOperation({ method, url }: Pick<AwsRequest, 'method' | 'url'>) {
-  const name = `${method} ${PATH.exec(parsed(url).pathname)?.[2]}`;
+  const name = `${method} ${PATH.exec(parsed(url)?.pathname ?? '')?.[2]}`;
   return Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name as keyof typeof OPERATIONS] : undefined;
 }
 
@@ -31,7 +31,8 @@ export function functionLogGroup(functionName: string): string {
   return `/aws/lambda/${functionName}`;
 }
 
-const parsed = (url: string) => new URL(url, 'http://localhost');
+/** undefined where a client has sent what is no address. */
+const parsed = (url: string) => URL.parse(url, 'http://localhost') ?? undefined;
 
 /**
  * Lambda's Invoke and GetFunctionConfiguration for the one local function.
@@ -44,9 +45,10 @@ export async function performLambda(
   functionName: string | undefined,
   invoke: Invoke | undefined,
 ): Promise<Answer> {
-  const { pathname, searchParams } = parsed(request.url);
+  const { pathname = '', searchParams } = parsed(request.url) ?? {};
   const named = decodeURIComponent(PATH.exec(pathname)?.[1] ?? '');
-  const name = (searchParams.get('Qualifier') ?? '$LATEST') === '$LATEST' ? NAME.exec(named)?.[1] : undefined;
+  const name =
+    (searchParams?.get('Qualifier') ?? '$LATEST') === '$LATEST' ? NAME.exec(named)?.[1] : undefined;
   if (invoke === undefined || name === undefined || name !== functionName)
     throw new AwsError(
       'ResourceNotFoundException',

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { HOST, listen } from '../listen.ts';
+import { HOST, isOwnHost, listen } from '../listen.ts';
 import { AwsError } from './aws-error.ts';
 import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
 import { lambdaOperation } from './lambda.ts';
+import { answerProof } from './proof.ts';
 import { type Answer, type AwsRequest, errorAnswer, parseJson, unknownOperation } from './protocol.ts';
 import { openServices, type ServicesOptions } from './services.ts';
+import { type AwsKeys, MAX_CLOCK_SKEW_SECONDS, signatureCheck, TEST_KEYS } from './signature.ts';
 
 export type { RecordedEvent } from './event-bridge.ts';
 export type { Fault, FaultCall, FaultRule, Service } from './faults.ts';
@@ -27,6 +29,8 @@ export interface CallRecord {
 export interface LocalAws {
   /** For `AWS_ENDPOINT_URL`. */
   readonly url: string;
+  /** What requests must be signed with. */
+  readonly keys: AwsKeys;
   /** The events on the default bus, in the order they were put. */
   putEventsLog(): RecordedEvent[];
   /** From now on this rule decides which call goes wrong; undefined ends it. */
@@ -42,6 +46,10 @@ export interface LocalAws {
 export interface LocalAwsOptions extends ServicesOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
+  /** What requests must be signed with; absent in tests and benches, whose own are known to everybody. */
+  readonly keys?: AwsKeys;
+  /** How far a client's clock may be from `now`. 15 minutes where absent, as in AWS. */
+  readonly maxClockSkewSeconds?: number;
   /** One line of JSON per answer: time, service, operation, status, duration. Never a body. */
   readonly logFile?: string;
 }
@@ -61,7 +69,8 @@ const SERVICES: Readonly<Record<string, Service>> = {
  * @throws PortInUseError, DataDirectoryInUseError
  */
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
-  const { now = Date.now } = options;
+  const { now = Date.now, keys = TEST_KEYS, maxClockSkewSeconds = MAX_CLOCK_SKEW_SECONDS } = options;
+  const wrongSignature = signatureCheck({ keys, now, maxClockSkewSeconds });
   // Idle connections are kept: a client that picks one just as it is closed would see a reset that no rule asked for.
   const server = createServer({ keepAliveTimeout: 0 });
   const port = await listen(server, options.port ?? 0);
@@ -97,15 +106,22 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     return performWith(fault, service, run, closing.signal);
   }
 
+  async function answerTo(request: ReceivedRequest, target: Target | undefined): Promise<Answer | 'reset'> {
+    const early = unlikely(request, port) ?? answerProof(request, keys, port);
+    if (early !== undefined) return early;
+    const wrong = await wrongSignature(request);
+    if (wrong !== undefined) return errorAnswer(wrong);
+    if (target === undefined) return errorAnswer(unknownOperation());
+    // The stores may have been closed while the signature was looked at.
+    return closing.signal.aborted ? 'reset' : await perform(request, target.service, target.operation);
+  }
+
   async function respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     const request = await receive(incoming);
     if (request === undefined) return;
     const target = targetOf(request);
-    const answer =
-      target === undefined
-        ? errorAnswer(unknownOperation())
-        : (refusal(request) ?? (await perform(request, target.service, target.operation)));
+    const answer = await answerTo(request, target);
     const entry = {
       time: new Date(now()).toISOString(),
       ...target,
@@ -114,7 +130,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     };
     if (!closing.signal.aborted) log?.write(`${JSON.stringify(entry)}\n`);
     if (answer === 'reset') incoming.socket.resetAndDestroy();
-    else send(outgoing, answer);
+    else send(outgoing, answer, now());
   }
 
   server.on('request', respond);
@@ -132,6 +148,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
 
   return {
     url: `http://${HOST}:${port}`,
+    keys,
     putEventsLog: () => services.recordedEvents(),
     inject: (next) => {
       rule = next;
@@ -183,7 +200,12 @@ async function receive(incoming: IncomingMessage): Promise<ReceivedRequest | und
   return { method, url, headers, body: Buffer.concat(chunks), size };
 }
 
-function targetOf(request: AwsRequest): { service: Service; operation: string } | undefined {
+interface Target {
+  readonly service: Service;
+  readonly operation: string;
+}
+
+function targetOf(request: AwsRequest): Target | undefined {
   const lambda = lambdaOperation(request);
   if (lambda !== undefined) return { service: 'lambda', operation: lambda };
   const [prefix = '', operation = ''] = String(request.headers['x-amz-target']).split('.');
@@ -192,13 +214,13 @@ function targetOf(request: AwsRequest): { service: Service; operation: string } 
 }
 
 /**
- * Requests must look signed, as in AWS. That also keeps web pages away from the endpoint: they can't send this header
- * across origins unasked.
+ * What needs no look at the signature. A web page whose name leads to this machine (DNS rebinding) sends its own name as
+ * the host.
  */
-function refusal({ headers, size }: ReceivedRequest): Answer | undefined {
-  if (!headers.authorization?.startsWith('AWS4-HMAC-SHA256 '))
+function unlikely({ headers, size }: ReceivedRequest, port: number): Answer | undefined {
+  if (!isOwnHost(headers.host, port))
     return errorAnswer(
-      new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403),
+      new AwsError('AccessDeniedException', `This endpoint is reached as ${HOST}:${port} only.`, 403),
     );
   if (size > MAX_BODY_BYTES)
     return errorAnswer(new AwsError('RequestEntityTooLargeException', 'The body is larger than 4 MB.', 413));
@@ -221,8 +243,10 @@ function inputOf({ body }: AwsRequest): unknown {
   }
 }
 
-function send(outgoing: ServerResponse, { status, headers, body }: Answer): void {
+function send(outgoing: ServerResponse, { status, headers, body }: Answer, now: number): void {
   outgoing.statusCode = status;
+  // Clients whose clocks are wrong set them by this one.
+  outgoing.setHeader('date', new Date(now).toUTCString());
   outgoing.setHeader('x-amzn-requestid', randomUUID());
   for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value);
   outgoing.end(body);

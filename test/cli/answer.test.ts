@@ -25,7 +25,7 @@ const ANSWER = '<html>refresh_token: SECRET-OF-THE-ANSWER</html>';
 
 /** What the contract says of the format, made by hand. */
 async function sealed(accountId: string, kind: string | undefined, content: object): Promise<string> {
-  const kms = new KMSClient(clientSettings(fleet.system.aws.url));
+  const kms = new KMSClient(clientSettings(fleet.system.aws.url, fleet.system.aws.keys));
   const { Plaintext = new Uint8Array(), CiphertextBlob = new Uint8Array() } = await kms.send(
     new GenerateDataKeyCommand({
       KeyId: LOCAL_ESCROW_KEY,

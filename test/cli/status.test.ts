@@ -76,7 +76,7 @@ describe('status', () => {
 /** Runs the program as a person does, with AWS's own settings in its environment. */
 function runOnAws(args: readonly string[]): Promise<Ended> {
   const target = ['--table', LOCAL_TABLE_NAME, '--function', LOCAL_FUNCTION_NAME];
-  const env = awsEnvironment(fleet.system.aws.url);
+  const env = awsEnvironment(fleet.system.aws.url, fleet.system.aws.keys);
   return runProcess(process.execPath, ['cli/main.ts', ...target, ...args], { env });
 }
 

@@ -14,7 +14,11 @@ let offset = 0;
 const now = () => Date.now() + offset * 1000;
 
 beforeAll(async () => {
-  aws = await startLocalAws({ now, secretsManager: { writesPerSecond: 10_000 } });
+  aws = await startLocalAws({
+    now,
+    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
+    secretsManager: { writesPerSecond: 10_000 },
+  });
   provider = await startStrictProvider({ now });
 });
 

@@ -13,7 +13,10 @@ let world: World;
 let delay = 0;
 
 beforeAll(async () => {
-  aws = await startLocalAws({ secretsManager: { writesPerSecond: 10_000 } });
+  aws = await startLocalAws({
+    secretsManager: { writesPerSecond: 10_000 },
+    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
+  });
   provider = await startStrictProvider({ delayMilliseconds: () => delay });
 });
 beforeEach(async () => {

@@ -12,7 +12,10 @@ let aws: LocalAws;
 let provider: StrictProvider;
 let world: World;
 beforeAll(async () => {
-  aws = await startLocalAws({ secretsManager: { writesPerSecond: 10_000 } });
+  aws = await startLocalAws({
+    secretsManager: { writesPerSecond: 10_000 },
+    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
+  });
   provider = await startStrictProvider({ delayMilliseconds: () => 50 });
   world = await createWorld(aws.url);
   await world.profile('crm', provider.profile);

@@ -62,7 +62,7 @@ export async function rage(options: StormOptions): Promise<Storm> {
   const random = createRandom(options.seed);
   let offset = 0;
   const now = () => Date.now() + offset * 1000;
-  const aws = await startLocalAws({ now });
+  const aws = await startLocalAws({ now, maxClockSkewSeconds: Number.POSITIVE_INFINITY });
   const provider = await startStrictProvider({
     rotation: options.rotation,
     graceSeconds: 3_600,

@@ -15,7 +15,10 @@ let provider: StrictProvider;
 let fixture: LoadedFixture;
 
 beforeAll(async () => {
-  aws = await startLocalAws({ secretsManager: { writesPerSecond: 10_000 } });
+  aws = await startLocalAws({
+    secretsManager: { writesPerSecond: 10_000 },
+    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
+  });
   world = await createWorld(aws.url);
   provider = await startStrictProvider();
   fixture = await loadFixture('0.1.0', world, provider);

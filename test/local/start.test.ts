@@ -1,13 +1,17 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../lambda/run-result.ts';
+import { TEST_KEYS } from '../../local/aws/signature.ts';
+import { localKeys } from '../../local/local-key.ts';
 import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
+import { clientSettings } from '../support/aws-endpoint.ts';
+import { bareEnvironment, runProcess } from '../support/run-process.ts';
 
 const data = mkdtempSync(join(tmpdir(), 'local-'));
 afterAll(() => rmSync(data, { recursive: true }));
@@ -21,7 +25,7 @@ interface Ended {
 /** Runs a script as a person would, with Ctrl-C once it has said `until`. */
 function runScript(script: string, args: readonly string[], until?: RegExp): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [script, ...args], { env: { PATH: process.env.PATH ?? '' } });
+    const child = spawn(process.execPath, [script, ...args], { env: bareEnvironment() });
     const said = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const)
       child[stream].on('data', (chunk: Buffer) => {
@@ -95,6 +99,20 @@ describe('npm start -- --once --json', () => {
     );
   });
 
+  test('makes only files that are private, whatever the umask', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'local-'));
+    const directory = join(other, 'data');
+    const line = `umask 000; exec "$0" local/start.ts --once --json --port 0 --data "$1"`;
+    expect((await runProcess('sh', ['-c', line, process.execPath, directory])).code).toBe(0);
+    const modes = ['.', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })].map((path) => {
+      const stats = statSync(join(directory, path));
+      return [path, stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600] as const;
+    });
+    expect(modes.length).toBeGreaterThan(10);
+    expect(modes.filter(([, mode, wanted]) => mode !== wanted)).toEqual([]);
+    rmSync(other, { recursive: true });
+  });
+
   test('writes no token into its logs', async () => {
     const log = readFileSync(join(data, 'logs', 'function.log'), 'utf8');
     expect(log).toContain('Refreshing OAuth access token.');
@@ -142,6 +160,19 @@ describe('npm start', () => {
     await new Promise((resolve) => taken.close(resolve));
   });
 
+  test.each([['--reset'], ['--once']])('%s leaves a directory alone that it did not make', async (option) => {
+    const other = mkdtempSync(join(tmpdir(), 'local-'));
+    writeFileSync(join(other, 'notes.txt'), 'precious');
+    const { code, stderr } = await runScript('local/start.ts', ['--data', other, option]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('was not made by "npm start"'),
+    });
+    expect(stderr).not.toContain('    at ');
+    expect(readdirSync(other)).toEqual(['notes.txt']);
+    rmSync(other, { recursive: true });
+  });
+
   test('refuses what it does not understand with exit code 2', async () => {
     const { code, stderr } = await start('--every', 'soon');
     expect(code).toBe(2);
@@ -177,11 +208,68 @@ describe('while it runs', () => {
     expect(end.stderr).toContain(message);
   });
 
+  const script = `
+    set -a; . "$0/env"; set +a
+    env | grep ^AWS_ | cut -d= -f1 | sort
+    "$1" --input-type=module -e '
+      const { SecretsManagerClient, GetSecretValueCommand } = await import("@aws-sdk/client-secrets-manager");
+      const SecretId = "oauth/profiles/mail";
+      console.log((await new SecretsManagerClient().send(new GetSecretValueCommand({ SecretId }))).SecretString);'`;
+
+  test('a shell that sources .local/env reaches its AWS, and nobody else may read that file', async () => {
+    expect(statSync(join(data, 'env')).mode & 0o777).toBe(0o600);
+    const { stdout, stderr } = await runProcess('sh', ['-c', script, data, process.execPath]);
+    expect({ lines: stdout.split('\n').slice(0, 4), stderr }).toEqual({
+      lines: ['AWS_ACCESS_KEY_ID', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_SECRET_ACCESS_KEY'],
+      stderr: '',
+    });
+    expect(stdout).toContain('"client_id":"mail"');
+  });
+
+  test('its keys are its own: those of another directory, and of tests, are refused', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'local-'));
+    for (const keys of [TEST_KEYS, localKeys(other, 'make')]) {
+      const secrets = new SecretsManagerClient(clientSettings(system.aws.url, keys));
+      await expect(
+        secrets.send(new GetSecretValueCommand({ SecretId: 'oauth/profiles/crm' })),
+      ).rejects.toMatchObject({ name: 'InvalidSignatureException' });
+    }
+    rmSync(other, { recursive: true });
+  });
+
+  test.each(['aws', 'authorizationServer'] as const)('%s answers to no foreign host', async (server) => {
+    const { hostname, port } = new URL(server === 'aws' ? system.aws.url : system.authorizationServer.origin);
+    const headers = { host: `rebound.example:${port}` };
+    const answer = await new Promise<IncomingMessage>((resolve) =>
+      request({ hostname, port, headers, agent: false }, resolve).end(),
+    );
+    answer.resume();
+    expect(answer.statusCode).toBe(403);
+  });
+
+  test.each([
+    '//',
+    'http://',
+    '*',
+    '/%zz',
+  ])('the authorization server survives a request for %s', async (path) => {
+    const { hostname, port } = new URL(system.authorizationServer.origin);
+    const answer = await new Promise<IncomingMessage>((resolve) =>
+      request({ hostname, port, path, agent: false }, resolve).end(),
+    );
+    answer.resume();
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400);
+  });
+
   test('a second one on the same data is refused by name', async () => {
     const { code, stderr } = await start('--once');
     expect(code).toBe(1);
     expect(stderr).toContain('A local system already runs on this data');
   });
+});
+
+test('once it has ended, nothing says that it runs', () => {
+  for (const file of ['env', 'running.json']) expect(existsSync(join(data, file))).toBe(false);
 });
 
 test('without it, invoking says how to start it', async () => {

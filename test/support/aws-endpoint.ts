@@ -1,5 +1,6 @@
 import { CreateTableCommand, type DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import { signer, TEST_KEYS } from '../../local/aws/signature.ts';
 
 /** The AWS endpoint that contract tests talk to. */
 export interface AwsEndpoint {
@@ -14,17 +15,20 @@ export interface AwsEndpoint {
 export async function awsEndpoint(): Promise<AwsEndpoint> {
   const url = process.env.AWS_ENDPOINT_URL;
   if (url) return { url, kind: 'external', close: async () => {} };
-  // Contract tests look at answers, not at quotas.
-  const aws = await startLocalAws({ secretsManager: { writesPerSecond: 10_000 } });
+  // Contract tests look at answers, not at quotas, and move the clocks of functions.
+  const aws = await startLocalAws({
+    secretsManager: { writesPerSecond: 10_000 },
+    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
+  });
   return { url: aws.url, kind: 'local', aws, close: () => aws.close() };
 }
 
-/** The settings of an SDK client for an endpoint: made-up credentials, and one attempt, so that each error is seen. */
-export function clientSettings(url: string) {
+/** The settings of an SDK client for an endpoint, with one attempt, so that each error is seen. */
+export function clientSettings(url: string, keys = TEST_KEYS) {
   return {
     endpoint: url,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    credentials: { ...keys },
     maxAttempts: 1,
   };
 }
@@ -40,4 +44,23 @@ export async function createAccountsTable(client: DynamoDBClient, TableName: str
     }),
   );
   await waitUntilTableExists({ client, maxWaitTime: 30, minDelay: 0.01, maxDelay: 0.05 }, { TableName });
+}
+
+/** A POST to the local AWS without the SDK, signed as it is. */
+export async function signedPost(
+  url: string,
+  target: string,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const { host, hostname, pathname } = new URL(url);
+  const signed = await signer(TEST_KEYS).sign({
+    method: 'POST',
+    protocol: 'http:',
+    hostname,
+    path: pathname,
+    headers: { host, 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': target, ...headers },
+    body,
+  });
+  return await fetch(url, { method: 'POST', body, headers: signed.headers });
 }

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import {
@@ -22,7 +23,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LocalAws, type LocalAwsOptions, startLocalAws } from '../../../local/aws/server.ts';
-import { clientSettings, createAccountsTable } from '../../support/aws-endpoint.ts';
+import { clientSettings, createAccountsTable, signedPost } from '../../support/aws-endpoint.ts';
 
 let running: LocalAws[];
 let directory: string;
@@ -46,18 +47,7 @@ async function start(options: LocalAwsOptions = {}): Promise<LocalAws> {
 }
 
 describe('a request', () => {
-  const post = (aws: LocalAws, target: string, body = '{}', headers: Record<string, string> = {}) =>
-    fetch(aws.url, {
-      method: 'POST',
-      body,
-      headers: {
-        'content-type': 'application/x-amz-json-1.0',
-        'x-amz-target': target,
-        'x-amz-date': '20260101T000000Z',
-        authorization: 'AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c',
-        ...headers,
-      },
-    });
+  const post = (aws: LocalAws, target: string, body = '{}') => signedPost(aws.url, target, body);
 
   test.each([
     'secretsmanager.BatchGetSecretValue',
@@ -102,17 +92,25 @@ describe('a request', () => {
     });
   });
 
-  test('that does not look signed is refused, so that no web page can make one', async () => {
-    const answer = await post(await start(), 'secretsmanager.ListSecrets', '{}', { authorization: '' });
-    expect(answer.status).toBe(403);
-    expect(await answer.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' });
-  });
-
   test('of more than 4 MB is refused', async () => {
     const aws = await start();
     const answer = await post(aws, 'secretsmanager.ListSecrets', ' '.repeat(4 * 1024 * 1024 + 1));
     expect(answer.status).toBe(413);
     expect((await post(aws, 'secretsmanager.ListSecrets', '{}'.padStart(4 * 1024 * 1024))).status).toBe(200);
+  });
+
+  test.each([
+    'GET // HTTP/1.1',
+    'GET http:// HTTP/1.1',
+    'OPTIONS * HTTP/1.1',
+    'GET /%zz HTTP/1.1',
+  ])('that begins with %j is refused, and does no harm', async (line) => {
+    const aws = await start();
+    const { port, host } = new URL(aws.url);
+    const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
+    socket.end(`${line}\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 4/);
+    expect((await post(aws, 'secretsmanager.ListSecrets')).status).toBe(200);
   });
 
   test('that breaks off halfway does no harm', async () => {

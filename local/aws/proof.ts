@@ -1,0 +1,51 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Answer, AwsRequest } from './protocol.ts';
+import type { AwsKeys } from './signature.ts';
+
+/** Before a client sends anything, the endpoint shows that it has the keys too, without telling them. */
+const ASKED = /^\/proof\?nonce=([0-9a-f]{64})$/;
+const PATIENCE_MILLISECONDS = 3_000;
+
+/** The port is part of it: what answers elsewhere can't pass the question on. */
+function proofOf({ secretAccessKey }: AwsKeys, port: string, nonce: string): string {
+  return createHmac('sha256', secretAccessKey).update(`proof\n${port}\n${nonce}`).digest('hex');
+}
+
+/** The answer to a request for a proof; undefined for any other request. */
+export function answerProof({ method, url }: AwsRequest, keys: AwsKeys, port: number): Answer | undefined {
+  const nonce = method === 'GET' ? ASKED.exec(url)?.[1] : undefined;
+  if (nonce === undefined) return undefined;
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/plain' },
+    body: proofOf(keys, String(port), nonce),
+  };
+}
+
+/** Whether what listens at an endpoint has the keys. Nothing is sent but a random number. */
+export async function proves(endpoint: URL, keys: AwsKeys): Promise<boolean> {
+  const nonce = randomBytes(32).toString('hex');
+  const expected = Buffer.from(proofOf(keys, endpoint.port, nonce));
+  try {
+    const response = await fetch(new URL(`/proof?nonce=${nonce}`, endpoint), {
+      redirect: 'error',
+      signal: AbortSignal.timeout(PATIENCE_MILLISECONDS),
+    });
+    const answer = await firstBytes(response, expected.length + 1);
+    return response.status === 200 && answer.length === expected.length && timingSafeEqual(answer, expected);
+  } catch {
+    return false;
+  }
+}
+
+/** A body's beginning: what listens there may send without end. */
+async function firstBytes({ body }: Response, most: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= most) break;
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,113 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { proves } from './aws/proof.ts';
+import type { AwsKeys } from './aws/signature.ts';
+import { awsEnvironment } from './clients.ts';
+import { localKeys } from './local-key.ts';
+import { statsOf, writePrivate } from './private-files.ts';
+
+/** What other commands need to find the running system. */
+export interface RunningSystem {
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly issuer: string;
+  /** Seconds between two runs. */
+  readonly every?: number | undefined;
+}
+
+/** What is known of the local system that uses a data directory. */
+export type Found =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'running'; readonly system: RunningSystem; readonly keys: AwsKeys }
+  /** A file says that one runs, and it is not true, or it is somebody else's. */
+  | { readonly kind: 'unproven'; readonly file: string; readonly why: string };
+
+const MAX_FILE_BYTES = 4_096;
+
+/** An address that never leaves this machine, and nothing beside it. */
+const loopbackOrigin = v.pipe(
+  v.string(),
+  v.check((text) => loopbackUrl(text) !== undefined),
+);
+const fileSchema = v.object({
+  pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  endpoint: loopbackOrigin,
+  issuer: loopbackOrigin,
+  every: v.optional(v.pipe(v.number(), v.finite(), v.gtValue(0))),
+});
+
+function loopbackUrl(text: string): URL | undefined {
+  const url = URL.parse(text);
+  const isLoopback = url?.protocol === 'http:' && ['127.0.0.1', '[::1]'].includes(url.hostname);
+  return isLoopback && url.port !== '' && text === url.origin ? url : undefined;
+}
+
+const runningFile = (dataDirectory: string) => join(dataDirectory, 'running.json');
+const environmentFile = (dataDirectory: string) => join(dataDirectory, 'env');
+
+/** Lets other commands find the system, and gives shells what they need to reach its AWS. */
+export function announce(dataDirectory: string, system: RunningSystem, keys: AwsKeys): void {
+  const lines = Object.entries(awsEnvironment(system.endpoint, keys)).map(
+    ([name, value]) => `export ${name}=${value}\n`,
+  );
+  writePrivate(environmentFile(dataDirectory), lines.join(''));
+  writePrivate(runningFile(dataDirectory), JSON.stringify(system));
+}
+
+/** Takes back what `announce` has written. */
+export function withdraw(dataDirectory: string): void {
+  rmSync(runningFile(dataDirectory), { force: true });
+  rmSync(environmentFile(dataDirectory), { force: true });
+}
+
+/**
+ * Finds the local system that uses a data directory now. The directory may be anybody's work: a system is believed once it
+ * has proved that it has the keys that follow from the person's own, and before that it is sent nothing.
+ *
+ * @throws LocalKeyError
+ */
+export async function findRunningSystem(dataDirectory: string): Promise<Found> {
+  const file = runningFile(dataDirectory);
+  const unproven = (why: string): Found => ({ kind: 'unproven', file, why });
+  const text = textOf(file);
+  if (text === undefined) return { kind: 'none' };
+  const system = parse(text);
+  if (system === undefined) return unproven('is not what "npm start" writes');
+  if (!isAlive(system.pid))
+    return unproven(`names process ${system.pid}, which is not one of yours that runs`);
+  const endpoint = new URL(system.endpoint);
+  const keys = localKeys(dataDirectory, 'only-read');
+  if (keys === undefined || !(await proves(endpoint, keys)))
+    return unproven(`names ${endpoint.origin}, which did not prove that it is yours`);
+  return { kind: 'running', system, keys };
+}
+
+/** What a file says, as far as anybody could have meant it; undefined where there is none. */
+function textOf(file: string): string | undefined {
+  try {
+    const stats = statsOf(file);
+    if (stats === undefined) return undefined;
+    return stats.isFile() && stats.size <= MAX_FILE_BYTES ? readFileSync(file, 'utf8') : '';
+  } catch {
+    // Perhaps a file, which is somebody else's.
+    return '';
+  }
+}
+
+function parse(text: string): RunningSystem | undefined {
+  try {
+    const { success, output } = v.safeParse(fileSchema, JSON.parse(text));
+    return success ? output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

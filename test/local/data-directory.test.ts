@@ -1,0 +1,197 @@
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openStore } from '../../local/aws/store.ts';
+import { prepareDataDirectory, resetDataDirectory } from '../../local/data-directory.ts';
+
+const MARKER = '.oauth-token-refresher';
+
+let parent: string;
+let directory: string;
+let said: string[];
+const say = (line: string) => said.push(line);
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'data-directory-'));
+  directory = join(parent, 'data');
+  said = [];
+});
+afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+/** Files in the directory, as a process with the usual umask makes them; a path that ends with `/` is a folder. */
+function make(...paths: string[]): void {
+  mkdirSync(directory, { recursive: true });
+  for (const path of paths) {
+    const at = join(directory, path);
+    mkdirSync(path.endsWith('/') ? at : join(at, '..'), { recursive: true });
+    if (!path.endsWith('/')) writeFileSync(at, 'kept', { mode: 0o644 });
+  }
+}
+
+/** What versions without a marker left behind. */
+const older = ['aws/aws.sqlite', 'aws/dynamodb/CURRENT', 'aws/dynamodb/000003.log', 'logs/function.log'];
+const contents = () => readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+const modeOf = (path: string) => statSync(join(directory, path)).mode & 0o777;
+
+describe('a directory for local data', () => {
+  test.each([
+    ['that is not there is made', () => undefined],
+    ['that is empty is taken', () => make()],
+    ['of an older version is taken', () => make(...older)],
+    ['that has the marker is taken, with what people have put beside', () => make(MARKER, 'notes.txt')],
+  ])('%s, and has the marker', (_, arrange) => {
+    arrange();
+    prepareDataDirectory(directory, say);
+    expect(contents()).toContain(MARKER);
+    expect(modeOf('.')).toBe(0o700);
+    expect(modeOf(MARKER)).toBe(0o600);
+  });
+
+  test.each([
+    ['a file of somebody', ['notes.txt']],
+    ['the data of an older version and a file of somebody', [...older, 'aws/notes.txt']],
+    ['folders that have the names of ours', ['aws/', 'logs/']],
+    ['a Python environment', ['env/bin/activate']],
+    ['a file that has the name of ours', ['env']],
+  ])('that holds %s is refused, and nothing is changed', (_, paths) => {
+    make(...paths);
+    chmodSync(directory, 0o755);
+    const before = contents();
+    for (const use of [prepareDataDirectory, resetDataDirectory])
+      expect(() => use(directory, say)).toThrow(
+        expect.objectContaining({
+          code: 'DATA_DIRECTORY_NOT_OURS',
+          message: expect.stringContaining('touch '),
+        }),
+      );
+    expect(contents()).toEqual(before);
+    expect(modeOf('.')).toBe(0o755);
+  });
+
+  test('that others may read is made private with all that is in it, and that is said', () => {
+    make(MARKER, ...older, 'authorization-server.sqlite', 'notes.txt');
+    for (const path of ['.', 'aws', 'aws/dynamodb', 'logs']) chmodSync(join(directory, path), 0o755);
+    prepareDataDirectory(directory, say);
+    expect(['.', 'aws', 'aws/dynamodb', 'logs'].map(modeOf)).toEqual([0o700, 0o700, 0o700, 0o700]);
+    expect([...older, 'authorization-server.sqlite'].map(modeOf)).toEqual([
+      0o600, 0o600, 0o600, 0o600, 0o600,
+    ]);
+    expect(modeOf('notes.txt')).toBe(0o644);
+    expect(said).toEqual([expect.stringContaining('could be read by others')]);
+  });
+
+  test('that is private with files that are not is made private too', () => {
+    make(MARKER, ...older);
+    chmodSync(directory, 0o700);
+    prepareDataDirectory(directory, say);
+    expect(older.map(modeOf)).toEqual(older.map(() => 0o600));
+  });
+
+  test.each([
+    'aws',
+    'logs',
+    'env',
+    'logs/function.log',
+    'aws/aws.sqlite',
+    'authorization-server.sqlite-wal',
+  ])('whose %s is a link is refused, and the link is not followed', (path) => {
+    make(MARKER, 'aws/', 'logs/');
+    const elsewhere = join(parent, 'elsewhere');
+    mkdirSync(elsewhere, { mode: 0o755 });
+    rmSync(join(directory, path), { recursive: true, force: true });
+    symlinkSync(elsewhere, join(directory, path));
+    expect(() => prepareDataDirectory(directory, say)).toThrow(
+      expect.objectContaining({ code: 'DATA_DIRECTORY_HAS_LINK', message: expect.stringContaining(path) }),
+    );
+    expect(statSync(elsewhere).mode & 0o777).toBe(0o755);
+  });
+
+  test('whose marker is a link is not ours', () => {
+    make('notes.txt');
+    symlinkSync(join(directory, 'notes.txt'), join(directory, MARKER));
+    expect(() => prepareDataDirectory(directory, say)).toThrow(/was not made by "npm start"/);
+  });
+
+  test.each([
+    ['a file', () => writeFileSync(directory, '')],
+    ['a link that leads nowhere', () => symlinkSync(join(parent, 'gone'), directory)],
+  ])('that is %s is refused', (_, arrange) => {
+    arrange();
+    for (const use of [prepareDataDirectory, resetDataDirectory])
+      expect(() => use(directory, say)).toThrow(
+        expect.objectContaining({ code: 'DATA_DIRECTORY_NOT_YOURS' }),
+      );
+  });
+});
+
+describe('--reset', () => {
+  test('deletes what npm start has written, of an older version too', () => {
+    for (const paths of [[MARKER, ...older, 'env', 'running.json'], older]) {
+      make(...paths);
+      resetDataDirectory(directory, say);
+      expect(contents().filter((path) => path !== MARKER)).toEqual([]);
+    }
+    expect(said).toEqual([]);
+  });
+
+  test('keeps everything else, and says so', () => {
+    make(MARKER, ...older, 'notes.txt', 'logs/mine.log', 'photos/a.jpg');
+    resetDataDirectory(directory, say);
+    expect(contents()).toEqual(
+      [MARKER, 'logs', 'logs/mine.log', 'notes.txt', 'photos', 'photos/a.jpg'].sort(),
+    );
+    expect(said.join()).toMatch(/^Kept .*notes\.txt/);
+    prepareDataDirectory(directory, say);
+  });
+
+  test('neither follows nor deletes a link', () => {
+    make(MARKER, 'aws/aws.sqlite');
+    const elsewhere = join(parent, 'elsewhere');
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, 'function.log'), 'precious');
+    symlinkSync(elsewhere, join(directory, 'logs'));
+    symlinkSync(join(elsewhere, 'function.log'), join(directory, 'env'));
+    resetDataDirectory(directory, say);
+    expect(readFileSync(join(elsewhere, 'function.log'), 'utf8')).toBe('precious');
+    expect(contents().filter((path) => !path.includes('function'))).toEqual([MARKER, 'env', 'logs']);
+  });
+
+  test('leaves a file alone that is known elsewhere under another name', () => {
+    make(MARKER, 'env');
+    linkSync(join(directory, 'env'), join(parent, 'precious'));
+    resetDataDirectory(directory, say);
+    expect(readFileSync(join(parent, 'precious'), 'utf8')).toBe('kept');
+  });
+
+  test('of a directory that is not there, or empty, does nothing', () => {
+    resetDataDirectory(directory, say);
+    expect(existsSync(directory)).toBe(false);
+    make();
+    resetDataDirectory(directory, say);
+    expect(contents()).toEqual([]);
+  });
+
+  test('is refused while a process uses the data', () => {
+    make(MARKER);
+    const store = openStore(join(directory, 'aws'));
+    expect(() => resetDataDirectory(directory, say)).toThrow(
+      expect.objectContaining({ code: 'DATA_DIRECTORY_IN_USE' }),
+    );
+    store.close();
+    resetDataDirectory(directory, say);
+    expect(contents()).toEqual([MARKER]);
+  });
+});
