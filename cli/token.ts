@@ -38,7 +38,7 @@ export const addToken: AddCommands = (program, action) => {
           .argParser(readDuration)
           .default(30, '30s'),
       )
-      .action(action<[string, TokenOptions]>(printToken)),
+      .action(action<[string, TokenOptions]>(printToken, 'reads')),
     [
       ['token acme | pbcopy', 'into the clipboard'],
       ['token acme --for 5m', 'for a script that takes a while'],
@@ -101,7 +101,7 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
     // Each refresh would spend a refresh token and give a token that is too short again.
     if (stored !== undefined && lifetimeOf(stored) < options.for)
       throw livesTooShort(accountId, lifetimeOf(stored), options);
-    const [report] = await runForAccounts(fleet, [accountId], run, { signal });
+    const [report] = await runForAccounts(await context.fleetToChange(), [accountId], run, { signal });
     if (report === undefined) signal.throwIfAborted();
     const next = nextStep(report, run, stored, options, accountId);
     if (next === 'read') {

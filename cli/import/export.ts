@@ -34,7 +34,7 @@ export const addExport: AddCommands = (program, action) => {
     .addOption(new Option('--status <status>', 'only accounts in this status').choices(STATUSES))
     .option('--profile <name>', 'only accounts of this profile')
     .addHelpText('after', MORE)
-    .action(action<[ExportOptions, Command]>(exportAccounts));
+    .action(action<[ExportOptions, Command]>(exportAccounts, 'reads'));
   addExamples(command, [
     ['export > accounts.csv', 'all of them, for a spreadsheet'],
     ['export --format jsonl --profile crm', "one profile's, as JSON lines"],
