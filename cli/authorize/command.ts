@@ -172,7 +172,9 @@ async function startFlow(
     redirectUri,
     (answer) => state.isOurs?.(answer) ?? false,
     () =>
-      terminal.say('An answer with another state arrived and was refused; still waiting for the right one.'),
+      terminal.say(
+        'An answer with another state arrived and was refused, as any more will be without a word; still waiting for the right one.',
+      ),
   );
   try {
     const provider = await openProvider(profile, account, loopback.redirectUri, allowHttpLoopback);
