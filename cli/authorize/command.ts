@@ -32,7 +32,7 @@ interface AuthorizeOptions extends WantedOptions {
 const HELP = `
 A new account needs --profile; one that exists is reauthorized in place: same
 id, history kept, used by the very next run. Whoever signs in must be who it was
-authorized by before, where the provider says who that is; else add --replace.
+authorized by before, where that is known; else add --replace.
 
 Ways to sign in:
   (default)  a browser on this machine; the provider sends it back to a port of

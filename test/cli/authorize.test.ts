@@ -175,6 +175,23 @@ describe('whose grant it is', () => {
     expect((await system.item('who'))?.authorizedBy).toMatch(/#bob$/);
   });
 
+  test.each([
+    'alice',
+    'bob',
+  ])('where it was known, a scope with which the provider does not say it is refused (%s)', async (login) => {
+    const id = `silent-${login}`;
+    await system.authorize([id, '--profile', 'crm']);
+    const before = { item: await system.item(id), tokens: await system.tokens(id) };
+    const ended = await system.authorize([id, '--scope', 'offline_access'], { login });
+    expect(ended).toMatchObject({ code: 1, page: { status: 400 } });
+    expect(ended.stderr).toMatch(/was authorized by \S+#alice, .* does not say whose/s);
+    expect(ended.stderr).toMatch(/--scope .*--replace/s);
+    expect({ item: await system.item(id), tokens: await system.tokens(id) }).toEqual(before);
+    const replaced = await system.authorize([id, '--scope', 'offline_access', '--replace'], { login });
+    expect(replaced).toMatchObject({ code: 0 });
+    expect(await system.item(id)).not.toHaveProperty('authorizedBy');
+  });
+
   test('is replaced with --replace', async () => {
     await system.authorize(['handed-over', '--profile', 'crm']);
     const ended = await system.authorize(['handed-over', '--replace'], { login: 'bob' });
@@ -401,7 +418,7 @@ describe('a run that is about to store the old grant', () => {
       return stores.length === 1 ? { kind: 'delay', milliseconds: 1_500 } : undefined;
     });
     let running: ReturnType<typeof system.run> | undefined;
-    const ended = await system.authorize(['racing', '--scope', 'offline_access'], {
+    const ended = await system.authorize(['racing', '--replace', '--scope', 'offline_access'], {
       // The run begins while the person is still signing in.
       onAddress: async (address) => {
         if (!address.includes('/callback?')) return address;
