@@ -2,11 +2,12 @@ import { Option } from 'commander';
 import { readCount, readDuration, readRecoveryWindow } from '../arguments.ts';
 import type { AddCommands } from '../command.ts';
 import { addExamples } from '../help.ts';
+import { tokenSecretOption } from '../token-secret.ts';
 import { type AnswerOptions, handOutAnswer } from './answer.ts';
 import { type RemoveOptions, removeAccounts, switchAccounts } from './change.ts';
 import { type ListOptions, listAccounts, STATUSES } from './list.ts';
 import { type RefreshOptions, refreshAccounts } from './refresh.ts';
-import { showAccount } from './show.ts';
+import { type ShowOptions, showAccount } from './show.ts';
 
 /** `accounts …` */
 export const addAccounts: AddCommands = (program, action) => {
@@ -35,7 +36,8 @@ export const addAccounts: AddCommands = (program, action) => {
       .command('show')
       .description('Shows everything that is known about one account, and what to do. No tokens.')
       .argument('<accountId>', 'which account')
-      .action(action<[string, object]>(showAccount, 'reads')),
+      .addOption(tokenSecretOption())
+      .action(action<[string, ShowOptions]>(showAccount, 'reads')),
     [
       ['accounts show acme', 'how it is, why, and what a run would do'],
       ['accounts show acme --json', 'the same for a script'],

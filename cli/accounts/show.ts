@@ -2,29 +2,37 @@ import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { parseAccount } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { isReason, REASONS } from '../../lambda/reason.ts';
-import { createSecrets, tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { createSecrets } from '../../lambda/secrets.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { printable, widthOf, wrapTo } from '../../local/display-text.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../../local/fleet-table.ts';
+import { CliError } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import { type Fact, factLines, paragraph } from '../facts.ts';
 import type { Fleet } from '../fleet.ts';
 import { runForAccounts } from '../run-function.ts';
 import { restoreCommand } from '../secret-store.ts';
 import type { Terminal } from '../terminal.ts';
+import { tokenSecretOf } from '../token-secret.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 import { needsAttention, summaryOf } from './list.ts';
+
+export interface ShowOptions {
+  /** A secret that is not the account's usual one, named by the person. */
+  readonly tokenSecret?: string;
+}
 
 /** Everything that is known about one account, without its tokens. */
 export async function showAccount(
   { terminal, fleet, signal }: Context,
   accountId: string,
+  { tokenSecret: named }: ShowOptions,
 ): Promise<undefined> {
   const target = await fleet();
   const item = await readItem(target, accountId);
   const [secret, decision] = await Promise.all([
-    readTokenSecret(target, item),
+    readTokenSecret(target, item, named),
     isOAuth(item) ? decisionOf(target, accountId, signal) : NOT_OAUTH,
   ]);
   const at = now();
@@ -59,19 +67,25 @@ interface TokenSecret {
 }
 
 /** What the secret holds, by the names of its fields. Each token's value ends here. */
-async function readTokenSecret(fleet: Fleet, item: FleetItem): Promise<TokenSecret> {
-  const { secrets, secretNamePrefix } = fleet;
-  const { accountId, tokenSecretId } = item;
-  const id = tokenSecretIdOf(secretNamePrefix, {
-    accountId,
-    tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
-  });
+async function readTokenSecret(
+  fleet: Fleet,
+  item: FleetItem,
+  named: string | undefined,
+): Promise<TokenSecret> {
+  const { secrets } = fleet;
+  let id: string;
+  try {
+    ({ id } = await tokenSecretOf(fleet, item, named));
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { id: text(item.tokenSecretId) ?? '', problem: error.message };
+  }
   const edge = createSecrets(secrets, secrets);
   const [read, dates] = await Promise.all([edge.read(id), edge.versionDates(id)]);
   if (read.kind === 'missing') return { id, problem: await whyMissing(fleet, id) };
   if (read.kind === 'failed') return { id, problem: `it can't be read (${read.failure.code})` };
-  const { createdAt: writtenAt, text } = read.secret;
-  const parsed = parseTokenSet(text);
+  const { createdAt: writtenAt, text: held } = read.secret;
+  const parsed = parseTokenSet(held);
   if (parsed.kind === 'invalid') return { id, problem: parsed.problem, writtenAt, versions: dates?.length };
   const { tokenSet } = parsed;
   return {

@@ -6,6 +6,7 @@ import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { collectPairs, parseDuration } from '../parameters.ts';
 import type { Terminal } from '../terminal.ts';
+import { tokenSecretOption } from '../token-secret.ts';
 import { isFree, readAccount } from './account-item.ts';
 import { createAuthorizationRequest } from './authorization-request.ts';
 import { browserFlow } from './browser.ts';
@@ -65,6 +66,7 @@ export const addAuthorize: AddCommands = (program, action) => {
     .option('--device', 'sign in on another device, with a code')
     .option('--paste', 'sign in anywhere, and paste the address at the end')
     .option('--no-browser', 'open no browser, show the address only')
+    .addOption(tokenSecretOption())
     .option('--replace', "let another person's grant, or another profile, take its place")
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for you')

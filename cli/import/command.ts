@@ -27,6 +27,7 @@ interface ImportOptions {
   readonly servicenow?: boolean;
   readonly map?: readonly string[];
   readonly tokensIn?: string;
+  readonly tokenSecret?: readonly string[];
 }
 
 /** Secrets Manager takes 50 writes a second, and the function needs its share of them to store what it refreshes. */
@@ -55,6 +56,7 @@ export const addImport: AddCommands = (program, action) => {
     .option('--rate <n>', 'writes a second to Secrets Manager (20; locally 40)', wholeRate)
     .option('--kms-key <id>', "for the secrets, where it is not AWS's own")
     .option('--encoding <name>', 'of the file, such as windows-1252 (utf-8)')
+    .option('--token-secret <id>', 'make a secret of this name, which a row names; repeatable', collect)
     .option('--servicenow', 'the files are exports of sys_rest_message and oauth_credential')
     .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect)
     .option('--tokens-in <column>', 'of the credentials, where it holds readable tokens')
@@ -83,7 +85,7 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   );
   terminal.say(`Checking ${source.name} …`);
   const update = options.update === true;
-  const plan = await makePlan(source, fleet, update, (rows) => {
+  const plan = await makePlan(source, fleet, { update, tokenSecrets: options.tokenSecret ?? [] }, (rows) => {
     signal.throwIfAborted();
     if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
   });

@@ -5,8 +5,9 @@ import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { instant } from '../../lambda/times.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { SECRET_FIELDS } from '../profiles/fields.ts';
+import { shownName } from '../shown-name.ts';
 import { unprotectCell } from './csv-cells.ts';
-import { type Problem, type Row, shownName } from './source.ts';
+import type { Problem, Row } from './source.ts';
 
 const TOKEN_FIELDS = [
   'refresh_token',
@@ -50,6 +51,8 @@ export interface ReadRow {
   readonly refreshTokens: readonly string[];
   /** Texts that may be one, as they stand where nothing is known to stand. */
   readonly texts: readonly string[];
+  /** It has fields of a token set. */
+  readonly hasTokens: boolean;
   /** Undefined where something is wrong. */
   readonly candidate: Candidate | undefined;
 }
@@ -118,6 +121,7 @@ export function readRow({ values, cells, texts = [] }: Pick<Row, 'values' | 'cel
     problems,
     keptBy: typeof keptBy === 'string' ? keptBy : undefined,
     refreshTokens: [...refreshTokens],
+    hasTokens: Object.keys(tokens).length > 0,
     texts: [...texts, ...textsIn(unknown), ...(ofTokens.length > 0 ? textsIn([tokens]) : [])],
     candidate:
       right && accountId !== undefined

@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { CsvError, type InfoRecord, parse } from 'csv-parse';
 import { parseJsonObject } from '../../lambda/json-object.ts';
 import { CliError } from '../cli-error.ts';
+import { shownName } from '../shown-name.ts';
 
 /** What is wrong with one field, and what is allowed; never a value of a token. */
 export interface Problem {
@@ -390,18 +391,6 @@ function csvRow(header: readonly string[], record: readonly string[], line: numb
   // An empty cell is an absent value.
   const cells = header.flatMap((column, index) => (record[index] === '' ? [] : [[column, record[index]]]));
   return { line, cells: 'csv', values: Object.fromEntries(cells) };
-}
-
-/**
- * A name out of a file, in quotation marks, where it is one: a table without a header, or an odd JSON object, has values
- * in the place of names, and a value may be a token.
- *
- * @param otherwise stands in its place where it looks like a value
- */
-export function shownName(name: string, otherwise: string): string {
-  const words = name.split(/[\s_.-]+|(?<=[a-z])(?=[A-Z])/);
-  const plain = words.length <= 5 && words.every((word) => /^([A-Z]?[a-z]{1,15}|[A-Z]{1,8})$/.test(word));
-  return plain ? `"${name}"` : otherwise;
 }
 
 function csvTrouble(code: string): string {

@@ -388,7 +388,14 @@ describe('an account that changes during the sign-in', () => {
   test('its grant goes into the secret that it names now', async () => {
     await system.authorize(['moved', '--profile', 'crm']);
     const before = await system.tokens('moved');
-    const ended = await system.authorize(['moved'], changes('moved', { tokenSecretId: 'shared/moved' }));
+    const moves = changes('moved', { tokenSecretId: 'shared/moved' });
+    const refused = await system.authorize(['moved'], moves);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--token-secret shared/moved'),
+    });
+    await system.putItem({ ...(await system.item('moved')), tokenSecretId: undefined });
+    const ended = await system.authorize(['moved', '--token-secret', 'shared/moved'], moves);
     expect(ended).toMatchObject({ code: 0 });
     expect(await system.tokens('moved')).toEqual(before);
     expect(await system.item('moved')).toMatchObject({ status: 'healthy', tokenSecretId: 'shared/moved' });
