@@ -104,7 +104,10 @@ export async function makePlan(
   const reject = (number: number, line: number, accountId: string | undefined, found: readonly Problem[]) => {
     outcomes.delete(number);
     const known = problems.get(number) ?? [];
-    problems.set(number, [...known, ...found.map((problem) => ({ line, accountId, ...problem }))]);
+    problems.set(number, [
+      ...known,
+      ...found.map((problem) => ({ line, accountId: shownId(accountId), ...problem })),
+    ]);
   };
   let rows = 0;
   let batch: Entry[] = [];
@@ -312,6 +315,11 @@ async function fleetProblems(
       text: `the function of another table keeps this token set, so that two would spend it. Stop that function for this account first, then take this field out; or authorize the account here. This table is ${keeper.keptBy}`,
     });
   return problems;
+}
+
+/** An id that fits a line: one that is longer than any key names nothing. */
+function shownId(accountId: string | undefined): string | undefined {
+  return accountId !== undefined && accountId.length > 2_048 ? `${accountId.slice(0, 80)}…` : accountId;
 }
 
 /** A secret's name for a flag that is to be pasted, where it is no value in the wrong column. */

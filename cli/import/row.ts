@@ -179,6 +179,9 @@ function isKnown(column: string): boolean {
   return (WRITTEN_BY_PEOPLE as readonly string[]).includes(column);
 }
 
+/** A table without a header has a thousand of them. */
+const SHOWN_COLUMNS = 20;
+
 /** What is wrong with the columns of a CSV header; undefined where nothing is. */
 export function checkColumns(header: readonly string[]): string | undefined {
   if (!header.includes('accountId'))
@@ -192,7 +195,9 @@ export function checkColumns(header: readonly string[]): string | undefined {
       : [shownName(column, `number ${index + 1}`)],
   );
   if (unknown.length === 0) return undefined;
-  return `unknown columns: ${unknown.join(', ')}. Rename or remove them; known are ${KNOWN_COLUMNS}`;
+  const more = unknown.length - SHOWN_COLUMNS;
+  const shown = unknown.slice(0, SHOWN_COLUMNS).join(', ');
+  return `unknown columns: ${shown}${more > 0 ? ` and ${more} more` : ''}. Rename or remove them; known are ${KNOWN_COLUMNS}`;
 }
 
 /** Each attribute judged by itself, so that all that is wrong is told at once. */
