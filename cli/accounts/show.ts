@@ -1,6 +1,8 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { parseAccount } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
+import { isJsonObject } from '../../lambda/json-object.ts';
+import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
 import { isReason, REASONS } from '../../lambda/reason.ts';
 import { createSecrets } from '../../lambda/secrets.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
@@ -12,11 +14,12 @@ import { type Fact, factLines, paragraph } from '../facts.ts';
 import type { Fleet } from '../fleet.ts';
 import { runForAccounts } from '../run-function.ts';
 import { restoreCommand } from '../secret-store.ts';
+import { HIDDEN_NAME, looksLikeName, withoutOddNames } from '../shown-name.ts';
 import type { Terminal } from '../terminal.ts';
 import { tokenSecretOf } from '../token-secret.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
-import { needsAttention, summaryOf } from './list.ts';
+import { failureIn, needsAttention, summaryOf, textIn } from './list.ts';
 
 export interface ShowOptions {
   /** A secret that is not the account's usual one, named by the person. */
@@ -39,10 +42,10 @@ export async function showAccount(
   const { authorizedBy, authorizedAt, enabled, parameters, authenticationType } = item;
   const value = {
     ...summaryOf(item, at),
-    authenticationType,
-    enabled,
-    parameters,
-    authorizedBy,
+    authenticationType: textIn(authenticationType),
+    enabled: typeof enabled === 'object' ? undefined : enabled,
+    parameters: shownParameters(parameters),
+    authorizedBy: textIn(authorizedBy),
     authorizedAt,
     tokenSecret: secret,
     decision,
@@ -90,7 +93,7 @@ async function readTokenSecret(
   const { tokenSet } = parsed;
   return {
     id,
-    fields: Object.keys(tokenSet).filter((field) => tokenSet[field] !== undefined),
+    fields: shownFields(Object.keys(tokenSet).filter((field) => tokenSet[field] !== undefined)),
     tokenType: tokenSet.token_type,
     scope: tokenSet.scope,
     obtainedAt: tokenSet.obtained_at,
@@ -172,11 +175,12 @@ function textOf(
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
   const parsed = parseAccount(item);
-  const { message, count, since } = (item.failure ?? {}) as Record<string, unknown>;
+  const { message, count, since } = failureIn(item.failure) ?? {};
+  const problem = parsed.kind === 'invalid' ? withoutOddNames(parsed.problem) : '';
   const trouble = [
     ...(typeof message === 'string' ? [message] : []),
-    ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(parsed.problem)
-      ? [`The item can't be used: ${parsed.problem}.`]
+    ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(problem)
+      ? [`The item can't be used: ${problem}.`]
       : []),
   ];
   const often =
@@ -221,7 +225,7 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
   const held = typeof expiresAt === 'number' && expiresAt > at;
   return [
     ['profile', text(oauthProfile)],
-    ['parameters', parameters === undefined ? undefined : JSON.stringify(parameters)],
+    ['parameters', parameters === undefined ? undefined : JSON.stringify(shownParameters(parameters))],
     [
       'access token',
       doesNotExpire === true ? 'does not expire' : instant(accessTokenExpiresAt, at, 'expires', 'expired'),
@@ -273,7 +277,27 @@ function secretFacts(secret: TokenSecret, at: number): Fact[] {
 
 function text(value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : '(not text)';
+}
+
+/** The names of a token set's fields; of those that look like values, how many there are. */
+function shownFields(fields: readonly string[]): readonly string[] {
+  const names = fields.filter(looksLikeName);
+  const hidden = fields.length - names.length;
+  return hidden === 0 ? names : [...names, `${hidden} more whose names look like values`];
+}
+
+/** Parameters fill addresses, so their values are shown; anything else that somebody has put there is not. */
+function shownParameters(parameters: unknown): unknown {
+  if (parameters === undefined) return undefined;
+  if (!isJsonObject(parameters)) return '(no map)';
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => {
+      if (!looksLikeName(name)) return [HIDDEN_NAME, 'set'];
+      const plain = typeof value === 'string' && PARAMETER_VALUE.test(value);
+      return [name, plain && !/secret|token|password|key/i.test(name) ? value : 'set'];
+    }),
+  );
 }
 
 /** "expires in 12 min (2026-01-31 09:30:00Z)"; undefined for what is no time. */

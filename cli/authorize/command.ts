@@ -5,6 +5,7 @@ import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { collectPairs, parseDuration } from '../parameters.ts';
+import { withoutUserinfo } from '../profiles/fields.ts';
 import type { Terminal } from '../terminal.ts';
 import { tokenSecretOption } from '../token-secret.ts';
 import { isFree, readAccount } from './account-item.ts';
@@ -109,7 +110,7 @@ function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOpti
   if (redirect_uri !== undefined && !isLoopback(redirect_uri))
     throw new CliError(
       'REDIRECT_ELSEWHERE',
-      `The profile's redirect_uri ${redirect_uri} is not on this machine, so the answer can't be received here. Use --paste.`,
+      `The profile's redirect_uri ${withoutUserinfo(redirect_uri)} is not on this machine, so the answer can't be received here. Use --paste.`,
     );
   return redirect_uri;
 }

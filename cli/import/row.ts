@@ -5,7 +5,7 @@ import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { instant } from '../../lambda/times.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { SECRET_FIELDS } from '../profiles/fields.ts';
-import { shownName } from '../shown-name.ts';
+import { HIDDEN_NAME, looksLikeName, shownName, withoutOddNames } from '../shown-name.ts';
 import { unprotectCell } from './csv-cells.ts';
 import type { Problem, Row } from './source.ts';
 
@@ -91,7 +91,7 @@ export function readRow({ values, cells, texts = [] }: Pick<Row, 'values' | 'cel
     else if (isKnown(column)) item[column] = plain(value);
     else {
       unknown.push(value);
-      const field = shownName(column, 'a field whose name looks like a value').replaceAll('"', '');
+      const field = looksLikeName(column) ? column : HIDDEN_NAME;
       problems.push({ field, text: `is not known; known are ${KNOWN_COLUMNS}` });
     }
   }
@@ -209,7 +209,7 @@ function problemsOfItem(item: Item): Problem[] {
     if (name === 'accountId' && item.tokenSecretId === undefined) delete alone.tokenSecretId;
     const parsed = parseAccount(alone);
     if (parsed.kind === 'account') return [];
-    const [field = name, ...text] = parsed.problem.split(': ');
+    const [field = name, ...text] = withoutOddNames(parsed.problem).split(': ');
     return [{ field: shownField(field), text: text.join(': ') }];
   });
   const { accountId, authenticationType, tokenSecretId } = item;
@@ -233,8 +233,8 @@ function problemsOfItem(item: Item): Problem[] {
 
 /** A parameter's name is anybody's. */
 function shownField(field: string): string {
-  const [attribute = field, member] = field.split('.');
-  return member === undefined || /^[A-Za-z]\w{0,23}$/.test(member) ? field : attribute;
+  const [attribute = field, ...member] = field.split('.');
+  return member.every(looksLikeName) ? field : attribute;
 }
 
 /** Whether a row is of an account that the function does not look at: it has another way to authenticate. */
