@@ -3,6 +3,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { callersPath } from '../local/callers-path.ts';
 import { LOCAL_REGION } from '../local/clients.ts';
 import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
+import { jsonIn } from './run-function.ts';
 
 const HELP = `Invokes the function by hand.
 
@@ -31,6 +32,10 @@ async function main(args: string[]): Promise<number> {
     );
     return 1;
   }
+  const { client, functionName } = target;
+  const where =
+    usage.functionName === undefined ? 'here' : await client.config.region().catch(() => 'no Region');
+  console.error(`Invoking the function ${functionName} (${where}).`);
   return await invoke(target, usage.event);
 }
 
@@ -91,9 +96,9 @@ async function invoke({ client, functionName }: Target, event: string): Promise<
     const answer = await client.send(
       new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(event) }),
     );
-    const payload: unknown = JSON.parse(Buffer.from(answer.Payload ?? []).toString('utf8') || 'null');
+    const payload = jsonIn(answer.Payload);
     if (answer.FunctionError !== undefined) {
-      const { errorType, errorMessage } = payload as { errorType?: unknown; errorMessage?: unknown };
+      const { errorType, errorMessage } = (payload ?? {}) as { errorType?: unknown; errorMessage?: unknown };
       console.error(`The function failed: ${errorType}: ${errorMessage}`);
       return 1;
     }

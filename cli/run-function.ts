@@ -71,7 +71,7 @@ async function invoke({ lambda, functionName }: Fleet, event: object) {
 }
 
 /** What is no JSON is no result; a syntax error would quote it, and another function may have answered. */
-function jsonIn(payload: Uint8Array | undefined): unknown {
+export function jsonIn(payload: Uint8Array | undefined): unknown {
   try {
     return JSON.parse(Buffer.from(payload ?? []).toString('utf8') || 'null');
   } catch {

@@ -66,23 +66,21 @@ export async function tokenSecretOf(
     const found = await describe(fleet, usual);
     if (found !== undefined && namesSecret(tokenSecretId, found)) return { id: usual, beyond: false };
   }
-  if (named !== tokenSecretId) {
-    const what =
-      foreign ??
-      `names ${printable(tokenSecretId)}, which is not below ${prefix}accounts/ and may be anybody's`;
-    throw new CliError(
-      foreign === undefined ? 'SECRET_BEYOND' : 'FOREIGN_SECRET',
-      `${whose} ${what}. It was not read, and nothing has changed. If it is this account's all the same, add --token-secret ${shellWord(tokenSecretId)}`,
-    );
-  }
-  return await beyondUsual();
+  if (named === tokenSecretId) return await beyondUsual(tokenSecretId).then(({ secret }) => secret);
+  // One of another account's that the function has claimed for this one is this one's.
+  const claimed = foreign === undefined ? undefined : await beyondUsual(tokenSecretId);
+  if (claimed?.isClaimed && claimed.secret.keptFor !== undefined) return claimed.secret;
+  throw new CliError(
+    foreign === undefined ? 'SECRET_BEYOND' : 'FOREIGN_SECRET',
+    `${whose} ${foreign ?? `names ${printable(tokenSecretId)}, which is not below ${prefix}accounts/ and may be anybody's`}. It was not read, and nothing has changed. If it is this account's all the same, add --token-secret ${shellWord(tokenSecretId)}`,
+  );
 
-  async function beyondUsual(): Promise<TokenSecret> {
-    const id = String(tokenSecretId);
+  /** `isClaimed`: the function has noted that it is this account's. */
+  async function beyondUsual(id: string): Promise<{ secret: TokenSecret; isClaimed: boolean }> {
     const found = await describe(fleet, id);
-    if (found === undefined) return { id, beyond: true };
+    if (found === undefined) return { secret: { id, beyond: true }, isClaimed: false };
     const { name } = found;
-    if (name === usual) return { id, beyond: false };
+    if (name === usual) return { secret: { id, beyond: false }, isClaimed: false };
     if (name.startsWith(`${prefix}profiles/`)) throw refused('names the secret of a profile; name another');
     const accounts = `${prefix}accounts/`;
     const usualOwner = name.startsWith(accounts) ? name.slice(accounts.length) : undefined;
@@ -97,12 +95,9 @@ export async function tokenSecretOf(
     }
     const { expiresAt } = (note?.lease ?? {}) as { expiresAt?: unknown };
     const held = typeof expiresAt === 'number' && expiresAt > Date.now() / 1000;
-    return {
-      id,
-      beyond: true,
-      inHand: held && note?.secretOwner !== accountId,
-      ...(usualOwner !== undefined && { keptFor: accountId }),
-    };
+    const isClaimed = note?.secretOwner === accountId;
+    const keptFor = usualOwner === undefined ? {} : { keptFor: accountId };
+    return { secret: { id, beyond: true, inHand: held && !isClaimed, ...keptFor }, isClaimed };
   }
 }
 
@@ -133,7 +128,9 @@ async function describe({ secrets }: Fleet, SecretId: string) {
     const { Name: name = '', ARN: arn = '' } = await secrets.send(new DescribeSecretCommand({ SecretId }));
     return { name, arn };
   } catch (error) {
-    if (awsFailure(error).kind === 'not_found') return undefined;
+    const { kind } = awsFailure(error);
+    // A name that Secrets Manager refuses is no secret's, nor is an ARN of another Region.
+    if (kind === 'not_found' || kind === 'refused') return undefined;
     throw error;
   }
 }

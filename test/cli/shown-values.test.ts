@@ -266,6 +266,15 @@ describe('import', () => {
   });
 });
 
+test('an import from ServiceNow tells no token that stands where a profile’s name should', async () => {
+  const file = join(directory, 'messages.csv');
+  const token = `${CANARY}${'0aZ'.repeat(20)}`;
+  writeFileSync(file, `sys_id,name,authentication_type,oauth2_profile\n1,Orders,oauth2,${token}\n`);
+  const { code, stdout, stderr } = await system.command(['import', '--servicenow', file]);
+  expect({ code, leaks: linesWithCanary(stdout + stderr) }).toEqual({ code: 1, leaks: [] });
+  expect(stderr.replaceAll(/\s+/g, ' ')).toContain('looks like a value');
+});
+
 describe('a command line', () => {
   test.each([
     ['an option that there is not', ['profiles', 'add', 'x', `--client-secret=${CANARY}`]],

@@ -203,6 +203,27 @@ describe('--token-secret', () => {
   });
 });
 
+test('another’s usual secret that the function has claimed for the account needs no flag, and none that it has not', async () => {
+  const tokens = { access_token: 'taken-over', refresh_token: 'r', expires_at: inAnHour() };
+  await account('next', undefined, 'oauth/accounts/before', { ...tokens, kept_by: keeper, kept_for: 'next' });
+  await account('next', 'oauth/accounts/before');
+  expect(await system.command(['token', 'next'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('--token-secret oauth/accounts/before'),
+  });
+  const note = { accountId: `#secret:${await arnOf('oauth/accounts/before')}`, secretOwner: 'next' };
+  await system.clients.table.send(new PutCommand({ TableName: system.clients.tableName, Item: note }));
+  expect(await system.command(['token', 'next'])).toMatchObject({ code: 0, stdout: 'taken-over\n' });
+  expect(await system.authorize(['next'])).toMatchObject({ code: 0 });
+  expect(JSON.parse((await textOf('oauth/accounts/before')) ?? '')).toMatchObject({ kept_for: 'next' });
+  // Its usual owner is back, and comes first.
+  await account('before', undefined);
+  expect(await system.command(['token', 'next'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('names the secret of another account, before'),
+  });
+});
+
 describe('the usual secret', () => {
   test.each([
     ['its ARN', async () => await arnOf('oauth/accounts/usual')],
