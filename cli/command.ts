@@ -53,7 +53,7 @@ export function makeActions(
       const findAndTell = () => {
         told ??= find().then((fleet) => {
           // With --json too: what a script does to the wrong fleet must show in its log.
-          streams.stderr.write(`${safeText(`Acting on ${fleet.label}.`, false)}\n`);
+          streams.stderr.write(`${safeText(`Acting on ${whereOf(fleet)}.`, false)}\n`);
           return fleet;
         });
         return told;
@@ -62,4 +62,16 @@ export function makeActions(
       const rest = all.slice(0, -1) as unknown as Arguments;
       ended((await run({ terminal, signal, fleet, fleetToChange: findAndTell }, ...rest)) ?? EXIT.done);
     };
+}
+
+/** Which fleet it is, with the parts that are not its stack's own. */
+function whereOf({ kind, label, outputs, tableName, functionName, secretNamePrefix }: Fleet): string {
+  if (kind === 'local') return label;
+  const parts = [
+    ['table', tableName, outputs.AccountsTableName],
+    ['function', functionName, outputs.FunctionName],
+    ['secrets', secretNamePrefix, outputs.SecretNamePrefix],
+  ] as const;
+  const others = parts.filter(([, name, own]) => name !== own && !label.includes(` ${name} `));
+  return [label, ...others.map(([what, name]) => `${what} ${name}`)].join(', ');
 }

@@ -7,6 +7,7 @@ import { createProgram } from '../../cli/program.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { cli } from '../support/cli.ts';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
+import { startStackStub } from '../support/stack-stub.ts';
 
 let fleet: TestFleet;
 const directory = mkdtempSync(join(tmpdir(), 'which-fleet-'));
@@ -77,7 +78,8 @@ test('on AWS it says the stack’s parts and the Region', async () => {
   Object.assign(process.env, awsEnvironment(fleet.system.aws.url));
   const where = ['--table', fleet.system.clients.tableName, '--function', 'none', '--region', 'eu-west-3'];
   const { stderr } = await cli([...where, 'accounts', 'enable', 'nix', '--json']);
-  expect(stderr).toBe(`Acting on the table ${fleet.system.clients.tableName} (eu-west-3).\n`);
+  const { tableName } = fleet.system.clients;
+  expect(stderr).toBe(`Acting on the table ${tableName} (eu-west-3), function none, secrets oauth/.\n`);
   process.env = environment;
 });
 
@@ -109,4 +111,28 @@ test('a token that is only read is printed without a word; one that is refreshed
   await fleet.change('mail-initech', { accessTokenExpiresAt, lastRefreshedAt });
   const { code, stderr } = await fleet.run(['token', 'mail-initech', '--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: `Acting on the local system (${fleet.data}).\n` });
+});
+
+test('of a stack it says what is not its own', async () => {
+  const outputs = { AccountsTableName: 'own-table', FunctionName: 'own', SecretNamePrefix: 'oauth/' };
+  const stub = await startStackStub({
+    outputs,
+    configuration: undefined,
+    reservedConcurrency: undefined,
+    rules: {},
+    runs: [],
+    deadLetters: 0,
+    keyState: undefined,
+    denied: [],
+  });
+  const environment = { ...process.env };
+  Object.assign(process.env, awsEnvironment(fleet.system.aws.url), stub.environment);
+  const said = async (...args: string[]) =>
+    (await cli(['--stack', 's', '--region', 'eu-west-3', ...args, 'accounts', 'enable', 'nix'])).stderr;
+  expect(await said()).toMatch(/^Acting on the stack s \(eu-west-3\)\.\n/);
+  expect(await said('--table', 't', '--prefix', 'p/')).toMatch(
+    /^Acting on the stack s \(eu-west-3\), table t, secrets p\/\.\n/,
+  );
+  process.env = environment;
+  await stub.close();
 });
