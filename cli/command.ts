@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { printable, wrapTo } from '../local/display-text.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
-import { createTerminal, type Streams, safeText, type Terminal } from './terminal.ts';
+import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 
 /** What a command's action is given. */
 export interface Context {
@@ -53,7 +54,10 @@ export function makeActions(
       const findAndTell = () => {
         told ??= find().then((fleet) => {
           // With --json too: what a script does to the wrong fleet must show in its log.
-          streams.stderr.write(`${safeText(`Acting on ${whereOf(fleet)}.`, false)}\n`);
+          const { isTTY, columns } = streams.stderr;
+          const width = isTTY === true ? columns || 80 : Number.POSITIVE_INFINITY;
+          const lines = wrapTo(printable(`Acting on ${whereOf(fleet)}.`), width);
+          streams.stderr.write(`${lines.join('\n')}\n`);
           return fleet;
         });
         return told;
