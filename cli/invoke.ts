@@ -5,6 +5,7 @@ import { awsSettings } from '../local/clients.ts';
 import { LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
 import { CliError } from './cli-error.ts';
 import { findLocalSystem } from './fleet.ts';
+import { jsonIn } from './run-function.ts';
 
 const HELP = `Invokes the function by hand.
 
@@ -27,7 +28,12 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   try {
-    return await invoke(await targetOf(usage.functionName, usage.dataDirectory), usage.event);
+    const target = await targetOf(usage.functionName, usage.dataDirectory);
+    const { client, functionName } = target;
+    const where =
+      usage.functionName === undefined ? 'here' : await client.config.region().catch(() => 'no Region');
+    console.error(`Invoking the function ${functionName} (${where}).`);
+    return await invoke(target, usage.event);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     console.error(error.message);
@@ -95,9 +101,9 @@ async function invoke({ client, functionName }: Target, event: string): Promise<
     const answer = await client.send(
       new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(event) }),
     );
-    const payload: unknown = JSON.parse(Buffer.from(answer.Payload ?? []).toString('utf8') || 'null');
+    const payload = jsonIn(answer.Payload);
     if (answer.FunctionError !== undefined) {
-      const { errorType, errorMessage } = payload as { errorType?: unknown; errorMessage?: unknown };
+      const { errorType, errorMessage } = (payload ?? {}) as { errorType?: unknown; errorMessage?: unknown };
       console.error(`The function failed: ${errorType}: ${errorMessage}`);
       return 1;
     }

@@ -45,7 +45,16 @@ export function foreignKeeper(
 ): string | undefined {
   const parsed = parseTokenSet(text);
   const keptBy = parsed.kind === 'token_set' ? parsed.tokenSet.kept_by : undefined;
-  if (typeof keptBy !== 'string' || keptBy === '') return undefined;
+  return foreignKeeperOf(keptBy, secretArn, keeper);
+}
+
+/** The same for a set that has been read. */
+export function foreignKeeperOf(
+  keptBy: string | undefined,
+  secretArn: string | undefined,
+  keeper: Keeper,
+): string | undefined {
+  if (keptBy === undefined || keptBy === '') return undefined;
   const own = keptByOf(keeper, secretArn);
   return own !== undefined && keeping(keptBy, own, keeper.former) === 'foreign' ? keptBy : undefined;
 }

@@ -10,6 +10,7 @@ import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import/command.ts';
 import { addExport } from './import/export.ts';
 import { addProfiles } from './profiles/command.ts';
+import { looksLikeName } from './shown-name.ts';
 import { addStatus } from './status/command.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
@@ -108,8 +109,16 @@ export function createProgram(
 
 const asksJson = (args: readonly string[]) => args.includes('--json');
 
-/** What commander says of wrong usage, without the word before it. */
-const withoutError = (text: string) => text.trim().replace(/^error: /, '');
+/** What commander says of wrong usage, without the word before it, and without a value, which may be a secret. */
+function withoutError(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/^(unknown option '[^=]*)=[\s\S]*'/, "$1'")
+    .replace(/(?<= argument )'([\s\S]*)'(?= is invalid\.)/, (quoted, value: string) =>
+      looksLikeName(value) ? quoted : 'that is given',
+    );
+}
 
 function wrongUsage({ code, message }: CommanderError): CliError {
   const said = code === 'commander.help' ? 'A command is missing. See --help.' : withoutError(message);
@@ -152,5 +161,9 @@ function unexpected(error: unknown): CliError {
       'ACCESS_DENIED',
       `${message}. Ask for this permission, or see which are missing with "doctor".`,
     );
-  return new CliError(name, `${name}: ${message}`);
+  // A syntax error quotes what could not be read, which may be anything.
+  return new CliError(
+    name,
+    name === 'SyntaxError' ? `${name}: something is not JSON` : `${name}: ${message}`,
+  );
 }

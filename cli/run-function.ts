@@ -59,8 +59,7 @@ async function invoke({ lambda, functionName }: Fleet, event: object) {
     const { Payload, FunctionError } = await lambda.send(
       new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(JSON.stringify(event)) }),
     );
-    const text = Buffer.from(Payload ?? []).toString('utf8');
-    return { payload: JSON.parse(text || 'null') as unknown, functionError: FunctionError };
+    return { payload: jsonIn(Payload), functionError: FunctionError };
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     if (name === 'AccessDeniedException') throw error;
@@ -68,5 +67,14 @@ async function invoke({ lambda, functionName }: Fleet, event: object) {
       'FUNCTION_UNREACHABLE',
       `The function "${functionName}" could not be invoked: ${name}: ${message}`,
     );
+  }
+}
+
+/** What is no JSON is no result; a syntax error would quote it, and another function may have answered. */
+export function jsonIn(payload: Uint8Array | undefined): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload ?? []).toString('utf8') || 'null');
+  } catch {
+    return undefined;
   }
 }

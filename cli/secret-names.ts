@@ -1,3 +1,5 @@
+import { printable } from '../local/display-text.ts';
+
 const WITHIN_ARN = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.*)$/i;
 
 /** The name that a secret's id stands for: an ARN has six characters more at its end. */
@@ -25,4 +27,18 @@ export function foreignSecret(
   return name === own || plainName(tokenSecretId) === own
     ? undefined
     : 'names the secret of another account; name another';
+}
+
+/** Whether an id stands for a secret: by name, or by its ARN with or without the six characters at its end. */
+export function namesSecret(
+  secretId: string,
+  { name, arn }: { readonly name: string; readonly arn: string },
+): boolean {
+  return [name, arn, arn.replace(/-[A-Za-z0-9]{6}$/, '')].includes(secretId);
+}
+
+/** Text that a shell takes as one word, to be pasted. */
+export function shellWord(text: string): string {
+  const word = printable(text);
+  return /^[\w/+=.@:-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

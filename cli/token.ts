@@ -2,8 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
 import { isReason, REASONS } from '../lambda/reason.ts';
 import type { Report } from '../lambda/refresh-account.ts';
-import { createSecrets, tokenSecretIdOf } from '../lambda/secrets.ts';
-import { readTokenSet } from '../lambda/token-secret.ts';
+import { createSecrets } from '../lambda/secrets.ts';
+import { type ReadTokens, readTokenSet } from '../lambda/token-secret.ts';
 import { printable } from '../local/display-text.ts';
 import { now, readItem } from './accounts/items.ts';
 import { readDuration } from './arguments.ts';
@@ -11,14 +11,19 @@ import { CliError, EXIT } from './cli-error.ts';
 import type { AddCommands, Context } from './command.ts';
 import type { Fleet } from './fleet.ts';
 import { addExamples } from './help.ts';
+import { foreignKeeperOf, keptByOf, readKeeper, takeOver } from './keeper.ts';
 import { type RunOptions, runForAccounts } from './run-function.ts';
+import { shellWord } from './secret-names.ts';
 import { isDeleted, waitsForDeletion } from './secret-store.ts';
+import { type TokenSecret, tokenSecretOf, tokenSecretOption } from './token-secret.ts';
 
 interface TokenOptions {
   /** Seconds for which the token must still be good. */
   readonly for: number;
   /** Seconds to wait for another run that refreshes the account. */
   readonly wait: number;
+  /** A secret that is not the account's usual one, named by the person. */
+  readonly tokenSecret?: string;
 }
 
 /** `token <accountId>` */
@@ -38,7 +43,8 @@ export const addToken: AddCommands = (program, action) => {
           .argParser(readDuration)
           .default(30, '30s'),
       )
-      .action(action<[string, TokenOptions]>(printToken)),
+      .addOption(tokenSecretOption())
+      .action(action<[string, TokenOptions]>(printToken, 'reads')),
     [
       ['token acme | pbcopy', 'into the clipboard'],
       ['token acme --for 5m', 'for a script that takes a while'],
@@ -96,16 +102,16 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
   let run: RunOptions = {};
   let told = false;
   for (;;) {
-    const stored = await readToken(fleet, accountId);
+    const stored = await readToken(fleet, accountId, options);
     if (stored !== undefined && left(stored) >= options.for) return handedOut(stored);
     // Each refresh would spend a refresh token and give a token that is too short again.
     if (stored !== undefined && lifetimeOf(stored) < options.for)
       throw livesTooShort(accountId, lifetimeOf(stored), options);
-    const [report] = await runForAccounts(fleet, [accountId], run, { signal });
+    const [report] = await runForAccounts(await context.fleetToChange(), [accountId], run, { signal });
     if (report === undefined) signal.throwIfAborted();
     const next = nextStep(report, run, stored, options, accountId);
     if (next === 'read') {
-      const fresh = await readAfterRefresh(fleet, accountId, report, giveUpAt, signal);
+      const fresh = await readAfterRefresh(fleet, accountId, options, report, giveUpAt, signal);
       if (fresh !== undefined && left(fresh) >= options.for) return handedOut(fresh);
       if (run.force || report?.action === 'refresh') throw tooShort(accountId, fresh, options);
     }
@@ -166,13 +172,14 @@ function refused(
 async function readAfterRefresh(
   fleet: Fleet,
   accountId: string,
+  options: TokenOptions,
   report: Report | undefined,
   giveUpAt: number,
   signal: AbortSignal,
 ): Promise<StoredToken | undefined> {
   const expected = report?.accessTokenExpiresAt ?? 0;
   for (;;) {
-    const token = await readToken(fleet, accountId);
+    const token = await readToken(fleet, accountId, options);
     if ((token === undefined ? 0 : (token.expires_at ?? expected)) >= expected || Date.now() >= giveUpAt)
       return token;
     await wait(WAIT_MILLISECONDS, undefined, { signal });
@@ -180,17 +187,19 @@ async function readAfterRefresh(
 }
 
 /** The access token that the secret holds, if it holds one and says until when it is good. */
-async function readToken(fleet: Fleet, accountId: string): Promise<StoredToken | undefined> {
+async function readToken(
+  fleet: Fleet,
+  accountId: string,
+  { tokenSecret }: TokenOptions,
+): Promise<StoredToken | undefined> {
   const { tokenSecretId, authenticationType, doesNotExpire } = await readItem(fleet, accountId);
   if (authenticationType !== 'oauth2')
     throw new CliError(
       'NOT_OAUTH2',
       `${printable(accountId)} is no OAuth account: its authenticationType is not oauth2.`,
     );
-  const id = tokenSecretIdOf(fleet.secretNamePrefix, {
-    accountId,
-    tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
-  });
+  const secret = await tokenSecretOf(fleet, { accountId, tokenSecretId }, tokenSecret);
+  const { id } = secret;
   const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
   if (read.kind === 'trouble' && read.reason === 'secret_missing' && (await isDeleted(fleet.secrets, id)))
     throw waitsForDeletion(
@@ -201,11 +210,47 @@ async function readToken(fleet: Fleet, accountId: string): Promise<StoredToken |
     );
   if (read.kind === 'trouble')
     throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
+  await refuseOthersTokens(fleet, accountId, secret, read);
   const { access_token, token_type = 'Bearer', expires_at, obtained_at } = read.tokenSet;
   if (access_token === undefined) return undefined;
   // Without a known end it is only good where the function knows that it has none.
   if (doesNotExpire === true) return { access_token, token_type, obtained_at };
   return expires_at === undefined ? undefined : { access_token, token_type, expires_at, obtained_at };
+}
+
+/**
+ * Hands out nothing that may be anybody else's: not what another table's function or another account keeps, and beyond
+ * the account's usual place only what this function has claimed, or the command line has stored, for it.
+ *
+ * @throws CliError
+ */
+async function refuseOthersTokens(
+  fleet: Fleet,
+  accountId: string,
+  { id, beyond, keptFor: wanted }: TokenSecret,
+  { tokenSet, version: { arn } }: ReadTokens,
+): Promise<void> {
+  const { kept_by: keptBy, kept_for: keptFor } = tokenSet;
+  const table = { table: fleet.tableName, former: [] };
+  const foreign =
+    keptBy !== undefined && keptBy !== keptByOf(table, arn)
+      ? foreignKeeperOf(keptBy, arn, await readKeeper(fleet))
+      : undefined;
+  if (foreign !== undefined)
+    throw new CliError(
+      'KEPT_ELSEWHERE',
+      `The token secret ${printable(id)} is kept by the function of another table, ${printable(foreign)} (kept_by). Ask there. ${takeOver(printable(foreign))}`,
+    );
+  if (keptFor !== undefined && keptFor !== accountId)
+    throw new CliError(
+      'FOREIGN_SECRET',
+      `The token secret ${printable(id)} is kept for another account, ${printable(keptFor)} (kept_for). Ask for the token of that one, or give ${printable(accountId)} a secret of its own.`,
+    );
+  if (beyond && ((keptBy ?? '') === '' || keptFor !== wanted))
+    throw new CliError(
+      'NOT_A_TOKEN_SET',
+      `The secret ${printable(id)} does not say that it is kept for ${printable(accountId)} (kept_by), so nothing of it is shown. The function says so in it before it refreshes the account for the first time; or run: authorize ${printable(accountId)} --token-secret ${shellWord(id)}`,
+    );
 }
 
 function livesTooShort(accountId: string, lifetime: number, { for: asked }: TokenOptions): CliError {

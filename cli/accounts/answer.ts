@@ -75,13 +75,22 @@ function adviceFor(
     accountId,
     tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
   });
+  const usual = tokenSecretIdOf(secretNamePrefix, { accountId });
   return [
     `It came ${duration(Math.max(0, now() - obtainedAt))} ago, and no token could be read in it.${unpacked ? '' : ' It is gzipped still.'}`,
     ...(kind === 'answer'
       ? []
       : ['A refresh token that came later is in escrow, too, and goes home by itself.']),
-    `If you find a refresh token in it, put it into the secret ${printable(secret)}, as refresh_token,`,
-    `and run: accounts refresh ${id} --force`,
+    ...(secret === usual
+      ? [
+          `If you find a refresh token in it, put it into the secret ${printable(secret)}, as refresh_token,`,
+          `and run: accounts refresh ${id} --force`,
+        ]
+      : [
+          `If you find a refresh token in it, it belongs into the secret that tokenSecretId names,`,
+          `${printable(secret)}. Make sure that this is the account's and no other's; then put it there, as`,
+          `refresh_token, and run: accounts refresh ${id} --force`,
+        ]),
     `If you find none: authorize ${id}`,
     'It may hold tokens: delete the file when you are done. In escrow it stays until the account is refreshed.',
   ];

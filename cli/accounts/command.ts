@@ -2,11 +2,12 @@ import { Option } from 'commander';
 import { readCount, readDuration, readRecoveryWindow } from '../arguments.ts';
 import type { AddCommands } from '../command.ts';
 import { addExamples } from '../help.ts';
+import { tokenSecretOption } from '../token-secret.ts';
 import { type AnswerOptions, handOutAnswer } from './answer.ts';
 import { type RemoveOptions, removeAccounts, switchAccounts } from './change.ts';
 import { type ListOptions, listAccounts, STATUSES } from './list.ts';
 import { type RefreshOptions, refreshAccounts } from './refresh.ts';
-import { showAccount } from './show.ts';
+import { type ShowOptions, showAccount } from './show.ts';
 
 /** `accounts …` */
 export const addAccounts: AddCommands = (program, action) => {
@@ -23,7 +24,7 @@ export const addAccounts: AddCommands = (program, action) => {
       .option('--limit <accounts>', 'at most so many', readCount)
       .option('--all', 'more than fit on the screen, too')
       .option('--check', 'exit with 3 if one of them needs a person or fails')
-      .action(action<[ListOptions]>((context, options) => listAccounts(context, options))),
+      .action(action<[ListOptions]>((context, options) => listAccounts(context, options), 'reads')),
     [
       ['accounts list', 'what to look at first'],
       ['accounts list --status failing --profile crm', 'what fails of one profile'],
@@ -35,7 +36,8 @@ export const addAccounts: AddCommands = (program, action) => {
       .command('show')
       .description('Shows everything that is known about one account, and what to do. No tokens.')
       .argument('<accountId>', 'which account')
-      .action(action<[string, object]>(showAccount)),
+      .addOption(tokenSecretOption())
+      .action(action<[string, ShowOptions]>(showAccount, 'reads')),
     [
       ['accounts show acme', 'how it is, why, and what a run would do'],
       ['accounts show acme --json', 'the same for a script'],
@@ -83,7 +85,7 @@ export const addAccounts: AddCommands = (program, action) => {
       .description('Writes an answer in which no token could be read into a file, for a person to look at.')
       .argument('<accountId>', 'whose answer, kept in escrow')
       .requiredOption('--out <file>', 'a new file, which only you can read')
-      .action(action<[string, AnswerOptions]>(handOutAnswer)),
+      .action(action<[string, AnswerOptions]>(handOutAnswer, 'reads')),
     [['accounts answer acme --out answer.txt', 'says what to do with it']],
   );
   addExamples(

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../lambda/json-object.ts';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import {
   accountColumn,
@@ -11,6 +12,7 @@ import {
 import { type Concession, renderTable } from '../../local/table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
+import { withoutOddNames } from '../shown-name.ts';
 import type { Terminal } from '../terminal.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItems, requireProfile } from './items.ts';
@@ -143,16 +145,16 @@ export function count(accounts: number): string {
 
 /** An account for scripts. No ciphertext of an escrow, and nothing that the contract does not name. */
 export function summaryOf(item: FleetItem, at: number): Record<string, unknown> {
-  const { accountId, name, oauthProfile, accessTokenExpiresAt, refreshTokenExpiresAt } = item;
-  const { lastRefreshedAt, nextAttemptAt, failure, lease } = item;
+  const { accountId, accessTokenExpiresAt, refreshTokenExpiresAt } = item;
+  const { lastRefreshedAt, nextAttemptAt, lease } = item;
   const leasedUntil = (lease as { expiresAt?: unknown } | undefined)?.expiresAt;
   return {
     accountId,
-    name,
-    oauthProfile,
+    name: textIn(item.name),
+    oauthProfile: textIn(item.oauthProfile),
     status: statusKey(item),
     reason: reasonOf(item, at) || undefined,
-    failure,
+    failure: failureIn(item.failure),
     accessTokenExpiresAt,
     refreshTokenExpiresAt,
     lastRefreshedAt,
@@ -162,4 +164,22 @@ export function summaryOf(item: FleetItem, at: number): Record<string, unknown> 
     ...(item.escrow !== undefined && { escrowKind: escrowKind(item.escrow) }),
     ...(item.doesNotExpire === true && { doesNotExpire: true }),
   };
+}
+
+/** What is to be text and is none may hold anything. */
+export function textIn(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+const OF_A_FAILURE = ['reason', 'message', 'count', 'since', 'at', 'ambiguousSince', 'untold'];
+
+/** What the contract names of a failure; the message of a profile's may name a field that is a value. */
+export function failureIn(failure: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (!isJsonObject(failure)) return undefined;
+  const known = OF_A_FAILURE.flatMap((name) => {
+    const value = failure[name];
+    if (value === undefined || typeof value === 'object') return [];
+    return [[name, typeof value === 'string' ? withoutOddNames(value) : value] as const];
+  });
+  return Object.fromEntries(known);
 }

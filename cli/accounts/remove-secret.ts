@@ -1,6 +1,7 @@
 import { DeleteSecretCommand, DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { CLAIM } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
+import { parseJsonObject } from '../../lambda/json-object.ts';
 import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import type { Fleet } from '../fleet.ts';
@@ -58,6 +59,9 @@ export async function removeSecret(
     const keptBy = foreignKeeper(found.text, found.arn, await readKeeper(fleet));
     if (keptBy !== undefined)
       return kept(`its secret ${id} is kept, as the function of another table, ${keptBy}, uses it`);
+    const keptFor = keptForAnother(found, accountId);
+    if (keptFor !== undefined)
+      return kept(`its secret ${id} is kept, as the account ${keptFor} has it (kept_for)`);
     const heir = await heirOf(fleet, accountId, id, found);
     if (heir !== undefined) return kept(`its secret ${id} is kept, as the account ${heir} names it`);
     await secrets.send(new DeleteSecretCommand({ SecretId: id, RecoveryWindowInDays: recoveryWindow }));
@@ -87,6 +91,12 @@ async function reasonToRestore(
   return VersionIdsToStages[read.versionId]?.includes('AWSCURRENT')
     ? undefined
     : 'somebody else has just written to it';
+}
+
+/** Another account that the token set itself says it is kept for. */
+function keptForAnother({ text }: CurrentVersion, accountId: string): string | undefined {
+  const keptFor = parseJsonObject(text ?? '')?.kept_for;
+  return typeof keptFor === 'string' && keptFor !== accountId ? keptFor : undefined;
 }
 
 /** Another account that has taken the secret over by `tokenSecretId`. */

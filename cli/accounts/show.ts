@@ -1,40 +1,51 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { parseAccount } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
+import { isJsonObject } from '../../lambda/json-object.ts';
+import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
 import { isReason, REASONS } from '../../lambda/reason.ts';
-import { createSecrets, tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { createSecrets } from '../../lambda/secrets.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { printable, widthOf, wrapTo } from '../../local/display-text.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../../local/fleet-table.ts';
+import { CliError } from '../cli-error.ts';
 import type { Context } from '../command.ts';
 import { type Fact, factLines, paragraph } from '../facts.ts';
 import type { Fleet } from '../fleet.ts';
 import { runForAccounts } from '../run-function.ts';
 import { restoreCommand } from '../secret-store.ts';
+import { HIDDEN_NAME, looksLikeName, withoutOddNames } from '../shown-name.ts';
 import type { Terminal } from '../terminal.ts';
+import { tokenSecretOf } from '../token-secret.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
-import { needsAttention, summaryOf } from './list.ts';
+import { failureIn, needsAttention, summaryOf, textIn } from './list.ts';
+
+export interface ShowOptions {
+  /** A secret that is not the account's usual one, named by the person. */
+  readonly tokenSecret?: string;
+}
 
 /** Everything that is known about one account, without its tokens. */
 export async function showAccount(
   { terminal, fleet, signal }: Context,
   accountId: string,
+  { tokenSecret: named }: ShowOptions,
 ): Promise<undefined> {
   const target = await fleet();
   const item = await readItem(target, accountId);
   const [secret, decision] = await Promise.all([
-    readTokenSecret(target, item),
+    readTokenSecret(target, item, named),
     isOAuth(item) ? decisionOf(target, accountId, signal) : NOT_OAUTH,
   ]);
   const at = now();
   const { authorizedBy, authorizedAt, enabled, parameters, authenticationType } = item;
   const value = {
     ...summaryOf(item, at),
-    authenticationType,
-    enabled,
-    parameters,
-    authorizedBy,
+    authenticationType: textIn(authenticationType),
+    enabled: typeof enabled === 'object' ? undefined : enabled,
+    parameters: shownParameters(parameters),
+    authorizedBy: textIn(authorizedBy),
     authorizedAt,
     tokenSecret: secret,
     decision,
@@ -59,24 +70,30 @@ interface TokenSecret {
 }
 
 /** What the secret holds, by the names of its fields. Each token's value ends here. */
-async function readTokenSecret(fleet: Fleet, item: FleetItem): Promise<TokenSecret> {
-  const { secrets, secretNamePrefix } = fleet;
-  const { accountId, tokenSecretId } = item;
-  const id = tokenSecretIdOf(secretNamePrefix, {
-    accountId,
-    tokenSecretId: typeof tokenSecretId === 'string' ? tokenSecretId : undefined,
-  });
+async function readTokenSecret(
+  fleet: Fleet,
+  item: FleetItem,
+  named: string | undefined,
+): Promise<TokenSecret> {
+  const { secrets } = fleet;
+  let id: string;
+  try {
+    ({ id } = await tokenSecretOf(fleet, item, named));
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { id: text(item.tokenSecretId) ?? '', problem: error.message };
+  }
   const edge = createSecrets(secrets, secrets);
   const [read, dates] = await Promise.all([edge.read(id), edge.versionDates(id)]);
   if (read.kind === 'missing') return { id, problem: await whyMissing(fleet, id) };
   if (read.kind === 'failed') return { id, problem: `it can't be read (${read.failure.code})` };
-  const { createdAt: writtenAt, text } = read.secret;
-  const parsed = parseTokenSet(text);
+  const { createdAt: writtenAt, text: held } = read.secret;
+  const parsed = parseTokenSet(held);
   if (parsed.kind === 'invalid') return { id, problem: parsed.problem, writtenAt, versions: dates?.length };
   const { tokenSet } = parsed;
   return {
     id,
-    fields: Object.keys(tokenSet).filter((field) => tokenSet[field] !== undefined),
+    fields: shownFields(Object.keys(tokenSet).filter((field) => tokenSet[field] !== undefined)),
     tokenType: tokenSet.token_type,
     scope: tokenSet.scope,
     obtainedAt: tokenSet.obtained_at,
@@ -158,11 +175,12 @@ function textOf(
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
   const parsed = parseAccount(item);
-  const { message, count, since } = (item.failure ?? {}) as Record<string, unknown>;
+  const { message, count, since } = failureIn(item.failure) ?? {};
+  const problem = parsed.kind === 'invalid' ? withoutOddNames(parsed.problem) : '';
   const trouble = [
     ...(typeof message === 'string' ? [message] : []),
-    ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(parsed.problem)
-      ? [`The item can't be used: ${parsed.problem}.`]
+    ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(problem)
+      ? [`The item can't be used: ${problem}.`]
       : []),
   ];
   const often =
@@ -207,7 +225,7 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
   const held = typeof expiresAt === 'number' && expiresAt > at;
   return [
     ['profile', text(oauthProfile)],
-    ['parameters', parameters === undefined ? undefined : JSON.stringify(parameters)],
+    ['parameters', parameters === undefined ? undefined : JSON.stringify(shownParameters(parameters))],
     [
       'access token',
       doesNotExpire === true ? 'does not expire' : instant(accessTokenExpiresAt, at, 'expires', 'expired'),
@@ -259,7 +277,27 @@ function secretFacts(secret: TokenSecret, at: number): Fact[] {
 
 function text(value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : '(not text)';
+}
+
+/** The names of a token set's fields; of those that look like values, how many there are. */
+function shownFields(fields: readonly string[]): readonly string[] {
+  const names = fields.filter(looksLikeName);
+  const hidden = fields.length - names.length;
+  return hidden === 0 ? names : [...names, `${hidden} more whose names look like values`];
+}
+
+/** Parameters fill addresses, so their values are shown; anything else that somebody has put there is not. */
+function shownParameters(parameters: unknown): unknown {
+  if (parameters === undefined) return undefined;
+  if (!isJsonObject(parameters)) return '(no map)';
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => {
+      if (!looksLikeName(name)) return [HIDDEN_NAME, 'set'];
+      const plain = typeof value === 'string' && PARAMETER_VALUE.test(value);
+      return [name, plain && !/secret|token|password|key/i.test(name) ? value : 'set'];
+    }),
+  );
 }
 
 /** "expires in 12 min (2026-01-31 09:30:00Z)"; undefined for what is no time. */

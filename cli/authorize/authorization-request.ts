@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
 import { CliError, EXIT } from '../cli-error.ts';
+import { withoutUserinfo } from '../profiles/fields.ts';
 import type { Consent } from './consent.ts';
 import type { Provider } from './provider.ts';
 
@@ -57,6 +58,9 @@ export async function createAuthorizationRequest(
   const state = oauth.generateRandomState();
   const verifier = profile.pkce === 'none' ? oauth.nopkce : oauth.generateRandomCodeVerifier();
   const url = new URL(server.authorization_endpoint);
+  // The address is shown, and nobody signs in by them.
+  url.username = '';
+  url.password = '';
   const set = (parameters: Readonly<Record<string, string>>) => {
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   };
@@ -167,7 +171,7 @@ function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchPara
     if (parameters.get('iss') !== server.issuer)
       throw new CliError(
         'ISSUER_MISMATCH',
-        `The answer does not come from ${server.issuer}: its "iss" is ${parameters.has('iss') ? 'another' : 'missing'} (RFC 9207). It was not used, and nothing has changed. Is the profile's issuer right?`,
+        `The answer does not come from ${withoutUserinfo(server.issuer)}: its "iss" is ${parameters.has('iss') ? 'another' : 'missing'} (RFC 9207). It was not used, and nothing has changed. Is the profile's issuer right?`,
       );
     throw new CliError(
       'ANSWER_MALFORMED',

@@ -5,7 +5,9 @@ import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';
 import type { Fleet } from '../fleet.ts';
 import { collectPairs, parseDuration } from '../parameters.ts';
+import { withoutUserinfo } from '../profiles/fields.ts';
 import type { Terminal } from '../terminal.ts';
+import { tokenSecretOption } from '../token-secret.ts';
 import { isFree, readAccount } from './account-item.ts';
 import { createAuthorizationRequest } from './authorization-request.ts';
 import { browserFlow } from './browser.ts';
@@ -32,7 +34,7 @@ interface AuthorizeOptions extends WantedOptions {
 const HELP = `
 A new account needs --profile; one that exists is reauthorized in place: same
 id, history kept, used by the very next run. Whoever signs in must be who it was
-authorized by before, where the provider says who that is; else add --replace.
+authorized by before, where that is known; else add --replace.
 
 Ways to sign in:
   (default)  a browser on this machine; the provider sends it back to a port of
@@ -65,6 +67,7 @@ export const addAuthorize: AddCommands = (program, action) => {
     .option('--device', 'sign in on another device, with a code')
     .option('--paste', 'sign in anywhere, and paste the address at the end')
     .option('--no-browser', 'open no browser, show the address only')
+    .addOption(tokenSecretOption())
     .option('--replace', "let another person's grant, or another profile, take its place")
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for you')
@@ -107,7 +110,7 @@ function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOpti
   if (redirect_uri !== undefined && !isLoopback(redirect_uri))
     throw new CliError(
       'REDIRECT_ELSEWHERE',
-      `The profile's redirect_uri ${redirect_uri} is not on this machine, so the answer can't be received here. Use --paste.`,
+      `The profile's redirect_uri ${withoutUserinfo(redirect_uri)} is not on this machine, so the answer can't be received here. Use --paste.`,
     );
   return redirect_uri;
 }
@@ -172,7 +175,9 @@ async function startFlow(
     redirectUri,
     (answer) => state.isOurs?.(answer) ?? false,
     () =>
-      terminal.say('An answer with another state arrived and was refused; still waiting for the right one.'),
+      terminal.say(
+        'An answer with another state arrived and was refused, as any more will be without a word; still waiting for the right one.',
+      ),
   );
   try {
     const provider = await openProvider(profile, account, loopback.redirectUri, allowHttpLoopback);

@@ -1,10 +1,10 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { awsFailure } from '../../lambda/aws-error.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { foreignKeeper, type Keeper, takeOver } from '../keeper.ts';
 import { type CurrentVersion, findSecret } from '../secret-store.ts';
+import { refuseAnothers, type TokenSecret, tokenSecretOf } from '../token-secret.ts';
 import { createLeased, type KnownAccount, removeLeased, returnLease, takeLease } from './account-item.ts';
 import type { Consent } from './consent.ts';
 import { accountAsWanted, sameConnection, type Wanted, type WantedOptions } from './wanted.ts';
@@ -25,6 +25,7 @@ export interface Held extends KnownAccount {
   readonly owner: string;
   /** Its item was made for this, and goes again where this fails. */
   readonly created: boolean;
+  readonly secret: TokenSecret;
   /** The token secret as it was read under the lease; undefined where there is none. */
   readonly current: CurrentVersion | undefined;
 }
@@ -44,7 +45,7 @@ const PATIENCE = { code: 30_000, tokens: 21 * 60_000 } as const;
 export async function hold(target: Target, owner: string, holds: Consent['holds']): Promise<Held> {
   const { fleet, wanted, options, onWait } = target;
   const { accountId } = wanted.account;
-  const own = { owner, created: true, current: undefined };
+  const own = { owner, created: true, current: undefined, secret: wanted.secret };
   if (!wanted.exists && (await createLeased(fleet, wanted.account, owner)))
     return await judged(target, { ...own, account: wanted.account, authorizedBy: undefined });
   const known = await takeLease(fleet, accountId, owner, PATIENCE[holds], onWait);
@@ -55,9 +56,11 @@ export async function hold(target: Target, owner: string, holds: Consent['holds'
   async function judged(target: Target, held: Held): Promise<Held> {
     try {
       if (held.created) await refuseChangedSecret(target, held);
-      else if (!sameConnection(accountAsWanted(fleet, accountId, held.account, options), wanted.account))
+      else if (!sameConnection(accountAsWanted(accountId, held.account, options), wanted.account))
         throw changed(accountId);
-      return { ...held, current: await ownSecret(fleet, held.account, target.keeper) };
+      const secret = await tokenSecretOf(fleet, held.account, options.tokenSecret);
+      if (secret.inHand) throw busy(accountId);
+      return { ...held, secret, current: await ownSecret(fleet, held.account, secret, target.keeper) };
     } catch (error) {
       await letGo(fleet, held);
       throw error;
@@ -70,27 +73,30 @@ export async function hold(target: Target, owner: string, holds: Consent['holds'
  *
  * @throws CliError where another holds it meanwhile, and does not give it back
  */
-export async function holdOn({ fleet, onWait }: Target, held: Held): Promise<Held> {
+export async function holdOn({ fleet, onWait, options, keeper }: Target, held: Held): Promise<Held> {
   const known = await takeLease(fleet, held.account.accountId, held.owner, PATIENCE.tokens, onWait);
   if (known === undefined) throw busy(held.account.accountId);
-  return { ...held, ...known };
+  const secret = await tokenSecretOf(fleet, known.account, options.tokenSecret);
+  return { ...held, ...known, secret, current: await ownSecret(fleet, known.account, secret, keeper) };
 }
 
 /**
  * An account's token secret as it is now; undefined where there is none, or one that waits for its deletion.
  *
- * @throws CliError KEPT_ELSEWHERE where the function of another table keeps it
+ * @throws CliError KEPT_ELSEWHERE where the function of another table keeps it; FOREIGN_SECRET where another account
+ * has it, whose grant would be lost
  */
 export async function ownSecret(
-  { secrets, secretNamePrefix }: Fleet,
-  account: KnownAccount['account'],
+  fleet: Fleet,
+  { accountId }: KnownAccount['account'],
+  { id: secretId }: TokenSecret,
   keeper: Keeper,
 ): Promise<CurrentVersion | undefined> {
-  const secretId = tokenSecretIdOf(secretNamePrefix, account);
-  const found = await findSecret(secrets, secretId);
+  const found = await findSecret(fleet.secrets, secretId);
   if (found.kind !== 'found') return undefined;
   const keptBy = foreignKeeper(found.text, found.arn, keeper);
   if (keptBy !== undefined) throw keptElsewhere(secretId, keptBy);
+  await refuseAnothers(fleet, accountId, found);
   return found;
 }
 
@@ -108,17 +114,19 @@ export async function letGo(fleet: Fleet, held: Held): Promise<void> {
 }
 
 /** A secret without an item is what an import leaves that is at work, or was stopped: its tokens are not written over. */
-async function refuseChangedSecret({ fleet, versionBefore }: Target, { account }: Held): Promise<void> {
-  if ((await currentVersion(fleet, account)) !== versionBefore) throw changed(account.accountId);
+async function refuseChangedSecret(
+  { fleet, versionBefore }: Target,
+  { account, secret }: Held,
+): Promise<void> {
+  if ((await currentVersion(fleet, secret)) !== versionBefore) throw changed(account.accountId);
 }
 
 /** The id of the version that an account's token secret has now; undefined where there is none. */
 export async function currentVersion(
-  { secrets, secretNamePrefix }: Fleet,
-  account: KnownAccount['account'],
+  { secrets }: Fleet,
+  { id: SecretId }: TokenSecret,
 ): Promise<string | undefined> {
   try {
-    const SecretId = tokenSecretIdOf(secretNamePrefix, account);
     const { VersionIdsToStages = {} } = await secrets.send(new DescribeSecretCommand({ SecretId }));
     return Object.keys(VersionIdsToStages).find((id) => VersionIdsToStages[id]?.includes('AWSCURRENT'));
   } catch (error) {

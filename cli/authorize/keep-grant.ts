@@ -167,7 +167,13 @@ async function refuseAnotherPerson(
   tokens: GrantedTokens,
   provider: Provider,
 ): Promise<void> {
-  if (wanted.replace || before === undefined || identity.kind === 'unknown' || identity.id === before) return;
+  if (wanted.replace || before === undefined) return;
+  if (identity.kind === 'unknown')
+    throw new CliError(
+      'PERSON_UNKNOWN',
+      `The account ${accountId} was authorized by ${before}, and the provider does not say whose this grant is. It was not kept: the provider still holds a grant that nobody uses. Nothing else has changed. Ask for a scope with which it says so, such as --scope "openid …", or use --replace if the account shall be whose this grant is.`,
+    );
+  if (identity.id === before) return;
   const alone = await mayRevoke(fleet, provider.profile.client_id, identity.id).catch(() => false);
   const fate =
     alone && (await revoke(tokens, provider))

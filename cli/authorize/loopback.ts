@@ -42,7 +42,7 @@ const FOREIGN: ResultPage = {
 /**
  * @param registered the profile's `redirect_uri`: its port and path are kept; without a port any free one is taken
  * @param isOurs whether an answer has this request's state
- * @param onForeign told when one has not
+ * @param onForeign told when the first comes that has not
  * @throws CliError PORT_TAKEN
  */
 export async function startLoopback(
@@ -63,8 +63,8 @@ export async function startLoopback(
     if (url.pathname !== wanted.pathname) return plain(response, 404, 'There is nothing here.');
     if (request.method !== 'GET') return plain(response, 405, 'Only GET is understood here.');
     if (!isOurs(url.searchParams)) {
-      foreign++;
-      onForeign();
+      // Whoever can reach this port could fill the terminal otherwise.
+      if (foreign++ === 0) onForeign();
       return respond(response, 400, FOREIGN);
     }
     arrived.resolve(url.searchParams);

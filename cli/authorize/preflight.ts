@@ -1,6 +1,5 @@
 import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../../lambda/aws-error.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { type Keeper, readKeeper } from '../keeper.ts';
@@ -21,7 +20,7 @@ export interface Preflight {
  *
  * @throws CliError ACCESS_DENIED, or KEPT_ELSEWHERE where the function of another table keeps the secret
  */
-export async function preflight(fleet: Fleet, { account, exists }: Wanted): Promise<Preflight> {
+export async function preflight(fleet: Fleet, { account, exists, secret }: Wanted): Promise<Preflight> {
   const { accountId } = account;
   const never = {
     TableName: fleet.tableName,
@@ -40,14 +39,15 @@ export async function preflight(fleet: Fleet, { account, exists }: Wanted): Prom
       fleet.table.send(new DeleteCommand({ ...never, Key })),
     );
   }
-  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, account);
-  const versionBefore = await permitted('secretsmanager:DescribeSecret', `the token secret ${secretId}`, () =>
-    currentVersion(fleet, account),
+  const versionBefore = await permitted(
+    'secretsmanager:DescribeSecret',
+    `the token secret ${secret.id}`,
+    () => currentVersion(fleet, secret),
   );
   const keeper = await readKeeper(fleet);
   if (versionBefore !== undefined)
-    await permitted('secretsmanager:GetSecretValue', `the token secret ${secretId}`, () =>
-      ownSecret(fleet, account, keeper),
+    await permitted('secretsmanager:GetSecretValue', `the token secret ${secret.id}`, () =>
+      ownSecret(fleet, account, secret, keeper),
     );
   return { versionBefore, keeper };
 }

@@ -15,6 +15,7 @@ import {
   sendTokenRequest,
 } from '../../lambda/token-endpoint.ts';
 import { CliError } from '../cli-error.ts';
+import { withoutUserinfo } from '../profiles/fields.ts';
 
 /** One profile's provider, as it is for one account. */
 export interface Provider {
@@ -94,7 +95,7 @@ export async function openProvider(
       if (url !== undefined && refusalOf(new URL(url), allowHttpLoopback) !== undefined)
         throw new CliError(
           'PROFILE_INVALID',
-          `The provider's endpoint ${url} can't be used: it must be https.`,
+          `The provider's endpoint ${withoutUserinfo(url)} can't be used: it must be https.`,
         );
     const visit = { profile, account, timeoutMilliseconds: REQUEST_TIMEOUT };
     return {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { awsFailure, isHopeless } from '../../lambda/aws-error.ts';
 import { nextObtainedAt } from '../../lambda/decision.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
 import {
   type GrantedTokens,
   mergeTokenSet,
@@ -22,7 +21,7 @@ import { type Held, keptElsewhere, type Target } from './hold.ts';
  */
 export function newTokenSet(
   tokens: GrantedTokens,
-  { account: { lastRefreshedAt }, current }: Held,
+  { account: { lastRefreshedAt }, current, secret: { keptFor: kept_for } }: Held,
   { keeper, wanted }: Pick<Target, 'keeper' | 'wanted'>,
   now: number,
 ): TokenSet & { readonly obtained_at: number } {
@@ -40,6 +39,7 @@ export function newTokenSet(
     ...mergeTokenSet({}, tokens, obtained_at),
     obtained_at,
     ...(kept_by !== undefined && { kept_by }),
+    ...(kept_for !== undefined && { kept_for }),
   };
 }
 
@@ -59,7 +59,7 @@ export async function storeGrant(
   deadline: number,
 ): Promise<void> {
   const { secrets } = fleet;
-  const secretId = tokenSecretIdOf(fleet.secretNamePrefix, held.account);
+  const { id: secretId } = held.secret;
   const text = serializeTokenSet(tokenSet);
   let current = held.current;
   let missing = current === undefined;

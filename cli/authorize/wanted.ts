@@ -3,7 +3,7 @@ import type { Profile } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { usableProfile } from '../profiles/profile-secret.ts';
-import { foreignSecret } from '../secret-names.ts';
+import { type TokenSecret, tokenSecretOf } from '../token-secret.ts';
 import type { KnownAccount } from './account-item.ts';
 
 /** What the command line says about the account itself. */
@@ -13,6 +13,8 @@ export interface WantedOptions {
   readonly parameter?: Readonly<Record<string, string>>;
   readonly scope?: string;
   readonly replace?: true;
+  /** A secret that is not the account's usual one, named by the person. */
+  readonly tokenSecret?: string;
 }
 
 /** The account as it is to be. */
@@ -21,6 +23,7 @@ export interface Wanted {
   readonly profile: Profile;
   /** The ARN of the profile's secret, which tells AWS account and Region of a token secret that is not there yet. */
   readonly profileArn: string | undefined;
+  readonly secret: TokenSecret;
   readonly exists: boolean;
   readonly replace: boolean;
 }
@@ -34,13 +37,15 @@ export async function wantedAccount(
   known: KnownAccount | undefined,
   options: WantedOptions,
 ): Promise<Wanted> {
-  const account = accountAsWanted(fleet, accountId, known?.account, options);
+  const account = accountAsWanted(accountId, known?.account, options);
+  const secret = await tokenSecretOf(fleet, account, options.tokenSecret);
   const { profile, arn: profileArn } = await usableProfile(fleet, account.oauthProfile);
   const { scope, replace } = options;
   return {
     account,
     profile: scope === undefined ? profile : { ...profile, scope },
     profileArn,
+    secret,
     exists: known !== undefined,
     replace: replace === true,
   };
@@ -52,7 +57,6 @@ export async function wantedAccount(
  * @throws CliError where it may not become that
  */
 export function accountAsWanted(
-  { secretNamePrefix }: Pick<Fleet, 'secretNamePrefix'>,
   accountId: string,
   before: Account | undefined,
   { profile: given, name, parameter, replace }: WantedOptions,
@@ -79,12 +83,6 @@ export function accountAsWanted(
     parameters,
   });
   if (parsed.kind === 'invalid') throw new CliError('USAGE', `${parsed.problem}.`, EXIT.usage);
-  const foreign = foreignSecret(secretNamePrefix, accountId, before?.tokenSecretId);
-  if (foreign !== undefined)
-    throw new CliError(
-      'FOREIGN_SECRET',
-      `The tokenSecretId of ${accountId} ${foreign}. Nothing has changed.`,
-    );
   return parsed.account;
 }
 

@@ -8,6 +8,7 @@ import { createSecrets, profileSecretIdOf } from '../../lambda/secrets.ts';
 import { isAccount } from '../../local/fleet-table.ts';
 import { escrowKind } from '../accounts/escrow.ts';
 import type { Fleet } from '../fleet.ts';
+import { withoutOddNames } from '../shown-name.ts';
 import {
   attention,
   broken,
@@ -145,7 +146,7 @@ const unreadableProfile = (text: string): Finding => ({
 });
 
 /** All known fields would fill the screen; the page that is named says them better. */
-const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
+const shortened = (detail: string) => withoutOddNames(detail).replace(/; known are .*$/, '');
 
 function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
   if (reason === 'profile_missing')

@@ -25,7 +25,7 @@ export const addDoctor: AddCommands = (program, action) => {
     .command('doctor')
     .description('Checks permissions, endpoints, clocks and the schedule, and says what to do.')
     .addHelpText('after', MORE)
-    .action(action<[unknown, Command]>(doctor));
+    .action(action<[unknown, Command]>(doctor, 'reads'));
   addExamples(command, [
     ['doctor', 'the stack, or the local system that runs here'],
     ['doctor --json', 'for a monitor; exit code 3 asks for attention'],

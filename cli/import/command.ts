@@ -27,6 +27,7 @@ interface ImportOptions {
   readonly servicenow?: boolean;
   readonly map?: readonly string[];
   readonly tokensIn?: string;
+  readonly tokenSecret?: readonly string[];
 }
 
 /** Secrets Manager takes 50 writes a second, and the function needs its share of them to store what it refreshes. */
@@ -55,6 +56,7 @@ export const addImport: AddCommands = (program, action) => {
     .option('--rate <n>', 'writes a second to Secrets Manager (20; locally 40)', wholeRate)
     .option('--kms-key <id>', "for the secrets, where it is not AWS's own")
     .option('--encoding <name>', 'of the file, such as windows-1252 (utf-8)')
+    .option('--token-secret <id>', 'make a secret of this name, which a row names; repeatable', collect)
     .option('--servicenow', 'the files are exports of sys_rest_message and oauth_credential')
     .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect)
     .option('--tokens-in <column>', 'of the credentials, where it holds readable tokens')
@@ -71,15 +73,19 @@ export const addImport: AddCommands = (program, action) => {
 async function importFiles(context: Context, files: string[], options: ImportOptions): Promise<ExitCode> {
   const { terminal, signal } = context;
   const path = (file: string) => callersPath(file, terminal.env);
+  refuseWrongUsage(files, options);
+  const profiles = readProfileMap(options.map ?? []);
+  // Before standard input is waited for.
+  const fleet = await context.fleet();
   const source = await sourceOf(
     context,
     files.map((file) => (file === '-' ? file : path(file))),
     options,
+    profiles,
   );
-  const fleet = await context.fleet();
-  terminal.say(`Checking ${source.name} for ${fleet.label} …`);
+  terminal.say(`Checking ${source.name} …`);
   const update = options.update === true;
-  const plan = await makePlan(source, fleet, update, (rows) => {
+  const plan = await makePlan(source, fleet, { update, tokenSecrets: options.tokenSecret ?? [] }, (rows) => {
     signal.throwIfAborted();
     if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
   });
@@ -135,13 +141,13 @@ function dryRunJson({ rows, create, same, differ, passedOver, invalidRows, probl
   };
 }
 
-async function sourceOf(
-  { terminal }: Context,
+/** @throws CliError USAGE */
+function refuseWrongUsage(
   files: readonly string[],
-  { servicenow = false, encoding, map = [], tokensIn }: ImportOptions,
-): Promise<Source> {
+  { servicenow = false, map = [], tokensIn }: ImportOptions,
+): void {
   const usage = (message: string) => new CliError('USAGE', message, EXIT.usage);
-  const [first = '', second, ...others] = files;
+  const [, second, ...others] = files;
   if (!servicenow && (map.length > 0 || tokensIn !== undefined))
     throw usage('--map and --tokens-in go with --servicenow.');
   if (others.length > 0 || (!servicenow && second !== undefined))
@@ -152,13 +158,21 @@ async function sourceOf(
     );
   if (second === undefined && tokensIn !== undefined)
     throw usage('--tokens-in needs the second file, the OAuth credentials.');
+}
+
+async function sourceOf(
+  { terminal }: Context,
+  [first = '', second]: readonly string[],
+  { servicenow = false, encoding, tokensIn }: ImportOptions,
+  profiles: ReadonlyMap<string, string>,
+): Promise<Source> {
   if (!servicenow) return await openSource(first, terminal.stdin, encoding, checkColumns);
   const main = await openSource(first, terminal.stdin, encoding, checkMessageColumns);
   const credentials =
     second === undefined
       ? undefined
       : await openSource(second, terminal.stdin, encoding, checkCredentialColumns);
-  return serviceNowSource(main, credentials, { profiles: readProfileMap(map), tokensIn });
+  return serviceNowSource(main, credentials, { profiles, tokensIn });
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {

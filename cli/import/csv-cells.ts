@@ -1,5 +1,15 @@
-/** What makes a spreadsheet take a cell for a formula, and the mark that keeps it from doing so. */
-const DANGEROUS = /^[=+\-@＝＋－＠\t\r\n']/;
+/**
+ * What nobody sees at the beginning of a cell, and a spreadsheet may pass over: blanks, control and format characters (a
+ * byte order mark is one), and letters that look like blanks.
+ */
+const UNSEEN = '[\\s\\p{Z}\\p{C}\\p{Default_Ignorable_Code_Point}\\u2800]';
+/** What begins a formula, also in its full-width, small and raised forms, and as a typeset minus. */
+const SIGN = '[=+@\\-＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋﬩−]';
+/**
+ * What makes a spreadsheet take a cell for a formula, and the mark that keeps it from doing so. A tab or the end of a
+ * line at the beginning has done so by itself.
+ */
+const DANGEROUS = new RegExp(`^(?:[\\t\\r\\n']|${UNSEEN}*${SIGN})`, 'u');
 
 /**
  * A value for a CSV cell that a spreadsheet does not run: one that begins like a formula gets an apostrophe before it.

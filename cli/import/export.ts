@@ -3,6 +3,7 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { type Command, Option } from 'commander';
 import { type Options, stringify } from 'csv-stringify/sync';
 import { WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
+import { isJsonObject } from '../../lambda/json-object.ts';
 import { type FleetItem, isAccount } from '../../local/fleet-table.ts';
 import { STATUSES, statusKey } from '../accounts/list.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
@@ -34,7 +35,7 @@ export const addExport: AddCommands = (program, action) => {
     .addOption(new Option('--status <status>', 'only accounts in this status').choices(STATUSES))
     .option('--profile <name>', 'only accounts of this profile')
     .addHelpText('after', MORE)
-    .action(action<[ExportOptions, Command]>(exportAccounts));
+    .action(action<[ExportOptions, Command]>(exportAccounts, 'reads'));
   addExamples(command, [
     ['export > accounts.csv', 'all of them, for a spreadsheet'],
     ['export --format jsonl --profile crm', "one profile's, as JSON lines"],
@@ -83,8 +84,20 @@ function wanted(item: FleetItem, options: ExportOptions): boolean {
 
 function peoples(item: Item): Item {
   return Object.fromEntries(
-    WRITTEN_BY_PEOPLE.flatMap((name) => (item[name] === undefined ? [] : [[name, item[name]]])),
+    WRITTEN_BY_PEOPLE.flatMap((name) => {
+      const value = name === 'parameters' ? textsIn(item[name]) : item[name];
+      // An attribute that is to be text, and holds more than that, may hold anything.
+      const odd =
+        value === undefined || value === null || (name !== 'parameters' && typeof value === 'object');
+      return odd ? [] : [[name, value]];
+    }),
   );
+}
+
+/** The texts of a map; what else is in it is no parameter. */
+function textsIn(value: unknown): unknown {
+  if (!isJsonObject(value)) return undefined;
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => typeof one === 'string'));
 }
 
 const castings: Options = {
@@ -97,5 +110,6 @@ const castings: Options = {
 };
 
 function csvLine(item: Item): string {
-  return stringify([WRITTEN_BY_PEOPLE.map((name) => item[name] ?? '')], castings);
+  const written = peoples(item);
+  return stringify([WRITTEN_BY_PEOPLE.map((name) => written[name] ?? '')], castings);
 }

@@ -3,10 +3,11 @@ import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { NOTE, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { keeping } from '../../lambda/kept-by.ts';
-import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import { profileSecretIdOf, tokenSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
 import { keptByOf, readKeeper } from '../keeper.ts';
-import { foreignSecret, plainName } from '../secret-names.ts';
+import { foreignSecret, plainName, shellWord } from '../secret-names.ts';
+import { looksLikeName } from '../shown-name.ts';
 import {
   differences,
   fingerprintOf,
@@ -78,16 +79,22 @@ interface Outcome {
 
 const BATCH = 100;
 
+export interface PlanOptions {
+  /** Accounts that are there will be changed. */
+  readonly update: boolean;
+  /** Token secrets of other names than usual that may be made: the person has named them. */
+  readonly tokenSecrets: readonly string[];
+}
+
 /**
  * Reads the whole source, and asks of each account whether it is there. Keeps ids, hashes and problems, but no token.
  *
- * @param update accounts that are there will be changed
  * @param onRow told how many rows were read, also while it waits for something else; may throw to end it
  */
 export async function makePlan(
   source: Source,
   fleet: Fleet,
-  update: boolean,
+  { update, tokenSecrets }: PlanOptions,
   onRow: (rows: number) => void,
 ): Promise<Plan> {
   const profiles = profileLookup(fleet);
@@ -97,7 +104,10 @@ export async function makePlan(
   const reject = (number: number, line: number, accountId: string | undefined, found: readonly Problem[]) => {
     outcomes.delete(number);
     const known = problems.get(number) ?? [];
-    problems.set(number, [...known, ...found.map((problem) => ({ line, accountId, ...problem }))]);
+    problems.set(number, [
+      ...known,
+      ...found.map((problem) => ({ line, accountId: shownId(accountId), ...problem })),
+    ]);
   };
   let rows = 0;
   let batch: Entry[] = [];
@@ -121,7 +131,12 @@ export async function makePlan(
       reject(rows, row.line, read.accountId, [own]);
       if (theirs !== undefined) reject(first.number, first.line, first.accountId, [theirs]);
     }
-    batch.push({ number: rows, row, read, fleetProblems: await fleetProblems(fleet, profiles, row, read) });
+    batch.push({
+      number: rows,
+      row,
+      read,
+      fleetProblems: await fleetProblems(fleet, profiles, tokenSecrets, row, read),
+    });
     if (batch.length === BATCH) await judgeBatch();
   }
   await judgeBatch();
@@ -255,12 +270,14 @@ interface Profiles {
 async function fleetProblems(
   { secretNamePrefix }: Fleet,
   profiles: Profiles,
+  tokenSecrets: readonly string[],
   row: Row,
-  { item, attributeProblems, accountId, keptBy }: ReadRow,
+  { item, attributeProblems, accountId, keptBy, hasTokens }: ReadRow,
 ): Promise<readonly Problem[]> {
   if (row.problem !== undefined || row.passedOver === true || isOfAnotherKind(item)) return [];
   const problems: Problem[] = [];
   const { oauthProfile, tokenSecretId } = item;
+  const isUsual = (id: string) => id === tokenSecretIdOf(secretNamePrefix, { accountId: accountId ?? '' });
   const legible =
     typeof oauthProfile === 'string' && !attributeProblems.some(({ field }) => field === 'oauthProfile');
   const state = legible ? await profiles.has(oauthProfile) : 'missing';
@@ -285,6 +302,11 @@ async function fleetProblems(
   if (typeof tokenSecretId === 'string' && accountId !== undefined) {
     const foreign = foreignSecret(secretNamePrefix, accountId, tokenSecretId);
     if (foreign !== undefined) problems.push({ field: 'tokenSecretId', text: foreign });
+    else if (hasTokens && !isUsual(tokenSecretId) && !tokenSecrets.includes(tokenSecretId))
+      problems.push({
+        field: 'tokenSecretId',
+        text: `is not below ${secretNamePrefix}accounts/, so no tokens are put there unasked: leave one of the two out, or add --token-secret ${shownSecret(tokenSecretId)}`,
+      });
   }
   const keeper = keptBy === undefined ? undefined : await profiles.keeper();
   if (keptBy !== undefined && keeper?.isForeign(keptBy) === true)
@@ -293,6 +315,16 @@ async function fleetProblems(
       text: `the function of another table keeps this token set, so that two would spend it. Stop that function for this account first, then take this field out; or authorize the account here. This table is ${keeper.keptBy}`,
     });
   return problems;
+}
+
+/** An id that fits a line: one that is longer than any key names nothing. */
+function shownId(accountId: string | undefined): string | undefined {
+  return accountId !== undefined && accountId.length > 2_048 ? `${accountId.slice(0, 80)}…` : accountId;
+}
+
+/** A secret's name for a flag that is to be pasted, where it is no value in the wrong column. */
+function shownSecret(id: string): string {
+  return id.split('/').every(looksLikeName) ? shellWord(id) : 'and its name';
 }
 
 /** Asks for each profile once. */

@@ -5,8 +5,9 @@ import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { instant } from '../../lambda/times.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { SECRET_FIELDS } from '../profiles/fields.ts';
+import { HIDDEN_NAME, looksLikeName, shownName, withoutOddNames } from '../shown-name.ts';
 import { unprotectCell } from './csv-cells.ts';
-import { type Problem, type Row, shownName } from './source.ts';
+import type { Problem, Row } from './source.ts';
 
 const TOKEN_FIELDS = [
   'refresh_token',
@@ -50,6 +51,8 @@ export interface ReadRow {
   readonly refreshTokens: readonly string[];
   /** Texts that may be one, as they stand where nothing is known to stand. */
   readonly texts: readonly string[];
+  /** It has fields of a token set. */
+  readonly hasTokens: boolean;
   /** Undefined where something is wrong. */
   readonly candidate: Candidate | undefined;
 }
@@ -88,7 +91,7 @@ export function readRow({ values, cells, texts = [] }: Pick<Row, 'values' | 'cel
     else if (isKnown(column)) item[column] = plain(value);
     else {
       unknown.push(value);
-      const field = shownName(column, 'a field whose name looks like a value').replaceAll('"', '');
+      const field = looksLikeName(column) ? column : HIDDEN_NAME;
       problems.push({ field, text: `is not known; known are ${KNOWN_COLUMNS}` });
     }
   }
@@ -118,6 +121,7 @@ export function readRow({ values, cells, texts = [] }: Pick<Row, 'values' | 'cel
     problems,
     keptBy: typeof keptBy === 'string' ? keptBy : undefined,
     refreshTokens: [...refreshTokens],
+    hasTokens: Object.keys(tokens).length > 0,
     texts: [...texts, ...textsIn(unknown), ...(ofTokens.length > 0 ? textsIn([tokens]) : [])],
     candidate:
       right && accountId !== undefined
@@ -175,6 +179,9 @@ function isKnown(column: string): boolean {
   return (WRITTEN_BY_PEOPLE as readonly string[]).includes(column);
 }
 
+/** A table without a header has a thousand of them. */
+const SHOWN_COLUMNS = 20;
+
 /** What is wrong with the columns of a CSV header; undefined where nothing is. */
 export function checkColumns(header: readonly string[]): string | undefined {
   if (!header.includes('accountId'))
@@ -188,7 +195,9 @@ export function checkColumns(header: readonly string[]): string | undefined {
       : [shownName(column, `number ${index + 1}`)],
   );
   if (unknown.length === 0) return undefined;
-  return `unknown columns: ${unknown.join(', ')}. Rename or remove them; known are ${KNOWN_COLUMNS}`;
+  const more = unknown.length - SHOWN_COLUMNS;
+  const shown = unknown.slice(0, SHOWN_COLUMNS).join(', ');
+  return `unknown columns: ${shown}${more > 0 ? ` and ${more} more` : ''}. Rename or remove them; known are ${KNOWN_COLUMNS}`;
 }
 
 /** Each attribute judged by itself, so that all that is wrong is told at once. */
@@ -200,7 +209,7 @@ function problemsOfItem(item: Item): Problem[] {
     if (name === 'accountId' && item.tokenSecretId === undefined) delete alone.tokenSecretId;
     const parsed = parseAccount(alone);
     if (parsed.kind === 'account') return [];
-    const [field = name, ...text] = parsed.problem.split(': ');
+    const [field = name, ...text] = withoutOddNames(parsed.problem).split(': ');
     return [{ field: shownField(field), text: text.join(': ') }];
   });
   const { accountId, authenticationType, tokenSecretId } = item;
@@ -224,8 +233,8 @@ function problemsOfItem(item: Item): Problem[] {
 
 /** A parameter's name is anybody's. */
 function shownField(field: string): string {
-  const [attribute = field, member] = field.split('.');
-  return member === undefined || /^[A-Za-z]\w{0,23}$/.test(member) ? field : attribute;
+  const [attribute = field, ...member] = field.split('.');
+  return member.every(looksLikeName) ? field : attribute;
 }
 
 /** Whether a row is of an account that the function does not look at: it has another way to authenticate. */

@@ -1,4 +1,5 @@
 import { CliError, EXIT } from '../cli-error.ts';
+import { looksLikeName } from '../shown-name.ts';
 import type { Problem, Row, Source } from './source.ts';
 
 export interface ServiceNowOptions {
@@ -91,6 +92,9 @@ export async function mappingProblem(
   exists: (profile: string) => Promise<boolean>,
 ): Promise<Problem> {
   const field = 'oauth2_profile';
+  // A token in the wrong column; no application has such a name.
+  if (name.length > 200 || (name.length > 40 && !/\s/.test(name) && !looksLikeName(name)))
+    return { field, text: 'is none of the profiles here, and looks like a value rather than a name' };
   if (mapped) {
     const text = `there is no profile "${here}" here ("profiles list"), as --map says for "${name}"`;
     return { field, text, together: text };

@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { CsvError, type InfoRecord, parse } from 'csv-parse';
 import { parseJsonObject } from '../../lambda/json-object.ts';
 import { CliError } from '../cli-error.ts';
+import { shownName } from '../shown-name.ts';
 
 /** What is wrong with one field, and what is allowed; never a value of a token. */
 export interface Problem {
@@ -43,6 +44,9 @@ const STANDARD_INPUT = '-';
 const MAX_STANDARD_INPUT_BYTES = 256 * 1024 * 1024;
 /** A row that is longer is an unclosed quote, or not an account. */
 const MAX_ROW_CHARACTERS = 1024 * 1024;
+const TOO_LONG = 'is longer than 1 MB';
+/** So much of CSV is read as one row before all that follows is taken for the inside of a quote. */
+const MAX_QUOTE_BYTES = 16 * 1024 * 1024;
 /** Of CSV; each is taken for one also where a file has several of them. */
 const LINE_ENDS = ['\r\n', '\n', '\r'];
 
@@ -207,7 +211,7 @@ async function* jsonRows(text: AsyncIterable<string>): AsyncGenerator<Row> {
 }
 
 function jsonRow(line: number, text: string | undefined, otherwise: string): Row {
-  if (text === undefined) return { line, cells: 'json', values: {}, problem: 'is longer than 1 MB' };
+  if (text === undefined) return { line, cells: 'json', values: {}, problem: TOO_LONG };
   const values = parseJsonObject(text);
   return values === undefined
     ? { line, cells: 'json', values: {}, problem: otherwise, texts: stringsIn(text) }
@@ -257,13 +261,19 @@ async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGene
   let inArray = false;
   /** What is in hand: since which line, how deep in it, and whether in a string of it. */
   let value = '';
+  let tooLong = false;
   let since = 0;
   let depth = 0;
   let inString = false;
   let escaped = false;
+  const add = (piece: string) => {
+    tooLong ||= value.length + piece.length > MAX_ROW_CHARACTERS;
+    value = tooLong ? '' : value + piece;
+  };
   const row = () => {
-    const made = jsonRow(since, value, 'must be a JSON object');
+    const made = jsonRow(since, tooLong ? undefined : value, 'must be a JSON object');
     value = '';
+    tooLong = false;
     since = 0;
     return made;
   };
@@ -287,7 +297,7 @@ async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGene
         from = at;
       } else if (outside && /[\s,[\]{}"]/.test(character)) {
         // A number or a word has ended, and what comes is looked at as above.
-        value += chunk.slice(from, at);
+        add(chunk.slice(from, at));
         yield row();
         at -= 1;
         if (character === '\n') line -= 1;
@@ -301,13 +311,11 @@ async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGene
       else if (character === '{' || character === '[') depth += 1;
       else if ((character === '}' || character === ']') && depth > 0) depth -= 1;
       if (depth === 0 && !inString && /[}\]"]/.test(character)) {
-        value += chunk.slice(from, at + 1);
+        add(chunk.slice(from, at + 1));
         yield row();
       }
     }
-    if (since !== 0) value += chunk.slice(from);
-    if (value.length > MAX_ROW_CHARACTERS)
-      throw new CliError('NOT_JSON', `${name}, line ${since}: this is longer than 1 MB, so no account.`);
+    if (since !== 0) add(chunk.slice(from));
   }
   if (since !== 0 && depth === 0 && !inString) yield row();
   else if (since !== 0 || inArray)
@@ -331,7 +339,7 @@ async function* csvRows(
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,
-    max_record_size: MAX_ROW_CHARACTERS,
+    max_record_size: MAX_QUOTE_BYTES,
   });
   // Errors reach the loop below by way of the parser.
   pipeline(Readable.from(text), parser, () => {});
@@ -368,7 +376,8 @@ function headerOf(
   const header = columns.slice(0, columns.findLastIndex((column) => column !== '') + 1);
   const trouble = checkHeader(header);
   if (trouble !== undefined) throw new CliError('UNKNOWN_COLUMN', `${name}, line ${line}: ${trouble}.`);
-  const twice = header.findIndex((column, index) => column !== '' && header.indexOf(column) !== index);
+  const seen = new Set<string>();
+  const twice = header.findIndex((column) => column !== '' && seen.size === seen.add(column).size);
   if (twice !== -1)
     throw new CliError(
       'COLUMN_TWICE',
@@ -379,6 +388,12 @@ function headerOf(
 
 function csvRow(header: readonly string[], record: readonly string[], line: number): Row {
   const unusable = (problem: string): Row => ({ line, cells: 'csv', values: {}, problem, texts: record });
+  if (record.reduce((sum, cell) => sum + cell.length + 1, 0) > MAX_ROW_CHARACTERS)
+    return {
+      ...unusable(`${TOO_LONG}, perhaps as a quotation mark is never closed`),
+      // Shorter ones are no tokens, and there may be millions.
+      texts: record.filter(({ length }) => length >= 16),
+    };
   const filled = record.findLastIndex((cell) => !isBlank(cell)) + 1;
   if (filled > header.length || record.length < header.length)
     return unusable(
@@ -392,22 +407,10 @@ function csvRow(header: readonly string[], record: readonly string[], line: numb
   return { line, cells: 'csv', values: Object.fromEntries(cells) };
 }
 
-/**
- * A name out of a file, in quotation marks, where it is one: a table without a header, or an odd JSON object, has values
- * in the place of names, and a value may be a token.
- *
- * @param otherwise stands in its place where it looks like a value
- */
-export function shownName(name: string, otherwise: string): string {
-  const words = name.split(/[\s_.-]+|(?<=[a-z])(?=[A-Z])/);
-  const plain = words.length <= 5 && words.every((word) => /^([A-Z]?[a-z]{1,15}|[A-Z]{1,8})$/.test(word));
-  return plain ? `"${name}"` : otherwise;
-}
-
 function csvTrouble(code: string): string {
   if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quotation mark is never closed';
   if (code === 'CSV_MAX_RECORD_SIZE')
-    return 'a row is longer than 1 MB, perhaps as a quotation mark is never closed';
+    return 'a row is longer than 16 MB, perhaps as a quotation mark is never closed';
   if (/QUOTE/.test(code)) return 'a quotation mark stands within a cell; double it';
   return code;
 }

@@ -113,13 +113,13 @@ export const addProfiles: AddCommands = (program, action) => {
     .command('list')
     .description('Shows all profiles, with what is wrong with them.')
     .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles list --json')
-    .action(action(list));
+    .action(action(list, 'reads'));
   profiles
     .command('show')
     .description('Shows one profile with what its preset and the defaults add. Secrets are never shown.')
     .argument('<name>')
     .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles show crm')
-    .action(action(show));
+    .action(action(show, 'reads'));
   profiles
     .command('check')
     .description('Proves a profile: its endpoint, its client, and the permissions around it.')

@@ -1,6 +1,7 @@
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { PROFILE_FIELDS } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
+import { HIDDEN_NAME, looksLikeName } from '../shown-name.ts';
 
 /** A profile as people give it, before anything in it is believed. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -32,7 +33,7 @@ export function fieldsFromFlags(
     if (!PROFILE_FIELDS.includes(field))
       throw new CliError(
         'USAGE',
-        `--set ${field}: is not a field of profiles; known are ${PROFILE_FIELDS.join(', ')}.`,
+        `--set: ${looksLikeName(field) ? field : HIDDEN_NAME} is not a field of profiles; known are ${PROFILE_FIELDS.join(', ')}.`,
         EXIT.usage,
       );
   }
@@ -67,16 +68,59 @@ export function fieldsFromInput(text: string): Fields {
       { client_secret: text.replace(/^\uFEFF/, '').replace(/(\r?\n)+$/, '') };
 }
 
-/** The same profile with nothing secret in it: "set" stands for each value that is, or may be. */
-export function withoutSecrets(fields: Fields): Record<string, unknown> {
+/**
+ * The same profile with nothing secret in it: "set" stands for each value that is secret, or may be, as is one of a field
+ * that profiles do not have, or that the profile is refused for.
+ *
+ * @param wrong the field with which something is wrong
+ */
+export function withoutSecrets(fields: Fields, wrong?: string): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([field, value]) => {
+      if (!PROFILE_FIELDS.includes(field)) return [looksLikeName(field) ? field : HIDDEN_NAME, 'set'];
       if (SECRET_FIELDS.includes(field)) return [field, value === '' ? 'empty' : 'set'];
-      if (!MAY_HOLD_SECRETS.includes(field)) return [field, value];
-      return [
-        field,
-        isJsonObject(value) ? Object.fromEntries(Object.keys(value).map((name) => [name, 'set'])) : 'set',
-      ];
+      if (MAY_HOLD_SECRETS.includes(field)) return [field, membersOf(value, () => 'set')];
+      return [field, field === wrong ? 'set' : shownValue(value)];
     }),
   );
+}
+
+function shownValue(value: unknown): unknown {
+  if (typeof value === 'string') return shownText(value);
+  if (value === undefined || value === null) return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  return isTexts(value) ? value.map(shownText) : membersOf(value, shownMember);
+}
+
+function shownMember(value: unknown): unknown {
+  if (typeof value === 'string') return shownText(value);
+  return isTexts(value) ? value.map(shownText) : 'set';
+}
+
+function membersOf(value: unknown, shown: (member: unknown) => unknown): unknown {
+  if (!isJsonObject(value)) return 'set';
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [looksLikeName(name) ? name : HIDDEN_NAME, shown(member)]),
+  );
+}
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string');
+
+function shownText(text: string): string {
+  return text.includes('PRIVATE KEY') ? 'set' : withoutUserinfo(text);
+}
+
+/**
+ * An address without what proves somebody: a name and a password before the host, and the value of a parameter that is
+ * called a secret. Read as a text, since a template with placeholders is no address yet, and since a password with a
+ * slash in it is no password to a parser.
+ */
+export function withoutUserinfo(address: string): string {
+  return address
+    .replace(/^(\s*[a-z][a-z0-9+.-]*:[/\\]+|[/\\]{2,}|\s*https?:)[^?#]*@/i, '$1…@')
+    .replace(
+      /(?<=[?&#;][^=&#;]*(?:secret|password|passwd|pwd|token|key|sig|signature|assertion)=)[^&#;]*/gi,
+      '…',
+    );
 }

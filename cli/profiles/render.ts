@@ -2,7 +2,7 @@ import { parseJsonObject } from '../../lambda/json-object.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import { printable } from '../../local/display-text.ts';
 import type { Terminal } from '../terminal.ts';
-import { withoutSecrets } from './fields.ts';
+import { withoutSecrets, withoutUserinfo } from './fields.ts';
 import { parseWholeProfile } from './presets.ts';
 import type { StoredProfile } from './profile-secret.ts';
 
@@ -32,7 +32,8 @@ export function shortProblem(problem: string): string {
 
 /** Placeholders stay readable, which a parsed URL would not leave them. */
 function hostOf({ token_endpoint, issuer }: Profile): string | null {
-  return /^https?:\/\/([^/?#]+)/.exec(token_endpoint ?? issuer ?? '')?.[1] ?? null;
+  const address = withoutUserinfo(token_endpoint ?? issuer ?? '');
+  return /^https?:\/\/(?:…@)?([^/\\?#]+)/i.exec(address)?.[1] ?? null;
 }
 
 export function renderList(profiles: readonly ProfileSummary[], { paint, width }: Terminal): string {
@@ -64,7 +65,8 @@ export function renderProfile(
   { name, text, parsed }: StoredProfile,
   { paint }: Terminal,
 ): { readonly text: string; readonly value: unknown; readonly problem: string | null } {
-  const own = withoutSecrets(parseJsonObject(text) ?? {});
+  const wrong = parsed.kind === 'invalid' ? /^\w+/.exec(parsed.problem)?.[0] : undefined;
+  const own = withoutSecrets(parseJsonObject(text) ?? {}, wrong);
   const problem = parsed.kind === 'invalid' ? shortProblem(parsed.problem) : null;
   const effective = parsed.kind === 'profile' ? withoutSecrets({ ...parsed.profile }) : own;
   const rows = Object.entries(effective)

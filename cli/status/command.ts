@@ -17,7 +17,10 @@ export const addStatus: AddCommands = (program, action) => {
       .description('Shows the fleet on one screen: how many are well, what expires next, the last runs.')
       .option('--check', 'exit with 3 if an account needs a person or fails, or runs are missing')
       .action(
-        action<[{ check?: boolean }]>((context, options) => showStatus(context, options.check === true)),
+        action<[{ check?: boolean }]>(
+          (context, options) => showStatus(context, options.check === true),
+          'reads',
+        ),
       ),
     [
       ['status', 'the fleet on one screen'],

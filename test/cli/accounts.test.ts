@@ -266,7 +266,7 @@ describe('accounts enable and disable', () => {
     expect(await fleet.run(['accounts', 'enable', 'crm-hooli'])).toEqual({
       code: 0,
       stdout: `✓ crm-hooli: enabled in the local system (${fleet.data})\n`,
-      stderr: '',
+      stderr: `Acting on the local system (${fleet.data}).\n`,
     });
     expect(await fleet.item('crm-hooli')).toMatchObject({ enabled: true });
   });

@@ -175,6 +175,23 @@ describe('whose grant it is', () => {
     expect((await system.item('who'))?.authorizedBy).toMatch(/#bob$/);
   });
 
+  test.each([
+    'alice',
+    'bob',
+  ])('where it was known, a scope with which the provider does not say it is refused (%s)', async (login) => {
+    const id = `silent-${login}`;
+    await system.authorize([id, '--profile', 'crm']);
+    const before = { item: await system.item(id), tokens: await system.tokens(id) };
+    const ended = await system.authorize([id, '--scope', 'offline_access'], { login });
+    expect(ended).toMatchObject({ code: 1, page: { status: 400 } });
+    expect(ended.stderr).toMatch(/was authorized by \S+#alice, .* does not say whose/s);
+    expect(ended.stderr).toMatch(/--scope .*--replace/s);
+    expect({ item: await system.item(id), tokens: await system.tokens(id) }).toEqual(before);
+    const replaced = await system.authorize([id, '--scope', 'offline_access', '--replace'], { login });
+    expect(replaced).toMatchObject({ code: 0 });
+    expect(await system.item(id)).not.toHaveProperty('authorizedBy');
+  });
+
   test('is replaced with --replace', async () => {
     await system.authorize(['handed-over', '--profile', 'crm']);
     const ended = await system.authorize(['handed-over', '--replace'], { login: 'bob' });
@@ -371,7 +388,14 @@ describe('an account that changes during the sign-in', () => {
   test('its grant goes into the secret that it names now', async () => {
     await system.authorize(['moved', '--profile', 'crm']);
     const before = await system.tokens('moved');
-    const ended = await system.authorize(['moved'], changes('moved', { tokenSecretId: 'shared/moved' }));
+    const moves = changes('moved', { tokenSecretId: 'shared/moved' });
+    const refused = await system.authorize(['moved'], moves);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--token-secret shared/moved'),
+    });
+    await system.putItem({ ...(await system.item('moved')), tokenSecretId: undefined });
+    const ended = await system.authorize(['moved', '--token-secret', 'shared/moved'], moves);
     expect(ended).toMatchObject({ code: 0 });
     expect(await system.tokens('moved')).toEqual(before);
     expect(await system.item('moved')).toMatchObject({ status: 'healthy', tokenSecretId: 'shared/moved' });
@@ -401,7 +425,7 @@ describe('a run that is about to store the old grant', () => {
       return stores.length === 1 ? { kind: 'delay', milliseconds: 1_500 } : undefined;
     });
     let running: ReturnType<typeof system.run> | undefined;
-    const ended = await system.authorize(['racing', '--scope', 'offline_access'], {
+    const ended = await system.authorize(['racing', '--replace', '--scope', 'offline_access'], {
       // The run begins while the person is still signing in.
       onAddress: async (address) => {
         if (!address.includes('/callback?')) return address;

@@ -39,7 +39,7 @@ describe('add', () => {
     const ended = await profiles(['add', 'from-flags', ...flags, '--stdin'], {
       input: 'local-secret-of-crm\n',
     });
-    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Acting on [^\n]*\n$/) });
     expect(await stored('from-flags')).toEqual({
       client_id: 'crm',
       issuer: issuer(),
