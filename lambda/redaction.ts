@@ -1,5 +1,5 @@
 /** So much of somebody else's words is looked at; an answer may have a megabyte of them. */
-const MAX_READ = 4_000;
+const MAX_READ = 1_000;
 const MAX_TOLD = 300;
 /** Shorter values would take ordinary words away, and are no protection anyway. */
 const SHORTEST_SECRET = 4;
@@ -8,7 +8,7 @@ const LONGEST_SECRET = 65_536;
 const MAX_ROUNDS = 3;
 const MAX_DEPTH = 2;
 /** A text that would take longer is hidden as a whole. */
-const MAX_STEPS = 2_000_000;
+const MAX_STEPS = 200_000;
 
 const HIDDEN = '[redacted]';
 const UNSEARCHABLE = 'These words are not shown, as they could not be searched for secrets';
@@ -92,7 +92,8 @@ function bytesOf(text: string): string {
 }
 
 function small(bytes: string): string {
-  return /[A-Z]/.test(bytes) ? bytes.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : bytes;
+  if (bytes.length === 1) return bytes >= 'A' && bytes <= 'Z' ? bytes.toLowerCase() : bytes;
+  return bytes.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function secretSpans(text: string, secrets: Secrets, isCut: boolean): readonly Span[] {
@@ -104,12 +105,19 @@ function secretSpans(text: string, secrets: Secrets, isCut: boolean): readonly S
     at += character.length;
   }
   places.push(at);
-  const spans = spansInBytes(bytesOf(text), { secrets, steps: 0 }, isCut);
+  const isAscii = [...secrets.values()].flat().every((secret) => !/[\x80-\xff]/.test(secret));
+  const search = { secrets, stretch: isAscii ? ascii : anyText, steps: 0 };
+  const spans = spansInBytes(bytesOf(text), search, isCut);
   return spans.map(([from, to]) => [places[from] ?? 0, places[to] ?? at]);
 }
 
+/** What of decoded bytes may be text at all. */
+const ascii = /[\t\n\r\x20-\x7e]{4,}/g;
+const anyText = /[\t\n\r\x20-\x7e\x80-\xff]{4,}/g;
+
 interface Search {
   readonly secrets: Secrets;
+  readonly stretch: RegExp;
   steps: number;
 }
 
@@ -119,7 +127,7 @@ function spansInBytes(bytes: string, search: Search, isCut: boolean, depth = 0):
   const spans = matches(ways, search, isCut);
   if (depth < MAX_DEPTH)
     for (const reading of readings(bytes, ways))
-      for (const run of codedRuns(reading))
+      for (const run of codedRuns(reading, search.stretch))
         for (const [from, to] of spansInBytes(run.bytes, search, false, depth + 1))
           spans.push(wholeWord(bytes, run.placeOf(from)[0], run.placeOf(to - 1)[1]));
   return spans;
@@ -136,6 +144,7 @@ type Ways = Way[][];
 /** For each place of a text all that may be read there: the byte itself, and what an escape that begins there means. */
 function waysToRead(bytes: string, search: Search): Ways {
   const ways: Ways = Array.from(bytes, (byte, at) => [[byte, at + 1]]);
+  if (!/[\r\n%&\\=+'"]/.test(bytes)) return ways;
   // A line may end anywhere, in the midst of an escape too.
   for (const { 0: wrap, index } of bytes.matchAll(/[\r\n]\s*/g))
     ways[index - 1]?.push([bytes.charAt(index - 1), index + wrap.length]);
@@ -313,8 +322,10 @@ function matches(ways: Ways, search: Search, isCut: boolean): Span[] {
   for (const [at, here] of ways.entries()) {
     for (const [written, next] of here) {
       const read = small(written);
-      for (const secret of search.secrets.get(read.charAt(0)) ?? [])
+      for (const secret of search.secrets.get(read.charAt(0)) ?? []) {
+        step(search);
         if (secret.startsWith(read)) goOn(secret, read.length, at, next);
+      }
       for (const [secret, reached] of open[at] ?? [])
         for (const [done, from] of reached) {
           if (secret.startsWith(read, done)) goOn(secret, done + read.length, from, next);
@@ -365,23 +376,26 @@ const codes = [
   { name: 'hex', run: /[0-9A-Fa-f]{8,}/g, blank: /^[\s:,-]$/, bits: 4, period: 2 },
 ] as const;
 
-/** What may be Base64 or hexadecimal, decoded from each place at which it may begin. */
-function codedRuns(reading: Reading): readonly CodedRun[] {
+/** The text within what may be Base64 or hexadecimal, decoded from each place at which that may begin. */
+function codedRuns(reading: Reading, stretch: RegExp): readonly CodedRun[] {
   return codes.flatMap(({ name, run, blank, bits, period }) => {
     const solid = reading.filter(([character]) => character.length === 1 && !blank.test(character));
     const text = solid.map(([character]) => character).join('');
-    return [...text.matchAll(run)].flatMap(({ 0: whole, index }) =>
-      Array.from({ length: period }, (_, skipped): CodedRun => {
-        const start = index + skipped;
-        return {
-          bytes: Buffer.from(whole.slice(skipped), name).toString('latin1'),
-          placeOf: (byte) => [
-            solid[start + Math.floor((byte * 8) / bits)]?.[1] ?? 0,
-            solid[start + Math.ceil(((byte + 1) * 8) / bits) - 1]?.[2] ?? solid.at(-1)?.[2] ?? 0,
-          ],
-        };
-      }),
-    );
+    const found: CodedRun[] = [];
+    for (const { 0: whole, index } of text.matchAll(run))
+      for (let start = 0; start < period; start++) {
+        const decoded = Buffer.from(whole.slice(start), name).toString('latin1');
+        for (const { 0: bytes, index: before } of decoded.matchAll(stretch))
+          found.push({
+            bytes,
+            placeOf: (byte) => {
+              const first = index + start + Math.floor(((before + byte) * 8) / bits);
+              const last = index + start + Math.ceil(((before + byte + 1) * 8) / bits) - 1;
+              return [solid[first]?.[1] ?? 0, solid[last]?.[2] ?? solid.at(-1)?.[2] ?? 0];
+            },
+          });
+      }
+    return found;
   });
 }
 
