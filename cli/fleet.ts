@@ -3,6 +3,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { parseJsonObject } from '../lambda/json-object.ts';
+import { withoutKnownSecrets } from '../lambda/redaction.ts';
 import { callersPath } from '../local/callers-path.ts';
 import { LOCAL_REGION, LOCAL_TABLE_NAME } from '../local/clients.ts';
 import { findRunningSystem, LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
@@ -152,10 +154,35 @@ function clientsFor(config: AwsConfig) {
       // By default one item with a number too large for JavaScript would make its whole page unreadable.
       unmarshallOptions: { wrapNumbers: (value: string) => Number(value) },
     }),
-    secrets: new SecretsManagerClient(config),
+    secrets: quotingNothing(new SecretsManagerClient(config)),
     // A run may take as long as the function may: the client must not give up before, nor invoke a second time.
     lambda: new LambdaClient({ ...config, maxAttempts: 1, requestHandler: { requestTimeout: 910_000 } }),
   };
+}
+
+/** AWS may quote what it refuses. Its errors go to terminals, files and pages, so what was to be stored is taken out. */
+function quotingNothing(client: SecretsManagerClient): SecretsManagerClient {
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        const { SecretString } = request.input as { SecretString?: string };
+        if (SecretString !== undefined && error instanceof Error)
+          error.message = withoutKnownSecrets(error.message, secretsIn(SecretString));
+        throw error;
+      }
+    },
+    { step: 'initialize', name: 'quotingNothing' },
+  );
+  return client;
+}
+
+function secretsIn(secretText: string): readonly string[] {
+  const values: unknown[] = [secretText, parseJsonObject(secretText)];
+  for (const value of values)
+    if (typeof value === 'object' && value !== null) values.push(...Object.values(value));
+  return values.filter((value) => typeof value === 'string');
 }
 
 async function outputsOf(stackName: string, config: AwsConfig): Promise<Record<string, string>> {

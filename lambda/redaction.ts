@@ -14,24 +14,31 @@ const HIDDEN = '[redacted]';
 const UNSEARCHABLE = 'These words are not shown, as they could not be searched for secrets';
 
 /**
- * Makes words of somebody else's (a provider's, AWS's, an exception's) fit for logs, items, events, terminals and pages:
- * one line, short, without any of the secrets and without anything that looks like a token.
+ * Makes a provider's words fit for logs, items, events, terminals and pages: one line, short, without any of the secrets
+ * and without anything that looks like a token. Never throws.
+ */
+export function withoutSecrets(text: string, secrets: Iterable<string>): string {
+  return withoutKnownSecrets(text, secrets)
+    .replace(/[A-Za-z0-9_\-.~+/=%]{24,}/g, (word) => (/[A-Z0-9]/.test(word) ? HIDDEN : word))
+    .replace(/[^\x20-\x7e’]+/g, ' ')
+    .slice(0, MAX_TOLD)
+    .trim();
+}
+
+/**
+ * The same for words in which long names are to stay, such as AWS's: without the secrets, and nothing else is changed.
  *
  * A secret is found in whatever way it is written: each of its characters may be escaped on its own (URL, form, HTML,
  * JSON, JavaScript, and these over one another), in capitals or small letters, over several lines, and all of it may
  * stand within Base64 or hexadecimal. So the text is read in all the ways in which it can be read, and the secret is
  * looked for in each; there is no list of forms. Never throws, and takes no longer for a text that is made to be slow.
  */
-export function withoutSecrets(text: string, secrets: Iterable<string>): string {
+export function withoutKnownSecrets(text: string, secrets: Iterable<string>): string {
   try {
     // What is cut off may be the end of a secret: its beginning goes too.
     const isCut = text.length > MAX_READ;
     const read = isCut ? text.slice(0, MAX_READ).replace(/\S*$/, '') : text;
-    return replaced(read, secretSpans(read, knownSecrets(secrets), isCut))
-      .replace(/[A-Za-z0-9_\-.~+/=%]{24,}/g, (word) => (/[A-Z0-9]/.test(word) ? HIDDEN : word))
-      .replace(/[^\x20-\x7e’]+/g, ' ')
-      .slice(0, MAX_TOLD)
-      .trim();
+    return replaced(read, secretSpans(read, knownSecrets(secrets), isCut));
   } catch {
     return UNSEARCHABLE;
   }

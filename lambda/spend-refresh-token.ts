@@ -190,7 +190,8 @@ function understood(
   exchange: Exchange,
   asked: { profile: Profile; previous: TokenSet; sent: string; now: number },
 ): TokenAnswer {
-  if (exchange.kind === 'answered') return interpretTokenAnswer(exchange.answer, asked);
+  if (exchange.kind === 'answered')
+    return interpretTokenAnswer(exchange.answer, { ...asked, secrets: exchange.secrets });
   const { detail } = exchange;
   return exchange.kind === 'unanswered'
     ? { kind: 'error', reason: 'provider_unavailable', detail, mayHaveRotated: true, cut: true }

@@ -4,12 +4,17 @@ import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authenti
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
 import { type HttpAnswer, RequestFailed, refusalOf } from './https-request.ts';
 import { fillPlaceholders, UnusableParameter } from './placeholders.ts';
-import type { Profile } from './profile.ts';
+import { type Profile, secretValuesIn } from './profile.ts';
 import type { Reason } from './reason.ts';
 
 /** What became of a token request. */
 export type Exchange =
-  | { readonly kind: 'answered'; readonly answer: HttpAnswer }
+  | {
+      readonly kind: 'answered';
+      readonly answer: HttpAnswer;
+      /** What was sent that nobody must be told: the answer may quote it. */
+      readonly secrets: readonly string[];
+    }
   /** The provider can't have seen it. */
   | { readonly kind: 'unsent'; readonly reason: Reason; readonly detail: string }
   /** It went out and no answer came: the provider may have acted on it. */
@@ -72,6 +77,7 @@ export async function sendTokenRequest(
     const signal = AbortSignal.timeout(timeoutMilliseconds);
     const server = await authorizationServer(profile, endpoint, fill, signal, options);
     let answer: HttpAnswer | undefined;
+    let secrets: readonly string[] = [];
     const client_assertion_audience = fill(profile.client_assertion_audience, 'client_assertion_audience');
     const authentication = clientAuthentication({ ...profile, client_assertion_audience });
     await make(server, clientOf(profile), authentication, {
@@ -86,9 +92,11 @@ export async function sendTokenRequest(
             `token_request_headers.${odd}: has other than printable ASCII, once filled in`,
           );
         const body = named(profile, request.body as URLSearchParams);
+        const message = encoded(profile, body, request.headers, own);
+        secrets = secretValuesIn([...body, ...Object.entries(message.headers)]);
         answer = await send(url, {
           method: 'POST',
-          ...encoded(profile, body, request.headers, own),
+          ...message,
           signal,
           tls: tlsIdentity(profile),
         });
@@ -97,7 +105,7 @@ export async function sendTokenRequest(
       },
     });
     if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
-    return { kind: 'answered', answer };
+    return { kind: 'answered', answer, secrets };
   } catch (error) {
     return exchangeFailure(error);
   }

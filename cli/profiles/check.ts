@@ -183,6 +183,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
     profile,
     previous: {},
     sent: madeUp,
+    secrets: exchange.secrets,
     now: Math.floor(Date.now() / 1000),
   });
   const reached: Finding = {

@@ -71,6 +71,37 @@ describe('HTTP Basic', () => {
   });
 });
 
+describe('what nobody must be told of a request', () => {
+  const secretsOf = async (profile: Record<string, unknown>) => {
+    const { exchange, headers, fields } = await requestOf(profile);
+    return { secrets: exchange.kind === 'answered' ? exchange.secrets : [], headers, fields };
+  };
+
+  test('is the refresh token, the secret in whatever form, and what the profile adds, filled in', async () => {
+    const { secrets, headers } = await secretsOf({
+      token_request_parameters: { scope: 'read', key: 'k-{client_secret}' },
+      token_request_headers: { 'x-api-key': 'header-key' },
+    });
+    expect([...secrets].sort()).toEqual([
+      headers.authorization,
+      'header-key',
+      'k-client-secret',
+      'refresh-1',
+    ]);
+  });
+
+  test('is an assertion', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { secrets, fields } = await secretsOf({
+      client_secret: undefined,
+      token_endpoint_auth_method: 'private_key_jwt',
+      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    });
+    expect(secrets).toEqual(expect.arrayContaining(['refresh-1', fields.client_assertion]));
+    expect(fields.client_assertion?.length).toBeGreaterThan(100);
+  });
+});
+
 describe('a header of the profile', () => {
   test.each(['content-type', 'Content-Type', 'CONTENT-TYPE'])('%s wins over that of JSON', async (name) => {
     const { headers, body } = await requestOf({
