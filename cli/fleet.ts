@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { type CallableAddresses, flawOfPrivateCidr } from '../lambda/addresses.ts';
 import { parseJsonObject } from '../lambda/json-object.ts';
 import { withoutKnownSecrets } from '../lambda/redaction.ts';
 import { callersPath } from '../local/callers-path.ts';
@@ -24,8 +25,8 @@ export interface Fleet {
   readonly dataDirectory?: string;
   /** Seconds between two runs of the local system; on AWS its rules know. */
   readonly every?: number;
-  /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
-  readonly allowHttpLoopback: boolean;
+  /** As the function's ALLOW_HTTP_LOOPBACK and PRIVATE_ADDRESS_CIDRS; the local authorization server speaks plain http. */
+  readonly addresses: CallableAddresses;
   /** What an AWS client needs to reach it. */
   readonly config: AwsConfig;
   readonly table: DynamoDBDocumentClient;
@@ -99,7 +100,7 @@ function localFleet(dataDirectory: string, called = dataDirectory): Fleet {
     secretNamePrefix: DEFAULT_PREFIX,
     functionName: LOCAL_FUNCTION_NAME,
     outputs: {},
-    allowHttpLoopback: true,
+    addresses: { allowHttpLoopback: true },
     config,
     ...clientsFor(config),
   };
@@ -131,10 +132,18 @@ async function awsFleet(
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
     functionName: name,
     outputs,
-    allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true',
+    addresses: addressesOf(env),
     config,
     ...clients,
   };
+}
+
+function addressesOf(env: Readonly<Record<string, string | undefined>>): CallableAddresses {
+  const cidrs = (env.PRIVATE_ADDRESS_CIDRS ?? '').split(',').flatMap((cidr) => cidr.trim() || []);
+  const flaw = cidrs.map(flawOfPrivateCidr).find((found) => found !== undefined);
+  if (flaw !== undefined)
+    throw new CliError('ENVIRONMENT_INVALID', `PRIVATE_ADDRESS_CIDRS ${flaw}.`, EXIT.usage);
+  return { allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true', privateAddressCidrs: cidrs };
 }
 
 /** An empty AWS_REGION hides the one of the AWS configuration file, and counts as none. */

@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi';
+import type { CallableAddresses } from './addresses.ts';
 import { RequestFailed, type SendHttpsRequest, type TlsIdentity } from './https-request.ts';
 
 /** The issuer's metadata can't be used: the profile names the wrong issuer. */
@@ -16,9 +17,8 @@ export type DiscoveryCache = Map<
 const CACHE_TIME = 3_600_000;
 const CACHE_SIZE = 500;
 
-export interface DiscoveryOptions {
+export interface DiscoveryOptions extends CallableAddresses {
   readonly send: SendHttpsRequest;
-  readonly allowHttpLoopback: boolean;
   readonly cache: DiscoveryCache;
   readonly now: () => number;
 }
