@@ -478,6 +478,7 @@ describe('what can not work fails at synth, and says what to change:', () => {
       tableArn: undefined,
       tableKeyArn: undefined,
       formerTables: [],
+      privateCidrs: [],
     });
   });
 
