@@ -268,25 +268,14 @@ function numbers(
   return found;
 }
 
-/** The names that HTML has for ASCII's signs; the semicolon is left away now and then. */
-const named: Readonly<Record<string, string>> = {
-  ...{ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ', tab: '\n', newline: '\n' },
-  ...{ excl: '!', num: '#', dollar: '$', percnt: '%', lpar: '(', rpar: ')', ast: '*', midast: '*' },
-  ...{ plus: '+', comma: ',', hyphen: '-', dash: '-', period: '.', sol: '/', colon: ':', semi: ';' },
-  ...{ equals: '=', quest: '?', commat: '@', lsqb: '[', lbrack: '[', bsol: '\\', rsqb: ']', rbrack: ']' },
-  ...{
-    hat: '^',
-    lowbar: '_',
-    grave: '`',
-    lcub: '{',
-    lbrace: '{',
-    verbar: '|',
-    vert: '|',
-    rcub: '}',
-    rbrace: '}',
-  },
-  ...{ tilde: '~' },
-};
+/** HTML's names for ASCII's signs, each before its sign. */
+const named: ReadonlyMap<string, string> = new Map(
+  `amp& lt< gt> quot" apos' excl! num# dollar$ percnt% lpar( rpar) ast* midast* plus+ comma, hyphen- dash- period. sol/
+  colon: semi; equals= quest? commat@ lsqb[ lbrack[ bsol\\ rsqb] rbrack] hat^ lowbar_ grave\` lcub{ lbrace{ verbar| vert|
+  rcub} rbrace} tilde~`
+    .split(/\s+/)
+    .map((entry) => [entry.slice(0, -1), entry.slice(-1)]),
+);
 const LONGEST_NAME = 7;
 
 function entities(ways: Ways, from: number, search: Search): readonly Way[] {
@@ -294,7 +283,7 @@ function entities(ways: Ways, from: number, search: Search): readonly Way[] {
   let read: readonly Way[] = [['', from]];
   for (let letters = 0; letters <= LONGEST_NAME && read.length > 0; letters++) {
     for (const [name, at] of read) {
-      const sign = Object.hasOwn(named, name) ? named[name] : undefined;
+      const sign = named.get(name);
       if (sign !== undefined) found.push([sign, at]);
     }
     read = read.flatMap(([name, at]) =>
