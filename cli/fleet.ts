@@ -3,6 +3,9 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { type CallableAddresses, flawOfPrivateCidr } from '../lambda/addresses.ts';
+import { parseJsonObject } from '../lambda/json-object.ts';
+import { withoutKnownSecrets } from '../lambda/redaction.ts';
 import { callersPath } from '../local/callers-path.ts';
 import { awsSettings, LOCAL_TABLE_NAME } from '../local/clients.ts';
 import { LocalKeyError } from '../local/local-key.ts';
@@ -24,8 +27,8 @@ export interface Fleet {
   readonly dataDirectory?: string;
   /** Seconds between two runs of the local system; on AWS its rules know. */
   readonly every?: number;
-  /** As the function's ALLOW_HTTP_LOOPBACK: the local authorization server speaks plain http. */
-  readonly allowHttpLoopback: boolean;
+  /** As the function's ALLOW_HTTP_LOOPBACK and PRIVATE_ADDRESS_CIDRS; the local authorization server speaks plain http. */
+  readonly addresses: CallableAddresses;
   /** What an AWS client needs to reach it. */
   readonly config: AwsConfig;
   readonly table: DynamoDBDocumentClient;
@@ -114,7 +117,7 @@ function localFleet({ system, keys }: Running, dataDirectory: string, called: st
     secretNamePrefix: DEFAULT_PREFIX,
     functionName: LOCAL_FUNCTION_NAME,
     outputs: {},
-    allowHttpLoopback: true,
+    addresses: { allowHttpLoopback: true },
     config,
     ...clientsFor(config),
   };
@@ -146,10 +149,18 @@ async function awsFleet(
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
     functionName: name,
     outputs,
-    allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true',
+    addresses: addressesOf(env),
     config,
     ...clients,
   };
+}
+
+function addressesOf(env: Readonly<Record<string, string | undefined>>): CallableAddresses {
+  const cidrs = (env.PRIVATE_ADDRESS_CIDRS ?? '').split(',').flatMap((cidr) => cidr.trim() || []);
+  const flaw = cidrs.map(flawOfPrivateCidr).find((found) => found !== undefined);
+  if (flaw !== undefined)
+    throw new CliError('ENVIRONMENT_INVALID', `PRIVATE_ADDRESS_CIDRS ${flaw}.`, EXIT.usage);
+  return { allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true', privateAddressCidrs: cidrs };
 }
 
 /** An empty AWS_REGION hides the one of the AWS configuration file, and counts as none. */
@@ -169,10 +180,35 @@ function clientsFor(config: AwsConfig) {
       // By default one item with a number too large for JavaScript would make its whole page unreadable.
       unmarshallOptions: { wrapNumbers: (value: string) => Number(value) },
     }),
-    secrets: new SecretsManagerClient(config),
+    secrets: quotingNothing(new SecretsManagerClient(config)),
     // A run may take as long as the function may: the client must not give up before, nor invoke a second time.
     lambda: new LambdaClient({ ...config, maxAttempts: 1, requestHandler: { requestTimeout: 910_000 } }),
   };
+}
+
+/** AWS may quote what it refuses. Its errors go to terminals, files and pages, so what was to be stored is taken out. */
+function quotingNothing(client: SecretsManagerClient): SecretsManagerClient {
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        const { SecretString } = request.input as { SecretString?: string };
+        if (SecretString !== undefined && error instanceof Error)
+          error.message = withoutKnownSecrets(error.message, secretsIn(SecretString));
+        throw error;
+      }
+    },
+    { step: 'initialize', name: 'quotingNothing' },
+  );
+  return client;
+}
+
+function secretsIn(secretText: string): readonly string[] {
+  const values: unknown[] = [secretText, parseJsonObject(secretText)];
+  for (const value of values)
+    if (typeof value === 'object' && value !== null) values.push(...Object.values(value));
+  return values.filter((value) => typeof value === 'string');
 }
 
 async function outputsOf(stackName: string, config: AwsConfig): Promise<Record<string, string>> {

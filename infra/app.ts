@@ -16,7 +16,7 @@ function synthesize(): void {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
   const { stage, prefix, segments, window, spread, tableArn, tableKeyArn, formerTables, ...context } =
     readContext((name) => app.node.tryGetContext(name));
-  const { alarmEmail, runbookUrl } = context;
+  const { alarmEmail, runbookUrl, privateCidrs } = context;
   new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
     secretNamePrefix: prefix,
     ...(segments !== undefined && { segments }),
@@ -25,6 +25,7 @@ function synthesize(): void {
     ...(tableArn !== undefined && { accountsTableArn: tableArn }),
     ...(tableKeyArn !== undefined && { accountsTableKeyArn: tableKeyArn }),
     formerAccountsTables: formerTables,
+    privateAddressCidrs: privateCidrs,
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(runbookUrl !== undefined && { runbookUrl }),
     // A stage for trying things out leaves nothing behind.

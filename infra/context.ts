@@ -15,6 +15,8 @@ export interface Context {
   readonly tableKeyArn: string | undefined;
   /** The tables of deployments that this one replaces. */
   readonly formerTables: readonly string[];
+  /** The private addresses at which providers may be. */
+  readonly privateCidrs: readonly string[];
   /** Who is told of alarms. */
   readonly alarmEmail: string | undefined;
   /** Where docs/runbook.md can be read. */
@@ -40,10 +42,8 @@ export function readContext(get: (name: string) => unknown): Context {
     spread: wholeNumber('spread', get('spread'), 0),
     tableArn: text(get('tableArn')),
     tableKeyArn: text(get('tableKeyArn')),
-    formerTables: (text(get('formerTables')) ?? '')
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
+    formerTables: listed(get('formerTables')),
+    privateCidrs: listed(get('privateCidrs')),
     alarmEmail: text(get('alarmEmail')),
     runbookUrl: text(get('runbookUrl')),
   };
@@ -52,6 +52,14 @@ export function readContext(get: (name: string) => unknown): Context {
 /** An empty value is none: a pipeline passes on a variable that is not set as one. */
 function text(value: unknown): string | undefined {
   return value === undefined || value === '' ? undefined : String(value);
+}
+
+/** Values with commas between them. */
+function listed(value: unknown): readonly string[] {
+  return (text(value) ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
 }
 
 function wholeNumber(name: string, value: unknown, least: number): number | undefined {

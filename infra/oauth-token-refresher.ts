@@ -183,7 +183,7 @@ export class OAuthTokenRefresher extends Construct {
     eventBusName: string,
   ): NodejsFunction {
     const { refreshWindow, refreshSpread, timeout, memorySize, secretNamePrefix } = settings;
-    const { formerAccountsTables } = settings;
+    const { formerAccountsTables, privateAddressCidrs } = settings;
     const logGroup = new LogGroup(this, 'Logs', {
       retention: props.logRetention ?? RetentionDays.ONE_MONTH,
       removalPolicy,
@@ -219,6 +219,7 @@ export class OAuthTokenRefresher extends Construct {
       environment: {
         ACCOUNTS_TABLE_NAME: this.tableName,
         ...(formerAccountsTables.length > 0 && { FORMER_ACCOUNTS_TABLES: formerAccountsTables.join() }),
+        ...(privateAddressCidrs.length > 0 && { PRIVATE_ADDRESS_CIDRS: privateAddressCidrs.join() }),
         SECRET_NAME_PREFIX: secretNamePrefix,
         REFRESH_WINDOW_SECONDS: String(refreshWindow.toSeconds()),
         REFRESH_SPREAD_SECONDS: String(refreshSpread.toSeconds()),

@@ -81,6 +81,12 @@ export interface OAuthTokenRefresherProps {
    */
   readonly formerAccountsTables?: readonly string[];
   /**
+   * The private addresses at which providers may be, as CIDRs such as `10.1.0.0/16`. All others are refused, whatever
+   * name leads to them.
+   * @default none, only public addresses are called
+   */
+  readonly privateAddressCidrs?: readonly string[];
+  /**
    * Who is told of alarms and of accounts that need a person. They have to confirm the subscription once. Others can
    * subscribe to `alarmTopic`.
    * @default nobody
@@ -108,6 +114,7 @@ export interface Settings {
   readonly segments: number;
   readonly memorySize: number;
   readonly formerAccountsTables: readonly string[];
+  readonly privateAddressCidrs: readonly string[];
   readonly alarmEmail: string | undefined;
   readonly runbookUrl: string;
 }
@@ -127,6 +134,7 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
     segments: props.segments ?? 1,
     memorySize: props.memorySize ?? 512,
     formerAccountsTables: props.formerAccountsTables ?? [],
+    privateAddressCidrs: props.privateAddressCidrs ?? [],
     alarmEmail: props.alarmEmail,
     runbookUrl: props.runbookUrl ?? 'docs/runbook.md',
   };
@@ -135,6 +143,7 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
     ...arnProblems(props.additionalTokenSecretArns ?? []),
     ...tableProblems(props),
     ...formerTableProblems(settings.formerAccountsTables, props.accountsTableArn),
+    ...cidrProblems(settings.privateAddressCidrs),
   ];
   if (problems.length > 0)
     throw new Error(
@@ -252,4 +261,17 @@ function formerTableProblems(names: readonly string[], ownArn: string | undefine
       .filter((name) => ownNames.includes(name))
       .map((name) => `formerAccountsTables: "${name}" is the table that is kept now; leave it out`),
   ];
+}
+
+/** As the function reads them, which looks closer: RFC 1918, 6598 and 4193. */
+const PRIVATE_CIDR =
+  /^(?:10|172\.(?:1[6-9]|2\d|3[01])|192\.168|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(?:\.\d{1,3}){2,3}\/\d{1,2}$|^f[cd][\da-f]{2}:[\da-f:]*\/\d{1,3}$/i;
+
+function cidrProblems(cidrs: readonly string[]): string[] {
+  return cidrs
+    .filter((cidr) => !Token.isUnresolved(cidr) && !PRIVATE_CIDR.test(cidr))
+    .map(
+      (cidr) =>
+        `privateAddressCidrs: "${cidr}" is not a CIDR within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7, such as "10.1.0.0/16"`,
+    );
 }

@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
+import { ALLOWED_ADDRESSES, type CallableAddresses } from './addresses.ts';
 import { RequestFailed, type SendHttpsRequest, type TlsIdentity } from './https-request.ts';
+import { isJsonObject } from './json-object.ts';
 
 /** The issuer's metadata can't be used: the profile names the wrong issuer. */
 export class UnusableIssuer extends Error {}
@@ -16,9 +19,8 @@ export type DiscoveryCache = Map<
 const CACHE_TIME = 3_600_000;
 const CACHE_SIZE = 500;
 
-export interface DiscoveryOptions {
+export interface DiscoveryOptions extends CallableAddresses {
   readonly send: SendHttpsRequest;
-  readonly allowHttpLoopback: boolean;
   readonly cache: DiscoveryCache;
   readonly now: () => number;
 }
@@ -35,10 +37,13 @@ export async function discover(
   signal: AbortSignal,
   { send, allowHttpLoopback, cache, now }: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
-  // What one profile's own authority vouches for is nothing to another profile.
-  const key = JSON.stringify([issuer, tls.ca]);
+  // What one profile's own authority vouches for, or is told to its own certificate, is nothing to another profile.
+  const key = createHash('sha256')
+    .update(JSON.stringify([issuer, tls.ca, tls.cert]))
+    .digest('base64');
   const known = cache.get(key);
-  if (known !== undefined && now() < known.until) return known.server;
+  // A clock that was set back does not make it good for longer.
+  if (known !== undefined && now() < known.until && now() >= known.until - CACHE_TIME) return known.server;
   const url = new URL(issuer);
   const ask = (algorithm: 'oidc' | 'oauth2') =>
     oauth.discoveryRequest(url, {
@@ -49,10 +54,19 @@ export async function discover(
         const answer = await send(address, { method: 'GET', headers, signal, tls }).catch(
           (error: unknown) => {
             // Whatever became of this request, no token was sent with it.
-            throw error instanceof RequestFailed ? new RequestFailed('no', error.code) : error;
+            if (!(error instanceof RequestFailed)) throw error;
+            if (error.code === 'ADDRESS_NOT_ALLOWED')
+              throw new UnusableIssuer(
+                `issuer: leads to an address that is not allowed: ${ALLOWED_ADDRESSES}`,
+              );
+            throw new RequestFailed('no', error.code);
           },
         );
-        if (answer.status >= 500) throw new RequestFailed('no', `HTTP_${answer.status}`);
+        // These say nothing of the metadata.
+        if (answer.status >= 500 || [408, 425, 429].includes(answer.status))
+          throw new RequestFailed('no', `HTTP_${answer.status}`);
+        if (answer.status === 200 && !answer.complete && !answer.tooLarge)
+          throw new RequestFailed('no', 'ANSWER_CUT_SHORT');
         const body = answer.status === 200 && answer.complete ? answer.body : null;
         return new Response(body, {
           status: answer.status === 200 ? 200 : 404,
@@ -66,7 +80,7 @@ export async function discover(
   if (metadata === undefined) throw new UnusableIssuer('issuer: has no metadata that names this very issuer');
   const server = used(metadata);
   if (server.token_endpoint === undefined)
-    throw new UnusableIssuer('issuer: its metadata names no token_endpoint');
+    throw new UnusableIssuer('issuer: its metadata names no token_endpoint, or one that is no URL');
   cache.delete(key);
   cache.set(key, { server, until: now() + CACHE_TIME });
   const [oldest] = cache.keys();
@@ -91,7 +105,7 @@ function used(metadata: oauth.AuthorizationServer): oauth.AuthorizationServer {
   return {
     issuer,
     ...endpointsIn(metadata),
-    ...(aliases !== undefined && { mtls_endpoint_aliases: endpointsIn(aliases) }),
+    ...(isJsonObject(aliases) && { mtls_endpoint_aliases: endpointsIn(aliases) }),
     ...(authorization_response_iss_parameter_supported === true && {
       authorization_response_iss_parameter_supported,
     }),
@@ -103,7 +117,9 @@ function endpointsIn(metadata: object): Partial<Record<(typeof endpoints)[number
   return Object.fromEntries(
     endpoints.flatMap((name) => {
       const value = named[name];
-      return typeof value === 'string' && value.length <= MAX_URL ? [[name, value]] : [];
+      return typeof value === 'string' && value.length <= MAX_URL && URL.canParse(value)
+        ? [[name, value]]
+        : [];
     }),
   );
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { type CallableAddresses, flawOfPrivateCidr } from './addresses.ts';
 
 /** The function's settings. */
 export interface Environment {
@@ -14,8 +15,7 @@ export interface Environment {
   /** Undefined: a refresh token that can't be stored can't be kept in escrow either. */
   readonly escrowKeyId: string | undefined;
   readonly eventBusName: string;
-  /** Permits token endpoints at plain http on loopback addresses; for a provider on this machine only. */
-  readonly allowHttpLoopback: boolean;
+  readonly addresses: CallableAddresses;
 }
 
 /** The environment does not say what it has to. A run with it fails. */
@@ -31,6 +31,14 @@ const optional = <T extends v.GenericSchema<string, unknown>>(schema: T, fallbac
     v.transform((value) => (value === '' ? fallback : value)),
     schema,
   );
+
+/** Values with commas between them. */
+function listed(values: string): readonly string[] {
+  return values
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+}
 
 const environmentSchema = v.object({
   ACCOUNTS_TABLE_NAME: v.pipe(
@@ -72,6 +80,17 @@ const environmentSchema = v.object({
   ),
   ESCROW_KEY_ID: optional(v.string(), ''),
   EVENT_BUS_NAME: optional(v.string(), 'default'),
+  PRIVATE_ADDRESS_CIDRS: optional(
+    v.pipe(
+      v.string(),
+      v.transform(listed),
+      v.check(
+        (cidrs) => cidrs.every((cidr) => flawOfPrivateCidr(cidr) === undefined),
+        (issue) => issue.input.map(flawOfPrivateCidr).find((flaw) => flaw !== undefined) ?? '',
+      ),
+    ),
+    '',
+  ),
   ALLOW_HTTP_LOOPBACK: optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
 });
 
@@ -89,14 +108,15 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
   const values = result.output;
   return {
     accountsTableName: values.ACCOUNTS_TABLE_NAME,
-    formerAccountsTables: values.FORMER_ACCOUNTS_TABLES.split(',')
-      .map((one) => one.trim())
-      .filter((one) => one !== ''),
+    formerAccountsTables: listed(values.FORMER_ACCOUNTS_TABLES),
     secretNamePrefix: values.SECRET_NAME_PREFIX,
     refreshWindow: values.REFRESH_WINDOW_SECONDS,
     refreshSpread: values.REFRESH_SPREAD_SECONDS,
     escrowKeyId: values.ESCROW_KEY_ID === '' ? undefined : values.ESCROW_KEY_ID,
     eventBusName: values.EVENT_BUS_NAME,
-    allowHttpLoopback: values.ALLOW_HTTP_LOOPBACK === 'true',
+    addresses: {
+      allowHttpLoopback: values.ALLOW_HTTP_LOOPBACK === 'true',
+      privateAddressCidrs: values.PRIVATE_ADDRESS_CIDRS,
+    },
   };
 }

@@ -25,14 +25,25 @@ export interface EscrowVault {
   open(accountId: string, escrow: Pick<Escrow, 'kind' | 'ciphertext'>): Promise<Escrowed>;
 }
 
+const IV_LENGTH = 12;
+const TAG_LENGTH = 16;
+
+/** Base64 of so many bytes, and no fewer: a short tag can be guessed. */
+const bytesOfLength = (length: number) =>
+  v.pipe(
+    v.string(),
+    v.transform((text) => Buffer.from(text, 'base64')),
+    v.check((bytes) => bytes.length === length, `must have ${length} bytes`),
+  );
+
 const envelopeSchema = v.pipe(
   v.string(),
   v.parseJson(),
   v.object({
     v: v.optional(v.literal(2)),
     key: v.string(),
-    iv: v.string(),
-    tag: v.string(),
+    iv: bytesOfLength(IV_LENGTH),
+    tag: bytesOfLength(TAG_LENGTH),
     data: v.string(),
   }),
 );
@@ -76,7 +87,6 @@ export function packAnswer(answer: Uint8Array | string): Uint8Array {
 }
 
 const CONTEXT = { use: 'escrow' };
-const TAG_LENGTH = 16;
 
 /**
  * Envelope encryption: AES-256-GCM under a data key that KMS made for this run, with the account's id and the kind as
@@ -127,7 +137,7 @@ export function createEscrowVault(client: KMSClient, KeyId: string): EscrowVault
     },
     seal: async (accountId, kind, { answer, ...rest }) => {
       const { key, wrapped } = await ready();
-      const iv = randomBytes(12);
+      const iv = randomBytes(IV_LENGTH);
       const content = { ...rest, ...(answer && { answer: Buffer.from(answer).toString('base64') }) };
       const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(authenticated(accountId, kind));
       const data = Buffer.concat([cipher.update(JSON.stringify(content), 'utf8'), cipher.final()]);
@@ -147,11 +157,11 @@ export function createEscrowVault(client: KMSClient, KeyId: string): EscrowVault
           ? [CONTEXT, authenticated(accountId, kind)]
           : [{ accountId }, Buffer.from(accountId)];
       const key = await unwrap(envelope.key, context);
-      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(envelope.iv, 'base64'), {
+      const decipher = createDecipheriv('aes-256-gcm', key, envelope.iv, {
         authTagLength: TAG_LENGTH,
       })
         .setAAD(additional)
-        .setAuthTag(Buffer.from(envelope.tag, 'base64'));
+        .setAuthTag(envelope.tag);
       const data = Buffer.concat([decipher.update(Buffer.from(envelope.data, 'base64')), decipher.final()]);
       const { answer, ...rest } = v.parse(contentSchema, data.toString('utf8'));
       return { ...rest, ...(answer !== undefined && { answer: Buffer.from(answer, 'base64') }) };

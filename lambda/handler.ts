@@ -86,9 +86,9 @@ interface Invocation {
 
 async function runWith(environment: Environment, event: unknown, invocation: Invocation): Promise<RunResult> {
   const request = readEvent(event);
-  const { secretNamePrefix, refreshWindow, refreshSpread, escrowKeyId, allowHttpLoopback } = environment;
+  const { secretNamePrefix, refreshWindow, refreshSpread, escrowKeyId, addresses } = environment;
   const tables = { tableName: environment.accountsTableName, formerTables: environment.formerAccountsTables };
-  const https = createHttpsClient({ allowHttpLoopback });
+  const https = createHttpsClient(addresses);
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
   const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
   const table = createAccountsTable(clients.table, callableTable(tables.tableName));
@@ -106,8 +106,8 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
         profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
         notes: createProfileNotes({ table, events, clock, log }),
         endpoint: createTokenEndpoint({
+          ...addresses,
           send: https.send,
-          allowHttpLoopback,
           cache: discoveryCache,
           now: Date.now,
         }),

@@ -1,7 +1,7 @@
-import { lookup } from 'node:dns';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { BlockList, isIP, type LookupFunction, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { type CallableAddresses, guardedLookup, refusalOf } from './addresses.ts';
 import { readRawAnswer } from './raw-answer.ts';
 import { decodeBody, MAX_BODY_BYTES } from './response-body.ts';
 
@@ -61,57 +61,6 @@ export interface HttpsRequest {
 
 export type SendHttpsRequest = (url: string, request: HttpsRequest) => Promise<HttpAnswer>;
 
-/**
- * Addresses that no provider has: link-local ones, where clouds keep their metadata services, and the unspecified
- * and multicast ones.
- */
-const forbidden = new BlockList();
-forbidden.addSubnet('169.254.0.0', 16, 'ipv4');
-forbidden.addSubnet('0.0.0.0', 8, 'ipv4');
-forbidden.addSubnet('224.0.0.0', 3, 'ipv4');
-forbidden.addSubnet('fe80::', 10, 'ipv6');
-forbidden.addSubnet('ff00::', 8, 'ipv6');
-forbidden.addAddress('::', 'ipv6');
-forbidden.addSubnet('fd00:ec2::', 32, 'ipv6');
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-function isIn(list: BlockList, address: string): boolean {
-  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-}
-
-/** Resolves names as usual, and refuses the forbidden addresses whatever name leads to them. */
-export const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, '');
-    if (addresses.some(({ address }) => isIn(forbidden, address)))
-      return callback(
-        Object.assign(new Error('the address is not allowed'), { code: 'ADDRESS_NOT_ALLOWED' }),
-        '',
-      );
-    if (options.all) return callback(null, addresses);
-    const [first] = addresses;
-    callback(null, first?.address ?? '', first?.family);
-  });
-};
-
-/**
- * Why a URL must not be called, or undefined.
- *
- * @param allowHttpLoopback permits plain http to 127.0.0.0/8, ::1 and `localhost`, for a provider on this machine
- */
-export function refusalOf(url: URL, allowHttpLoopback: boolean): string | undefined {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const local = host === 'localhost' || (isIP(host) !== 0 && isIn(loopback, host));
-  if (url.protocol === 'http:' && !(allowHttpLoopback && local)) return 'must use https';
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must use https';
-  if (url.username !== '' || url.password !== '') return 'must not hold credentials';
-  if (isIP(host) !== 0 && isIn(forbidden, host)) return 'must not be a link-local or metadata address';
-  return undefined;
-}
-
 export interface HttpsClient {
   readonly send: SendHttpsRequest;
   /** Ends the connections that are kept open. */
@@ -120,7 +69,7 @@ export interface HttpsClient {
 
 /**
  * An HTTP client with the limits that a token endpoint needs: https only, no redirects (an answer 3xx is an answer),
- * no link-local or metadata address, a bound on what is read, and errors that tell whether the request can have arrived.
+ * public addresses unless others are allowed, a bound on what is read, and errors that tell whether the request can have arrived.
  *
  * Each request has a connection of its own: nothing that is left on one can meet another profile's request, and no
  * request is written to a connection that the server has just given up. TLS sessions are resumed.
@@ -128,9 +77,9 @@ export interface HttpsClient {
  * It stands on node:https rather than fetch because fetch can neither present a client certificate nor look at the
  * address that a name resolved to.
  */
-export function createHttpsClient(options: { allowHttpLoopback: boolean }): HttpsClient {
+export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
   // A limit on sockets would make an agent hand a connection on to the next request that waits.
-  const shared = { keepAlive: false, lookup: guardedLookup };
+  const shared = { keepAlive: false, lookup: guardedLookup(addresses) };
   const httpAgent = new http.Agent(shared);
   const httpsAgents = new Map<string, https.Agent>();
   const live = new Set<() => void>();
@@ -143,7 +92,7 @@ export function createHttpsClient(options: { allowHttpLoopback: boolean }): Http
   return {
     send: async (address, request) => {
       const url = new URL(address);
-      const refusal = refusalOf(url, options.allowHttpLoopback);
+      const refusal = refusalOf(url, addresses);
       if (refusal !== undefined) throw new RequestFailed('no', 'ADDRESS_NOT_ALLOWED');
       if (request.signal.aborted) throw new RequestFailed('no', 'TIMEOUT');
       const { method, headers } = request;

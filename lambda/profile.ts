@@ -368,15 +368,23 @@ function contradictionIn(profile: Profile): string | undefined {
   return undefined;
 }
 
-/** Of the headers and parameters that a profile adds, those that are known to be no secret. */
-const openValues = ['accept', 'content-type', 'user-agent', 'scope', 'audience', 'resource'];
+/** Of a request's headers and parameters, those that are known to be no secret. */
+const openValues = [
+  ...['accept', 'content-type', 'user-agent', 'scope', 'audience', 'resource'],
+  ...['grant_type', 'client_id', 'client_assertion_type', 'redirect_uri'],
+];
+
+/** What of a request's headers and parameters must not stand in any message. */
+export function secretValuesIn(
+  fields: readonly (readonly [name: string, value: string])[],
+): readonly string[] {
+  return fields.flatMap(([name, value]) => (openValues.includes(name.toLowerCase()) ? [] : [value]));
+}
 
 /** What of a profile must not stand in any message: a provider may quote what it was sent. */
 export function secretValuesOf(profile: Profile): readonly string[] {
   const { client_secret, token_request_headers, token_request_parameters } = profile;
-  const added = Object.entries({ ...token_request_headers, ...token_request_parameters }).flatMap(
-    ([name, value]) => (openValues.includes(name.toLowerCase()) ? [] : [value]),
-  );
+  const added = secretValuesIn(Object.entries({ ...token_request_headers, ...token_request_parameters }));
   return client_secret === undefined || client_secret === ''
     ? added
     : [client_secret, basicCredentials(profile), ...added];

@@ -2,6 +2,7 @@ import type { HttpAnswer } from './https-request.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import { type Profile, secretValuesOf } from './profile.ts';
 import type { Reason } from './reason.ts';
+import { withoutSecrets } from './redaction.ts';
 import { at } from './response-fields.ts';
 
 export interface ErrorAnswer {
@@ -187,7 +188,7 @@ export function errorAnswer(
   return {
     kind: 'error',
     reason,
-    detail: clean(describe(answer, error, reason), [...secrets, ...secretValuesOf(profile)]),
+    detail: withoutSecrets(describe(answer, error, reason), [...secrets, ...secretValuesOf(profile)]),
     retryAfter,
     mayHaveRotated: mayHaveRotated(answer, error, reason),
     cut: !answer.complete && !answer.tooLarge && error === undefined,
@@ -417,50 +418,6 @@ function describe(
 
 /** So much of a provider's words is looked at; an answer may have a megabyte of them. */
 const MAX_READ = 4_000;
-const MAX_TOLD = 300;
-
-/**
- * Makes a provider's words fit for logs and the table: one line, short, without the secrets that were sent and
- * without anything that looks like a token. Takes no longer for a long text.
- */
-function clean(text: string, secrets: readonly string[]): string {
-  // What is cut off may be the end of a secret: its beginning goes too.
-  const read = text.length > MAX_READ ? text.slice(0, MAX_READ).replace(/\S*$/, '') : text;
-  const known = secrets.filter((secret) => secret.length > 3).flatMap(formsOf);
-  const hidden = known.reduce((rest, secret) => rest.split(secret).join('[redacted]'), read);
-  return hidden
-    .replace(/[A-Za-z0-9_\-.~+/=%]{24,}/g, (word) => (/[A-Z0-9]/.test(word) ? '[redacted]' : word))
-    .replace(/[^\x20-\x7e’]+/g, ' ')
-    .slice(0, MAX_TOLD)
-    .trim();
-}
-
-/** A secret as it may be quoted: as it is, URL-encoded, and in Base64. */
-function formsOf(secret: string): readonly string[] {
-  const json = JSON.stringify(secret).slice(1, -1);
-  const percent = new URLSearchParams([['', secret]]).toString().slice(1);
-  const forms = [
-    secret,
-    secret.isWellFormed() ? encodeURIComponent(secret) : secret,
-    percent,
-    percent.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-    json,
-    json.replaceAll('/', '\\/'),
-    secret.replace(/[&<>"']/g, (character) => named[character] ?? character),
-    secret.replace(/[&<>"'+/=]/g, (character) => `&#${character.charCodeAt(0)};`),
-    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
-    Buffer.from(secret).toString('hex'),
-  ];
-  return [...new Set(forms)];
-}
-
-const named: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
 
 /** Nobody makes an account wait for longer. */
 const LONGEST_WAIT = 21_600;

@@ -213,10 +213,10 @@ function ended(ending: Ending | Deferred): Step {
   return { kind: 'end', ending };
 }
 
-function understood(exchange: Exchange, asked: Asked, { log }: Edges): TokenAnswer {
+function understood(exchange: Exchange, asked: Omit<Asked, 'secrets'>, { log }: Edges): TokenAnswer {
   if (exchange.kind === 'answered') {
     try {
-      return interpretTokenAnswer(exchange.answer, asked);
+      return interpretTokenAnswer(exchange.answer, { ...asked, secrets: exchange.secrets });
     } catch (error) {
       log.error('An answer could not be judged. It is kept in escrow for a person.', {
         errorName: errorNameOf(error),

@@ -1,15 +1,21 @@
 import * as oauth from 'oauth4webapi';
 import type { Account } from './account.ts';
+import { ALLOWED_ADDRESSES, type CallableAddresses, refusalOf } from './addresses.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
-import { type HttpAnswer, RequestFailed, refusalOf } from './https-request.ts';
+import { type HttpAnswer, RequestFailed } from './https-request.ts';
 import { fillPlaceholders, UnusableParameter } from './placeholders.ts';
-import type { Profile } from './profile.ts';
+import { type Profile, secretValuesIn } from './profile.ts';
 import type { Reason } from './reason.ts';
 
 /** What became of a token request. */
 export type Exchange =
-  | { readonly kind: 'answered'; readonly answer: HttpAnswer }
+  | {
+      readonly kind: 'answered';
+      readonly answer: HttpAnswer;
+      /** What was sent that nobody must be told: the answer may quote it. */
+      readonly secrets: readonly string[];
+    }
   /** The provider can't have seen it. */
   | { readonly kind: 'unsent'; readonly reason: Reason; readonly detail: string }
   /** It went out and no answer came: the provider may have acted on it. */
@@ -72,6 +78,7 @@ export async function sendTokenRequest(
     const signal = AbortSignal.timeout(timeoutMilliseconds);
     const server = await authorizationServer(profile, endpoint, fill, signal, options);
     let answer: HttpAnswer | undefined;
+    let secrets: readonly string[] = [];
     const client_assertion_audience = fill(profile.client_assertion_audience, 'client_assertion_audience');
     const authentication = clientAuthentication({ ...profile, client_assertion_audience });
     await make(server, clientOf(profile), authentication, {
@@ -86,9 +93,11 @@ export async function sendTokenRequest(
             `token_request_headers.${odd}: has other than printable ASCII, once filled in`,
           );
         const body = named(profile, request.body as URLSearchParams);
+        const message = encoded(profile, body, request.headers, own);
+        secrets = secretValuesIn([...body, ...Object.entries(message.headers)]);
         answer = await send(url, {
           method: 'POST',
-          ...encoded(profile, body, request.headers, own),
+          ...message,
           signal,
           tls: tlsIdentity(profile),
         });
@@ -97,9 +106,9 @@ export async function sendTokenRequest(
       },
     });
     if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
-    return { kind: 'answered', answer };
+    return { kind: 'answered', answer, secrets };
   } catch (error) {
-    return exchangeFailure(error);
+    return exchangeFailure(error, profile[endpoint] === undefined ? 'token_endpoint' : endpoint);
   }
 }
 
@@ -119,7 +128,7 @@ async function authorizationServer(
   options: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
   const field = profile[wanted] === undefined ? 'token_endpoint' : wanted;
-  const checked = (name: EndpointField) => checkedEndpoint(profile, name, fill, options.allowHttpLoopback);
+  const checked = (name: EndpointField) => checkedEndpoint(profile, name, fill, options);
   if (profile[field] === undefined)
     return await discover(checked('issuer'), tlsIdentity(profile), signal, options);
   const endpoint = checked(field);
@@ -143,10 +152,10 @@ export function checkedEndpoint(
   profile: Profile,
   field: EndpointField,
   fill: Fill,
-  allowHttpLoopback: boolean,
+  addresses: CallableAddresses,
 ): string {
   const url = fill(profile[field] ?? '', field);
-  const refusal = URL.canParse(url) ? refusalOf(new URL(url), allowHttpLoopback) : 'must be a URL';
+  const refusal = URL.canParse(url) ? refusalOf(new URL(url), addresses) : 'must be a URL';
   if (refusal !== undefined) throw new UnusableField(`${field}: ${refusal}`);
   return url;
 }
@@ -195,13 +204,23 @@ function unsent(reason: Reason, detail: string): Extract<Exchange, { kind: 'unse
 /** What TLS says where a server's certificate can't be verified. */
 const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
 
-/** What a request that threw comes to. */
-export function exchangeFailure(error: unknown): Exclude<Exchange, { kind: 'answered' }> {
+/**
+ * What a request that threw comes to.
+ *
+ * @param field of the profile, or of its issuer's metadata, that says where it went
+ */
+export function exchangeFailure(
+  error: unknown,
+  field: EndpointField = 'token_endpoint',
+): Exclude<Exchange, { kind: 'answered' }> {
   if (error instanceof UnusableParameter) return unsent('account_invalid', error.message);
   if (error instanceof UnusableField || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
   if (error instanceof RequestFailed && error.code === 'ADDRESS_NOT_ALLOWED')
-    return unsent('profile_invalid', 'token_endpoint: leads to an address that is not allowed');
+    return unsent(
+      'profile_invalid',
+      `${field}: leads to an address that is not allowed: ${ALLOWED_ADDRESSES}`,
+    );
   if (error instanceof RequestFailed && distrust.test(error.code))
     return unsent(
       'provider_unavailable',

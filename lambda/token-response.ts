@@ -37,6 +37,8 @@ export interface Asked {
   readonly previous: TokenSet;
   /** The refresh token that was sent. */
   readonly sent: string;
+  /** Whatever else was sent that nobody must be told. */
+  readonly secrets?: readonly string[];
   /** Seconds since the epoch. */
   readonly now: number;
 }
@@ -234,14 +236,15 @@ function notGranted(
   places: readonly TokenPlace[],
   asked: Asked,
 ): ErrorAnswer {
-  const { profile, previous, sent, now } = asked;
+  const { profile, previous, sent, secrets: more = [], now } = asked;
   // What an odd answer may have issued is as secret as what was sent.
-  const issued = places
-    .flatMap(({ accessToken, refreshTokens }) => [accessToken, ...refreshTokens])
-    .filter((token) => token !== undefined && token.length >= SHORTEST_CANDIDATE && !/\s/.test(token));
-  const secrets = [sent, previous.access_token, previous.refresh_token, ...issued].filter(
-    (secret) => secret !== undefined,
-  );
+  const idToken = isJsonObject(read.document) ? read.document.id_token : undefined;
+  const issued = [
+    ...(typeof idToken === 'string' ? [idToken] : []),
+    ...places.flatMap(({ accessToken, refreshTokens }) => [accessToken, ...refreshTokens]),
+  ].filter((token) => token !== undefined && isNoWord(token));
+  const own = [sent, previous.access_token, previous.refresh_token];
+  const secrets = [...own, ...more, ...issued].filter((secret) => secret !== undefined);
   const { error, ...base } = errorAnswer(answer, errorDocument(read, places), profile, secrets, now);
   const candidate = candidateIn(answer, read, places, asked);
   const succeeded = answer.status >= 200 && answer.status < 300;
@@ -273,6 +276,11 @@ function errorDocument({ document }: ReadDocument, places: readonly TokenPlace[]
 }
 
 const SHORTEST_CANDIDATE = 16;
+
+/** Where a token is looked for by its name there may be a remark, such as `expired`. */
+function isNoWord(token: string): boolean {
+  return !/\s/.test(token) && (token.length >= SHORTEST_CANDIDATE || !/^[A-Za-z_-]*$/.test(token));
+}
 
 /** What looks like a refresh token by its name, and is not one that was known before. */
 function candidateIn(

@@ -1,5 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
+import { secretValuesOf } from '../../lambda/profile.ts';
+import { withoutSecrets } from '../../lambda/redaction.ts';
 import { CliError, EXIT } from '../cli-error.ts';
 import { withoutUserinfo } from '../profiles/fields.ts';
 import type { Consent } from './consent.ts';
@@ -154,7 +156,10 @@ function callbackParameters(answer: URLSearchParams, names: readonly string[]): 
   return Object.fromEntries(found);
 }
 
-function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchParams, state: string) {
+/** What of an answer may be told. */
+const OF_THE_REFUSAL = ['error', 'error_description', 'error_uri', 'iss', 'scope'];
+
+function accept({ server, client, profile, knowsIssuer }: Provider, answer: URLSearchParams, state: string) {
   const parameters = new URLSearchParams(answer);
   // Nothing to compare it with.
   if (!knowsIssuer) parameters.delete('iss');
@@ -162,7 +167,10 @@ function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchPara
     return oauth.validateAuthResponse(server, client, parameters, state);
   } catch (error) {
     if (error instanceof oauth.AuthorizationResponseError)
-      throw refusal(error.error, error.error_description);
+      throw refusal(error.error, error.error_description, [
+        ...secretValuesOf(profile),
+        ...[...answer].flatMap(([name, value]) => (OF_THE_REFUSAL.includes(name) ? [] : [value])),
+      ]);
     if (parameters.get('state') !== state)
       throw new CliError(
         'STATE_MISMATCH',
@@ -180,9 +188,14 @@ function accept({ server, client, knowsIssuer }: Provider, answer: URLSearchPara
   }
 }
 
-/** The provider's "no" (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), as the command's end. */
-export function refusal(code: string, description: string | undefined): CliError {
-  const said = description === undefined ? '' : ` (${printable(description).replace(/\.$/, '')})`;
+/**
+ * The provider's "no" (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), as the command's end.
+ *
+ * @param secrets what it may quote, and nobody must be told
+ */
+export function refusal(code: string, description: string | undefined, secrets: readonly string[]): CliError {
+  const told = (text: string) => printable(withoutSecrets(text, secrets));
+  const said = description === undefined ? '' : ` (${told(description).replace(/\.$/, '')})`;
   if (code === 'access_denied')
     return new CliError(
       'DENIED',
@@ -195,7 +208,7 @@ export function refusal(code: string, description: string | undefined): CliError
     );
   return new CliError(
     'REFUSED',
-    `The provider refused the request: ${printable(code)}${said}. Nothing has changed. Check the profile's client_id, scope and redirect_uri.`,
+    `The provider refused the request: ${told(code)}${said}. Nothing has changed. Check the profile's client_id, scope and redirect_uri.`,
   );
 }
 

@@ -159,14 +159,14 @@ async function startFlow(
   { device, paste, browser, with: more = {} }: AuthorizeOptions,
   redirectUri: string | undefined,
 ): Promise<{ flow: ConsentFlow; provider: Provider }> {
-  const { allowHttpLoopback } = fleet;
+  const { addresses } = fleet;
   if (device) {
-    const provider = await openProvider(profile, account, undefined, allowHttpLoopback);
+    const provider = await openProvider(profile, account, undefined, addresses);
     return { flow: deviceFlow(provider, terminal), provider };
   }
   if (paste) {
     const to = redirectUri ?? PASTE_REDIRECT_URI;
-    const provider = await openProvider(profile, account, to, allowHttpLoopback);
+    const provider = await openProvider(profile, account, to, addresses);
     const request = await createAuthorizationRequest(provider, to, more);
     return { flow: pasteFlow(request, terminal), provider };
   }
@@ -180,7 +180,7 @@ async function startFlow(
       ),
   );
   try {
-    const provider = await openProvider(profile, account, loopback.redirectUri, allowHttpLoopback);
+    const provider = await openProvider(profile, account, loopback.redirectUri, addresses);
     const request = await createAuthorizationRequest(provider, loopback.redirectUri, more);
     state.isOurs = request.isOurs;
     return { flow: browserFlow(request, loopback, browser, terminal), provider };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as oauth from 'oauth4webapi';
 import { parseJsonObject } from '../../lambda/json-object.ts';
+import { secretValuesOf } from '../../lambda/profile.ts';
 import { errorOf } from '../../lambda/provider-error.ts';
 import type { Exchange } from '../../lambda/token-endpoint.ts';
 import { CliError } from '../cli-error.ts';
@@ -67,7 +68,7 @@ async function askForCodes(provider: Provider): Promise<DeviceCodes> {
     });
   const body = parseJsonObject(await answer.text());
   const error = body === undefined ? undefined : errorOf(body, profile);
-  if (error !== undefined) throw refusal(error.code, error.description);
+  if (error !== undefined) throw refusal(error.code, error.description, secretValuesOf(profile));
   const codes = codesIn(body ?? {});
   if (answer.status >= 500 || codes === undefined)
     throw new CliError(
@@ -136,7 +137,7 @@ function judge(exchange: Exchange, { profile }: Provider): 'answered' | 'again' 
     case 'slow_down':
       return 'slower';
     case 'access_denied':
-      throw refusal(error.code, error.description);
+      throw refusal(error.code, error.description, [...secretValuesOf(profile), ...exchange.secrets]);
     case 'expired_token':
       throw expired();
     default:

@@ -97,6 +97,7 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
     profile,
     previous: {},
     sent: '',
+    secrets: exchange.secrets,
     now: Math.floor(Date.now() / 1000),
   });
   if (answer.kind === 'error') {

@@ -1,8 +1,9 @@
 import * as oauth from 'oauth4webapi';
 import type { Account } from '../../lambda/account.ts';
+import { type CallableAddresses, refusalOf } from '../../lambda/addresses.ts';
 import { clientAuthentication, tlsIdentity } from '../../lambda/client-authentication.ts';
 import { discover } from '../../lambda/discovery.ts';
-import { createHttpsClient, refusalOf } from '../../lambda/https-request.ts';
+import { createHttpsClient } from '../../lambda/https-request.ts';
 import { fillPlaceholders, UnusableParameter } from '../../lambda/placeholders.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import {
@@ -56,14 +57,14 @@ export async function openProvider(
   given: Profile,
   account: Account,
   redirectUri: string | undefined,
-  allowHttpLoopback: boolean,
+  addresses: CallableAddresses,
 ): Promise<Provider> {
   const profile = { ...given, redirect_uri: redirectUri ?? given.redirect_uri };
-  const https = createHttpsClient({ allowHttpLoopback });
-  const options = { send: https.send, allowHttpLoopback, cache: new Map(), now: Date.now };
+  const https = createHttpsClient(addresses);
+  const options = { ...addresses, send: https.send, cache: new Map(), now: Date.now };
   const fill: Fill = (template, field) => fillPlaceholders(template, field, account, profile);
   const endpoint = (field: Parameters<typeof checkedEndpoint>[1]) =>
-    profile[field] === undefined ? undefined : checkedEndpoint(profile, field, fill, allowHttpLoopback);
+    profile[field] === undefined ? undefined : checkedEndpoint(profile, field, fill, addresses);
   try {
     const issuer = endpoint('issuer');
     const named = {
@@ -91,12 +92,15 @@ export async function openProvider(
       ...(authorization !== undefined && { authorization_endpoint: authorization }),
       ...(device !== undefined && { device_authorization_endpoint: device }),
     };
-    for (const url of [authorization, device])
-      if (url !== undefined && refusalOf(new URL(url), allowHttpLoopback) !== undefined)
+    for (const url of [authorization, device]) {
+      if (url === undefined) continue;
+      const refused = URL.canParse(url) ? refusalOf(new URL(url), addresses) : 'must be a URL';
+      if (refused !== undefined)
         throw new CliError(
           'PROFILE_INVALID',
-          `The provider's endpoint ${withoutUserinfo(url)} can't be used: it must be https.`,
+          `The provider's endpoint ${withoutUserinfo(url)} can't be used: it ${refused}.`,
         );
+    }
     const visit = { profile, account, timeoutMilliseconds: REQUEST_TIMEOUT };
     return {
       profile,
@@ -113,7 +117,7 @@ export async function openProvider(
         const timeout = AbortSignal.timeout(timeoutMilliseconds);
         return {
           signal: timeout,
-          [oauth.allowInsecureRequests]: allowHttpLoopback,
+          [oauth.allowInsecureRequests]: addresses.allowHttpLoopback,
           [oauth.customFetch]: async (
             url: string,
             { method, headers, body }: { method: string; headers: Record<string, string>; body?: unknown },

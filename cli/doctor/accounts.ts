@@ -1,6 +1,7 @@
 import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { parseAccount } from '../../lambda/account.ts';
+import { ALLOWED_ADDRESSES } from '../../lambda/addresses.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import type { Profile } from '../../lambda/profile.ts';
 import { createProfiles } from '../../lambda/profiles.ts';
@@ -206,7 +207,7 @@ async function checkEndpoints(name: string, profile: Profile, { send }: Patient)
 
 function endpointTodo(code: string): string {
   if (code === 'ADDRESS_NOT_ALLOWED')
-    return 'The endpoint must be https, at an address that is not link-local.';
+    return `The endpoint must be https; of addresses, ${ALLOWED_ADDRESSES}.`;
   if (/OSSL/.test(code)) return 'tls_client_certificate and tls_client_key must be PEM, and belong together.';
   if (/CERT|SIGNATURE|ISSUER|ALTNAME|TLS|SSL/.test(code))
     return 'Its certificate is not trusted. Is the host right? A private authority goes into tls_ca_certificate.';

@@ -46,7 +46,7 @@ const checks: readonly Check[] = [
 
 async function doctor({ fleet: find, terminal, signal }: Context): Promise<ExitCode> {
   const fleet = await find();
-  const https = createHttpsClient({ allowHttpLoopback: fleet.allowHttpLoopback });
+  const https = createHttpsClient(fleet.addresses);
   const patient = patientOf(fleet, https.send);
   const told: Told[] = [];
   for (const check of checks) {

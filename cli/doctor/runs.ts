@@ -70,14 +70,13 @@ async function checkFunction({ fleet, configuration }: Patient): Promise<readonl
   const variables = Environment?.Variables ?? {};
   const again = 'Correct its environment, or deploy the stack again.';
   try {
-    const { accountsTableName, secretNamePrefix, escrowKeyId, allowHttpLoopback } =
-      readEnvironment(variables);
+    const { accountsTableName, secretNamePrefix, escrowKeyId, addresses } = readEnvironment(variables);
     if (nameOf(accountsTableName) !== nameOf(fleet.tableName))
       findings.push(broken(`uses another table, ${accountsTableName}`, again));
     if (secretNamePrefix !== fleet.secretNamePrefix)
       findings.push(broken(`uses another prefix, ${secretNamePrefix}`, again));
     if (escrowKeyId === undefined) findings.push(broken('has no ESCROW_KEY_ID', again));
-    if (allowHttpLoopback)
+    if (addresses.allowHttpLoopback)
       findings.push(attention('has ALLOW_HTTP_LOOPBACK set, which is for one machine only', again));
   } catch (error) {
     if (errorName(error) !== 'InvalidEnvironment') throw error;

@@ -113,7 +113,7 @@ async function askProvider(
   };
   const madeUp = `made-up-${randomBytes(24).toString('base64url')}`;
   try {
-    const provider = await openProvider(profile, account, undefined, fleet.allowHttpLoopback);
+    const provider = await openProvider(profile, account, undefined, fleet.addresses);
     try {
       const findings = judge(await ask(provider, madeUp), profile, madeUp);
       const client = findings.find(({ what }) => what === 'client');
@@ -156,7 +156,7 @@ async function tryOtherEncoding(
       message: `${refused.message}. Tried as client_secret_basic; for this id and secret both values of client_secret_basic_encoding are the same`,
     };
   const changed = { ...profile, client_secret_basic_encoding: other } as const;
-  const provider = await openProvider(changed, account, undefined, fleet.allowHttpLoopback);
+  const provider = await openProvider(changed, account, undefined, fleet.addresses);
   try {
     const found = judge(await ask(provider, madeUp), changed, madeUp).find(({ what }) => what === 'client');
     return found?.verdict === 'proved'
@@ -183,6 +183,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
     profile,
     previous: {},
     sent: madeUp,
+    secrets: exchange.secrets,
     now: Math.floor(Date.now() / 1000),
   });
   const reached: Finding = {

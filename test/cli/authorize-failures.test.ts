@@ -509,6 +509,91 @@ test('no token, code, verifier or secret in any output, page, item, log or event
   }
 });
 
+describe('a provider that quotes what it was sent', () => {
+  const SECRET = `x'7"&/+`;
+  const inEntities = (secret: string) =>
+    Array.from(secret, (sign) => `&#x${sign.charCodeAt(0).toString(16)};`).join('');
+  const forms = (secret: string) => [
+    secret,
+    encodeURIComponent(secret),
+    encodeURIComponent(encodeURIComponent(secret)),
+    JSON.stringify(secret),
+    inEntities(secret),
+    btoa(`crm:${secret}`),
+    Buffer.from(secret).toString('hex'),
+  ];
+  /** What is told of a text in which nothing but quotes stood. */
+  const hasOnly = (text: string) => {
+    expect(text).toMatch(/\[redacted\]/);
+    for (const form of [...forms(SECRET), 'x%27', '7&', '&#x']) expect(text).not.toContain(form);
+  };
+
+  test('in the address to which it sends the browser', async () => {
+    await aProfile('quoting', { client_secret: SECRET });
+    for (const form of forms(SECRET)) {
+      const onAddress = (address: string) => {
+        if (!address.includes('/callback?')) return address;
+        const url = new URL(address);
+        const code = url.searchParams.get('code') ?? '';
+        url.searchParams.delete('code');
+        url.searchParams.set('error', 'odd');
+        url.searchParams.set('error_description', `It was <${form}>`);
+        expect(code.length).toBeGreaterThan(5);
+        return url.href;
+      };
+      const ended = await system.authorize(['ghost', '--profile', 'quoting'], { onAddress });
+      expect(ended.code).toBe(1);
+      hasOnly(ended.stderr);
+      expect(ended.page.html).not.toContain(form);
+    }
+  });
+
+  test('in the answers to a device and to its code', async () => {
+    for (const form of forms(SECRET)) {
+      const provider = await serve((path) => ({
+        status: path === '/device' ? 400 : 401,
+        body: JSON.stringify({ error: 'invalid_client', error_description: `It was <${form}>` }),
+      }));
+      await aProfile('quoting-device', {
+        client_secret: SECRET,
+        token_endpoint: `${provider}/token`,
+        device_authorization_endpoint: `${provider}/device`,
+      });
+      const ended = await system.authorize(['ghost', '--profile', 'quoting-device', '--device']);
+      expect(ended.code).toBe(1);
+      hasOnly(ended.stderr);
+    }
+  });
+
+  test('in the answer to the code: neither the code, its verifier nor the secret is told', async () => {
+    let sent = new URLSearchParams();
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk) => (body += chunk));
+      request.on('end', () => {
+        sent = new URLSearchParams(body);
+        const quoted = ['code', 'code_verifier'].map((name) => inEntities(sent.get(name) ?? ''));
+        const description = `${quoted.join(' ')} ${request.headers.authorization}`;
+        response.writeHead(400).end(JSON.stringify({ error: 'odd', error_description: description }));
+      });
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const token_endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+    await aProfile('quoting-code', {
+      client_secret: SECRET,
+      token_endpoint,
+      authorization_endpoint: authorizationEndpoint(),
+    });
+    const ended = await system.authorize(['ghost', '--profile', 'quoting-code']);
+    expect(ended.code).toBe(1);
+    const text = ended.stderr + ended.page.html;
+    expect(sent.get('code_verifier')?.length).toBeGreaterThan(40);
+    for (const name of ['code', 'code_verifier']) expect(text).not.toContain(sent.get(name));
+    hasOnly(ended.stderr);
+  });
+});
+
 test('a person who only looks is told nothing', async () => {
   let seen = { status: 0, html: '' };
   await system.authorize(['looked-at', '--profile', 'crm'], {

@@ -217,7 +217,7 @@ describe('identityOf', () => {
       clientId: 'mail',
       accountId: 'carol',
     });
-    const provider = await openProvider(parsed.profile, anAccount(), undefined, true);
+    const provider = await openProvider(parsed.profile, anAccount(), undefined, { allowHttpLoopback: true });
     try {
       const asked = { ...provider, server: { ...provider.server, ...server } };
       return await identityOf(JSON.stringify(body), access_token, asked);

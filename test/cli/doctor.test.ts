@@ -421,7 +421,7 @@ describe('what is broken is found, with what to do', () => {
     ],
     [
       'an endpoint is plain http',
-      crm(() => ({ ...profile(), token_endpoint: 'http://127.0.0.1:1/token' })),
+      crm(() => ({ ...profile(), token_endpoint: 'http://id.example/token' })),
       'Profiles',
       'broken',
       /ADDRESS_NOT_ALLOWED/,

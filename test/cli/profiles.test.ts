@@ -55,6 +55,30 @@ describe('add', () => {
     expect(await stored('whole')).toEqual({ provider: 'google', client_id: 'c', client_secret: 'set' });
   });
 
+  test.each([
+    ['json', (input: string) => input],
+    ['URL-encoded', encodeURIComponent],
+    ['Base64', btoa],
+  ])('shows no secret that AWS quotes when it refuses it, as %s', async (_, quoted) => {
+    system.aws.inject(({ operation, input }) =>
+      operation === 'CreateSecret'
+        ? {
+            kind: 'error',
+            status: 400,
+            type: 'ValidationException',
+            message: `Bad (${quoted(JSON.stringify(input).slice(0, 300))})`,
+          }
+        : undefined,
+    );
+    const secret = `q'7"&/`;
+    const input = JSON.stringify({ client_secret: secret, client_id: 'c', provider: 'google' });
+    const ended = await profiles(['add', 'quoted', '--stdin'], { input });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toMatch(/ValidationException: Bad \(.*\[redacted\]/);
+    for (const form of [secret, '7\\"&', '%26', btoa(secret).slice(0, -2)])
+      expect(ended.stderr).not.toContain(form);
+  });
+
   test('asks a person for what is missing, and shows no secret', async () => {
     const ended = await profiles(['add', 'asked'], {
       typing: [

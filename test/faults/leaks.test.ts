@@ -59,6 +59,27 @@ const answers: Record<string, (token: string) => ProviderFault> = {
     answer(503, { error: token, error_description: quotes(token) }, { ...json, 'retry-after': '9' }),
 };
 
+/** Short secrets full of signs, as a provider may quote them. */
+const SHORT = { refresh_token: `7"&'`, client_secret: '%<x/' };
+const signs = (text: string, write: (code: number) => string) =>
+  Array.from(text, (sign) => write(sign.charCodeAt(0))).join('');
+const shortForms = Object.values(SHORT).flatMap((secret) => [
+  secret,
+  encodeURIComponent(secret),
+  encodeURIComponent(encodeURIComponent(secret)),
+  JSON.stringify(secret).slice(1, -1).replaceAll('/', '\\/'),
+  signs(secret, (code) => `&#${code};`),
+  signs(secret, (code) => `&#x0${code.toString(16).toUpperCase()}`),
+  signs(secret, (code) => `\\u00${code.toString(16)}`),
+  `&#${secret.charCodeAt(0)};%${secret.charCodeAt(1).toString(16)}${secret.slice(2).toUpperCase()}`,
+  btoa(secret),
+  btoa(`client:${secret}`),
+  Buffer.from(secret).toString('hex'),
+]);
+const shortAnswers = shortForms.map((form) =>
+  answer(400, { error: 'invalid_grant', error_description: `It was (${form}).` }),
+);
+
 /** AWS quotes back what it was sent, each time at another call. */
 const quoting = (operation: string, type = 'ValidationException') => ({
   operation,
@@ -121,7 +142,17 @@ beforeAll(async () => {
   }
   for (const [accountId, secret] of Object.entries(secrets))
     await world.account({ accountId, oauthProfile: 'fine' }, secret);
-  provider.inject(({ accountId = '', parameters }) => answers[accountId]?.(parameters.refresh_token ?? ''));
+  for (const [index] of shortForms.entries()) {
+    const accountId = `short-${index}`;
+    await world.profile(accountId, { ...provider.profile, client_secret: SHORT.client_secret });
+    await world.account({ accountId, oauthProfile: accountId }, { refresh_token: SHORT.refresh_token });
+  }
+  let quoted = 0;
+  provider.inject(({ accountId = '', parameters }) =>
+    parameters.refresh_token === SHORT.refresh_token
+      ? shortAnswers[quoted++ % shortAnswers.length]
+      : answers[accountId]?.(parameters.refresh_token ?? ''),
+  );
 
   const said: unknown[] = [await world.function.invoke({})];
   const tables: unknown[] = [];
@@ -170,6 +201,17 @@ describe('the canary', () => {
     const text = places.get(place) ?? '';
     expect(text.length).toBeGreaterThan(200);
     expect(linesWithCanary(text)).toEqual([]);
+  });
+
+  test('has companions that are short and full of signs, and are quoted in every way', () => {
+    const said = [...places].flatMap(([place, text]) =>
+      [...text.matchAll(/It was (.{0,80})/g)].map(([whole]) => ({ place, whole })),
+    );
+    expect(new Set(said.map(({ place }) => place))).toEqual(
+      new Set(['the table', 'the function’s log and metrics']),
+    );
+    expect(said.length).toBeGreaterThan(shortForms.length);
+    for (const { whole } of said) expect(whole).toMatch(/^It was \(\[redacted\]=*\)\./);
   });
 
   test.each(['token', 'candidate', 'answer'])('was in escrow as well, encrypted, in a %s', (kind) => {

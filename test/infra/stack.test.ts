@@ -278,6 +278,7 @@ describe('a table that is there already', () => {
       accountsTableArn: tableArn,
       accountsTableKeyArn: keyArn,
       formerAccountsTables: ['oauth-accounts', '111122223333/eu-west-1/oauth-accounts'],
+      privateAddressCidrs: ['10.1.0.0/16', 'fd12::/48'],
     });
     return Template.fromStack(stack);
   };
@@ -309,6 +310,13 @@ describe('a table that is there already', () => {
     over(undefined).hasResourceProperties(
       'AWS::Lambda::Function',
       variables({ FORMER_ACCOUNTS_TABLES: 'oauth-accounts,111122223333/eu-west-1/oauth-accounts' }),
+    );
+  });
+
+  test('tells the function which private addresses it may call', () => {
+    over(undefined).hasResourceProperties(
+      'AWS::Lambda::Function',
+      variables({ PRIVATE_ADDRESS_CIDRS: '10.1.0.0/16,fd12::/48' }),
     );
   });
 });
@@ -390,6 +398,13 @@ describe('what can not work fails at synth, and says what to change:', () => {
       { formerAccountsTables: ['arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts'] },
       'is neither the name of a table nor account/region/name, such as "123456789012/eu-central-1/oauth-accounts"',
     ],
+    ...['10.1.0.0', '0.0.0.0/0', '169.254.0.0/16', '10.1.0.0/16,10.2.0.0/16', 'fe80::/10'].map(
+      (cidr): [string, object, string] => [
+        `${cidr} as private addresses`,
+        { privateAddressCidrs: [cidr] },
+        `privateAddressCidrs: "${cidr}" is not a CIDR within 10.0.0.0/8`,
+      ],
+    ),
     [
       'two former tables in one text',
       { formerAccountsTables: ['old-accounts,older-accounts'] },
@@ -463,6 +478,7 @@ describe('what can not work fails at synth, and says what to change:', () => {
       tableArn: undefined,
       tableKeyArn: undefined,
       formerTables: [],
+      privateCidrs: [],
     });
   });
 

@@ -130,12 +130,16 @@ describe('what was sealed is not opened', () => {
 });
 
 /** As 0.1.0 sealed: a data key for each, the account's id as context and as authenticated data, no version. */
-async function sealedBefore(accountId: string, content: object, tagLength = 16): Promise<string> {
+async function sealedBefore(
+  accountId: string,
+  content: object,
+  { tagLength = 16, ivLength = 12 } = {},
+): Promise<string> {
   const EncryptionContext = { accountId };
   const { Plaintext, CiphertextBlob } = await kms.send(
     new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256', EncryptionContext }),
   );
-  const iv = randomBytes(12);
+  const iv = randomBytes(ivLength);
   const cipher = createCipheriv('aes-256-gcm', Plaintext ?? '', iv, { authTagLength: tagLength }).setAAD(
     Buffer.from(accountId),
   );
@@ -159,9 +163,17 @@ describe('what 0.1.0 has sealed', () => {
     await expect(vault.open('other', { ciphertext })).rejects.toThrow();
   });
 
-  test('is not opened with a shorter tag', async () => {
-    const ciphertext = await sealedBefore('acme', held, 4);
-    await expect(vault.open('acme', { ciphertext })).rejects.toThrow();
+  test.each([
+    { tagLength: 4 },
+    { tagLength: 15 },
+    { ivLength: 1 },
+    { ivLength: 11 },
+    { ivLength: 16 },
+  ])('is not opened with another length, nor is its key asked for: %j', async (lengths) => {
+    const ciphertext = await sealedBefore('acme', held, lengths);
+    const from = aws.calls().length;
+    await expect(vault.open('acme', { ciphertext })).rejects.toThrow(/must have (12|16) bytes/);
+    expect(aws.calls().slice(from)).toEqual([]);
   });
 });
 

@@ -138,8 +138,23 @@ describe('the environment', () => {
       refreshSpread: 0,
       escrowKeyId: undefined,
       eventBusName: 'default',
-      allowHttpLoopback: false,
+      addresses: { allowHttpLoopback: false, privateAddressCidrs: [] },
     });
+  });
+
+  test('may list private addresses, with commas between them', () => {
+    const read = (cidrs: string) =>
+      readEnvironment({ ACCOUNTS_TABLE_NAME: 't', PRIVATE_ADDRESS_CIDRS: cidrs }).addresses
+        .privateAddressCidrs;
+    expect(read(' 10.1.0.0/16, fd12::/48 ,')).toEqual(['10.1.0.0/16', 'fd12::/48']);
+    for (const wrong of [
+      '10.1.0.0',
+      '0.0.0.0/0',
+      '10.1.0.0/16 fd12::/48',
+      '10.1.0.0/16,169.254.0.0/16',
+      'vpc',
+    ])
+      expect(() => read(wrong)).toThrow('PRIVATE_ADDRESS_CIDRS must be CIDRs within 10.0.0.0/8, ');
   });
 
   test('says everything that is wrong at once', () => {

@@ -71,6 +71,37 @@ describe('HTTP Basic', () => {
   });
 });
 
+describe('what nobody must be told of a request', () => {
+  const secretsOf = async (profile: Record<string, unknown>) => {
+    const { exchange, headers, fields } = await requestOf(profile);
+    return { secrets: exchange.kind === 'answered' ? exchange.secrets : [], headers, fields };
+  };
+
+  test('is the refresh token, the secret in whatever form, and what the profile adds, filled in', async () => {
+    const { secrets, headers } = await secretsOf({
+      token_request_parameters: { scope: 'read', key: 'k-{client_secret}' },
+      token_request_headers: { 'x-api-key': 'header-key' },
+    });
+    expect([...secrets].sort()).toEqual([
+      headers.authorization,
+      'header-key',
+      'k-client-secret',
+      'refresh-1',
+    ]);
+  });
+
+  test('is an assertion', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { secrets, fields } = await secretsOf({
+      client_secret: undefined,
+      token_endpoint_auth_method: 'private_key_jwt',
+      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    });
+    expect(secrets).toEqual(expect.arrayContaining(['refresh-1', fields.client_assertion]));
+    expect(fields.client_assertion?.length).toBeGreaterThan(100);
+  });
+});
+
 describe('a header of the profile', () => {
   test.each(['content-type', 'Content-Type', 'CONTENT-TYPE'])('%s wins over that of JSON', async (name) => {
     const { headers, body } = await requestOf({
@@ -288,16 +319,17 @@ test('A value that a placeholder may not have is the account’s trouble, and no
 describe('what is known of an issuer', () => {
   const issuer = 'https://id.example';
   const asked: string[] = [];
+  let now = NOW * 1000;
   const options = (cache: DiscoveryCache) => ({
     allowHttpLoopback: false,
     cache,
-    now: () => NOW * 1000,
+    now: () => now,
     send: async (url: string, { tls }: HttpsRequest) => {
-      asked.push(`${tls?.ca ?? 'usual'} ${url}`);
+      asked.push(`${tls?.ca ?? tls?.cert ?? 'usual'} ${url}`);
       const by = new URL(url).origin;
       const body = JSON.stringify({
         issuer: by,
-        token_endpoint: `${by}/${tls?.ca ?? 'usual'}`,
+        token_endpoint: `${by}/${(tls?.ca ?? tls?.cert ?? 'usual').slice(0, 9)}`,
         x: 'y'.repeat(9_000),
       });
       return { ...anAnswer, body };
@@ -310,6 +342,7 @@ describe('what is known of an issuer', () => {
     const cache: DiscoveryCache = new Map();
     expect((await find(cache, { ca: 'forged' })).token_endpoint).toBe('https://id.example/forged');
     expect((await find(cache, {})).token_endpoint).toBe('https://id.example/usual');
+    expect((await find(cache, { cert: 'client' })).token_endpoint).toBe('https://id.example/client');
     asked.length = 0;
     expect((await find(cache, { ca: 'forged' })).token_endpoint).toBe('https://id.example/forged');
     expect((await find(cache, {})).token_endpoint).toBe('https://id.example/usual');
@@ -324,5 +357,36 @@ describe('what is known of an issuer', () => {
     asked.length = 0;
     await find(cache, {}, 'https://id-509.example');
     expect(asked).toEqual([]);
+    // Neither long issuers nor long certificates make it larger.
+    await find(cache, { ca: 'x'.repeat(100_000) });
+    expect(JSON.stringify([...cache]).length).toBeLessThan(500 * 500);
+  });
+
+  test.each([
+    ['an hour later', 3_600_000],
+    ['by a clock that was set back', -1],
+  ])('is read again %s', async (_, later) => {
+    const cache: DiscoveryCache = new Map();
+    now = NOW * 1000;
+    await find(cache, {});
+    asked.length = 0;
+    now += later;
+    await find(cache, {});
+    expect(asked.length).toBe(1);
+    now = NOW * 1000;
+  });
+
+  test('is nothing where it could not be read: it is asked for again, and who has other metadata keeps it', async () => {
+    const cache: DiscoveryCache = new Map();
+    await find(cache, {});
+    const failing = { ...options(cache), send: async () => ({ ...anAnswer, body: '{}' }) };
+    await expect(discover('https://b.example', {}, AbortSignal.timeout(1_000), failing)).rejects.toThrow(
+      'issuer:',
+    );
+    await expect(discover(issuer, { ca: 'x' }, AbortSignal.timeout(1_000), failing)).rejects.toThrow(
+      'issuer:',
+    );
+    expect(cache.size).toBe(1);
+    expect((await find(cache, {})).token_endpoint).toBe('https://id.example/usual');
   });
 });

@@ -325,7 +325,8 @@ export function createModel(
               exchange(holder, refreshToken, outcome === 'odd answer'),
             );
             for (const one of issued) if (answer.body.includes(`"${one.token}"`)) one.heard = true;
-            return { kind: 'answered', answer: { ...answer, retryAfter: undefined, complete: true } };
+            const heard = { ...answer, retryAfter: undefined, complete: true };
+            return { kind: 'answered', answer: heard, secrets: [] };
           } catch {
             return { kind: 'unanswered', detail: 'no answer' };
           }

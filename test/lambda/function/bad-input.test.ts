@@ -34,7 +34,11 @@ const rows: readonly [accountId: string, reason: string, names: string][] = [
   ['profile-not-json', 'profile_invalid', 'must hold a JSON object'],
   ['profile-unknown-field', 'profile_invalid', 'client_ident: is not a known field'],
   ['profile-http', 'profile_invalid', 'token_endpoint: must use https'],
-  ['profile-metadata', 'profile_invalid', 'token_endpoint: must not be a link-local or metadata address'],
+  [
+    'profile-metadata',
+    'profile_invalid',
+    'token_endpoint: leads to an address that is not allowed: only public addresses are, private ones',
+  ],
   [
     'profile-placeholder',
     'account_invalid',

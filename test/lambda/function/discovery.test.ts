@@ -17,6 +17,11 @@ const server = createServer((request, response) => {
   const path = request.url ?? '';
   asked.push(path);
   const [status, body] = metadata[path] ?? [404, {}];
+  if (body === 'CUT') {
+    response.writeHead(status, { 'content-length': '500' });
+    response.write('{"issuer":', () => response.destroy());
+    return;
+  }
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
 });
@@ -72,6 +77,12 @@ describe('an issuer’s endpoint is found', () => {
     });
   });
 
+  test.each([null, 'none', [], 5])('whatever its aliases for TLS certificates are: %j', async (aliases) => {
+    const endpoints = { token_endpoint: provider.tokenEndpoint, mtls_endpoint_aliases: aliases };
+    metadata = { [OIDC]: [200, { issuer: origin, ...endpoints, jwks_uri: 17, revocation_endpoint: '/' }] };
+    expect(await refreshBy(origin)).toMatchObject({ action: 'refresh' });
+  });
+
   test('once, and then known for an hour', async () => {
     metadata = { [OIDC]: [200, { issuer: origin, token_endpoint: provider.tokenEndpoint }] };
     for (let account = 0; account < 3; account++) await refreshBy(origin);
@@ -114,6 +125,20 @@ describe('an issuer is refused, and no token sent,', () => {
       'token_endpoint: leads to an address that is not allowed',
     ],
     ['that is out of order', () => [503, {}], 'provider_unavailable', 'HTTP_503'],
+    ['that is asked too often', () => [429, {}], 'provider_unavailable', 'HTTP_429'],
+    [
+      'whose token endpoint is no URL',
+      () => [200, { issuer: origin, token_endpoint: 'token' }],
+      'profile_invalid',
+      'issuer: its metadata names no token_endpoint, or one that is no URL',
+    ],
+    [
+      'whose metadata is larger than is read',
+      () => [200, { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) }],
+      'profile_invalid',
+      'issuer: has no metadata',
+    ],
+    ['whose metadata is cut', () => [200, 'CUT'], 'provider_unavailable', 'ANSWER_CUT_SHORT'],
     ['that redirects', () => [302, {}], 'profile_invalid', 'issuer: has no metadata'],
   ])('%s', async (_, answer, reason, says) => {
     metadata = { [OIDC]: answer() };

@@ -1,0 +1,405 @@
+/** So much of somebody else's words is looked at; an answer may have a megabyte of them. */
+const MAX_READ = 1_000;
+const MAX_TOLD = 300;
+/** Shorter values would take ordinary words away, and are no protection anyway. */
+const SHORTEST_SECRET = 4;
+const LONGEST_SECRET = 65_536;
+/** How often escapes may be escaped again, and how deep Base64 and hexadecimal may stand within one another. */
+const MAX_ROUNDS = 3;
+const MAX_DEPTH = 2;
+/** A text that would take longer is hidden as a whole. */
+const MAX_STEPS = 200_000;
+
+const HIDDEN = '[redacted]';
+const UNSEARCHABLE = 'These words are not shown, as they could not be searched for secrets';
+
+/**
+ * Makes a provider's words fit for logs, items, events, terminals and pages: one line, short, without any of the secrets
+ * and without anything that looks like a token. Never throws.
+ */
+export function withoutSecrets(text: string, secrets: Iterable<string>): string {
+  return withoutKnownSecrets(text, secrets)
+    .replace(/[A-Za-z0-9_\-.~+/=%]{24,}/g, (word) => (/[A-Z0-9]/.test(word) ? HIDDEN : word))
+    .replace(/[^\x20-\x7e’]+/g, ' ')
+    .slice(0, MAX_TOLD)
+    .trim();
+}
+
+/**
+ * The same for words in which long names are to stay, such as AWS's: without the secrets, and nothing else is changed.
+ *
+ * A secret is found in whatever way it is written: each of its characters may be escaped on its own (URL, form, HTML,
+ * JSON, JavaScript, and these over one another), in capitals or small letters, over several lines, and all of it may
+ * stand within Base64 or hexadecimal. So the text is read in all the ways in which it can be read, and the secret is
+ * looked for in each; there is no list of forms. Never throws, and takes no longer for a text that is made to be slow.
+ */
+export function withoutKnownSecrets(text: string, secrets: Iterable<string>): string {
+  try {
+    // What is cut off may be the end of a secret: its beginning goes too.
+    const isCut = text.length > MAX_READ;
+    const read = isCut ? text.slice(0, MAX_READ).replace(/\S*$/, '') : text;
+    return replaced(read, secretSpans(read, knownSecrets(secrets), isCut));
+  } catch {
+    return UNSEARCHABLE;
+  }
+}
+
+/** What of a text, from here to there. */
+type Span = readonly [from: number, to: number];
+
+function replaced(text: string, spans: readonly Span[]): string {
+  let made = '';
+  let done = 0;
+  for (const [from, to] of [...spans].sort(([a], [b]) => a - b)) {
+    if (from > done || made === '') made += text.slice(done, from) + HIDDEN;
+    done = Math.max(done, to);
+  }
+  return made + text.slice(done);
+}
+
+/** Secrets by their first byte, each as bytes in small letters. */
+type Secrets = ReadonlyMap<string, readonly string[]>;
+
+function knownSecrets(secrets: Iterable<string>): Secrets {
+  const known = new Set<string>();
+  // Bytes are compared whatever the case of ASCII's letters is; others have to be written in both.
+  for (const secret of secrets)
+    for (const form of [
+      secret,
+      secret.toLowerCase(),
+      secret.toUpperCase(),
+      withoutScheme(secret),
+      percentDecoded(secret),
+    ])
+      if (form.length >= SHORTEST_SECRET) known.add(small(bytesOf(form.slice(0, LONGEST_SECRET))));
+  const byFirst = new Map<string, string[]>();
+  for (const secret of known) {
+    const first = secret.charAt(0);
+    byFirst.set(first, [...(byFirst.get(first) ?? []), secret]);
+  }
+  return byFirst;
+}
+
+/** `Bearer x` is quoted as `x`, too. */
+function withoutScheme(secret: string): string {
+  return /^[A-Za-z-]{1,20} +(\S+)$/.exec(secret)?.[1] ?? '';
+}
+
+function percentDecoded(secret: string): string {
+  try {
+    return decodeURIComponent(secret);
+  } catch {
+    return '';
+  }
+}
+
+/** UTF-8, one character for each byte. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+function small(bytes: string): string {
+  if (bytes.length === 1) return bytes >= 'A' && bytes <= 'Z' ? bytes.toLowerCase() : bytes;
+  return bytes.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+function secretSpans(text: string, secrets: Secrets, isCut: boolean): readonly Span[] {
+  if (secrets.size === 0) return [];
+  const places: number[] = [];
+  let at = 0;
+  for (const character of text) {
+    for (let byte = Buffer.byteLength(character); byte > 0; byte--) places.push(at);
+    at += character.length;
+  }
+  places.push(at);
+  const isAscii = [...secrets.values()].flat().every((secret) => !/[\x80-\xff]/.test(secret));
+  const search = { secrets, stretch: isAscii ? ascii : anyText, steps: 0 };
+  const spans = spansInBytes(bytesOf(text), search, isCut);
+  return spans.map(([from, to]) => [places[from] ?? 0, places[to] ?? at]);
+}
+
+/** What of decoded bytes may be text at all. */
+const ascii = /[\t\n\r\x20-\x7e]{4,}/g;
+const anyText = /[\t\n\r\x20-\x7e\x80-\xff]{4,}/g;
+
+interface Search {
+  readonly secrets: Secrets;
+  readonly stretch: RegExp;
+  steps: number;
+}
+
+/** @param isCut what stands at the end may be the beginning of a secret */
+function spansInBytes(bytes: string, search: Search, isCut: boolean, depth = 0): readonly Span[] {
+  const ways = waysToRead(bytes, search);
+  const spans = matches(ways, search, isCut);
+  if (depth < MAX_DEPTH)
+    for (const reading of readings(bytes, ways))
+      for (const run of codedRuns(reading, search.stretch))
+        for (const [from, to] of spansInBytes(run.bytes, search, false, depth + 1))
+          spans.push(wholeWord(bytes, run.placeOf(from)[0], run.placeOf(to - 1)[1]));
+  return spans;
+}
+
+function step(search: Search): void {
+  if (++search.steps > MAX_STEPS) throw new Error('too much to read');
+}
+
+/** One way to read on from a place: as these bytes, and where it goes on. */
+type Way = readonly [bytes: string, next: number];
+type Ways = Way[][];
+
+/** For each place of a text all that may be read there: the byte itself, and what an escape that begins there means. */
+function waysToRead(bytes: string, search: Search): Ways {
+  const ways: Ways = Array.from(bytes, (byte, at) => [[byte, at + 1]]);
+  if (!/[\r\n%&\\=+'"]/.test(bytes)) return ways;
+  // A line may end anywhere, in the midst of an escape too.
+  for (const { 0: wrap, index } of bytes.matchAll(/[\r\n]\s*/g))
+    ways[index - 1]?.push([bytes.charAt(index - 1), index + wrap.length]);
+  const isKnown = new Set<string>();
+  // Each round reads the escapes that are written with those of the round before.
+  for (let round = 0, before = -1; round < MAX_ROUNDS && before !== isKnown.size; round++) {
+    before = isKnown.size;
+    const found: (readonly [at: number, way: Way])[] = [];
+    for (const [at, here] of ways.entries())
+      for (const [first, next] of here) {
+        step(search);
+        if ('%&\\=+\'"'.includes(first))
+          for (const way of escaped(ways, first, next, search)) found.push([at, way]);
+      }
+    for (const [at, way] of found) {
+      const key = `${at} ${way[1]} ${way[0]}`;
+      if (!isKnown.has(key)) ways[at]?.push(way);
+      isKnown.add(key);
+    }
+  }
+  return ways;
+}
+
+/** What an escape may mean that begins with `first` and goes on at `from`. */
+function escaped(ways: Ways, first: string, from: number, search: Search): readonly Way[] {
+  const after = (sign: string, at: number) =>
+    (ways[at] ?? []).flatMap(([read, next]) => (small(read) === sign ? [next] : []));
+  const number = (radix: 8 | 10 | 16, least: number, most: number) => (at: number) =>
+    numbers(ways, at, radix, [least, most], search);
+  const ended = (found: readonly NumberRead[], sign: string) =>
+    found.flatMap(([code, next]) => after(sign, next).map((end): NumberRead => [code, end]));
+  const characters = (found: readonly NumberRead[]) =>
+    found.map(([code, next]): Way => [bytesOf(String.fromCodePoint(code)), next]);
+  /** `u` and four digits, and the same once more where it takes two halves. */
+  const unit = (at: number) => after('u', at).flatMap(number(16, 4, 4));
+  const wide = () =>
+    unit(from).flatMap(([high, next]): NumberRead[] => [
+      [high, next],
+      ...after(first, next)
+        .flatMap(unit)
+        .flatMap(([low, end]): NumberRead[] =>
+          high >> 10 === 0x36 && low >> 10 === 0x37
+            ? [[0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff), end]]
+            : [],
+        ),
+    ]);
+  switch (first) {
+    case '+':
+      return [[' ', from]];
+    case "'":
+    case '"':
+      return after(first, from).map((next) => [first, next]);
+    case '=':
+    case '%': {
+      const byte = number(16, 2, 2)(from);
+      return [
+        ...byte.map(([code, next]): Way => [String.fromCharCode(code), next]),
+        // Not UTF-8, but ISO 8859-1.
+        ...characters([...byte.filter(([code]) => code > 0x7f), ...wide()]),
+      ];
+    }
+    case '&': {
+      const hash = after('#', from);
+      const hex = hash.flatMap((at) => after('x', at)).flatMap(number(16, 1, 24));
+      const meant = [
+        ...characters([...hash.flatMap(number(10, 1, 24)), ...hex]),
+        ...entities(ways, from, search),
+      ];
+      return meant.flatMap(([read, next]) => [
+        [read, next],
+        ...after(';', next).map((end): Way => [read, end]),
+      ]);
+    }
+    default: {
+      const braced = after('u', from).flatMap((at) => after('{', at));
+      return [
+        ...(ways[from] ?? []).map(([sign, next]): Way => [/[nrt]/.test(sign) ? '\n' : sign, next]),
+        ...characters([
+          ...wide(),
+          ...ended(braced.flatMap(number(16, 1, 8)), '}'),
+          ...after('u', from).flatMap(number(16, 8, 8)),
+          ...after('x', from).flatMap(number(16, 2, 2)),
+          ...number(8, 1, 3)(from),
+        ]),
+      ];
+    }
+  }
+}
+
+type NumberRead = readonly [value: number, next: number];
+
+/** The numbers that may stand at a place, by how many digits are taken for theirs. */
+function numbers(
+  ways: Ways,
+  from: number,
+  radix: 8 | 10 | 16,
+  [least, most]: readonly [number, number],
+  search: Search,
+): readonly NumberRead[] {
+  const found: NumberRead[] = [];
+  let read: readonly NumberRead[] = [[0, from]];
+  for (let digits = 1; digits <= most && read.length > 0; digits++) {
+    const longer = new Map<string, NumberRead>();
+    for (const [value, at] of read)
+      for (const [sign, next] of ways[at] ?? []) {
+        step(search);
+        const digit = sign.length === 1 ? '0123456789abcdef'.indexOf(sign.toLowerCase()) : -1;
+        const more = value * radix + digit;
+        if (digit >= 0 && digit < radix && more <= 0x10ffff) longer.set(`${more} ${next}`, [more, next]);
+      }
+    read = [...longer.values()];
+    if (digits >= least) found.push(...read);
+  }
+  return found;
+}
+
+/** HTML's names for ASCII's signs, each before its sign. */
+const named: ReadonlyMap<string, string> = new Map(
+  `amp& lt< gt> quot" apos' excl! num# dollar$ percnt% lpar( rpar) ast* midast* plus+ comma, hyphen- dash- period. sol/
+  colon: semi; equals= quest? commat@ lsqb[ lbrack[ bsol\\ rsqb] rbrack] hat^ lowbar_ grave\` lcub{ lbrace{ verbar| vert|
+  rcub} rbrace} tilde~`
+    .split(/\s+/)
+    .map((entry) => [entry.slice(0, -1), entry.slice(-1)]),
+);
+const LONGEST_NAME = 7;
+
+function entities(ways: Ways, from: number, search: Search): readonly Way[] {
+  const found: Way[] = [];
+  let read: readonly Way[] = [['', from]];
+  for (let letters = 0; letters <= LONGEST_NAME && read.length > 0; letters++) {
+    for (const [name, at] of read) {
+      const sign = named.get(name);
+      if (sign !== undefined) found.push([sign, at]);
+    }
+    read = read.flatMap(([name, at]) =>
+      (ways[at] ?? []).flatMap(([letter, next]): Way[] => {
+        step(search);
+        return /^[A-Za-z]$/.test(letter) ? [[name + letter.toLowerCase(), next]] : [];
+      }),
+    );
+  }
+  return found;
+}
+
+/**
+ * Where a secret stands, whichever way each of its characters is read. Blanks within it, as of wrapped lines, count for
+ * nothing.
+ */
+function matches(ways: Ways, search: Search, isCut: boolean): Span[] {
+  const spans: Span[] = [];
+  /** At each place: how far in which secret one may be there, and where that began. */
+  const open: (Map<string, Map<number, number>> | undefined)[] = [];
+  const goOn = (secret: string, done: number, from: number, next: number) => {
+    step(search);
+    if (done === secret.length) {
+      spans.push([from, next]);
+      return;
+    }
+    open[next] ??= new Map();
+    const reached = open[next].get(secret) ?? new Map<number, number>();
+    open[next].set(secret, reached);
+    reached.set(done, Math.min(from, reached.get(done) ?? from));
+  };
+  for (const [at, here] of ways.entries()) {
+    for (const [written, next] of here) {
+      const read = small(written);
+      for (const secret of search.secrets.get(read.charAt(0)) ?? []) {
+        step(search);
+        if (secret.startsWith(read)) goOn(secret, read.length, at, next);
+      }
+      for (const [secret, reached] of open[at] ?? [])
+        for (const [done, from] of reached) {
+          if (secret.startsWith(read, done)) goOn(secret, done + read.length, from, next);
+          if (/^\s$/.test(read)) goOn(secret, done, from, next);
+        }
+    }
+    open[at] = undefined;
+  }
+  if (isCut)
+    for (const reached of open[ways.length]?.values() ?? [])
+      for (const from of reached.values()) spans.push([from, ways.length]);
+  return spans;
+}
+
+/** One reading of a text, each of its characters with what of the text it stands for. */
+type Reading = readonly (readonly [character: string, from: number, to: number])[];
+
+/** The text as it is, and with its escapes read: in these may stand Base64 and hexadecimal. */
+function readings(bytes: string, ways: Ways): readonly Reading[] {
+  const plain = Array.from(bytes, (byte, at) => [byte, at, at + 1] as const);
+  const decoded: (readonly [string, number, number])[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const byte = bytes.charAt(at);
+    let way: Way = [byte, at + 1];
+    // A `=` here ends Base64, or a name before it.
+    if (byte !== '=') for (const other of ways[at] ?? []) if (other[1] > way[1]) way = other;
+    // What it stands for does not include the end of its line.
+    decoded.push([way[0], at, way[0] === byte ? at + 1 : way[1]]);
+    at = way[1];
+  }
+  const both = decoded.length === plain.length ? [plain] : [plain, decoded];
+  // A blank may be a line's end, or what a form's "+" was read as.
+  return both.flatMap((reading) =>
+    reading.some(([character]) => character === ' ')
+      ? [reading, reading.map(([c, from, to]) => [c === ' ' ? '+' : c, from, to] as const)]
+      : [reading],
+  );
+}
+
+interface CodedRun {
+  readonly bytes: string;
+  /** What of the text a byte stands for. */
+  readonly placeOf: (byte: number) => Span;
+}
+
+const codes = [
+  { name: 'base64', run: /[A-Za-z0-9+/_-]{6,}/g, blank: /^\s$/, bits: 6, period: 4 },
+  { name: 'hex', run: /[0-9A-Fa-f]{8,}/g, blank: /^[\s:,-]$/, bits: 4, period: 2 },
+] as const;
+
+/** The text within what may be Base64 or hexadecimal, decoded from each place at which that may begin. */
+function codedRuns(reading: Reading, stretch: RegExp): readonly CodedRun[] {
+  return codes.flatMap(({ name, run, blank, bits, period }) => {
+    const solid = reading.filter(([character]) => character.length === 1 && !blank.test(character));
+    const text = solid.map(([character]) => character).join('');
+    const found: CodedRun[] = [];
+    for (const { 0: whole, index } of text.matchAll(run))
+      for (let start = 0; start < period; start++) {
+        const decoded = Buffer.from(whole.slice(start), name).toString('latin1');
+        for (const { 0: bytes, index: before } of decoded.matchAll(stretch))
+          found.push({
+            bytes,
+            placeOf: (byte) => {
+              const first = index + start + Math.floor(((before + byte) * 8) / bits);
+              const last = index + start + Math.ceil(((before + byte + 1) * 8) / bits) - 1;
+              return [solid[first]?.[1] ?? 0, solid[last]?.[2] ?? solid.at(-1)?.[2] ?? 0];
+            },
+          });
+      }
+    return found;
+  });
+}
+
+/** What stands beside a coded secret in the same word tells of it, too. */
+function wholeWord(bytes: string, from: number, to: number): Span {
+  const isPart = (at: number) => /[A-Za-z0-9+/_=%-]/.test(bytes.charAt(at));
+  let [start, end] = [from, to];
+  while (isPart(start - 1)) start--;
+  while (isPart(end)) end++;
+  return [start, end];
+}

@@ -1,0 +1,290 @@
+import { describe, expect, test, vi } from 'vitest';
+import {
+  type CallableAddresses,
+  flawOfPrivateCidr,
+  guardedLookup,
+  refusalOf,
+} from '../../lambda/addresses.ts';
+import { createHttpsClient, RequestFailed } from '../../lambda/https-request.ts';
+
+/** What names lead to, at the first and at the next look-up; no resolver could be asked here. */
+const answers = new Map<string, string[][]>();
+vi.mock('node:dns', async (original) => {
+  const dns = await original<typeof import('node:dns')>();
+  const lookup = (name: string, options: object, callback: (...answer: unknown[]) => void) => {
+    const [next, ...later] = answers.get(name) ?? [];
+    if (next === undefined) return dns.lookup(name, options, callback as never);
+    if (later.length > 0) answers.set(name, later);
+    callback(
+      null,
+      next.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    );
+  };
+  return { ...dns, lookup };
+});
+
+const closed: CallableAddresses = { allowHttpLoopback: false };
+const local: CallableAddresses = { allowHttpLoopback: true };
+const within = (...privateAddressCidrs: string[]): CallableAddresses => ({ ...closed, privateAddressCidrs });
+const notAllowed =
+  /^leads to an address that is not allowed: only public addresses are, private ones that PRIVATE_ADDRESS_CIDRS lists, and with ALLOW_HTTP_LOOPBACK this machine's own$/;
+
+const urlOf = (address: string) =>
+  new URL(`https://${address.includes(':') ? `[${address}]` : address}/token`);
+
+/** Judged twice: in an address, and behind a name, as a connection asks for it. */
+function isCalled(address: string, addresses: CallableAddresses): boolean {
+  const refusal = refusalOf(urlOf(address), addresses);
+  if (refusal !== undefined) expect(refusal).toMatch(notAllowed);
+  answers.set('some.example', [[address]]);
+  const answer = vi.fn();
+  guardedLookup(addresses)('some.example', { all: true }, answer);
+  const code = answer.mock.calls[0]?.[0]?.code;
+  expect([undefined, 'ADDRESS_NOT_ALLOWED']).toContain(code);
+  expect({ address, inAddress: refusal === undefined }).toEqual({ address, inAddress: code === undefined });
+  return refusal === undefined;
+}
+
+const embedding = (address: string) => {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+  const bits = `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  return {
+    mapped: `::ffff:${bits}`,
+    nat64: `64:ff9b::${bits}`,
+    compatible: `::${bits}`,
+    sixToFour: `2002:${bits}::1`,
+  };
+};
+
+/** Nothing allows these. */
+const never = {
+  'this network': ['0.0.0.0', '0.1.2.3'],
+  'link-local, where metadata services are': ['169.254.169.254', '169.254.170.2', '169.254.0.0'],
+  'IETF protocols': ['192.0.0.1', '192.0.0.192', '192.0.0.255'],
+  examples: ['192.0.2.1', '198.51.100.7', '203.0.113.255'],
+  benchmarks: ['198.18.0.1', '198.19.255.255'],
+  'relays and sinks': ['192.88.99.1', '192.31.196.1', '192.52.193.1', '192.175.48.1'],
+  multicast: ['224.0.0.1', '239.255.255.255'],
+  'reserved, and broadcast': ['240.0.0.1', '255.255.255.255'],
+  'metadata services elsewhere': ['100.100.100.200', '168.63.129.16', 'fd00:ec2::254', 'fd20:ce::254'],
+  'unspecified, link-local, site-local and multicast': [
+    '::',
+    'fe80::1',
+    'fe80::1',
+    'febf::1',
+    'fec0::1',
+    'ff02::1',
+  ],
+  'IPv4-compatible and translated': ['::a9fe:a9fe', '::808:808', '::ffff:0:808:808', '64:ff9b:1::a9fe:a9fe'],
+  '6to4 and Teredo': ['2002:a9fe:a9fe::', '2002:808:808::1', '2001:0:808:808::1', '2001::1'],
+  'ORCHID and IETF protocols': ['2001:10::1', '2001:20::1', '2001:2::1', '2001:1ff:ffff::1'],
+  'examples of IPv6': ['2001:db8::1', '3fff::1', '3fff:fff:ffff::1'],
+  'segment routing, discard, sinks': ['5f00::1', '100::1', '100:0:0:1::1', '2620:4f:8000::1'],
+  'nowhere assigned': ['4000::1', '8000::1', 'e000::1', '1::1'],
+};
+const privates = [
+  '10.0.0.1',
+  '10.255.255.255',
+  '172.16.0.1',
+  '172.31.255.254',
+  '192.168.1.1',
+  '100.64.0.1',
+  '100.127.255.1',
+];
+const privatesOfIpv6 = ['fc00::1', 'fd12:3456::1', 'fdff:ffff::1'];
+const everything = within('10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7');
+
+describe('never called, whatever is allowed', () => {
+  test.each(Object.entries(never))('%s', (_, addresses) => {
+    for (const address of addresses) expect(isCalled(address, { ...everything, ...local })).toBe(false);
+  });
+
+  test('an IPv6 address that embeds an IPv4 one that is not', () => {
+    for (const address of Object.values(never)
+      .flat()
+      .filter((one) => !one.includes(':'))) {
+      const { mapped, nat64, compatible, sixToFour } = embedding(address);
+      for (const one of [mapped, nat64, compatible, sixToFour])
+        expect({ one, called: isCalled(one, { ...everything, ...local }) }).toEqual({ one, called: false });
+    }
+  });
+});
+
+describe('called', () => {
+  test.each([
+    '8.8.8.8',
+    '1.1.1.1',
+    '100.63.255.255',
+    '100.128.0.0',
+    '172.15.0.1',
+    '172.32.0.1',
+    '192.0.1.1',
+    '223.255.255.255',
+  ])('public %s, also mapped or by NAT64', (address) => {
+    const { mapped, nat64 } = embedding(address);
+    for (const one of [address, mapped, nat64]) expect(isCalled(one, closed)).toBe(true);
+  });
+
+  test.each([
+    '2606:4700::1111',
+    '2001:200::1',
+    '2001:4860:4860::8888',
+    '2a00::1',
+    '2600:1f18::1',
+    '3ffe::1',
+  ])('public %s', (address) => expect(isCalled(address, closed)).toBe(true));
+});
+
+describe('private addresses', () => {
+  test.each([
+    ...privates,
+    ...privatesOfIpv6,
+  ])('%s is called where it is listed, and nowhere else', (address) => {
+    expect(isCalled(address, closed)).toBe(false);
+    expect(isCalled(address, local)).toBe(false);
+    expect(isCalled(address, within(`${address}/${address.includes(':') ? 128 : 32}`))).toBe(true);
+    expect(isCalled(address, everything)).toBe(true);
+    expect(isCalled(address, within('10.77.0.0/16', 'fd77::/16'))).toBe(false);
+  });
+
+  test.each(privates)('%s is judged the same where it is embedded', (address) => {
+    const { mapped, nat64, compatible, sixToFour } = embedding(address);
+    for (const one of [mapped, nat64]) {
+      expect(isCalled(one, closed)).toBe(false);
+      expect(isCalled(one, within(`${address}/32`))).toBe(true);
+    }
+    for (const one of [compatible, sixToFour]) expect(isCalled(one, everything)).toBe(false);
+  });
+});
+
+describe('this machine’s own addresses', () => {
+  test.each([
+    '127.0.0.1',
+    '127.255.255.254',
+    '::1',
+    '::ffff:7f00:1',
+  ])('%s are called where that is allowed', (address) => {
+    expect(isCalled(address, closed)).toBe(false);
+    expect(isCalled(address, everything)).toBe(false);
+    expect(isCalled(address, local)).toBe(true);
+  });
+
+  test.each([
+    'http://127.0.0.1:8080/',
+    'http://[::1]/',
+    'http://localhost/',
+    'https://localhost/',
+    'https://127.1/',
+  ])('%s is one of them', (url) => {
+    expect(refusalOf(new URL(url), closed)).toMatch(
+      url.startsWith('https') ? notAllowed : /^must use https$/,
+    );
+    expect(refusalOf(new URL(url), local)).toBeUndefined();
+  });
+});
+
+describe('a URL', () => {
+  test.each([
+    ['http://id.example/token', 'must use https'],
+    ['http://10.0.0.1/token', 'must use https'],
+    ['ftp://127.0.0.1/', 'must use https'],
+    ['https://user:secret@id.example/', 'must not hold credentials'],
+  ])('%s %s', (url, refusal) => {
+    expect(refusalOf(new URL(url), { ...everything, ...local })).toBe(refusal);
+  });
+
+  test.each([
+    'https://2852039166/',
+    'https://0xa9fea9fe/',
+    'https://0251.0376.0251.0376/',
+    'https://169.254.43518/',
+  ])('%s is an address, however it is written', (url) =>
+    expect(refusalOf(new URL(url), local)).toMatch(notAllowed));
+});
+
+describe('a name', () => {
+  test('is refused where one of its addresses is', () => {
+    answers.set('mixed.example', [['8.8.8.8', '10.0.0.1']]);
+    const answer = vi.fn();
+    guardedLookup(closed)('mixed.example', { all: true }, answer);
+    expect(answer).toHaveBeenCalledWith(expect.objectContaining({ code: 'ADDRESS_NOT_ALLOWED' }), '');
+  });
+
+  test('is refused where an address has a scope', () => {
+    answers.set('scoped.example', [['fe80::1%eth0']]);
+    const answer = vi.fn();
+    guardedLookup(everything)('scoped.example', {}, answer);
+    expect(answer).toHaveBeenCalledWith(expect.objectContaining({ code: 'ADDRESS_NOT_ALLOWED' }), '');
+  });
+
+  test('is judged anew for each connection, by the answer that it gets', () => {
+    answers.set('rebinding.example', [['8.8.8.8'], ['169.254.169.254']]);
+    const lookup = guardedLookup(closed);
+    const heard = vi.fn();
+    lookup('rebinding.example', {}, heard);
+    lookup('rebinding.example', {}, heard);
+    expect(heard.mock.calls[0]).toEqual([null, '8.8.8.8', 4]);
+    expect(heard.mock.calls[1]?.[0]).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED' });
+  });
+
+  test('that can’t be resolved says so', async () => {
+    const client = createHttpsClient(closed);
+    const signal = AbortSignal.timeout(5_000);
+    const failure = await client
+      .send('https://nowhere.invalid/', { method: 'GET', headers: {}, signal })
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(RequestFailed);
+    expect(failure).toMatchObject({ sent: 'no' });
+    client.close();
+  });
+});
+
+describe('PRIVATE_ADDRESS_CIDRS takes', () => {
+  test.each([
+    '10.0.0.0/8',
+    '10.1.2.0/24',
+    '10.1.2.3/32',
+    '192.168.0.0/16',
+    '172.16.0.0/12',
+    '100.64.0.0/10',
+    'fc00::/7',
+    'fd12::/48',
+  ])('%s', (cidr) => expect(flawOfPrivateCidr(cidr)).toBeUndefined());
+
+  test.each([
+    ...[
+      '10.0.0.0',
+      '10.0.0.0/',
+      '10.0.0.0/33',
+      '10.0.0.0/7',
+      '10.0.0.0/08a',
+      '10.0.0/8',
+      'ten/8',
+      '/8',
+      '',
+      'fd12::/129',
+    ],
+    ...[
+      '0.0.0.0/0',
+      '::/0',
+      '169.254.0.0/16',
+      '127.0.0.0/8',
+      '8.8.8.0/24',
+      '172.16.0.0/11',
+      'fe80::/10',
+      'ff00::/8',
+    ],
+    ...[
+      '::ffff:10.0.0.0/104',
+      '64:ff9b::/96',
+      'fd00:ec2::/32',
+      '100.100.100.200/32',
+      '10.0.0.0/8/8',
+      'fe80::1%1/128',
+    ],
+  ])('not %s', (cidr) => {
+    expect(flawOfPrivateCidr(cidr)).toBe(
+      'must be CIDRs within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7, such as 10.1.0.0/16',
+    );
+  });
+});
