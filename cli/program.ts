@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { looksLikeName } from '../lambda/field-name.ts';
 import { printable, wrapTo } from '../local/display-text.ts';
 import { addAccounts } from './accounts/command.ts';
 import { addAuthorize } from './authorize/command.ts';
@@ -10,7 +11,6 @@ import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import/command.ts';
 import { addExport } from './import/export.ts';
 import { addProfiles } from './profiles/command.ts';
-import { looksLikeName } from './shown-name.ts';
 import { addStatus } from './status/command.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { addToken } from './token.ts';

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { shownPath } from './field-name.ts';
 import type { Reason } from './reason.ts';
 
 /** One item of the accounts table, as the function reads it. Times are seconds since the epoch. */
@@ -239,10 +240,11 @@ function salvage(item: Readonly<Record<string, unknown>>): Account {
  * @param known the names that may stand where an unknown one was found
  */
 export function problemOf(issue: v.BaseIssue<unknown>, known: readonly string[] = []): string {
-  const field = v.getDotPath(issue);
-  if (field === null) return issue.message;
+  const keys = issue.path?.map(({ key }) => key) ?? [];
+  if (keys.length === 0) return issue.message;
+  const field = shownPath(keys);
   if (issue.expected === 'never') {
-    const path = field.split('.').length > 1 ? '' : `; known are ${known.join(', ')}`;
+    const path = keys.length > 1 ? '' : `; known are ${known.join(', ')}`;
     return `${field}: is not a known field${known.length === 0 ? '' : path}`;
   }
   if (issue.received === 'undefined') return `${field}: is missing`;

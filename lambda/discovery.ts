@@ -8,7 +8,7 @@ import { isJsonObject } from './json-object.ts';
 export class UnusableIssuer extends Error {}
 
 /**
- * Metadata by issuer and by what vouched for it, with when it is to be read again (milliseconds since the epoch).
+ * Metadata by profile, issuer and what vouched for it, with when it is to be read again (milliseconds since the epoch).
  * Outlives a run.
  */
 export type DiscoveryCache = Map<
@@ -25,6 +25,13 @@ export interface DiscoveryOptions extends CallableAddresses {
   readonly now: () => number;
 }
 
+/** Whose issuer it is: what one profile is told is nothing to another. */
+export interface IssuerOf {
+  readonly profile: string;
+  readonly issuer: string;
+  readonly tls: TlsIdentity;
+}
+
 /**
  * Finds an authorization server's endpoints from its issuer: OpenID Connect Discovery 1.0 first, then RFC 8414. The
  * metadata must name the very issuer that it was asked for (RFC 8414 section 3.3).
@@ -32,14 +39,12 @@ export interface DiscoveryOptions extends CallableAddresses {
  * @throws UnusableIssuer, or RequestFailed where the issuer can't be reached
  */
 export async function discover(
-  issuer: string,
-  tls: TlsIdentity,
+  { profile, issuer, tls }: IssuerOf,
   signal: AbortSignal,
   { send, allowHttpLoopback, cache, now }: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
-  // What one profile's own authority vouches for, or is told to its own certificate, is nothing to another profile.
   const key = createHash('sha256')
-    .update(JSON.stringify([issuer, tls.ca, tls.cert]))
+    .update(JSON.stringify([profile, issuer, tls.ca, tls.cert]))
     .digest('base64');
   const known = cache.get(key);
   // A clock that was set back does not make it good for longer.
@@ -51,7 +56,7 @@ export async function discover(
       signal,
       [oauth.allowInsecureRequests]: allowHttpLoopback,
       [oauth.customFetch]: async (address, { headers }) => {
-        const answer = await send(address, { method: 'GET', headers, signal, tls }).catch(
+        const answer = await send(address, { method: 'GET', headers, signal, profile, tls }).catch(
           (error: unknown) => {
             // Whatever became of this request, no token was sent with it.
             if (!(error instanceof RequestFailed)) throw error;

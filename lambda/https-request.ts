@@ -56,6 +56,8 @@ export interface HttpsRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
+  /** The profile that it is for: profiles share neither connections nor TLS sessions. */
+  readonly profile: string;
   readonly tls?: TlsIdentity;
 }
 
@@ -72,7 +74,7 @@ export interface HttpsClient {
  * public addresses unless others are allowed, a bound on what is read, and errors that tell whether the request can have arrived.
  *
  * Each request has a connection of its own: nothing that is left on one can meet another profile's request, and no
- * request is written to a connection that the server has just given up. TLS sessions are resumed.
+ * request is written to a connection that the server has just given up. A profile's TLS sessions are resumed.
  *
  * It stands on node:https rather than fetch because fetch can neither present a client certificate nor look at the
  * address that a name resolved to.
@@ -83,10 +85,14 @@ export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
   const httpAgent = new http.Agent(shared);
   const httpsAgents = new Map<string, https.Agent>();
   const live = new Set<() => void>();
-  const agentFor = (tls: TlsIdentity) => {
-    const key = `${tls.cert ?? ''}\n${tls.key ?? ''}\n${tls.ca ?? ''}`;
-    const agent = httpsAgents.get(key) ?? new https.Agent({ ...shared, ...tls });
-    httpsAgents.set(key, agent);
+  const agentFor = ({ profile, tls: { cert, key, ca } = {} }: HttpsRequest) => {
+    const whose = JSON.stringify([profile, cert, key, ca]);
+    const agent = httpsAgents.get(whose) ?? new https.Agent({ ...shared, cert, key, ca });
+    httpsAgents.delete(whose);
+    httpsAgents.set(whose, agent);
+    // It keeps no connection open, and whoever uses it now goes on.
+    const [oldest] = httpsAgents.size > MAX_AGENTS ? httpsAgents.keys() : [];
+    if (oldest !== undefined) httpsAgents.delete(oldest);
     return agent;
   };
   return {
@@ -105,7 +111,7 @@ export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
       };
       const outgoing =
         url.protocol === 'https:'
-          ? https.request(url, { ...common, agent: agentFor(request.tls ?? {}) })
+          ? https.request(url, { ...common, agent: agentFor(request) })
           : http.request(url, { ...common, agent: httpAgent });
       return await converse(outgoing, request, live);
     },
@@ -117,6 +123,8 @@ export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
   };
 }
 
+/** Agents kept at once, each with the TLS sessions of one profile. */
+const MAX_AGENTS = 100;
 const MAX_HEAD_BYTES = 65_536;
 /** So much is kept of what the socket brings: the largest head and body, and room for the sizes of chunks. */
 const MAX_RAW_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES + 65_536;

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { problemOf } from './account.ts';
 import { basicCredentials, CONTROLS, flawOfCredential, HAS_CONTROLS } from './credential.ts';
+import { shownPath } from './field-name.ts';
 import { parseJsonObject } from './json-object.ts';
 import { PARAMETER_NAME, PARAMETER_VALUE } from './placeholders.ts';
 import presets from './presets.json' with { type: 'json' };
@@ -77,7 +78,9 @@ function flawInHeaderNames(headers: Readonly<Record<string, unknown>>): string |
   if (reserved !== undefined)
     return `must not have ${reserved}, which frames the message or belongs to the connection`;
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  return twice === undefined ? undefined : `must not have ${twice} twice; header names have no case`;
+  return twice === undefined
+    ? undefined
+    : `must not have ${shownPath([twice])} twice; header names have no case`;
 }
 
 /** The fields that a preset may set too: all that is the provider's and nothing that is the client's. */

@@ -76,7 +76,8 @@ export async function sendTokenRequest(
   try {
     const fill = (template: string, field: string) => fillPlaceholders(template, field, account, profile);
     const signal = AbortSignal.timeout(timeoutMilliseconds);
-    const server = await authorizationServer(profile, endpoint, fill, signal, options);
+    const whose = { profile, name: account.oauthProfile };
+    const server = await authorizationServer(whose, endpoint, fill, signal, options);
     let answer: HttpAnswer | undefined;
     let secrets: readonly string[] = [];
     const client_assertion_audience = fill(profile.client_assertion_audience, 'client_assertion_audience');
@@ -99,6 +100,7 @@ export async function sendTokenRequest(
           method: 'POST',
           ...message,
           signal,
+          profile: account.oauthProfile,
           tls: tlsIdentity(profile),
         });
         // The library wants a Response; the answer itself is taken from above, whatever its status.
@@ -121,7 +123,7 @@ export function clientOf(profile: Profile): oauth.Client {
 }
 
 async function authorizationServer(
-  profile: Profile,
+  { profile, name }: { readonly profile: Profile; readonly name: string },
   wanted: 'token_endpoint' | 'refresh_token_endpoint',
   fill: Fill,
   signal: AbortSignal,
@@ -130,7 +132,11 @@ async function authorizationServer(
   const field = profile[wanted] === undefined ? 'token_endpoint' : wanted;
   const checked = (name: EndpointField) => checkedEndpoint(profile, name, fill, options);
   if (profile[field] === undefined)
-    return await discover(checked('issuer'), tlsIdentity(profile), signal, options);
+    return await discover(
+      { profile: name, issuer: checked('issuer'), tls: tlsIdentity(profile) },
+      signal,
+      options,
+    );
   const endpoint = checked(field);
   const issuer = profile.issuer === undefined ? endpoint : fill(profile.issuer, 'issuer');
   return { issuer, token_endpoint: endpoint };

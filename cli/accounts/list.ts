@@ -12,7 +12,6 @@ import {
 import { type Concession, renderTable } from '../../local/table.ts';
 import { EXIT, type ExitCode } from '../cli-error.ts';
 import type { Context } from '../command.ts';
-import { withoutOddNames } from '../shown-name.ts';
 import type { Terminal } from '../terminal.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItems, requireProfile } from './items.ts';
@@ -173,13 +172,12 @@ export function textIn(value: unknown): string | undefined {
 
 const OF_A_FAILURE = ['reason', 'message', 'count', 'since', 'at', 'ambiguousSince', 'untold'];
 
-/** What the contract names of a failure; the message of a profile's may name a field that is a value. */
+/** What the contract names of a failure. */
 export function failureIn(failure: unknown): Readonly<Record<string, unknown>> | undefined {
   if (!isJsonObject(failure)) return undefined;
   const known = OF_A_FAILURE.flatMap((name) => {
     const value = failure[name];
-    if (value === undefined || typeof value === 'object') return [];
-    return [[name, typeof value === 'string' ? withoutOddNames(value) : value] as const];
+    return value === undefined || typeof value === 'object' ? [] : [[name, value] as const];
   });
   return Object.fromEntries(known);
 }

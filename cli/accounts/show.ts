@@ -1,6 +1,7 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { parseAccount } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
+import { HIDDEN_NAME, looksLikeName } from '../../lambda/field-name.ts';
 import { isJsonObject } from '../../lambda/json-object.ts';
 import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
 import { isReason, REASONS } from '../../lambda/reason.ts';
@@ -14,7 +15,6 @@ import { type Fact, factLines, paragraph } from '../facts.ts';
 import type { Fleet } from '../fleet.ts';
 import { runForAccounts } from '../run-function.ts';
 import { restoreCommand } from '../secret-store.ts';
-import { HIDDEN_NAME, looksLikeName, withoutOddNames } from '../shown-name.ts';
 import type { Terminal } from '../terminal.ts';
 import { tokenSecretOf } from '../token-secret.ts';
 import { escrowKind } from './escrow.ts';
@@ -176,7 +176,7 @@ function textOf(
     lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
   const parsed = parseAccount(item);
   const { message, count, since } = failureIn(item.failure) ?? {};
-  const problem = parsed.kind === 'invalid' ? withoutOddNames(parsed.problem) : '';
+  const problem = parsed.kind === 'invalid' ? parsed.problem : '';
   const trouble = [
     ...(typeof message === 'string' ? [message] : []),
     ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(problem)

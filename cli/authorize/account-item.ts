@@ -7,7 +7,6 @@ import { unusualSecret } from '../../lambda/secret-owner.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
-import { withoutOddNames } from '../shown-name.ts';
 
 /** An account as it stands in the table, with what only the command line writes. */
 export interface KnownAccount {
@@ -32,7 +31,7 @@ export async function readAccount(fleet: Fleet, accountId: string): Promise<Know
   if (parsed.kind === 'invalid')
     throw new CliError(
       'ACCOUNT_INVALID',
-      `The item of ${accountId} can't be used: ${withoutOddNames(parsed.problem)}. Correct it first.`,
+      `The item of ${accountId} can't be used: ${parsed.problem}. Correct it first.`,
     );
   const { authorizedBy } = Item;
   return {

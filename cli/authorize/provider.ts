@@ -75,13 +75,15 @@ export async function openProvider(
     const metadata: Partial<oauth.AuthorizationServer> =
       issuer === undefined
         ? {}
-        : await discover(issuer, tlsIdentity(profile), AbortSignal.timeout(REQUEST_TIMEOUT), options).catch(
-            (error: unknown) => {
-              const complete = profile.token_endpoint !== undefined && (named.authorization ?? named.device);
-              if (!complete) throw error;
-              return { issuer };
-            },
-          );
+        : await discover(
+            { profile: account.oauthProfile, issuer, tls: tlsIdentity(profile) },
+            AbortSignal.timeout(REQUEST_TIMEOUT),
+            options,
+          ).catch((error: unknown) => {
+            const complete = profile.token_endpoint !== undefined && (named.authorization ?? named.device);
+            if (!complete) throw error;
+            return { issuer };
+          });
     const token = named.token ?? (profile.token_endpoint === undefined ? metadata.token_endpoint : undefined);
     const authorization = named.authorization ?? metadata.authorization_endpoint;
     const device = named.device ?? metadata.device_authorization_endpoint;
@@ -127,6 +129,7 @@ export async function openProvider(
               headers,
               ...(body instanceof URLSearchParams && { body: withOwnIdName(body, profile).toString() }),
               signal: timeout,
+              profile: account.oauthProfile,
               tls: tlsIdentity(profile),
             });
             const status = answer.status >= 200 && answer.status <= 599 ? answer.status : 502;

@@ -9,7 +9,6 @@ import { createSecrets, profileSecretIdOf } from '../../lambda/secrets.ts';
 import { isAccount } from '../../local/fleet-table.ts';
 import { escrowKind } from '../accounts/escrow.ts';
 import type { Fleet } from '../fleet.ts';
-import { withoutOddNames } from '../shown-name.ts';
 import {
   attention,
   broken,
@@ -147,7 +146,7 @@ const unreadableProfile = (text: string): Finding => ({
 });
 
 /** All known fields would fill the screen; the page that is named says them better. */
-const shortened = (detail: string) => withoutOddNames(detail).replace(/; known are .*$/, '');
+const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
 
 function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
   if (reason === 'profile_missing')
@@ -190,7 +189,13 @@ async function checkEndpoints(name: string, profile: Profile, { send }: Patient)
       const { host } = new URL(url);
       try {
         const signal = AbortSignal.timeout(ENDPOINT_TIMEOUT);
-        const { status } = await send(url, { method: 'GET', headers: {}, signal, tls: { cert, key, ca } });
+        const { status } = await send(url, {
+          method: 'GET',
+          headers: {},
+          signal,
+          profile: name,
+          tls: { cert, key, ca },
+        });
         if (status < 500) return undefined;
         return attention(
           `${name}: ${host} answers with HTTP ${status}`,

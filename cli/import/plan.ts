@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { NOTE, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
+import { looksLikeName } from '../../lambda/field-name.ts';
 import { keeping } from '../../lambda/kept-by.ts';
 import { profileSecretIdOf, tokenSecretIdOf } from '../../lambda/secrets.ts';
 import type { Fleet } from '../fleet.ts';
 import { keptByOf, readKeeper } from '../keeper.ts';
 import { foreignSecret, plainName, shellWord } from '../secret-names.ts';
-import { looksLikeName } from '../shown-name.ts';
 import {
   differences,
   fingerprintOf,

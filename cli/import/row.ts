@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { flawOfCredential } from '../../lambda/credential.ts';
+import { HIDDEN_NAME, looksLikeName } from '../../lambda/field-name.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { instant } from '../../lambda/times.ts';
 import { parseTokenSet } from '../../lambda/token-set.ts';
 import { SECRET_FIELDS } from '../profiles/fields.ts';
-import { HIDDEN_NAME, looksLikeName, shownName, withoutOddNames } from '../shown-name.ts';
+import { shownName } from '../shown-name.ts';
 import { unprotectCell } from './csv-cells.ts';
 import type { Problem, Row } from './source.ts';
 
@@ -209,7 +210,7 @@ function problemsOfItem(item: Item): Problem[] {
     if (name === 'accountId' && item.tokenSecretId === undefined) delete alone.tokenSecretId;
     const parsed = parseAccount(alone);
     if (parsed.kind === 'account') return [];
-    const [field = name, ...text] = withoutOddNames(parsed.problem).split(': ');
+    const [field = name, ...text] = parsed.problem.split(': ');
     return [{ field: shownField(field), text: text.join(': ') }];
   });
   const { accountId, authenticationType, tokenSecretId } = item;

@@ -1,7 +1,7 @@
+import { HIDDEN_NAME, looksLikeName } from '../../lambda/field-name.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { PROFILE_FIELDS } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
-import { HIDDEN_NAME, looksLikeName } from '../shown-name.ts';
 
 /** A profile as people give it, before anything in it is believed. */
 export type Fields = Readonly<Record<string, unknown>>;

@@ -1,6 +1,5 @@
 import presetsOfTheFunction from '../../lambda/presets.json' with { type: 'json' };
 import { type ParsedProfile, type Preset, parseProfile } from '../../lambda/profile.ts';
-import { withoutOddNames } from '../shown-name.ts';
 import aboutPresets from './about-presets.json' with { type: 'json' };
 
 /** What is known of a provider beyond what a refresh needs: it is not part of the function. */
@@ -28,5 +27,5 @@ export const PRESETS: Readonly<Record<string, Preset>> = Object.fromEntries(
 /** Reads a profile as `parseProfile` does, with what its preset says of authorizing. */
 export function parseWholeProfile(secretText: string | undefined): ParsedProfile {
   const parsed = parseProfile(secretText, PRESETS);
-  return parsed.kind === 'profile' ? parsed : { ...parsed, problem: withoutOddNames(parsed.problem) };
+  return parsed;
 }

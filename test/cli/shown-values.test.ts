@@ -5,8 +5,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseWholeProfile } from '../../cli/profiles/presets.ts';
 import { renderList, renderProfile, summaryOf } from '../../cli/profiles/render.ts';
-import { looksLikeName, withoutOddNames } from '../../cli/shown-name.ts';
 import { createTerminal } from '../../cli/terminal.ts';
+import { looksLikeName } from '../../lambda/field-name.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 
@@ -325,15 +325,4 @@ describe('a name', () => {
     '',
     'a'.repeat(20),
   ])('%s is none', (name) => expect(looksLikeName(name)).toBe(false));
-
-  test('of a message stays where it is one', () => {
-    for (const message of [
-      'client_ident: is not a known field; known are a, b',
-      'Profile "crm": client_ident: is not a known field; known are a, b. More',
-      "The account's item can't be used: parameters.subdomain: must be a map of strings",
-      'token_request_headers.x-api-key: must be an object of strings',
-      'The provider answered 400 invalid_grant',
-    ])
-      expect(withoutOddNames(message)).toBe(message);
-  });
 });

@@ -231,7 +231,7 @@ describe('a name', () => {
     const client = createHttpsClient(closed);
     const signal = AbortSignal.timeout(5_000);
     const failure = await client
-      .send('https://nowhere.invalid/', { method: 'GET', headers: {}, signal })
+      .send('https://nowhere.invalid/', { method: 'GET', headers: {}, signal, profile: 'crm' })
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(RequestFailed);
     expect(failure).toMatchObject({ sent: 'no' });

@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpsClient, RequestFailed } from '../../lambda/https-request.ts';
+import { createAuthority } from '../support/certificates.ts';
 
 const megabyte = 1024 * 1024;
 const binary = Buffer.from([0x81, 0x00, 0x07, 0xff, 0x13, 0x37, 0x00, 0x01, 0x9f, 0x02]);
@@ -47,7 +50,13 @@ afterAll(() => {
 });
 
 const post = (url: string, timeout = 2_000) =>
-  client.send(url, { method: 'POST', headers: {}, body: 'a=b', signal: AbortSignal.timeout(timeout) });
+  client.send(url, {
+    method: 'POST',
+    headers: {},
+    body: 'a=b',
+    profile: 'crm',
+    signal: AbortSignal.timeout(timeout),
+  });
 
 async function failureOf(request: Promise<unknown>) {
   const error = await request.then(
@@ -86,6 +95,24 @@ describe('a body', () => {
   test('that never ends is what came of it', async () => {
     expect(await post(`${origin}/trickle`, 300)).toMatchObject({ body: '{', complete: false });
   });
+});
+
+test('TLS sessions are resumed for one profile, and never for another', async () => {
+  const authority = await createAuthority();
+  const secure = createSecureServer(await authority.issue('CN=provider', '127.0.0.1'), (request, response) =>
+    response.end(String((request.socket as TLSSocket).isSessionReused())),
+  );
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  const { port } = secure.address() as AddressInfo;
+  const isResumed = async (profile: string) => {
+    const signal = AbortSignal.timeout(5_000);
+    const request = { method: 'GET', headers: {}, signal, profile, tls: { ca: authority.cert } } as const;
+    return (await client.send(`https://127.0.0.1:${port}/`, request)).body;
+  };
+  expect(await isResumed('crm')).toBe('false');
+  expect(await isResumed('crm')).toBe('true');
+  expect(await isResumed('billing')).toBe('false');
+  secure.close();
 });
 
 describe('an answer without an end', () => {
@@ -144,6 +171,7 @@ describe('a request that gets no answer', () => {
     const request = client.send(`${origin}/plain`, {
       method: 'POST',
       headers: {},
+      profile: 'crm',
       signal: AbortSignal.abort(),
     });
     expect(await failureOf(request)).toEqual({ sent: 'no', code: 'TIMEOUT' });
@@ -155,6 +183,7 @@ describe('a request that gets no answer', () => {
       method: 'POST',
       headers: {},
       body: 'a=b',
+      profile: 'crm',
       signal: AbortSignal.timeout(5_000),
     });
     await sleep(200);
@@ -247,7 +276,9 @@ describe('an address that must not be called', () => {
     const strict = createHttpsClient({ allowHttpLoopback: false });
     const signal = AbortSignal.timeout(5_000);
     for (const url of [origin, origin.replace('http:', 'https:'), 'https://localhost:9/'])
-      expect(await failureOf(strict.send(url, { method: 'GET', headers: {}, signal }))).toEqual({
+      expect(
+        await failureOf(strict.send(url, { method: 'GET', headers: {}, signal, profile: 'crm' })),
+      ).toEqual({
         sent: 'no',
         code: 'ADDRESS_NOT_ALLOWED',
       });

@@ -42,6 +42,7 @@ async function ask(make: Row[2], milliseconds = 4_000) {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: sent }).toString(),
+    profile: 'crm',
     signal: AbortSignal.timeout(milliseconds),
   });
   return interpretTokenAnswer(answer, { profile: aProfile(), previous, sent, now: NOW });

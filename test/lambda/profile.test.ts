@@ -107,6 +107,18 @@ describe('a profile', () => {
     );
   });
 
+  test('never shows a name that looks like a value', () => {
+    const token = '1//0gAbcDEF-ghi_jkl';
+    for (const fields of [
+      { [token]: 'x' },
+      { token_request_headers: { [token]: 5 } },
+      { token_response_fields: { [token]: '/x' } },
+      { token_request_headers: { [token]: 'a', [token.toLowerCase()]: 'b' } },
+    ])
+      expect(problemIn({ ...good, ...fields })?.toLowerCase()).not.toContain('0gabc');
+    expect(problemIn({ ...good, [token]: 'x' })).toMatch(/^a field whose name looks like a value: is not/);
+  });
+
   test('never shows a value in a mistake', () => {
     for (const [, fields] of mistakes) expect(problemIn(fields)).not.toContain('hush-hush');
     expect(problemIn({ ...good, hush: 'hush-hush' })).not.toContain('hush-hush');

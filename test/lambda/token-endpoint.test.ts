@@ -335,8 +335,8 @@ describe('what is known of an issuer', () => {
       return { ...anAnswer, body };
     },
   });
-  const find = (cache: DiscoveryCache, tls: TlsIdentity, from = issuer) =>
-    discover(from, tls, AbortSignal.timeout(1_000), options(cache));
+  const find = (cache: DiscoveryCache, tls: TlsIdentity, from = issuer, profile = 'crm') =>
+    discover({ profile, issuer: from, tls }, AbortSignal.timeout(1_000), options(cache));
 
   test('is kept apart by what vouched for it', async () => {
     const cache: DiscoveryCache = new Map();
@@ -347,6 +347,15 @@ describe('what is known of an issuer', () => {
     expect((await find(cache, { ca: 'forged' })).token_endpoint).toBe('https://id.example/forged');
     expect((await find(cache, {})).token_endpoint).toBe('https://id.example/usual');
     expect(asked).toEqual([]);
+  });
+
+  test('is asked for by each profile', async () => {
+    const cache: DiscoveryCache = new Map();
+    await find(cache, {});
+    asked.length = 0;
+    await find(cache, {}, issuer, 'billing');
+    await find(cache, {}, issuer, 'billing');
+    expect(asked.length).toBe(1);
   });
 
   test('is kept of 500 issuers, and no more of each than is used', async () => {
@@ -380,12 +389,12 @@ describe('what is known of an issuer', () => {
     const cache: DiscoveryCache = new Map();
     await find(cache, {});
     const failing = { ...options(cache), send: async () => ({ ...anAnswer, body: '{}' }) };
-    await expect(discover('https://b.example', {}, AbortSignal.timeout(1_000), failing)).rejects.toThrow(
-      'issuer:',
-    );
-    await expect(discover(issuer, { ca: 'x' }, AbortSignal.timeout(1_000), failing)).rejects.toThrow(
-      'issuer:',
-    );
+    await expect(
+      discover({ profile: 'crm', issuer: 'https://b.example', tls: {} }, AbortSignal.timeout(1_000), failing),
+    ).rejects.toThrow('issuer:');
+    await expect(
+      discover({ profile: 'crm', issuer, tls: { ca: 'x' } }, AbortSignal.timeout(1_000), failing),
+    ).rejects.toThrow('issuer:');
     expect(cache.size).toBe(1);
     expect((await find(cache, {})).token_endpoint).toBe('https://id.example/usual');
   });

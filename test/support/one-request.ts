@@ -4,9 +4,11 @@ import { createHttpsClient, RequestFailed } from '../../lambda/https-request.ts'
 const [url = '', milliseconds = ''] = process.argv.slice(2);
 const client = createHttpsClient({ allowHttpLoopback: true });
 const signal = AbortSignal.timeout(Number(milliseconds));
-const made = await client.send(url, { method: 'POST', headers: {}, body: 'a=b', signal }).catch((error) => {
-  if (!(error instanceof RequestFailed)) throw error;
-  return { sent: error.sent, code: error.code };
-});
+const made = await client
+  .send(url, { method: 'POST', headers: {}, body: 'a=b', signal, profile: 'crm' })
+  .catch((error) => {
+    if (!(error instanceof RequestFailed)) throw error;
+    return { sent: error.sent, code: error.code };
+  });
 console.log(JSON.stringify(made));
 client.close();
