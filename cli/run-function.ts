@@ -1,6 +1,5 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import type { Report } from '../lambda/refresh-account.ts';
-import type { RunResult } from '../lambda/run-result.ts';
+import type { Report, RunResult } from '../lambda/run-result.ts';
 import { printable } from '../local/display-text.ts';
 import { CliError } from './cli-error.ts';
 import type { Fleet } from './fleet.ts';

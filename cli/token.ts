@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
 import { isReason, REASONS } from '../lambda/reason.ts';
-import type { Report } from '../lambda/refresh-account.ts';
+import type { Report } from '../lambda/run-result.ts';
 import { createSecrets } from '../lambda/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../lambda/token-secret.ts';
 import { printable } from '../local/display-text.ts';

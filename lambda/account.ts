@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { shownPath } from './field-name.ts';
+import { problemOf } from './problem.ts';
 import type { Reason } from './reason.ts';
 
 /** One item of the accounts table, as the function reads it. Times are seconds since the epoch. */
@@ -98,6 +98,14 @@ export interface Escrow {
   readonly at: number;
   /** The secret that it belongs to, where that is not the account's usual one. */
   readonly secretId?: string | undefined;
+}
+
+/** Attributes to set, and attributes to remove. */
+export interface Changes {
+  readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
+  readonly remove: readonly (keyof Account)[];
+  /** The lease to leave behind in place of one's own; by default none. */
+  readonly leaveLease?: Lease | undefined;
 }
 
 /** A name may be as long as an item, and would be in each message about it. */
@@ -232,21 +240,4 @@ function salvage(item: Readonly<Record<string, unknown>>): Account {
     nextAttemptAt: read(entries.nextAttemptAt, item.nextAttemptAt),
     escrow: read(entries.escrow, item.escrow),
   };
-}
-
-/**
- * One schema issue as "field: what it must be", without the value that was found.
- *
- * @param known the names that may stand where an unknown one was found
- */
-export function problemOf(issue: v.BaseIssue<unknown>, known: readonly string[] = []): string {
-  const keys = issue.path?.map(({ key }) => key) ?? [];
-  if (keys.length === 0) return issue.message;
-  const field = shownPath(keys);
-  if (issue.expected === 'never') {
-    const path = keys.length > 1 ? '' : `; known are ${known.join(', ')}`;
-    return `${field}: is not a known field${known.length === 0 ? '' : path}`;
-  }
-  if (issue.received === 'undefined') return `${field}: is missing`;
-  return `${field}: ${issue.message}`;
 }

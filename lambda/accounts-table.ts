@@ -1,5 +1,5 @@
 import { type DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { type Account, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
+import { type Account, type Changes, CLAIM, type Escrow, type Lease, PROFILE_NOTE } from './account.ts';
 import { ifConditionHolds } from './aws-error.ts';
 import type { ProfileNote } from './evidence.ts';
 import { parseProfileNote } from './parse-profile-note.ts';
@@ -27,14 +27,6 @@ export interface ScanOptions {
   /** Seconds by which an account can be due before its window. */
   readonly spread: number;
   readonly segment?: { readonly segment: number; readonly totalSegments: number } | undefined;
-}
-
-/** Attributes to set, and attributes to remove. */
-export interface Changes {
-  readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
-  readonly remove: readonly (keyof Account)[];
-  /** The lease to leave behind in place of one's own; by default none. */
-  readonly leaveLease?: Lease | undefined;
 }
 
 /** The accounts table. Every call rejects with the SDK's error, but for a lost condition, which is an answer. */

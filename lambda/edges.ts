@@ -1,7 +1,8 @@
 import type { AccountsTable } from './accounts-table.ts';
+import type { Clock } from './clock.ts';
 import type { EscrowVault } from './escrow.ts';
 import type { Events } from './events.ts';
-import type { Clock, Log } from './ports.ts';
+import type { Log } from './log.ts';
 import type { ProfileNotes } from './profile-notes.ts';
 import type { Profiles } from './profiles.ts';
 import type { Secrets } from './secrets.ts';

@@ -1,15 +1,10 @@
 import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import type { ProfileEventType } from './evidence.ts';
+import type { AccountEventType } from './outcome.ts';
 import type { Reason } from './reason.ts';
 
 /** The `source` of every event that the function puts on the bus. */
 export const EVENT_SOURCE = 'oauth-token-refresher';
-
-/** Changes of an account's state, each told once. */
-export type AccountEventType =
-  | 'OAuth Reauthorization Required'
-  | 'OAuth Account Failing'
-  | 'OAuth Account Recovered';
 
 export interface AccountEvent {
   readonly type: AccountEventType;

@@ -14,13 +14,13 @@ import { createEvents } from './events.ts';
 import { createHttpsClient } from './https-request.ts';
 import { tableNameOf } from './kept-by.ts';
 import { createPace } from './pace.ts';
-import { systemClock } from './ports.ts';
 import { createProfileNotes } from './profile-notes.ts';
 import { createProfiles } from './profiles.ts';
 import { MAX_IN_FLIGHT, run, STARTS_PER_SECOND } from './run.ts';
 import type { RunResult } from './run-result.ts';
 import { createSecrets } from './secrets.ts';
 import { createSpending } from './spending.ts';
+import { systemClock } from './system-clock.ts';
 import { logger, publishRunMetrics, type RunCounters } from './telemetry.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
 

@@ -1,8 +1,8 @@
 import type { EscrowKind } from './account.ts';
 import { type AwsFailure, awsFailure, isHopeless } from './aws-error.ts';
+import { secondsOf } from './clock.ts';
 import type { Edges } from './edges.ts';
 import type { Escrowed } from './escrow.ts';
-import { secondsOf } from './ports.ts';
 import type { PutSecret } from './secrets.ts';
 
 export interface KeepTokens {

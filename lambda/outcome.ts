@@ -1,7 +1,5 @@
-import { type Account, type AccountStatus, type Failure, labelOf } from './account.ts';
-import type { Changes } from './accounts-table.ts';
+import { type Account, type AccountStatus, type Changes, type Failure, labelOf } from './account.ts';
 import { obtainedAtOf, type ReadVersion } from './decision.ts';
-import type { AccountEventType } from './events.ts';
 import { calledDead } from './evidence.ts';
 import { type Reason, sentence, severityOf } from './reason.ts';
 import type { TokenSet } from './token-set.ts';
@@ -39,6 +37,12 @@ export interface Trouble {
   /** It is soon over, or never: tried by each run rather than ever more seldom. */
   readonly steady?: boolean | undefined;
 }
+
+/** Changes of an account's state, each told once. */
+export type AccountEventType =
+  | 'OAuth Reauthorization Required'
+  | 'OAuth Account Failing'
+  | 'OAuth Account Recovered';
 
 /** What is to be written, said and told at the end of a visit. Pure data. */
 export interface Conclusion {

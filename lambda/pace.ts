@@ -1,4 +1,4 @@
-import type { Clock } from './ports.ts';
+import type { Clock } from './clock.ts';
 
 /** Milliseconds of lateness that are made up for. */
 const SLACK = 250;

@@ -1,4 +1,3 @@
-import type { Account } from './account.ts';
 import type { Profile } from './profile.ts';
 
 /** What a placeholder may be called, and what an account may put there. */
@@ -27,13 +26,12 @@ const profileFields = ['client_id', 'client_secret', 'redirect_uri', 'scope'] as
 export function fillPlaceholders(
   template: string,
   field: string,
-  account: Account,
+  { parameters = {} }: { readonly parameters?: Readonly<Record<string, string>> | undefined },
   profile: Profile,
 ): string {
   const inRequest = field.startsWith('token_request_');
   const hostEnd = inRequest ? 0 : (/^[^:/?#]*:[/\\]*[^/?#\\]*/.exec(template)?.[0].length ?? 0);
   return template.replace(/\{([A-Za-z0-9_.-]{1,64})\}/g, (_, name: string, position: number) => {
-    const { parameters = {} } = account;
     if (Object.hasOwn(parameters, name)) {
       const value = parameters[name] ?? '';
       const refusal = refusalOfValue(name, value, position < hostEnd, profile);

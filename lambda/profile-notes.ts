@@ -1,6 +1,7 @@
 import type { Account } from './account.ts';
 import type { AccountsTable } from './accounts-table.ts';
 import { awsFailure } from './aws-error.ts';
+import { type Clock, secondsOf } from './clock.ts';
 import type { Events } from './events.ts';
 import {
   type Answered,
@@ -14,7 +15,7 @@ import {
   type ProfileNote,
   triesInRun,
 } from './evidence.ts';
-import { type Clock, type Log, secondsOf } from './ports.ts';
+import type { Log } from './log.ts';
 import type { Reason } from './reason.ts';
 
 /** What a run knows of the profiles that it meets, shared with other runs through their notes in the table. */

@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import { problemOf } from './account.ts';
 import { basicCredentials, CONTROLS, flawOfCredential, HAS_CONTROLS } from './credential.ts';
 import { shownPath } from './field-name.ts';
 import { parseJsonObject } from './json-object.ts';
 import { PARAMETER_NAME, PARAMETER_VALUE } from './placeholders.ts';
 import presets from './presets.json' with { type: 'json' };
+import { problemOf } from './problem.ts';
 
 export type TokenEndpointAuthMethod = (typeof authMethods)[number];
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type Account, type Lease, labelOf } from './account.ts';
-import type { Changes } from './accounts-table.ts';
+import { type Account, type Changes, type Lease, labelOf } from './account.ts';
 import { awsFailure } from './aws-error.ts';
+import { secondsOf } from './clock.ts';
 import {
   CLOCK_ERROR,
   decideTokenSet,
@@ -17,9 +17,10 @@ import type { Edges } from './edges.ts';
 import { type Escrowed, fingerprintOf } from './escrow.ts';
 import { keepTokens } from './keep-tokens.ts';
 import { keeperOf, keeping } from './kept-by.ts';
+import type { Log } from './log.ts';
 import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
-import { type Log, secondsOf } from './ports.ts';
 import { type Reason, severityOf } from './reason.ts';
+import { type Report, reportOn } from './run-result.ts';
 import { ownSecret, unusualSecret } from './secret-owner.ts';
 import { type PutSecret, tokenSecretIdOf } from './secrets.ts';
 import {
@@ -31,15 +32,6 @@ import {
 } from './spend-refresh-token.ts';
 import { type ReadTokens, readTokenSet } from './token-secret.ts';
 import { serializeTokenSet, type TokenSet, withRefreshToken } from './token-set.ts';
-
-/** What a run did with an account, as its result shows it. */
-export interface Report {
-  readonly accountId: string;
-  readonly action: 'leave' | 'refresh' | 'reconcile' | 'retry' | 'reauthorize' | 'defer';
-  readonly reason: Reason;
-  /** Seconds since the epoch; null where no access token is known. */
-  readonly accessTokenExpiresAt: number | null;
-}
 
 /** Added to the deadline, seconds: the holder's clock and another's may each be wrong. */
 export const LEASE_MARGIN = 2 * CLOCK_ERROR;
@@ -536,12 +528,6 @@ async function releaseQuietly(
       awsError: nameOf(error),
     });
   }
-}
-
-/** How the result shows an account. */
-export function reportOn(account: Account, action: Report['action'], reason: Reason): Report {
-  const { accountId, accessTokenExpiresAt } = account;
-  return { accountId, action, reason, accessTokenExpiresAt: accessTokenExpiresAt ?? null };
 }
 
 /** The name alone: an AWS error's message can quote what was sent. */

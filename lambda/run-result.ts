@@ -1,7 +1,22 @@
+import type { Account } from './account.ts';
+import { type Clock, secondsOf } from './clock.ts';
 import type { RunRequest } from './event.ts';
-import { type Clock, secondsOf } from './ports.ts';
-import { severityOf } from './reason.ts';
-import type { Report } from './refresh-account.ts';
+import { type Reason, severityOf } from './reason.ts';
+
+/** What a run did with an account, as its result shows it. */
+export interface Report {
+  readonly accountId: string;
+  readonly action: 'leave' | 'refresh' | 'reconcile' | 'retry' | 'reauthorize' | 'defer';
+  readonly reason: Reason;
+  /** Seconds since the epoch; null where no access token is known. */
+  readonly accessTokenExpiresAt: number | null;
+}
+
+/** How the result shows an account. */
+export function reportOn(account: Account, action: Report['action'], reason: Reason): Report {
+  const { accountId, accessTokenExpiresAt } = account;
+  return { accountId, action, reason, accessTokenExpiresAt: accessTokenExpiresAt ?? null };
+}
 
 /** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
 export interface RunResult {

@@ -1,6 +1,6 @@
 import type { Account } from './account.ts';
 import type { Reason } from './reason.ts';
-import type { Report } from './refresh-account.ts';
+import type { Report } from './run-result.ts';
 
 /** One account to be visited. */
 export interface Work {

@@ -1,12 +1,12 @@
 import { type Account, type EscrowKind, labelOf } from './account.ts';
 import type { AwsFailure } from './aws-error.ts';
+import { secondsOf } from './clock.ts';
 import { type DecisionInput, nextObtainedAt } from './decision.ts';
 import type { Edges } from './edges.ts';
 import { type Escrowed, fingerprintOf, packAnswer } from './escrow.ts';
 import { judgeDeath, type Refusal } from './evidence.ts';
 import { keepInEscrow, keepTokens } from './keep-tokens.ts';
 import type { Ending, Trouble } from './outcome.ts';
-import { secondsOf } from './ports.ts';
 import type { Profile } from './profile.ts';
 import type { ErrorAnswer } from './provider-error.ts';
 import { type Reason, refreshingSentence, severityOf } from './reason.ts';

@@ -1,4 +1,4 @@
-import type { HttpAnswer } from './https-request.ts';
+import type { HttpAnswer } from './http-answer.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { Profile } from './profile.ts';
 import { type ErrorAnswer, errorAnswer, errorOf, isUnderstood } from './provider-error.ts';

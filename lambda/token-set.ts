@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { problemOf } from './account.ts';
 import { flawOfCredential, HAS_CONTROLS } from './credential.ts';
 import { parseJsonObject } from './json-object.ts';
+import { problemOf } from './problem.ts';
 import type { Profile } from './profile.ts';
 import { expIn, instant } from './times.ts';
 

@@ -1,5 +1,5 @@
 import { isReason, REASONS } from '../../lambda/reason.ts';
-import type { Report } from '../../lambda/refresh-account.ts';
+import type { Report } from '../../lambda/run-result.ts';
 import { wrapTo } from '../../local/display-text.ts';
 import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../local/fleet-table.ts';
 import { renderTable, type Style } from '../../local/table.ts';

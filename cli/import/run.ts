@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { createPace } from '../../lambda/pace.ts';
-import { systemClock } from '../../lambda/ports.ts';
+import { systemClock } from '../../lambda/system-clock.ts';
 import type { Fleet } from '../fleet.ts';
 import { startProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';

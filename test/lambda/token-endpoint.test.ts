@@ -2,7 +2,8 @@ import { createPublicKey, generateKeyPairSync, type KeyPairKeyObjectResult } fro
 import { jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { type DiscoveryCache, discover } from '../../lambda/discovery.ts';
-import type { HttpAnswer, HttpsRequest, TlsIdentity } from '../../lambda/https-request.ts';
+import type { HttpAnswer } from '../../lambda/http-answer.ts';
+import type { HttpsRequest, TlsIdentity } from '../../lambda/https-request.ts';
 import { createTokenEndpoint, type Exchange } from '../../lambda/token-endpoint.ts';
 import { anAccount, aProfile, NOW } from '../support/builders.ts';
 

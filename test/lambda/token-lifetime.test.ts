@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { HttpAnswer } from '../../lambda/https-request.ts';
+import type { HttpAnswer } from '../../lambda/http-answer.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from '../../lambda/token-lifetime.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { HttpAnswer } from '../../lambda/https-request.ts';
+import type { HttpAnswer } from '../../lambda/http-answer.ts';
 import { interpretTokenAnswer } from '../../lambda/token-response.ts';
 import { aProfile, NOW } from '../support/builders.ts';
 

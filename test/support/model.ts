@@ -1,5 +1,5 @@
-import type { Account } from '../../lambda/account.ts';
-import type { AccountsTable, Changes, SecretNote } from '../../lambda/accounts-table.ts';
+import type { Account, Changes } from '../../lambda/account.ts';
+import type { AccountsTable, SecretNote } from '../../lambda/accounts-table.ts';
 import { CLOCK_ERROR, decide, nextObtainedAt } from '../../lambda/decision.ts';
 import type { Edges } from '../../lambda/edges.ts';
 import type { AccountEvent } from '../../lambda/events.ts';
