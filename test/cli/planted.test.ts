@@ -185,5 +185,6 @@ test('a stack that is named is acted on, whatever the file says', async () => {
 
 test('one’s own system is found, and takes the profile', async () => {
   const ended = await addProfile(join(folder, 'own'), 'mine');
-  expect(ended).toMatchObject({ code: 0, stderr: '' });
+  expect(ended.code).toBe(0);
+  expect(ended.stderr).toBe(`Acting on the local system (${join(folder, 'own')}).\n`);
 });
