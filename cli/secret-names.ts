@@ -1,11 +1,5 @@
+import { nameWithin, plainName } from '../lambda/secret-id.ts';
 import { printable } from '../local/display-text.ts';
-
-const WITHIN_ARN = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.*)$/i;
-
-/** The name that a secret's id stands for: an ARN has six characters more at its end. */
-export function plainName(secretId: string): string {
-  return WITHIN_ARN.exec(secretId)?.[1]?.replace(/-[A-Za-z0-9]{6}$/, '') ?? secretId;
-}
 
 /**
  * Whether a token secret that an account names is another's: a profile's, or that of another account. To store tokens
@@ -20,21 +14,13 @@ export function foreignSecret(
   tokenSecretId: string | undefined,
 ): string | undefined {
   if (tokenSecretId === undefined) return undefined;
-  const name = WITHIN_ARN.exec(tokenSecretId)?.[1] ?? tokenSecretId;
+  const name = nameWithin(tokenSecretId);
   if (name.startsWith(`${prefix}profiles/`)) return 'names the secret of a profile; name another';
   if (!name.startsWith(`${prefix}accounts/`)) return undefined;
   const own = `${prefix}accounts/${accountId}`;
   return name === own || plainName(tokenSecretId) === own
     ? undefined
     : 'names the secret of another account; name another';
-}
-
-/** Whether an id stands for a secret: by name, or by its ARN with or without the six characters at its end. */
-export function namesSecret(
-  secretId: string,
-  { name, arn }: { readonly name: string; readonly arn: string },
-): boolean {
-  return [name, arn, arn.replace(/-[A-Za-z0-9]{6}$/, '')].includes(secretId);
 }
 
 /** Text that a shell takes as one word, to be pasted. */

@@ -4,11 +4,11 @@ import { Option } from 'commander';
 import { CLAIM } from '../lambda/account.ts';
 import { awsFailure } from '../lambda/aws-error.ts';
 import { parseJsonObject } from '../lambda/json-object.ts';
-import { tokenSecretIdOf } from '../lambda/secrets.ts';
+import { namesSecret, plainName, tokenSecretIdOf } from '../lambda/secret-id.ts';
 import { printable } from '../local/display-text.ts';
 import { CliError } from './cli-error.ts';
 import type { Fleet } from './fleet.ts';
-import { foreignSecret, namesSecret, plainName, shellWord } from './secret-names.ts';
+import { foreignSecret, shellWord } from './secret-names.ts';
 import type { CurrentVersion } from './secret-store.ts';
 
 /** The secret of an account's tokens, where a command may go there. */

@@ -1,6 +1,7 @@
 import { type ParsedProfile, type Profile, parseProfile } from './profile.ts';
 import type { Reason } from './reason.ts';
-import { profileSecretIdOf, type ReadSecret, type Secrets } from './secrets.ts';
+import { profileSecretIdOf } from './secret-id.ts';
+import type { ReadSecret, Secrets } from './secrets.ts';
 import { waitsForDeletion, whyUnread } from './unread-secret.ts';
 
 export type LoadedProfile =

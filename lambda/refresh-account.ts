@@ -21,8 +21,9 @@ import type { Log } from './log.ts';
 import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
 import { type Reason, severityOf } from './reason.ts';
 import { type Report, reportOn } from './run-result.ts';
-import { ownSecret, unusualSecret } from './secret-owner.ts';
-import { type PutSecret, tokenSecretIdOf } from './secrets.ts';
+import { tokenSecretIdOf, unusualSecret } from './secret-id.ts';
+import { ownSecret } from './secret-owner.ts';
+import type { PutSecret } from './secrets.ts';
 import {
   type Deferred,
   type HeldEscrow,

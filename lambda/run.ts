@@ -12,7 +12,7 @@ import type { Reason } from './reason.ts';
 import { announce, LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
 import { createTally, type Report, type RunOutcome, reportOn, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
-import { tokenSecretIdOf } from './secrets.ts';
+import { tokenSecretIdOf } from './secret-id.ts';
 import { MINIMUM_TIME, type Visit } from './spend-refresh-token.ts';
 import { readTokenSet } from './token-secret.ts';
 

@@ -3,7 +3,7 @@ import type { SecretNote } from './accounts-table.ts';
 import { obtainedAtOf } from './decision.ts';
 import type { Edges } from './edges.ts';
 import type { Trouble } from './outcome.ts';
-import { tokenSecretIdOf } from './secrets.ts';
+import { namesSecret, tokenSecretIdOf } from './secret-id.ts';
 import type { ReadTokens } from './token-secret.ts';
 
 /**
@@ -131,24 +131,7 @@ function isBehind({ lastRefreshedAt, lease }: Account, { tokenSet: { obtained_at
  */
 function names(tokenSecretId: unknown, name: string, arn: string, usual = name): boolean {
   if (tokenSecretId === undefined) return usual === name;
-  return [name, arn, withoutRandomEnd(arn)].includes(String(tokenSecretId));
-}
-
-function withoutRandomEnd(arn: string): string {
-  return arn.replace(/-[A-Za-z0-9]{6}$/, '');
-}
-
-/**
- * The secret that a lease of the account is for, where it is not its usual one.
- *
- * @returns undefined for the usual one, however the account names it
- */
-export function unusualSecret({ accountId, tokenSecretId }: Account, prefix: string): string | undefined {
-  if (tokenSecretId === undefined) return undefined;
-  const usual = tokenSecretIdOf(prefix, { accountId });
-  const named =
-    /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+)$/.exec(tokenSecretId)?.[1] ?? tokenSecretId;
-  return named === usual || withoutRandomEnd(named) === usual ? undefined : tokenSecretId;
+  return namesSecret(String(tokenSecretId), { name, arn });
 }
 
 function notTheAccounts({ tokenSecretId, accountId }: Account, why: string): Trouble {

@@ -67,19 +67,6 @@ export interface Secrets {
   versionDates(secretId: string): Promise<readonly number[] | undefined>;
 }
 
-/** The name of an account's token secret below the prefix, unless the account names another. */
-export function tokenSecretIdOf(
-  prefix: string,
-  account: { accountId: string; tokenSecretId?: string | undefined },
-) {
-  return account.tokenSecretId ?? `${prefix}accounts/${account.accountId}`;
-}
-
-/** The name of a profile's secret below the prefix. */
-export function profileSecretIdOf(prefix: string, profile: string): string {
-  return `${prefix}profiles/${profile}`;
-}
-
 /** The label of a version that is about to become the current one. */
 const CLAIM_LABEL = 'oauth-token-refresher-claim';
 /** How Secrets Manager refuses a request token of another text, and a label that has moved on. */

@@ -4,7 +4,7 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import type { EscrowKind } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { createEscrowVault, type Escrowed } from '../../lambda/escrow.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { tokenSecretIdOf } from '../../lambda/secret-id.ts';
 import { callersPath } from '../../local/callers-path.ts';
 import { printable } from '../../local/display-text.ts';
 import { duration, type FleetItem } from '../../local/fleet-table.ts';

@@ -1,7 +1,7 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../../lambda/aws-error.ts';
-import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import { profileSecretIdOf } from '../../lambda/secret-id.ts';
 import { printable } from '../../local/display-text.ts';
 import { type FleetItem, isAccount } from '../../local/fleet-table.ts';
 import { CliError } from '../cli-error.ts';

@@ -2,7 +2,7 @@ import { DeleteSecretCommand, DescribeSecretCommand } from '@aws-sdk/client-secr
 import { CLAIM } from '../../lambda/account.ts';
 import { awsFailure } from '../../lambda/aws-error.ts';
 import { parseJsonObject } from '../../lambda/json-object.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { tokenSecretIdOf } from '../../lambda/secret-id.ts';
 import type { FleetItem } from '../../local/fleet-table.ts';
 import type { Fleet } from '../fleet.ts';
 import { foreignKeeper, readKeeper } from '../keeper.ts';

@@ -3,7 +3,7 @@ import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/l
 import { type Account, parseAccount } from '../../lambda/account.ts';
 import { createAccountsTable } from '../../lambda/accounts-table.ts';
 import { ifConditionHolds } from '../../lambda/aws-error.ts';
-import { unusualSecret } from '../../lambda/secret-owner.ts';
+import { unusualSecret } from '../../lambda/secret-id.ts';
 import type { TokenSet } from '../../lambda/token-set.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';

@@ -1,6 +1,6 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { parseJsonObject } from '../../lambda/json-object.ts';
-import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import { profileSecretIdOf } from '../../lambda/secret-id.ts';
 import type { Fleet } from '../fleet.ts';
 import { profileNames } from '../profiles/profile-secret.ts';
 import { readSecret } from '../secret-store.ts';

@@ -4,10 +4,10 @@ import { BatchGetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { NOTE, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
 import { looksLikeName } from '../../lambda/field-name.ts';
 import { keeping } from '../../lambda/kept-by.ts';
-import { profileSecretIdOf, tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { plainName, profileSecretIdOf, tokenSecretIdOf } from '../../lambda/secret-id.ts';
 import type { Fleet } from '../fleet.ts';
 import { keptByOf, readKeeper } from '../keeper.ts';
-import { foreignSecret, plainName, shellWord } from '../secret-names.ts';
+import { foreignSecret, shellWord } from '../secret-names.ts';
 import {
   differences,
   fingerprintOf,

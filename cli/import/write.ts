@@ -9,7 +9,7 @@ import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { CLAIM } from '../../lambda/account.ts';
 import { awsFailure, ifConditionHolds } from '../../lambda/aws-error.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { tokenSecretIdOf } from '../../lambda/secret-id.ts';
 import { FORMAT_VERSION } from '../authorize/account-item.ts';
 import type { Fleet } from '../fleet.ts';
 import { takeOver } from '../keeper.ts';

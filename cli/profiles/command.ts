@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { text as textOf } from 'node:stream/consumers';
 import { confirm } from '@inquirer/prompts';
 import { parseJsonObject } from '../../lambda/json-object.ts';
-import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import { profileSecretIdOf } from '../../lambda/secret-id.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { AddCommands, Context } from '../command.ts';

@@ -1,5 +1,5 @@
 import type { Profile } from '../../lambda/profile.ts';
-import { profileSecretIdOf } from '../../lambda/secrets.ts';
+import { profileSecretIdOf } from '../../lambda/secret-id.ts';
 import { CliError } from '../cli-error.ts';
 import type { Fleet } from '../fleet.ts';
 import { findSecret, secretNames, waitsForDeletion } from '../secret-store.ts';

@@ -4,8 +4,8 @@ import { DeleteCommand, DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Account, parseAccount } from '../../lambda/account.ts';
 import { type AccountsTable, createAccountsTable } from '../../lambda/accounts-table.ts';
-import { type Ownership, ownSecret, unusualSecret } from '../../lambda/secret-owner.ts';
-import { tokenSecretIdOf } from '../../lambda/secrets.ts';
+import { tokenSecretIdOf, unusualSecret } from '../../lambda/secret-id.ts';
+import { type Ownership, ownSecret } from '../../lambda/secret-owner.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { clientSettings, createAccountsTable as makeTable } from '../support/aws-endpoint.ts';
 import { NOW } from '../support/builders.ts';
