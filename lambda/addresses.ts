@@ -1,4 +1,6 @@
-import { lookup } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
+import { lookup, Resolver } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** Which addresses may be called beside the public ones. */
@@ -111,24 +113,52 @@ function callable({ allowHttpLoopback, privateAddressCidrs = [] }: CallableAddre
   };
 }
 
+/** Milliseconds that a name server has for an answer, at the first of two tries. */
+const DNS_TIMEOUT = 2_000;
+/** The name servers know no such name, or there are none: perhaps the system has another source. */
+const unknownName: readonly unknown[] = ['ENOTFOUND', 'ENODATA', 'ECONNREFUSED'];
+
 /**
- * Resolves names as usual, and refuses every answer in which one address must not be called. As connections ask it
- * themselves, no second answer can differ from the one that was judged.
+ * The addresses of a name, asked of the name servers themselves. The system's own way (`getaddrinfo`) holds one of the four
+ * threads that all look-ups of a process share until it ends: a few names whose servers never answer would stop everybody
+ * else's, the AWS SDK's too. It is left for names that this machine knows by itself.
+ */
+async function resolve(hostname: string): Promise<LookupAddress[]> {
+  if (hostname === 'localhost' || isInHostsFile(hostname)) return await lookup(hostname, { all: true });
+  const resolver = new Resolver({ timeout: DNS_TIMEOUT, tries: 2 });
+  const answers = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  if (found.length > 0) return found.map((address) => ({ address, family: isIP(address) }));
+  const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
+  const lasting = failures.find(({ code }) => !unknownName.includes(code));
+  if (lasting !== undefined) throw lasting;
+  return await lookup(hostname, { all: true });
+}
+
+function isInHostsFile(hostname: string): boolean {
+  try {
+    return readFileSync('/etc/hosts', 'utf8').split(/\s+/).includes(hostname);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Resolves names, and refuses every answer in which one address must not be called. As connections ask it themselves, no
+ * second answer can differ from the one that was judged.
  */
 export function guardedLookup(addresses: CallableAddresses): LookupFunction {
   const mayCall = callable(addresses);
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) return callback(error, '');
-      if (!found.every(({ address }) => mayCall(address)))
-        return callback(
-          Object.assign(new Error('the address is not allowed'), { code: 'ADDRESS_NOT_ALLOWED' }),
-          '',
-        );
-      if (options.all) return callback(null, found);
-      const [first] = found;
-      callback(null, first?.address ?? '', first?.family);
-    });
+  const judged = async (hostname: string): Promise<LookupAddress[]> => {
+    const found = await resolve(hostname);
+    if (found.every(({ address }) => mayCall(address))) return found;
+    throw Object.assign(new Error('the address is not allowed'), { code: 'ADDRESS_NOT_ALLOWED' });
+  };
+  return (hostname, { all }, callback) => {
+    judged(hostname).then(
+      (found) => (all ? callback(null, found) : callback(null, found[0]?.address ?? '', found[0]?.family)),
+      (error) => callback(error, ''),
+    );
   };
 }
 

@@ -7,21 +7,30 @@ import {
 } from '../../lambda/addresses.ts';
 import { createHttpsClient, RequestFailed } from '../../lambda/https-request.ts';
 
-/** What names lead to, at the first and at the next look-up; no resolver could be asked here. */
+/** What names lead to, at the first and at the next look-up; no name server could be asked here. */
 const answers = new Map<string, string[][]>();
-vi.mock('node:dns', async (original) => {
-  const dns = await original<typeof import('node:dns')>();
-  const lookup = (name: string, options: object, callback: (...answer: unknown[]) => void) => {
-    const [next, ...later] = answers.get(name) ?? [];
-    if (next === undefined) return dns.lookup(name, options, callback as never);
-    if (later.length > 0) answers.set(name, later);
-    callback(
-      null,
-      next.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    );
+vi.mock('node:dns/promises', async (original) => {
+  const dns = await original<typeof import('node:dns/promises')>();
+  const known = (name: string, family: 4 | 6) => {
+    const found = answers.get(name)?.[0]?.filter((address) => address.includes(':') === (family === 6)) ?? [];
+    if (found.length > 0) return found;
+    throw Object.assign(new Error(name), { code: answers.has(name) ? 'ENODATA' : 'ENOTFOUND' });
   };
-  return { ...dns, lookup };
+  return {
+    ...dns,
+    Resolver: class {
+      resolve4 = async (name: string) => known(name, 4);
+      resolve6 = async (name: string) => known(name, 6);
+    },
+  };
 });
+
+/** Asks for a name as a connection does. */
+function lookedUp(addresses: CallableAddresses, name: string, options: { all?: boolean } = {}) {
+  return new Promise<unknown[]>((resolve) => {
+    guardedLookup(addresses)(name, options, (...heard) => resolve(heard));
+  });
+}
 
 const closed: CallableAddresses = { allowHttpLoopback: false };
 const local: CallableAddresses = { allowHttpLoopback: true };
@@ -33,13 +42,12 @@ const urlOf = (address: string) =>
   new URL(`https://${address.includes(':') ? `[${address}]` : address}/token`);
 
 /** Judged twice: in an address, and behind a name, as a connection asks for it. */
-function isCalled(address: string, addresses: CallableAddresses): boolean {
+async function isCalled(address: string, addresses: CallableAddresses): Promise<boolean> {
   const refusal = refusalOf(urlOf(address), addresses);
   if (refusal !== undefined) expect(refusal).toMatch(notAllowed);
   answers.set('some.example', [[address]]);
-  const answer = vi.fn();
-  guardedLookup(addresses)('some.example', { all: true }, answer);
-  const code = answer.mock.calls[0]?.[0]?.code;
+  const [error] = await lookedUp(addresses, 'some.example', { all: true });
+  const code = (error as { code?: string } | null)?.code;
   expect([undefined, 'ADDRESS_NOT_ALLOWED']).toContain(code);
   expect({ address, inAddress: refusal === undefined }).toEqual({ address, inAddress: code === undefined });
   return refusal === undefined;
@@ -95,17 +103,20 @@ const privatesOfIpv6 = ['fc00::1', 'fd12:3456::1', 'fdff:ffff::1'];
 const everything = within('10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7');
 
 describe('never called, whatever is allowed', () => {
-  test.each(Object.entries(never))('%s', (_, addresses) => {
-    for (const address of addresses) expect(isCalled(address, { ...everything, ...local })).toBe(false);
+  test.each(Object.entries(never))('%s', async (_, addresses) => {
+    for (const address of addresses) expect(await isCalled(address, { ...everything, ...local })).toBe(false);
   });
 
-  test('an IPv6 address that embeds an IPv4 one that is not', () => {
+  test('an IPv6 address that embeds an IPv4 one that is not', async () => {
     for (const address of Object.values(never)
       .flat()
       .filter((one) => !one.includes(':'))) {
       const { mapped, nat64, compatible, sixToFour } = embedding(address);
       for (const one of [mapped, nat64, compatible, sixToFour])
-        expect({ one, called: isCalled(one, { ...everything, ...local }) }).toEqual({ one, called: false });
+        expect({ one, called: await isCalled(one, { ...everything, ...local }) }).toEqual({
+          one,
+          called: false,
+        });
     }
   });
 });
@@ -120,9 +131,9 @@ describe('called', () => {
     '172.32.0.1',
     '192.0.1.1',
     '223.255.255.255',
-  ])('public %s, also mapped or by NAT64', (address) => {
+  ])('public %s, also mapped or by NAT64', async (address) => {
     const { mapped, nat64 } = embedding(address);
-    for (const one of [address, mapped, nat64]) expect(isCalled(one, closed)).toBe(true);
+    for (const one of [address, mapped, nat64]) expect(await isCalled(one, closed)).toBe(true);
   });
 
   test.each([
@@ -132,28 +143,28 @@ describe('called', () => {
     '2a00::1',
     '2600:1f18::1',
     '3ffe::1',
-  ])('public %s', (address) => expect(isCalled(address, closed)).toBe(true));
+  ])('public %s', async (address) => expect(await isCalled(address, closed)).toBe(true));
 });
 
 describe('private addresses', () => {
   test.each([
     ...privates,
     ...privatesOfIpv6,
-  ])('%s is called where it is listed, and nowhere else', (address) => {
-    expect(isCalled(address, closed)).toBe(false);
-    expect(isCalled(address, local)).toBe(false);
-    expect(isCalled(address, within(`${address}/${address.includes(':') ? 128 : 32}`))).toBe(true);
-    expect(isCalled(address, everything)).toBe(true);
-    expect(isCalled(address, within('10.77.0.0/16', 'fd77::/16'))).toBe(false);
+  ])('%s is called where it is listed, and nowhere else', async (address) => {
+    expect(await isCalled(address, closed)).toBe(false);
+    expect(await isCalled(address, local)).toBe(false);
+    expect(await isCalled(address, within(`${address}/${address.includes(':') ? 128 : 32}`))).toBe(true);
+    expect(await isCalled(address, everything)).toBe(true);
+    expect(await isCalled(address, within('10.77.0.0/16', 'fd77::/16'))).toBe(false);
   });
 
-  test.each(privates)('%s is judged the same where it is embedded', (address) => {
+  test.each(privates)('%s is judged the same where it is embedded', async (address) => {
     const { mapped, nat64, compatible, sixToFour } = embedding(address);
     for (const one of [mapped, nat64]) {
-      expect(isCalled(one, closed)).toBe(false);
-      expect(isCalled(one, within(`${address}/32`))).toBe(true);
+      expect(await isCalled(one, closed)).toBe(false);
+      expect(await isCalled(one, within(`${address}/32`))).toBe(true);
     }
-    for (const one of [compatible, sixToFour]) expect(isCalled(one, everything)).toBe(false);
+    for (const one of [compatible, sixToFour]) expect(await isCalled(one, everything)).toBe(false);
   });
 });
 
@@ -163,10 +174,10 @@ describe('this machine’s own addresses', () => {
     '127.255.255.254',
     '::1',
     '::ffff:7f00:1',
-  ])('%s are called where that is allowed', (address) => {
-    expect(isCalled(address, closed)).toBe(false);
-    expect(isCalled(address, everything)).toBe(false);
-    expect(isCalled(address, local)).toBe(true);
+  ])('%s are called where that is allowed', async (address) => {
+    expect(await isCalled(address, closed)).toBe(false);
+    expect(await isCalled(address, everything)).toBe(false);
+    expect(await isCalled(address, local)).toBe(true);
   });
 
   test.each([
@@ -203,28 +214,41 @@ describe('a URL', () => {
 });
 
 describe('a name', () => {
-  test('is refused where one of its addresses is', () => {
+  test('is refused where one of its addresses is', async () => {
     answers.set('mixed.example', [['8.8.8.8', '10.0.0.1']]);
-    const answer = vi.fn();
-    guardedLookup(closed)('mixed.example', { all: true }, answer);
-    expect(answer).toHaveBeenCalledWith(expect.objectContaining({ code: 'ADDRESS_NOT_ALLOWED' }), '');
+    const [error] = await lookedUp(closed, 'mixed.example', { all: true });
+    expect(error).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED' });
   });
 
-  test('is refused where an address has a scope', () => {
+  test('is refused where an address has a scope', async () => {
     answers.set('scoped.example', [['fe80::1%eth0']]);
-    const answer = vi.fn();
-    guardedLookup(everything)('scoped.example', {}, answer);
-    expect(answer).toHaveBeenCalledWith(expect.objectContaining({ code: 'ADDRESS_NOT_ALLOWED' }), '');
+    expect((await lookedUp(everything, 'scoped.example'))[0]).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED' });
   });
 
-  test('is judged anew for each connection, by the answer that it gets', () => {
-    answers.set('rebinding.example', [['8.8.8.8'], ['169.254.169.254']]);
-    const lookup = guardedLookup(closed);
-    const heard = vi.fn();
-    lookup('rebinding.example', {}, heard);
-    lookup('rebinding.example', {}, heard);
-    expect(heard.mock.calls[0]).toEqual([null, '8.8.8.8', 4]);
-    expect(heard.mock.calls[1]?.[0]).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED' });
+  test('is judged anew for each connection, by the answer that it gets', async () => {
+    answers.set('rebinding.example', [['8.8.8.8']]);
+    expect(await lookedUp(closed, 'rebinding.example')).toEqual([null, '8.8.8.8', 4]);
+    answers.set('rebinding.example', [['169.254.169.254']]);
+    expect((await lookedUp(closed, 'rebinding.example'))[0]).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED' });
+  });
+
+  test('has all its addresses tried', async () => {
+    answers.set('both.example', [['8.8.8.8', '2606:4700::1111']]);
+    expect(await lookedUp(closed, 'both.example', { all: true })).toEqual([
+      null,
+      [
+        { address: '8.8.8.8', family: 4 },
+        { address: '2606:4700::1111', family: 6 },
+      ],
+    ]);
+  });
+
+  test('that only this machine knows is looked up as the machine does', async () => {
+    expect(await lookedUp(local, 'localhost', { all: true })).toEqual([
+      null,
+      expect.arrayContaining([{ address: '127.0.0.1', family: 4 }]),
+    ]);
+    expect((await lookedUp(closed, 'localhost'))[0]).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED' });
   });
 
   test('that can’t be resolved says so', async () => {

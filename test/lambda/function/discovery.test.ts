@@ -48,11 +48,12 @@ afterAll(async () => {
 });
 
 let made = 0;
-async function refreshBy(issuer: string) {
+async function refreshBy(issuer: string, profile?: string) {
   const accountId = `discovered-${++made}`;
+  const oauthProfile = profile ?? accountId;
   const { client_id, client_secret } = provider.profile;
-  await world.profile(accountId, { client_id, client_secret, issuer });
-  await world.account({ accountId, oauthProfile: accountId }, provider.issue(accountId));
+  await world.profile(oauthProfile, { client_id, client_secret, issuer });
+  await world.account({ accountId, oauthProfile }, provider.issue(accountId));
   const { accounts } = await world.run({ accountIds: [accountId] });
   const { failure } = (await world.item(accountId)) as { failure?: { message: string } };
   return { reason: accounts?.[0]?.reason, action: accounts?.[0]?.action, message: failure?.message };
@@ -83,10 +84,12 @@ describe('an issuer’s endpoint is found', () => {
     expect(await refreshBy(origin)).toMatchObject({ action: 'refresh' });
   });
 
-  test('once, and then known for an hour', async () => {
+  test('once for a profile, and then known for an hour', async () => {
     metadata = { [OIDC]: [200, { issuer: origin, token_endpoint: provider.tokenEndpoint }] };
-    for (let account = 0; account < 3; account++) await refreshBy(origin);
+    for (let account = 0; account < 3; account++) await refreshBy(origin, 'crm');
     expect(asked).toEqual([OIDC]);
+    await refreshBy(origin, 'billing');
+    expect(asked).toEqual([OIDC, OIDC]);
   });
 });
 
