@@ -63,22 +63,39 @@ export function padTo(text: string, width: number): string {
 
 /** Breaks a text between words into lines of at most so many cells; a longer word is broken where the line ends. */
 export function wrapTo(text: string, width: number): string[] {
+  // A name may be as long as an item: what is alike in it is measured once.
+  const known = new Map<string, number>();
+  const cellsOf = (part: string) => {
+    const cells = known.get(part) ?? widthOf(part);
+    known.set(part, cells);
+    return cells;
+  };
   const lines: string[] = [];
-  for (const word of text.split(/ +/).flatMap((long) => pieces(long, width))) {
-    const last = lines.at(-1);
-    if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+  let used = 0;
+  for (const word of text.split(/ +/).flatMap((long) => pieces(long, width, cellsOf))) {
+    const cells = cellsOf(word);
+    used += 1 + cells;
+    if (lines.length > 0 && used <= width) lines[lines.length - 1] += ` ${word}`;
+    else {
+      lines.push(word);
+      used = cells;
+    }
   }
   return lines;
 }
 
-function pieces(word: string, width: number): string[] {
-  if (widthOf(word) <= width) return [word];
-  const found = [''];
+function pieces(word: string, width: number, cellsOf: (part: string) => number): string[] {
+  if (cellsOf(word) <= width) return [word];
+  const found: string[] = [];
+  let used = 0;
   for (const { segment } of graphemes.segment(word)) {
-    if (widthOf((found.at(-1) ?? '') + segment) > width) found.push('');
-    found[found.length - 1] += segment;
+    const cells = cellsOf(segment);
+    used += cells;
+    if (found.length > 0 && used <= width) found[found.length - 1] += segment;
+    else {
+      found.push(segment);
+      used = cells;
+    }
   }
   return found;
 }

@@ -50,6 +50,30 @@ describe('widths', () => {
 
   test('a paragraph is broken between words', () => {
     expect(wrapTo('one two three', 8)).toEqual(['one two', 'three']);
+    expect(wrapTo('one two three', Number.POSITIVE_INFINITY)).toEqual(['one two three']);
+  });
+
+  test('a paragraph keeps its words, in lines that fit, whatever is in it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 12, max: 40 }), (text, width) => {
+        const lines = wrapTo(printable(text), width);
+        expect(lines.filter((line) => widthOf(line) > width)).toEqual([]);
+        expect(lines.join('').replaceAll(' ', '')).toBe(printable(text).replaceAll(' ', ''));
+      }),
+    );
+  });
+
+  test.each([
+    ['of hidden signs', '\u001f'],
+    ['of joined signs', '\u200d/http://a@'],
+    ['of wide signs', '😀'],
+    ['of blanks', 'é '],
+  ])('a name as long as an item, %s, is broken within a second', (_, unit) => {
+    const text = printable(unit.repeat(400_000 / unit.length));
+    const before = process.cpuUsage();
+    wrapTo(text, 80);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 });
 
