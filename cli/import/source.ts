@@ -42,6 +42,7 @@ type Chunks = () => AsyncIterable<Uint8Array>;
 
 const STANDARD_INPUT = '-';
 const MAX_STANDARD_INPUT_BYTES = 256 * 1024 * 1024;
+const PIECE_BYTES = 65_536;
 /** A row that is longer is an unclosed quote, or not an account. */
 const MAX_ROW_CHARACTERS = 1024 * 1024;
 const TOO_LONG = 'is longer than 1 MB';
@@ -72,8 +73,13 @@ export async function openSource(
   const name = path === STANDARD_INPUT ? 'standard input' : path;
   const once = path === STANDARD_INPUT ? stdin : isPipe(path) ? createReadStream(path) : undefined;
   const kept = once === undefined ? undefined : await collect(once);
-  const chunks: Chunks = () => (kept === undefined ? createReadStream(path) : Readable.from([kept]));
+  const chunks: Chunks = () => (kept === undefined ? createReadStream(path) : Readable.from(piecesOf(kept)));
   return { name, rows: () => rowsOf(name, () => decode(name, chunks, encoding), checkHeader) };
+}
+
+/** As a file is read: given all of it at once, the parser would hold each of its rows at once too. */
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
 function isPipe(path: string): boolean {

@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openSource } from '../../cli/import/source.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { linesWithCanary } from '../support/canary.ts';
 import { cli } from '../support/cli.ts';
@@ -113,6 +115,17 @@ describe('a table of two accounts is read', () => {
     const [{ stdout }] = await Promise.all([cli([...world.options, 'import', pipe]), writeFile(pipe, table)]);
     expect(stdout).toContain('2  created');
   });
+});
+
+test('standard input is read row by row, as a file is, and not all of it before the first row', async () => {
+  const rows = `${HEADER}\n${`${ONE}\n`.repeat(100_000)}`;
+  const { rows: read } = await openSource('-', Readable.from([Buffer.from(rows), Buffer.from([0xff])]));
+  const told = async () => {
+    let count = 0;
+    for await (const _ of read()) if (++count === 50_000) return count;
+    return count;
+  };
+  expect(await told()).toBe(50_000);
 });
 
 describe('what is no table of accounts is refused with the reason', () => {
