@@ -39,11 +39,11 @@ export async function handOutAnswer(
   const fleet = await context.fleet();
   const item = await readItem(fleet, accountId);
   const id = printable(accountId);
-  const escrow = item.escrow as { ciphertext?: unknown; at?: unknown } | undefined;
+  const escrow = item.escrow as { ciphertext?: unknown } | null | undefined;
   if (escrow === undefined)
     throw new CliError('NOTHING_IN_ESCROW', `Nothing of ${id} is in escrow. More: accounts show ${id}`);
   const kind = escrowKind(escrow);
-  if (kind === 'unknown' || typeof escrow.ciphertext !== 'string')
+  if (kind === 'unknown' || typeof escrow?.ciphertext !== 'string')
     throw new CliError(
       'ESCROW_UNREADABLE',
       `What is in escrow of ${id} was put there by a newer version. Use the command line of that version.`,

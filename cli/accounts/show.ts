@@ -247,7 +247,7 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
 
 /** What lies in escrow, and whether a person has to do anything about it. */
 function escrowText({ accountId, escrow }: FleetItem, at: number): string {
-  const since = instant((escrow as { at?: unknown }).at, at, '', 'since');
+  const since = instant((escrow as { at?: unknown } | null)?.at, at, '', 'since');
   switch (escrowKind(escrow)) {
     case 'token':
       return `a refresh token waits to be stored, ${since}; the next run does it`;

@@ -183,6 +183,25 @@ describe('accounts show', () => {
     expect(stdout + JSON.stringify(await fleet.json(['accounts', 'show', 'held']))).not.toContain('c1pher');
   });
 
+  test('shows an account whose item holds no value where a lease and an escrow stand', async () => {
+    const accountId = 'hollow';
+    await fleet.put({
+      accountId,
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      lease: null,
+      escrow: null,
+    });
+    const shown = await fleet.run(['accounts', 'show', accountId]);
+    const answer = await fleet.run(['accounts', 'answer', accountId, '--out', 'nowhere']);
+    await fleet.system.clients.table.send(
+      new DeleteCommand({ TableName: fleet.system.clients.tableName, Key: { accountId } }),
+    );
+    expect([shown.code, shown.stderr]).toEqual([0, '']);
+    expect(shown.stdout).toContain('must be a map');
+    expect(answer.stderr).toContain('was put there by a newer version');
+  });
+
   test('says so where there is no such account', async () => {
     const { code, stderr } = await fleet.run(['accounts', 'show', 'nix']);
     expect({ code, stderr }).toEqual({
