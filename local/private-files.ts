@@ -13,6 +13,11 @@ export function isOpenToOthers({ mode }: Stats): boolean {
   return ownId !== undefined && (mode & 0o077) !== 0;
 }
 
+/** Whether others may change it. */
+export function isWritableByOthers({ mode }: Stats): boolean {
+  return ownId !== undefined && (mode & 0o022) !== 0;
+}
+
 /** Takes away what others may do with a file or folder; never through a link. */
 export function makePrivate(path: string): void {
   const stats = lstatSync(path);

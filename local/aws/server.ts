@@ -74,6 +74,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   // Idle connections are kept: a client that picks one just as it is closed would see a reset that no rule asked for.
   const server = createServer({ keepAliveTimeout: 0 });
   const port = await listen(server, options.port ?? 0);
+  const origin = `http://${HOST}:${port}`;
   const services = openServicesOf(server, options);
   const log = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a' });
   const closing = new AbortController();
@@ -107,7 +108,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 
   async function answerTo(request: ReceivedRequest, target: Target | undefined): Promise<Answer | 'reset'> {
-    const early = unlikely(request, port) ?? answerProof(request, keys, port);
+    const early = unlikely(request, port) ?? answerProof(request, keys, origin);
     if (early !== undefined) return early;
     const wrong = await wrongSignature(request);
     if (wrong !== undefined) return errorAnswer(wrong);
