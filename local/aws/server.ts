@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { HOST, isOwnHost, listen } from '../listen.ts';
+import { HOST, isOwnHost, isPathTarget, listen } from '../listen.ts';
 import { AwsError } from './aws-error.ts';
 import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
@@ -148,7 +148,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 
   return {
-    url: `http://${HOST}:${port}`,
+    url: origin,
     keys,
     putEventsLog: () => services.recordedEvents(),
     inject: (next) => {
@@ -218,11 +218,13 @@ function targetOf(request: AwsRequest): Target | undefined {
  * What needs no look at the signature. A web page whose name leads to this machine (DNS rebinding) sends its own name as
  * the host.
  */
-function unlikely({ headers, size }: ReceivedRequest, port: number): Answer | undefined {
+function unlikely({ url, headers, size }: ReceivedRequest, port: number): Answer | undefined {
   if (!isOwnHost(headers.host, port))
     return errorAnswer(
       new AwsError('AccessDeniedException', `This endpoint is reached as ${HOST}:${port} only.`, 403),
     );
+  if (!isPathTarget(url))
+    return errorAnswer(new AwsError('SerializationException', 'The request target must be a path.'));
   if (size > MAX_BODY_BYTES)
     return errorAnswer(new AwsError('RequestEntityTooLargeException', 'The body is larger than 4 MB.', 413));
   return undefined;
