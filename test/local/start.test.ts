@@ -161,6 +161,35 @@ describe('npm start', () => {
     await new Promise((resolve) => taken.close(resolve));
   });
 
+  test.each([
+    [[]],
+    [['--reset']],
+  ])('several at once on one directory, with %j: one uses it at a time, and all is well after', async (options) => {
+    const other = mkdtempSync(join(tmpdir(), 'local-'));
+    const at = ['--data', join(other, 'data'), '--port', '0', '--once', '--json'];
+    const ends = await Promise.all([1, 2, 3].map(() => runScript('local/start.ts', [...at, ...options])));
+    const refused = ends.filter(({ code }) => code !== 0);
+    expect(refused.length).toBeLessThan(ends.length);
+    for (const { code, stderr } of refused) {
+      expect(code).toBe(1);
+      expect(stderr.trim().split('\n').at(-1)).toMatch(
+        /is in use by another process|already runs on this data/,
+      );
+    }
+    const { code, stdout } = await runScript('local/start.ts', at);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '').scanned).toBeGreaterThan(10);
+    rmSync(other, { recursive: true });
+  });
+
+  test.each(['~', '~/data', ''])('takes no directory %j, which no shell has replaced', async (path) => {
+    const { code, stderr } = await runScript('local/start.ts', ['--data', path, '--once']);
+    expect({ code, first: stderr.split('\n')[0] }).toEqual({
+      code: 2,
+      first: '--data must name a directory; write "$HOME" in place of ~',
+    });
+  });
+
   test.each([['--reset'], ['--once']])('%s leaves a directory alone that it did not make', async (option) => {
     const other = mkdtempSync(join(tmpdir(), 'local-'));
     writeFileSync(join(other, 'notes.txt'), 'precious');
