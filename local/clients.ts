@@ -31,6 +31,8 @@ export function awsEnvironment(endpoint: string, keys = TEST_KEYS) {
   return {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: LOCAL_REGION,
+    // The AWS CLI and boto3 know this name alone.
+    AWS_DEFAULT_REGION: LOCAL_REGION,
     AWS_ACCESS_KEY_ID: keys.accessKeyId,
     AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
   };

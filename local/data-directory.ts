@@ -1,12 +1,17 @@
 import { mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, sep } from 'node:path';
-import { openStore } from './aws/store.ts';
+import { dirname, join, sep } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { DataDirectoryInUseError, openStore } from './aws/store.ts';
 import { isOpenToOthers, isOwn, makePrivate, statsOf } from './private-files.ts';
 
 /** A directory can't be used for local data. The message says what to do. */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
-  readonly code: 'DATA_DIRECTORY_NOT_OURS' | 'DATA_DIRECTORY_NOT_YOURS' | 'DATA_DIRECTORY_HAS_LINK';
+  readonly code:
+    | 'DATA_DIRECTORY_NOT_OURS'
+    | 'DATA_DIRECTORY_NOT_YOURS'
+    | 'DATA_DIRECTORY_HAS_LINK'
+    | 'DATA_DIRECTORY_UNWRITABLE';
 
   constructor(code: DataDirectoryError['code'], message: string) {
     super(message);
@@ -20,12 +25,16 @@ const MARKER_TEXT = `"npm start" of oauth-token-refresher keeps its data here.
 "npm start -- --reset" deletes that, and nothing else.
 `;
 
+/** Locked by who uses the directory, and never deleted: others may be about to lock it. */
+const LOCK = `${MARKER}.lock`;
+
 /** All that is ever written into the directory; the names below dynamodb/ are LevelDB's. */
 const OWN_FOLDERS = ['aws', 'aws/dynamodb', 'logs'];
 const OWN_FILES = [
   /^(env|running\.json)(\.new)?$/,
   /^(aws\/aws|authorization-server)\.sqlite(-wal|-shm|-journal)?$/,
   /^logs\/function\.log$/,
+  /^\.oauth-token-refresher\.lock(-wal|-shm|-journal)?$/,
   /^aws\/dynamodb\/(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(ldb|log|sst|dbtmp))$/,
 ];
 
@@ -44,13 +53,25 @@ interface Entry {
  * leads nowhere else; and makes what is in it private before anything is written.
  *
  * @param say is told what was changed
- * @throws DataDirectoryError
+ * @returns what ends the caller's use of it
+ * @throws DataDirectoryError, DataDirectoryInUseError
  */
-export function prepareDataDirectory(directory: string, say: (line: string) => void): void {
+export function prepareDataDirectory(directory: string, say: (line: string) => void): () => void {
+  try {
+    return prepare(directory, say);
+  } catch (error) {
+    if (error instanceof DataDirectoryError || typeof (error as NodeJS.ErrnoException).syscall !== 'string')
+      throw error;
+    throw unwritable(directory, error as Error);
+  }
+}
+
+function prepare(directory: string, say: (line: string) => void): () => void {
   if (statsOf(directory) === undefined) makeFolder(directory);
   const root = ownRoot(directory);
-  const marked = isMarked(root);
   const before = entriesOf(root);
+  // Looked for last: another "npm start" may be making all this at this moment, and makes it first.
+  const marked = isMarked(root);
   if (!marked && before.length > 0 && !isOlderData(before)) throw notOurs(directory, before);
   const wasOpen = isOpenToOthers(root.stats);
   makePrivate(root.path);
@@ -58,11 +79,13 @@ export function prepareDataDirectory(directory: string, say: (line: string) => v
   const entries = entriesOf(root);
   const link = entries.find(({ inTheWay }) => inTheWay);
   if (link !== undefined) throw leadsAway(directory, link);
-  if (!marked) writeFileSync(join(root.path, MARKER), MARKER_TEXT, { flag: 'wx', mode: 0o600 });
-  makePrivate(join(root.path, MARKER));
+  if (!marked) makeFile(join(root.path, MARKER), MARKER_TEXT);
+  const release = lock(root, directory);
+  for (const name of [MARKER, LOCK]) makePrivate(join(root.path, name));
   for (const { path, own } of entries) if (own) makePrivate(join(root.path, path));
   if (wasOpen && entries.length > 0)
     say(`${directory} could be read by others. It is private now; what it holds may have been seen.`);
+  return release;
 }
 
 /**
@@ -77,14 +100,25 @@ export function resetDataDirectory(directory: string, say: (line: string) => voi
   const entries = entriesOf(root);
   if (entries.length === 0) return;
   if (!isMarked(root) && !isOlderData(entries)) throw notOurs(directory, entries);
-  if (entries.some(({ path, own }) => own && path === 'aws/aws.sqlite')) refuseInUse(join(directory, 'aws'));
+  const link = entries.find(({ path, inTheWay }) => inTheWay && path.startsWith(LOCK));
+  if (link !== undefined) throw leadsAway(directory, link);
+  const release = lock(root, directory);
+  try {
+    refuseInUse(root, directory);
+    deleteOwn(root);
+  } finally {
+    release();
+  }
+  const kept = entriesOf(root).filter((entry) => !entry.own);
+  if (kept.length > 0) say(`Kept what is not of this program: ${namesOf(directory, kept)}.`);
+}
+
+function deleteOwn(root: Root): void {
   const own = entriesOf(root).filter((entry) => entry.own);
   for (const { path, kind } of own) if (kind === 'file') rmSync(join(root.path, path), { force: true });
   // Deeper ones come later in the list.
   for (const { path, kind } of own.toReversed())
     if (kind === 'folder') removeEmptyFolder(join(root.path, path));
-  const kept = entriesOf(root).filter((entry) => !entry.own);
-  if (kept.length > 0) say(`Kept what is not of this program: ${namesOf(directory, kept)}.`);
 }
 
 interface Root {
@@ -95,10 +129,20 @@ interface Root {
 
 function makeFolder(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeFolders(directory);
   } catch (error) {
-    const { message } = error as Error;
-    throw notYours(`${directory} can't be made: ${message}`);
+    throw unwritable(directory, error as Error);
+  }
+}
+
+/** Node's own `recursive` never ends below /proc, where nobody can make a folder. */
+function makeFolders(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && statsOf(parent) === undefined) makeFolders(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
@@ -114,6 +158,13 @@ function ownRoot(directory: string): Root {
   throw notYours(`${directory} is no directory of your own`);
 }
 
+function unwritable(directory: string, { message }: Error): DataDirectoryError {
+  return new DataDirectoryError(
+    'DATA_DIRECTORY_UNWRITABLE',
+    `${directory || 'A directory without a name'} can't be made, read or written to: ${message}. Choose another with --data.`,
+  );
+}
+
 function notYours(what: string): DataDirectoryError {
   return new DataDirectoryError('DATA_DIRECTORY_NOT_YOURS', `${what}. Choose another with --data.`);
 }
@@ -122,11 +173,11 @@ function isMarked({ path }: Root): boolean {
   return statsOf(join(path, MARKER))?.isFile() === true;
 }
 
-/** Everything in the directory but the marker, a folder before what is in it. Links and folders of others are not entered. */
+/** Everything in the directory but the marker and the lock, a folder before what is in it. Links and folders of others are not entered. */
 function entriesOf(root: Root, below = ''): Entry[] {
   return readdirSync(join(root.path, below), { withFileTypes: true }).flatMap((found) => {
     const path = below === '' ? found.name : `${below}/${found.name}`;
-    if (path === MARKER && found.isFile()) return [];
+    if ((path === MARKER || path === LOCK) && found.isFile()) return [];
     const kind = found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'other';
     const isFolderName = OWN_FOLDERS.includes(path);
     const isFileName = OWN_FILES.some((pattern) => pattern.test(path));
@@ -144,9 +195,38 @@ function isOlderData(entries: readonly Entry[]): boolean {
   return entries.every(({ own }) => own) && entries.some(({ path }) => path === 'aws/aws.sqlite');
 }
 
-function refuseInUse(directory: string): void {
+/** The operating system takes the lock away from a process that has ended, however it ended. */
+function lock(root: Root, directory: string): () => void {
+  makeFile(join(root.path, LOCK), '');
+  const db = new DatabaseSync(join(root.path, LOCK));
   try {
-    openStore(directory).close();
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    if (!/locked|busy/.test((error as Error).message)) throw unwritable(directory, error as Error);
+    throw new DataDirectoryInUseError(
+      `The data directory ${directory} is in use by another process. Stop that one, or choose another directory.`,
+    );
+  }
+  return () => db.close();
+}
+
+function makeFile(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/** Versions before the lock hold their store alone. */
+function refuseInUse(root: Root, directory: string): void {
+  const store = entriesOf(root).filter(({ path }) => path.startsWith('aws/aws.sqlite'));
+  // One with a link beside it is not opened: what it leads to would be written to.
+  const isThere = store.some(({ path, own }) => path === 'aws/aws.sqlite' && own);
+  if (!isThere || store.some(({ inTheWay }) => inTheWay)) return;
+  try {
+    openStore(join(directory, 'aws')).close();
   } catch (error) {
     // One that is damaged is one that a person may want to be rid of.
     if ((error as { code?: unknown }).code === 'DATA_DIRECTORY_IN_USE') throw error;

@@ -10,11 +10,21 @@ export class PortInUseError extends Error {
 /** Everything local is reached from this machine only. */
 export const HOST = '127.0.0.1';
 
-/** Whether a request's Host is a name of this machine's loopback address, with the port that was listened on. */
+/** Whether a request's Host is a name of the address that is listened on, with the port. */
 export function isOwnHost(host: string | undefined, port: number): boolean {
-  return ['127.0.0.1', 'localhost', '[::1]'].some(
+  return [HOST, 'localhost'].some(
     (name) => host?.toLowerCase() === `${name}:${port}` || (port === 80 && host?.toLowerCase() === name),
   );
+}
+
+/**
+ * Whether a request's target is a path alone. HTTP allows a whole address as well, and libraries build links from it, though
+ * only the Host was looked at.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+ */
+export function isPathTarget(target: string | undefined): boolean {
+  return /^\/(?![/\\])/.test(target ?? '');
 }
 
 /**

@@ -62,7 +62,7 @@ export async function startLocalSystem({
     throw new AlreadyRunning(
       `A local system already runs on this data (process ${other.system.pid}). Stop it first, or use another directory with --data.`,
     );
-  prepareDataDirectory(dataDirectory, say);
+  const release = prepareDataDirectory(dataDirectory, say);
   const keys = localKeys(dataDirectory, 'make');
   mkdirSync(join(dataDirectory, 'logs'), { recursive: true, mode: 0o700 });
   const functionLogFile = join(dataDirectory, 'logs', 'function.log');
@@ -128,6 +128,7 @@ export async function startLocalSystem({
       started.kill();
       await authorizationServer.close();
       await aws.close();
+      release();
     },
   };
 }

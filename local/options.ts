@@ -48,7 +48,7 @@ export function readStartOptions(
     json: values.json ?? false,
     reset: values.reset ?? false,
     every: milliseconds(values.every ?? '1m'),
-    dataDirectory: values.data === undefined ? '.local' : callersPath(values.data, env),
+    dataDirectory: values.data === undefined ? '.local' : callersPath(directory(values.data), env),
     port: portNumber(values.port ?? '4570'),
   };
 }
@@ -78,6 +78,13 @@ function milliseconds(text: string): number {
   if (!(result > 0))
     throw new UsageError(`--every must be a number of seconds or minutes, such as 10s or 1m`);
   return result;
+}
+
+/** Not each shell replaces a `~` that stands behind `=` or in quotes, and a folder of that name is deleted as the home. */
+function directory(text: string): string {
+  if (text === '' || /^~(\/|$)/.test(text))
+    throw new UsageError('--data must name a directory; write "$HOME" in place of ~');
+  return text;
 }
 
 function portNumber(text: string): number {

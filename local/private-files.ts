@@ -13,10 +13,16 @@ export function isOpenToOthers({ mode }: Stats): boolean {
   return ownId !== undefined && (mode & 0o077) !== 0;
 }
 
-/** Takes away what others may do with a file or folder; never through a link. */
+/** Whether others may change it. */
+export function isWritableByOthers({ mode }: Stats): boolean {
+  return ownId !== undefined && (mode & 0o022) !== 0;
+}
+
+/** Takes away what others may do with a file or folder, where it is there; never through a link. */
 export function makePrivate(path: string): void {
-  const stats = lstatSync(path);
-  if (!stats.isSymbolicLink() && isOpenToOthers(stats)) chmodSync(path, stats.isDirectory() ? 0o700 : 0o600);
+  const stats = statsOf(path);
+  if (stats !== undefined && !stats.isSymbolicLink() && isOpenToOthers(stats))
+    chmodSync(path, stats.isDirectory() ? 0o700 : 0o600);
 }
 
 /** Writes a file that is its owner's alone from the first moment, as a whole or not at all. */

@@ -1,11 +1,12 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { proves } from './aws/proof.ts';
 import type { AwsKeys } from './aws/signature.ts';
 import { awsEnvironment } from './clients.ts';
+import { HOST } from './listen.ts';
 import { localKeys } from './local-key.ts';
-import { statsOf, writePrivate } from './private-files.ts';
+import { isOwn, isWritableByOthers, statsOf, writePrivate } from './private-files.ts';
 
 /** What other commands need to find the running system. */
 export interface RunningSystem {
@@ -25,22 +26,18 @@ export type Found =
 
 const MAX_FILE_BYTES = 4_096;
 
-/** An address that never leaves this machine, and nothing beside it. */
-const loopbackOrigin = v.pipe(
-  v.string(),
-  v.check((text) => loopbackUrl(text) !== undefined),
-);
+/** The address that `npm start` listens on, and nothing beside it: at any other, somebody else may listen on the same port. */
+const localOrigin = v.pipe(v.string(), v.check(isLocalOrigin));
 const fileSchema = v.object({
   pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-  endpoint: loopbackOrigin,
-  issuer: loopbackOrigin,
+  endpoint: localOrigin,
+  issuer: localOrigin,
   every: v.optional(v.pipe(v.number(), v.finite(), v.gtValue(0))),
 });
 
-function loopbackUrl(text: string): URL | undefined {
+function isLocalOrigin(text: string): boolean {
   const url = URL.parse(text);
-  const isLoopback = url?.protocol === 'http:' && ['127.0.0.1', '[::1]'].includes(url.hostname);
-  return isLoopback && url.port !== '' && text === url.origin ? url : undefined;
+  return url?.protocol === 'http:' && url.hostname === HOST && url.port !== '' && text === url.origin;
 }
 
 const runningFile = (dataDirectory: string) => join(dataDirectory, 'running.json');
@@ -72,6 +69,8 @@ export async function findRunningSystem(dataDirectory: string): Promise<Found> {
   const unproven = (why: string): Found => ({ kind: 'unproven', file, why });
   const text = textOf(file);
   if (text === undefined) return { kind: 'none' };
+  if (![realpathSync.native(dataDirectory), file].every(isOnlyOurs))
+    return unproven('is not yours, or others may write to it or its folder');
   const system = parse(text);
   if (system === undefined) return unproven('is not what "npm start" writes');
   if (!isAlive(system.pid))
@@ -81,6 +80,12 @@ export async function findRunningSystem(dataDirectory: string): Promise<Found> {
   if (keys === undefined || !(await proves(endpoint, keys)))
     return unproven(`names ${endpoint.origin}, which did not prove that it is yours`);
   return { kind: 'running', system, keys };
+}
+
+/** Whether nobody else can have written it, as far as its owner and mode say. */
+function isOnlyOurs(path: string): boolean {
+  const stats = statsOf(path);
+  return stats !== undefined && isOwn(stats) && !isWritableByOthers(stats);
 }
 
 /** What a file says, as far as anybody could have meant it; undefined where there is none. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createHttpsServer } from 'node:https';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type ClientMetadata, type Configuration, type InteractionResults } from 'oidc-provider';
-import { HOST, isOwnHost, listen } from '../listen.ts';
+import { HOST, isOwnHost, isPathTarget, listen } from '../listen.ts';
 import { openAdapterStore } from './adapter.ts';
 import { confirmCodePage, consentPage, deviceDonePage, errorPage, loginPage, userCodePage } from './pages.ts';
 
@@ -82,7 +82,7 @@ export async function startAuthorizationServer(
     // A web page whose name leads to this machine (DNS rebinding) sends its own name as the host.
     if (!isOwnHost(request.headers.host, port))
       return respond(response, 403, errorPage(`This server is reached as ${origin} only.`));
-    const path = URL.parse(request.url ?? '/', origin)?.pathname;
+    const path = isPathTarget(request.url) ? URL.parse(request.url ?? '', origin)?.pathname : undefined;
     if (path === undefined) return respond(response, 400, errorPage('This address can not be read.'));
     const broken = brokenEndpoints[path];
     if (broken !== undefined) broken(response);

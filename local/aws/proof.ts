@@ -6,26 +6,30 @@ import type { AwsKeys } from './signature.ts';
 const ASKED = /^\/proof\?nonce=([0-9a-f]{64})$/;
 const PATIENCE_MILLISECONDS = 3_000;
 
-/** The port is part of it: what answers elsewhere can't pass the question on. */
-function proofOf({ secretAccessKey }: AwsKeys, port: string, nonce: string): string {
-  return createHmac('sha256', secretAccessKey).update(`proof\n${port}\n${nonce}`).digest('hex');
+/** The whole address is part of it: what answers at another, or at another port, can't pass the question on. */
+function proofOf({ secretAccessKey }: AwsKeys, origin: string, nonce: string): string {
+  return createHmac('sha256', secretAccessKey).update(`proof\n${origin}\n${nonce}`).digest('hex');
 }
 
-/** The answer to a request for a proof; undefined for any other request. */
-export function answerProof({ method, url }: AwsRequest, keys: AwsKeys, port: number): Answer | undefined {
+/**
+ * The answer to a request for a proof; undefined for any other request.
+ *
+ * @param origin where this endpoint listens
+ */
+export function answerProof({ method, url }: AwsRequest, keys: AwsKeys, origin: string): Answer | undefined {
   const nonce = method === 'GET' ? ASKED.exec(url)?.[1] : undefined;
   if (nonce === undefined) return undefined;
   return {
     status: 200,
     headers: { 'content-type': 'text/plain' },
-    body: proofOf(keys, String(port), nonce),
+    body: proofOf(keys, origin, nonce),
   };
 }
 
 /** Whether what listens at an endpoint has the keys. Nothing is sent but a random number. */
 export async function proves(endpoint: URL, keys: AwsKeys): Promise<boolean> {
   const nonce = randomBytes(32).toString('hex');
-  const expected = Buffer.from(proofOf(keys, endpoint.port, nonce));
+  const expected = Buffer.from(proofOf(keys, endpoint.origin, nonce));
   try {
     const response = await fetch(new URL(`/proof?nonce=${nonce}`, endpoint), {
       redirect: 'error',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { HOST, isOwnHost, listen } from '../listen.ts';
+import { HOST, isOwnHost, isPathTarget, listen } from '../listen.ts';
 import { AwsError } from './aws-error.ts';
 import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
@@ -74,6 +74,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   // Idle connections are kept: a client that picks one just as it is closed would see a reset that no rule asked for.
   const server = createServer({ keepAliveTimeout: 0 });
   const port = await listen(server, options.port ?? 0);
+  const origin = `http://${HOST}:${port}`;
   const services = openServicesOf(server, options);
   const log = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a' });
   const closing = new AbortController();
@@ -107,7 +108,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 
   async function answerTo(request: ReceivedRequest, target: Target | undefined): Promise<Answer | 'reset'> {
-    const early = unlikely(request, port) ?? answerProof(request, keys, port);
+    const early = unlikely(request, port) ?? answerProof(request, keys, origin);
     if (early !== undefined) return early;
     const wrong = await wrongSignature(request);
     if (wrong !== undefined) return errorAnswer(wrong);
@@ -147,7 +148,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 
   return {
-    url: `http://${HOST}:${port}`,
+    url: origin,
     keys,
     putEventsLog: () => services.recordedEvents(),
     inject: (next) => {
@@ -217,11 +218,13 @@ function targetOf(request: AwsRequest): Target | undefined {
  * What needs no look at the signature. A web page whose name leads to this machine (DNS rebinding) sends its own name as
  * the host.
  */
-function unlikely({ headers, size }: ReceivedRequest, port: number): Answer | undefined {
+function unlikely({ url, headers, size }: ReceivedRequest, port: number): Answer | undefined {
   if (!isOwnHost(headers.host, port))
     return errorAnswer(
       new AwsError('AccessDeniedException', `This endpoint is reached as ${HOST}:${port} only.`, 403),
     );
+  if (!isPathTarget(url))
+    return errorAnswer(new AwsError('SerializationException', 'The request target must be a path.'));
   if (size > MAX_BODY_BYTES)
     return errorAnswer(new AwsError('RequestEntityTooLargeException', 'The body is larger than 4 MB.', 413));
   return undefined;

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { proves } from '../../local/aws/proof.ts';
 import { listen } from '../../local/listen.ts';
 import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
 import { cli, type Ended } from '../support/cli.ts';
@@ -18,6 +19,10 @@ const profile = JSON.stringify({
   client_secret: CLIENT_SECRET,
   token_endpoint: 'https://a.example/',
 });
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === '::1'),
+);
 
 let folder: string;
 let data: string;
@@ -115,7 +120,47 @@ describe('a file that says that a local system runs here gets no secret', () => 
     expect(system.aws.calls()).toHaveLength(before);
   });
 
+  test.skipIf(!hasIpv6)('nor one that listens on the same port of another address', async () => {
+    taken = [];
+    answer = answers['with what the true system says to it'] as RequestListener;
+    const samePort = createServer((request, response) => thief.emit('request', request, response));
+    const { port: truePort } = new URL(system.aws.url);
+    await new Promise<void>((resolve) => samePort.listen(Number(truePort), '::1', resolve));
+    const relay = `http://[::1]:${truePort}`;
+    const own = join(folder, 'own', 'running.json');
+    const true_ = readFileSync(own, 'utf8');
+    try {
+      writeFileSync(own, true_.replace(system.aws.url, relay));
+      expect(codeIn(await addProfile(join(folder, 'own')))).toBe('LOCAL_SYSTEM_UNPROVEN');
+      expect(taken).toEqual([]);
+      // Even if it were asked: the proof is of the whole address.
+      expect(await proves(new URL(system.aws.url), system.aws.keys)).toBe(true);
+      expect(await proves(new URL(relay), system.aws.keys)).toBe(false);
+      expect(taken).toHaveLength(1);
+    } finally {
+      writeFileSync(own, true_);
+      samePort.closeAllConnections();
+      samePort.close();
+    }
+  });
+
   const endpoint = () => `http://127.0.0.1:${port}`;
+
+  const isRoot = process.getuid?.() === 0;
+  const notOnlyOurs: readonly [string, (own: string) => void][] = [
+    ['a folder to which others may write', (own) => chmodSync(own, 0o770)],
+    ['a file to which others may write', (own) => chmodSync(join(own, 'running.json'), 0o602)],
+    ["somebody else's folder", (own) => chownSync(own, 12_345, 12_345)],
+    ["somebody else's file", (own) => chownSync(join(own, 'running.json'), 12_345, 12_345)],
+  ];
+  test.each(notOnlyOurs.slice(0, isRoot ? 4 : 2))('in %s: nobody is asked anything', async (_, arrange) => {
+    plant({ ...self, endpoint: endpoint() });
+    arrange(data);
+    const ended = await addProfile();
+    expect({ code: ended.code, error: codeIn(ended) }).toEqual({ code: 1, error: 'LOCAL_SYSTEM_UNPROVEN' });
+    expect(taken).toEqual([]);
+  });
+
   test.each<[string, () => unknown]>([
     ['process 0', () => ({ ...self, pid: 0, endpoint: endpoint() })],
     ['a process group', () => ({ ...self, pid: -1, endpoint: endpoint() })],
@@ -137,6 +182,7 @@ describe('a file that says that a local system runs here gets no secret', () => 
       () => ({ ...self, endpoint: `http://localhost:${port}` }),
     ],
     ['one with a path', () => ({ ...self, endpoint: `${endpoint()}/a` })],
+    ['one at another address of this machine', () => ({ ...self, endpoint: `http://[::1]:${port}` })],
     ['one over https', () => ({ ...self, endpoint: `https://127.0.0.1:${port}` })],
     ['an odd schedule', () => ({ ...self, endpoint: endpoint(), every: -1 })],
     ['a list', () => []],

@@ -2,6 +2,7 @@ import {
   chmodSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,6 +19,7 @@ import { openStore } from '../../local/aws/store.ts';
 import { prepareDataDirectory, resetDataDirectory } from '../../local/data-directory.ts';
 
 const MARKER = '.oauth-token-refresher';
+const LOCK = `${MARKER}.lock`;
 
 let parent: string;
 let directory: string;
@@ -107,6 +109,7 @@ describe('a directory for local data', () => {
     'logs/function.log',
     'aws/aws.sqlite',
     'authorization-server.sqlite-wal',
+    LOCK,
   ])('whose %s is a link is refused, and the link is not followed', (path) => {
     make(MARKER, 'aws/', 'logs/');
     const elsewhere = join(parent, 'elsewhere');
@@ -123,6 +126,31 @@ describe('a directory for local data', () => {
     make('notes.txt');
     symlinkSync(join(directory, 'notes.txt'), join(directory, MARKER));
     expect(() => prepareDataDirectory(directory, say)).toThrow(/was not made by "npm start"/);
+  });
+
+  test('that another process uses is refused until that one has ended', () => {
+    const release = prepareDataDirectory(directory, say);
+    for (const use of [prepareDataDirectory, resetDataDirectory]) {
+      writeFileSync(join(directory, 'env'), '');
+      expect(() => use(directory, say)).toThrow(expect.objectContaining({ code: 'DATA_DIRECTORY_IN_USE' }));
+    }
+    release();
+    prepareDataDirectory(directory, say)();
+    expect([MARKER, LOCK].map(modeOf)).toEqual([0o600, 0o600]);
+  });
+
+  test.each([
+    ['below a file', () => writeFileSync(directory, ''), 'data/below'],
+    ['where nobody can make any', () => undefined, '/proc/nowhere'],
+  ])('%s is refused, and why is said', (_, arrange, path) => {
+    arrange();
+    const at = path.startsWith('/') ? path : join(parent, path);
+    expect(() => prepareDataDirectory(at, say)).toThrow(
+      expect.objectContaining({
+        code: 'DATA_DIRECTORY_UNWRITABLE',
+        message: expect.stringMatching(/E[A-Z]+.*Choose another with --data/),
+      }),
+    );
   });
 
   test.each([
@@ -142,7 +170,7 @@ describe('--reset', () => {
     for (const paths of [[MARKER, ...older, 'env', 'running.json'], older]) {
       make(...paths);
       resetDataDirectory(directory, say);
-      expect(contents().filter((path) => path !== MARKER)).toEqual([]);
+      expect(contents().filter((path) => path !== MARKER && path !== LOCK)).toEqual([]);
     }
     expect(said).toEqual([]);
   });
@@ -151,7 +179,7 @@ describe('--reset', () => {
     make(MARKER, ...older, 'notes.txt', 'logs/mine.log', 'photos/a.jpg');
     resetDataDirectory(directory, say);
     expect(contents()).toEqual(
-      [MARKER, 'logs', 'logs/mine.log', 'notes.txt', 'photos', 'photos/a.jpg'].sort(),
+      [MARKER, LOCK, 'logs', 'logs/mine.log', 'notes.txt', 'photos', 'photos/a.jpg'].sort(),
     );
     expect(said.join()).toMatch(/^Kept .*notes\.txt/);
     prepareDataDirectory(directory, say);
@@ -166,7 +194,55 @@ describe('--reset', () => {
     symlinkSync(join(elsewhere, 'function.log'), join(directory, 'env'));
     resetDataDirectory(directory, say);
     expect(readFileSync(join(elsewhere, 'function.log'), 'utf8')).toBe('precious');
-    expect(contents().filter((path) => !path.includes('function'))).toEqual([MARKER, 'env', 'logs']);
+    expect(contents().filter((path) => !path.includes('function'))).toEqual([MARKER, LOCK, 'env', 'logs']);
+  });
+
+  test.each([
+    'env',
+    'env.new',
+    'running.json',
+    'running.json.new',
+    'authorization-server.sqlite',
+    'authorization-server.sqlite-wal',
+    'authorization-server.sqlite-shm',
+    'authorization-server.sqlite-journal',
+    'aws',
+    'aws/aws.sqlite',
+    'aws/aws.sqlite-wal',
+    'aws/aws.sqlite-shm',
+    'aws/aws.sqlite-journal',
+    'aws/dynamodb',
+    'aws/dynamodb/CURRENT',
+    'aws/dynamodb/LOCK',
+    'aws/dynamodb/MANIFEST-000002',
+    'aws/dynamodb/000003.log',
+    'logs',
+    'logs/function.log',
+  ])('neither follows, changes nor deletes a link in place of %s', (path) => {
+    make(MARKER, 'logs/', 'aws/dynamodb/');
+    openStore(join(directory, 'aws')).close();
+    const precious = ['file', 'folder/CURRENT', 'folder/aws.sqlite', 'folder/function.log'].map((name) =>
+      join(parent, name),
+    );
+    mkdirSync(join(parent, 'folder'));
+    for (const file of precious) writeFileSync(file, 'precious');
+    const link = join(directory, path);
+    rmSync(link, { recursive: true, force: true });
+    symlinkSync(join(parent, /^(aws|aws\/dynamodb|logs)$/.test(path) ? 'folder' : 'file'), link);
+    resetDataDirectory(directory, say);
+    expect(precious.map((file) => readFileSync(file, 'utf8'))).toEqual(precious.map(() => 'precious'));
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(said.join()).toContain(link);
+  });
+
+  test('of a directory whose lock is a link does nothing', () => {
+    make(MARKER, 'env');
+    symlinkSync(join(parent, 'elsewhere'), join(directory, LOCK));
+    expect(() => resetDataDirectory(directory, say)).toThrow(
+      expect.objectContaining({ code: 'DATA_DIRECTORY_HAS_LINK' }),
+    );
+    expect(existsSync(join(parent, 'elsewhere'))).toBe(false);
+    expect(contents()).toContain('env');
   });
 
   test('leaves a file alone that is known elsewhere under another name', () => {
@@ -192,6 +268,6 @@ describe('--reset', () => {
     );
     store.close();
     resetDataDirectory(directory, say);
-    expect(contents()).toEqual([MARKER]);
+    expect(contents()).toEqual([MARKER, LOCK]);
   });
 });

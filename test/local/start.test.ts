@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../lambda/run-result.ts';
@@ -160,6 +161,35 @@ describe('npm start', () => {
     await new Promise((resolve) => taken.close(resolve));
   });
 
+  test.each([
+    [[]],
+    [['--reset']],
+  ])('several at once on one directory, with %j: one uses it at a time, and all is well after', async (options) => {
+    const other = mkdtempSync(join(tmpdir(), 'local-'));
+    const at = ['--data', join(other, 'data'), '--port', '0', '--once', '--json'];
+    const ends = await Promise.all([1, 2, 3].map(() => runScript('local/start.ts', [...at, ...options])));
+    const refused = ends.filter(({ code }) => code !== 0);
+    expect(refused.length).toBeLessThan(ends.length);
+    for (const { code, stderr } of refused) {
+      expect(code).toBe(1);
+      expect(stderr.trim().split('\n').at(-1)).toMatch(
+        /is in use by another process|already runs on this data/,
+      );
+    }
+    const { code, stdout } = await runScript('local/start.ts', at);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '').scanned).toBeGreaterThan(10);
+    rmSync(other, { recursive: true });
+  });
+
+  test.each(['~', '~/data', ''])('takes no directory %j, which no shell has replaced', async (path) => {
+    const { code, stderr } = await runScript('local/start.ts', ['--data', path, '--once']);
+    expect({ code, first: stderr.split('\n')[0] }).toEqual({
+      code: 2,
+      first: '--data must name a directory; write "$HOME" in place of ~',
+    });
+  });
+
   test.each([['--reset'], ['--once']])('%s leaves a directory alone that it did not make', async (option) => {
     const other = mkdtempSync(join(tmpdir(), 'local-'));
     writeFileSync(join(other, 'notes.txt'), 'precious');
@@ -219,8 +249,14 @@ describe('while it runs', () => {
   test('a shell that sources .local/env reaches its AWS, and nobody else may read that file', async () => {
     expect(statSync(join(data, 'env')).mode & 0o777).toBe(0o600);
     const { stdout, stderr } = await runProcess('sh', ['-c', script, data, process.execPath]);
-    expect({ lines: stdout.split('\n').slice(0, 4), stderr }).toEqual({
-      lines: ['AWS_ACCESS_KEY_ID', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_SECRET_ACCESS_KEY'],
+    expect({ lines: stdout.split('\n').slice(0, 5), stderr }).toEqual({
+      lines: [
+        'AWS_ACCESS_KEY_ID',
+        'AWS_DEFAULT_REGION',
+        'AWS_ENDPOINT_URL',
+        'AWS_REGION',
+        'AWS_SECRET_ACCESS_KEY',
+      ],
       stderr: '',
     });
     expect(stdout).toContain('"client_id":"mail"');
@@ -245,6 +281,30 @@ describe('while it runs', () => {
     );
     answer.resume();
     expect(answer.statusCode).toBe(403);
+  });
+
+  describe.each(['aws', 'authorizationServer'] as const)('%s refuses', (server) => {
+    test.each([
+      'http://evil.example/.well-known/openid-configuration',
+      'HTTP://127.0.0.1/.well-known/openid-configuration',
+      'http:/evil.example/',
+      '//evil.example/.well-known/openid-configuration',
+      '/\\evil.example/.well-known/openid-configuration',
+      '*',
+    ])('a request for %s, which is no path', async (path) => {
+      const origin = server === 'aws' ? system.aws.url : system.authorizationServer.origin;
+      const { hostname, port, host } = new URL(origin);
+      const method = path === '*' ? 'OPTIONS' : 'GET';
+      const answer = await new Promise<IncomingMessage>((resolve, reject) =>
+        request({ hostname, port, path, method, headers: { host }, agent: false }, resolve)
+          .on('error', reject)
+          .end(),
+      );
+      expect({ status: answer.statusCode, text: (await text(answer)).includes('evil') }).toEqual({
+        status: 400,
+        text: false,
+      });
+    });
   });
 
   test.each([
