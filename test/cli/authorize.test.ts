@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -445,6 +448,36 @@ describe('a run that is about to store the old grant', () => {
       accessTokenExpiresAt: tokens?.expires_at,
     });
   });
+});
+
+test('the browser’s program gets an address without the request in it, and what it opens there connects', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'browser-'));
+  const told = Promise.withResolvers<readonly string[]>();
+  const server = createServer((request, response) => {
+    told.resolve(JSON.parse(decodeURIComponent(request.url?.slice(1) ?? '')));
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const program = join(directory, 'browser');
+  const script = `fetch('http://127.0.0.1:${port}/' + encodeURIComponent(JSON.stringify(process.argv)))`;
+  writeFileSync(program, `#!${process.execPath}\n${script};\n`, { mode: 0o755 });
+  const ending = system.command(['authorize', 'by-program', '--profile', 'crm'], {
+    env: { BROWSER: program },
+  });
+  const args = await told.promise;
+  const page = await visit(args.at(-1) ?? '');
+  const ended = await ending;
+  expect(ended).toMatchObject({ code: 0 });
+  expect(page.html).toContain('by-program is connected');
+  expect(args).toHaveLength(3);
+  expect(args.join(' ')).not.toMatch(/state|code_challenge|client_id|\?/);
+  // The terminal shows another start address: whoever reads the arguments can't spoil that one.
+  expect(ended.stderr).toMatch(/^ {2}http:\/\/127\.0\.0\.1:\d+\/start\/\S+$/m);
+  expect(ended.stderr).not.toMatch(/state=/);
+  expect(ended.stderr).not.toContain(args.at(-1));
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(directory, { recursive: true });
 });
 
 describe('--paste', () => {
