@@ -16,10 +16,12 @@ export function browserFlow(
   return {
     wait: async (signal) => {
       instruct(terminal, [
-        opens ? 'Sign in in the browser that opens. If none does, open this address:' : 'Open this address:',
-        `  ${loopback.startAt(request.url)}`,
+        opens
+          ? 'Sign in in the browser that opens. If none does, open this address:'
+          : 'Open this address, in one browser:',
+        `  ${loopback.startAt(request.url, 'shown')}`,
       ]);
-      if (opens) await openBrowser(loopback.startAt(request.url), terminal);
+      if (opens) await openBrowser(loopback.startAt(request.url, 'passed'), terminal);
       terminal.progress('Waiting for your answer in the browser … (Ctrl-C stops)');
       try {
         return request.accept(await loopback.answer(signal));

@@ -10,10 +10,12 @@ export interface Loopback {
   /**
    * An address here that leads one browser, once, to another address, and knows that browser again by a cookie. The
    * arguments of a program that opens it can be read by everybody on this machine; the request's state is not in them.
+   *
+   * @param where `shown` to the person alone, who may so change to another browser; or `passed` to a program
    */
-  startAt(url: string): string;
+  startAt(url: string, where: 'shown' | 'passed'): string;
   /**
-   * The first answer that is for this request, from the browser that was led to it last.
+   * The first answer that is for this request, from the browser that was led to it.
    *
    * @throws CliError STARTED_TWICE
    */
@@ -37,6 +39,13 @@ const LOCAL = 'http://127.0.0.1';
 export function isLoopback(redirectUri: string): boolean {
   const { protocol, hostname } = new URL(redirectUri);
   return protocol === 'http:' && LOOPBACK_HOSTS.has(hostname);
+}
+
+interface Start {
+  readonly url: string;
+  readonly where: 'shown' | 'passed';
+  /** Of the browser that was led on from here. */
+  cookie?: string;
 }
 
 /** Why an answer is not taken. */
@@ -88,10 +97,10 @@ export async function startLoopback(
   const arrived = Promise.withResolvers<URLSearchParams>();
   // Nobody need be waiting yet, or any more.
   arrived.promise.catch(() => undefined);
-  const starts = new Map<string, { readonly url: string; cookie?: string }>();
+  const starts = new Map<string, Start>();
   const refused = { another_state: 0, another_browser: 0 };
   let page: ResultPage | undefined;
-  /** The browser that was led to the provider last: whoever changes to another one means that one. */
+  /** Of the browser that counts. */
   let cookie: string | undefined;
   // Cookies know hosts and no ports; two sign-ins at once need two names.
   const cookieName = () => `sign-in-${wanted.port}`;
@@ -106,11 +115,12 @@ export async function startLoopback(
     if (request.method !== 'GET') return plain(response, 405, 'Only GET is understood here.');
     if (start !== undefined) {
       // A browser that looks ahead, or is sent back, asks again; it has its cookie by then.
-      if (start.cookie !== undefined && !has(request, cookieName(), start.cookie)) {
+      const taken = start.cookie ?? (start.where === 'shown' ? undefined : cookie);
+      if (taken !== undefined && !has(request, cookieName(), taken)) {
         arrived.reject(startedTwice());
         return respond(response, 400, STARTED_TWICE);
       }
-      start.cookie ??= randomBytes(32).toString('base64url');
+      start.cookie = taken ?? randomBytes(32).toString('base64url');
       cookie = start.cookie;
       return redirect(response, start.url, `${cookieName()}=${cookie}; HttpOnly; SameSite=Lax; Path=/`);
     }
@@ -140,9 +150,9 @@ export async function startLoopback(
   return {
     // A registered address is compared as it was written.
     redirectUri: anyPort ? wanted.href : (registered ?? wanted.href),
-    startAt: (url) => {
+    startAt: (url, where) => {
       const path = `/start/${randomBytes(24).toString('base64url')}`;
-      starts.set(path, { url });
+      starts.set(path, { url, where });
       // Cookies are a host's: it has to be the one to which the provider sends the browser.
       return `${wanted.origin}${path}`;
     },

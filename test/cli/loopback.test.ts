@@ -18,14 +18,15 @@ function get(redirectUri: string, path: string, cookie?: string): Promise<Incomi
   });
 }
 
+type Where = Parameters<Loopback['startAt']>[1];
 const TO = 'https://id.example.com/authorize?state=right';
 const forever = () => new AbortController().signal;
 const pathOf = (address: string) => new URL(address).pathname;
 const cookieOf = ({ headers }: IncomingMessage) => (headers['set-cookie']?.[0] ?? '').split(';')[0] ?? '';
 
 /** A browser's cookie, once it has been led to the provider. */
-async function begin({ redirectUri, startAt }: Loopback): Promise<string> {
-  return cookieOf(await get(redirectUri, pathOf(startAt(TO))));
+async function begin({ redirectUri, startAt }: Loopback, where: Where = 'passed'): Promise<string> {
+  return cookieOf(await get(redirectUri, pathOf(startAt(TO, where))));
 }
 
 const isRight = (answer: URLSearchParams) => answer.get('state') === 'right';
@@ -33,7 +34,7 @@ const isRight = (answer: URLSearchParams) => answer.get('state') === 'right';
 test('a start address leads to the request, with a cookie for this browser alone', async () => {
   const loopback = await startLoopback(undefined, isRight, () => {});
   const { origin, port } = new URL(loopback.redirectUri);
-  const address = loopback.startAt(TO);
+  const address = loopback.startAt(TO, 'passed');
   expect(address).toMatch(new RegExp(`^${origin}/start/[A-Za-z0-9_-]{32}$`));
   const { statusCode, headers } = await get(loopback.redirectUri, pathOf(address));
   expect({ statusCode, headers }).toMatchObject({
@@ -52,7 +53,7 @@ test.each([
   'http://[::1]/a/start',
 ])('the start address is at the host of %s, as cookies are a host’s', async (registered) => {
   const loopback = await startLoopback(registered, isRight, () => {});
-  expect(new URL(loopback.startAt(TO)).origin).toBe(new URL(loopback.redirectUri).origin);
+  expect(new URL(loopback.startAt(TO, 'passed')).origin).toBe(new URL(loopback.redirectUri).origin);
   await loopback.close();
 });
 
@@ -82,7 +83,7 @@ test('the right state without the cookie, or with another, is refused, and the r
 
 test('a start address works once: a second browser ends the sign-in, the same one goes on', async () => {
   const loopback = await startLoopback(undefined, isRight, () => {});
-  const path = pathOf(loopback.startAt(TO));
+  const path = pathOf(loopback.startAt(TO, 'passed'));
   const first = await get(loopback.redirectUri, path);
   const again = await get(loopback.redirectUri, path, cookieOf(first));
   expect([again.statusCode, cookieOf(again)]).toEqual([302, cookieOf(first)]);
@@ -93,14 +94,26 @@ test('a start address works once: a second browser ends the sign-in, the same on
   await loopback.close();
 });
 
-test('of two start addresses, the one that was opened last counts', async () => {
+test('the address that the person alone knows changes to another browser', async () => {
   const loopback = await startLoopback(undefined, isRight, () => {});
-  const [one, other] = [await begin(loopback), await begin(loopback)];
-  expect(await ask(loopback.redirectUri, '/callback?state=right', one)).toBe(400);
-  const page = ask(loopback.redirectUri, '/callback?state=right&code=c', other);
+  const [wrong, right] = [await begin(loopback, 'passed'), await begin(loopback, 'shown')];
+  expect(await ask(loopback.redirectUri, '/callback?state=right', wrong)).toBe(400);
+  const page = ask(loopback.redirectUri, '/callback?state=right&code=c', right);
   expect((await loopback.answer(forever())).get('code')).toBe('c');
+  loopback.show({ outcome: 'connected', title: '', text: [], facts: [] });
+  expect(await page).toBe(200);
   await loopback.close();
-  await page.catch(() => undefined);
+});
+
+test('the address that others can read takes no sign-in over, but goes on in its browser', async () => {
+  const loopback = await startLoopback(undefined, isRight, () => {});
+  const own = await begin(loopback, 'shown');
+  const passed = pathOf(loopback.startAt(TO, 'passed'));
+  expect(cookieOf(await get(loopback.redirectUri, passed, own))).toBe(own);
+  const ended = expect(loopback.answer(forever())).rejects.toMatchObject({ code: 'STARTED_TWICE' });
+  expect(await begin(loopback, 'passed')).toBe('');
+  await ended;
+  await loopback.close();
 });
 
 test('whatever is asked of it, the waiting server answers and goes on', async () => {
