@@ -3,10 +3,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { AuthorizationRequest } from '../../cli/authorize/authorization-request.ts';
 import { identityOf } from '../../cli/authorize/identity.ts';
+import { pasteFlow } from '../../cli/authorize/paste.ts';
 import { readPastes } from '../../cli/authorize/pasted-lines.ts';
 import { openProvider } from '../../cli/authorize/provider.ts';
 import { createTerminal } from '../../cli/terminal.ts';
@@ -530,6 +532,33 @@ describe('--paste', () => {
 });
 
 describe('what is pasted for the address', () => {
+  test.each([
+    '-a1b2c3d4e5',
+    '_a1b2c3d4e5',
+    '.a1b2c3d4e5',
+    '"-a1b2c3d4e5"',
+    '> _a1b2c3d4e5',
+  ])('is a code to the letter, whatever it begins with: %s', async (pasted) => {
+    const taken: string[] = [];
+    const request: AuthorizationRequest = {
+      url: 'https://id.example.com/',
+      isOurs: () => false,
+      isAnswer: () => false,
+      needsWholeAnswer: undefined,
+      accept: () => expect.fail('no answer was pasted'),
+      acceptCode: (code) => {
+        taken.push(code);
+        return { holds: 'code', parameters: {}, redeem: () => expect.fail('it is not spent here') };
+      },
+    };
+    const stdin = Readable.from([`${pasted}\n`]);
+    const streams = { stdin, stdout: new PassThrough(), stderr: new PassThrough(), env: {} };
+    const flow = pasteFlow(request, createTerminal(streams, false));
+    await flow.wait(new AbortController().signal);
+    await flow.close();
+    expect(taken).toEqual([pasted.replace(/^> |"/g, '')]);
+  });
+
   const query = (address: string) => new URL(address).search.slice(1);
   const code = (address: string) => new URL(address).searchParams.get('code') ?? '';
 
