@@ -16,16 +16,25 @@ export function browserFlow(
   return {
     wait: async (signal) => {
       instruct(terminal, [
-        opens ? 'Sign in in the browser that opens. If none does, open this address:' : 'Open this address:',
-        `  ${request.url}`,
+        opens
+          ? 'Sign in in the browser that opens. If none does, open this address:'
+          : 'Open this address, in one browser:',
+        `  ${loopback.startAt(request.url, 'shown')}`,
       ]);
-      if (opens) await openBrowser(request.url, terminal);
+      if (opens) await openBrowser(loopback.startAt(request.url, 'passed'), terminal);
       terminal.progress('Waiting for your answer in the browser … (Ctrl-C stops)');
       try {
         return request.accept(await loopback.answer(signal));
       } catch (error) {
         // Only now is it certain that the right answer does not come any more.
-        if (!(error instanceof CliError) || error.code !== 'TIMEOUT' || loopback.foreign() === 0) throw error;
+        if (!(error instanceof CliError) || error.code !== 'TIMEOUT') throw error;
+        const refused = loopback.refused();
+        if (refused.another_browser > 0)
+          throw new CliError(
+            'ANOTHER_BROWSER',
+            'An answer came from a browser in which this sign-in had not begun, or which keeps no cookies for this machine. It was not used, and nothing has changed. Run the command again, and open the address that it shows in the browser in which you sign in; or use --paste.',
+          );
+        if (refused.another_state === 0) throw error;
         throw new CliError(
           'STATE_MISMATCH',
           'Answers came, but each with another state than the request: from an earlier try, or made by somebody else. None was used, and nothing has changed. Run the command again.',
@@ -44,7 +53,11 @@ export function instruct({ stderr }: Terminal, lines: readonly string[]): void {
   stderr.write(`${lines.join('\n')}\n`);
 }
 
-/** BROWSER names a command, as it does to many other programs. */
+/**
+ * Everybody on this machine can read a program's arguments, so the address must be one that is worth nothing to others.
+ *
+ * BROWSER names a command, as it does to many other programs.
+ */
 async function openBrowser(url: string, terminal: Terminal): Promise<void> {
   const { BROWSER: command = '' } = terminal.env;
   const failed = () =>

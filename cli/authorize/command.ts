@@ -174,9 +174,9 @@ async function startFlow(
   const loopback = await startLoopback(
     redirectUri,
     (answer) => state.isOurs?.(answer) ?? false,
-    () =>
+    (why) =>
       terminal.say(
-        'An answer with another state arrived and was refused, as any more will be without a word; still waiting for the right one.',
+        `An answer ${why === 'another_state' ? 'with another state arrived' : 'arrived from a browser in which this sign-in had not begun (it has no cookie of it),'} and was refused, as any more will be without a word; still waiting for the right one.`,
       ),
   );
   try {

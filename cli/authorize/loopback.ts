@@ -1,4 +1,5 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CliError } from '../cli-error.ts';
 import { PAGE_HEADERS, type ResultPage, renderResultPage } from './result-page.ts';
@@ -6,10 +7,21 @@ import { PAGE_HEADERS, type ResultPage, renderResultPage } from './result-page.t
 /** A server on this machine to which the provider sends the browser back (RFC 8252 section 7.3). */
 export interface Loopback {
   readonly redirectUri: string;
-  /** The first answer that is for this request. */
+  /**
+   * An address here that leads one browser, once, to another address, and knows that browser again by a cookie. The
+   * arguments of a program that opens it can be read by everybody on this machine; the request's state is not in them.
+   *
+   * @param where `shown` to the person alone, who may so change to another browser; or `passed` to a program
+   */
+  startAt(url: string, where: 'shown' | 'passed'): string;
+  /**
+   * The first answer that is for this request, from the browser that was led to it.
+   *
+   * @throws CliError STARTED_TWICE
+   */
   answer(signal: AbortSignal): Promise<URLSearchParams>;
-  /** How many answers came that were for another request. */
-  foreign(): number;
+  /** How many answers were refused, and why. */
+  refused(): Readonly<Record<Refusal, number>>;
   /** Answers the browser, which waits for the end with its tab open, and whoever asks again. */
   show(page: ResultPage): void;
   close(): Promise<void>;
@@ -29,7 +41,17 @@ export function isLoopback(redirectUri: string): boolean {
   return protocol === 'http:' && LOOPBACK_HOSTS.has(hostname);
 }
 
-const FOREIGN: ResultPage = {
+interface Start {
+  readonly url: string;
+  readonly where: 'shown' | 'passed';
+  /** Of the browser that was led on from here. */
+  cookie?: string;
+}
+
+/** Why an answer is not taken. */
+export type Refusal = 'another_state' | 'another_browser';
+
+const ANOTHER_STATE: ResultPage = {
   outcome: 'failed',
   title: 'This is not the answer that is waited for',
   text: [
@@ -39,33 +61,78 @@ const FOREIGN: ResultPage = {
   facts: [],
 };
 
+const ANOTHER_BROWSER: ResultPage = {
+  outcome: 'failed',
+  title: 'This is not the browser in which the sign-in began',
+  text: [
+    'It has no cookie of this sign-in. It was sent here by somebody else, or it keeps no cookies, or the address was opened without the start address that the terminal shows. The answer was not used, and nothing has changed.',
+    'Open the start address in the browser in which you sign in.',
+  ],
+  facts: [],
+};
+
+const STARTED_TWICE: ResultPage = {
+  outcome: 'failed',
+  title: 'This sign-in is called off',
+  text: [
+    'Its start address works once, and another browser has opened it already. If that was not you, somebody else on this machine has read it.',
+    'Look at the terminal, and run the command again. Should it say that the account is connected, somebody else has signed in: add --replace.',
+  ],
+  facts: [],
+};
+
 /**
  * @param registered the profile's `redirect_uri`: its port and path are kept; without a port any free one is taken
  * @param isOurs whether an answer has this request's state
- * @param onForeign told when the first comes that has not
+ * @param onRefused told when the first is refused for this reason
  * @throws CliError PORT_TAKEN
  */
 export async function startLoopback(
   registered: string | undefined,
   isOurs: (parameters: URLSearchParams) => boolean,
-  onForeign: () => void,
+  onRefused: (why: Refusal) => void,
 ): Promise<Loopback> {
   const wanted = new URL(registered ?? 'http://127.0.0.1/callback');
   const waiting = new Set<ServerResponse>();
   const arrived = Promise.withResolvers<URLSearchParams>();
+  // Nobody need be waiting yet, or any more.
+  arrived.promise.catch(() => undefined);
+  const starts = new Map<string, Start>();
+  const refused = { another_state: 0, another_browser: 0 };
   let page: ResultPage | undefined;
-  let foreign = 0;
+  /** Of the browser that counts. */
+  let cookie: string | undefined;
+  // Cookies know hosts and no ports; two sign-ins at once need two names.
+  const cookieName = () => `sign-in-${wanted.port}`;
   const server = createServer((request, response) => {
     const { url: target = '/' } = request;
     // Nothing may throw here: the process would end with a code spent and its tokens not stored.
     if (!URL.canParse(target, LOCAL)) return plain(response, 400, 'That is not an address.');
     const url = new URL(target, LOCAL);
-    if (url.pathname !== wanted.pathname) return plain(response, 404, 'There is nothing here.');
+    const start = starts.get(url.pathname);
+    if (start === undefined && url.pathname !== wanted.pathname)
+      return plain(response, 404, 'There is nothing here.');
     if (request.method !== 'GET') return plain(response, 405, 'Only GET is understood here.');
-    if (!isOurs(url.searchParams)) {
+    if (start !== undefined) {
+      // A browser that looks ahead, or is sent back, asks again; it has its cookie by then.
+      const taken = start.cookie ?? (start.where === 'shown' ? undefined : cookie);
+      if (taken !== undefined && !has(request, cookieName(), taken)) {
+        arrived.reject(startedTwice());
+        return respond(response, 400, STARTED_TWICE);
+      }
+      start.cookie = taken ?? randomBytes(32).toString('base64url');
+      cookie = start.cookie;
+      return redirect(response, start.url, `${cookieName()}=${cookie}; HttpOnly; SameSite=Lax; Path=/`);
+    }
+    const why = isOurs(url.searchParams)
+      ? has(request, cookieName(), cookie)
+        ? undefined
+        : 'another_browser'
+      : 'another_state';
+    if (why !== undefined) {
       // Whoever can reach this port could fill the terminal otherwise.
-      if (foreign++ === 0) onForeign();
-      return respond(response, 400, FOREIGN);
+      if (refused[why]++ === 0) onRefused(why);
+      return respond(response, 400, why === 'another_state' ? ANOTHER_STATE : ANOTHER_BROWSER);
     }
     arrived.resolve(url.searchParams);
     // Browsers load a page twice now and then: the second time gets what the first one gets.
@@ -83,17 +150,20 @@ export async function startLoopback(
   return {
     // A registered address is compared as it was written.
     redirectUri: anyPort ? wanted.href : (registered ?? wanted.href),
+    startAt: (url, where) => {
+      const path = `/start/${randomBytes(24).toString('base64url')}`;
+      starts.set(path, { url, where });
+      // Cookies are a host's: it has to be the one to which the provider sends the browser.
+      return `${wanted.origin}${path}`;
+    },
     answer: (signal) =>
       new Promise((resolve, reject) => {
         const stop = () => reject(signal.reason);
         if (signal.aborted) return stop();
         signal.addEventListener('abort', stop, { once: true });
-        arrived.promise.then((parameters) => {
-          signal.removeEventListener('abort', stop);
-          resolve(parameters);
-        });
+        arrived.promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);
       }),
-    foreign: () => foreign,
+    refused: () => refused,
     show: (shown) => {
       page = shown;
       for (const response of waiting) respond(response, statusOf(shown), shown);
@@ -128,8 +198,36 @@ function listen(server: ReturnType<typeof createServer>, port: number, host: str
   });
 }
 
+/** Whether the browser sends this value of the cookie, among others that other servers of this host may have set. */
+function has({ headers }: IncomingMessage, name: string, value: string | undefined): boolean {
+  if (value === undefined) return false;
+  const wanted = Buffer.from(`${name}=${value}`);
+  return (headers.cookie ?? '').split(';').some((pair) => {
+    const given = Buffer.from(pair.trim());
+    return given.length === wanted.length && timingSafeEqual(given, wanted);
+  });
+}
+
+function startedTwice(): CliError {
+  return new CliError(
+    'STARTED_TWICE',
+    'The start address of this sign-in was opened in two browsers, and it works once: perhaps somebody else on this machine has read it. The sign-in is called off. No answer was used, and nothing has changed. Run the command again; with --no-browser, --paste or --device no other program is told an address.',
+  );
+}
+
 function statusOf({ outcome }: ResultPage): number {
   return outcome === 'connected' ? 200 : 400;
+}
+
+function redirect(response: ServerResponse, to: string, cookie: string): void {
+  response.writeHead(302, {
+    location: to,
+    'set-cookie': cookie,
+    'cache-control': 'no-store',
+    'referrer-policy': 'no-referrer',
+    connection: 'close',
+  });
+  response.end();
 }
 
 function respond(response: ServerResponse, status: number, page: ResultPage): void {

@@ -94,8 +94,10 @@ function answerIn(pasted: string): Read {
     .replace(/\s+/g, '')
     .replace(/&(?:amp|#38|#x26);/gi, '&')
     .replace(/\\(?=[&?=])/g, '')
-    .replace(/^[^A-Za-z0-9?#/]+|["'`<>“”‘’]+$/g, '');
-  const query = /[?#](.+=.+)$/.exec(text)?.[1] ?? (/^[\w.-]+=[^=]/.test(text) ? text : undefined);
+    // A code may begin with what also stands before things in lists.
+    .replace(/^[^A-Za-z0-9?#/._~+-]+|["'`<>“”‘’]+$/g, '');
+  const query =
+    /[?#](.+=.+)$/.exec(text)?.[1] ?? (/^[\w.-]+=[^=]/.test(text) ? text.replace(/^[._-]+/, '') : undefined);
   if (query !== undefined)
     return { kind: 'answer', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
   // A word is no code; hardly a code has no digit.

@@ -277,6 +277,8 @@ async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGene
     value = tooLong ? '' : value + piece;
   };
   const row = () => {
+    // What stands between the values, or is none itself, is told once: a file can be full of it.
+    if (!/^[{["]/.test(value) && !tooLong && !isScalar(value)) throw noJson(name, since);
     const made = jsonRow(since, tooLong ? undefined : value, 'must be a JSON object');
     value = '';
     tooLong = false;
@@ -299,6 +301,7 @@ async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGene
           inArray = false;
           continue;
         }
+        if (!/[{["\w-]/.test(character)) throw noJson(name, line);
         since = line;
         from = at;
       } else if (outside && /[\s,[\]{}"]/.test(character)) {
@@ -329,6 +332,18 @@ async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGene
       'NOT_JSON',
       `${name}, line ${since === 0 ? line : since}: the JSON that begins here never ends. The file may have been cut off: export it again.`,
     );
+}
+
+function noJson(name: string, line: number): CliError {
+  return new CliError(
+    'NOT_JSON',
+    `${name}, line ${line}: this is no JSON: something other than an object stands there. Nothing of the file was taken. Export it again, or correct it.`,
+  );
+}
+
+/** A JSON value that is no text, array or object. */
+function isScalar(word: string): boolean {
+  return /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/.test(word);
 }
 
 async function* csvRows(

@@ -2,6 +2,7 @@ import { HIDDEN_NAME, looksLikeName } from '../../lambda/field-name.ts';
 import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
 import { PROFILE_FIELDS } from '../../lambda/profile.ts';
 import { CliError, EXIT } from '../cli-error.ts';
+import { parseWholeProfile } from './presets.ts';
 
 /** A profile as people give it, before anything in it is believed. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -70,9 +71,9 @@ export function fieldsFromInput(text: string): Fields {
 
 /**
  * The same profile with nothing secret in it: "set" stands for each value that is secret, or may be, as is one of a field
- * that profiles do not have, or that the profile is refused for.
+ * that profiles do not have, or that does not take it.
  *
- * @param wrong the field with which something is wrong
+ * @param wrong a field that the profile as a whole is refused for
  */
 export function withoutSecrets(fields: Fields, wrong?: string): Record<string, unknown> {
   return Object.fromEntries(
@@ -80,21 +81,27 @@ export function withoutSecrets(fields: Fields, wrong?: string): Record<string, u
       if (!PROFILE_FIELDS.includes(field)) return [looksLikeName(field) ? field : HIDDEN_NAME, 'set'];
       if (SECRET_FIELDS.includes(field)) return [field, value === '' ? 'empty' : 'set'];
       if (MAY_HOLD_SECRETS.includes(field)) return [field, membersOf(value, () => 'set')];
-      return [field, field === wrong ? 'set' : shownValue(value)];
+      return [field, field === wrong || !takes(field, value) ? 'set' : shownValue(field, value)];
     }),
   );
 }
 
-function shownValue(value: unknown): unknown {
-  if (typeof value === 'string') return shownText(value);
-  if (value === undefined || value === null) return value;
-  if (typeof value === 'number' || typeof value === 'boolean') return value;
-  return isTexts(value) ? value.map(shownText) : membersOf(value, shownMember);
+/** Whether a field takes the value, whatever is wrong elsewhere. */
+function takes(field: string, value: unknown): boolean {
+  const alone = { client_id: 'x', token_endpoint: 'https://x.example', [field]: value };
+  const parsed = parseWholeProfile(JSON.stringify(alone));
+  return parsed.kind === 'profile' || /^\w+/.exec(parsed.problem)?.[0] !== field;
 }
 
-function shownMember(value: unknown): unknown {
-  if (typeof value === 'string') return shownText(value);
-  return isTexts(value) ? value.map(shownText) : 'set';
+function shownValue(field: string, value: unknown): unknown {
+  const shown = (text: string) => shownText(field, text);
+  if (typeof value === 'string') return shown(value);
+  if (value === undefined || value === null) return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  if (isTexts(value)) return value.map(shown);
+  return membersOf(value, (member) =>
+    typeof member === 'string' ? shown(member) : isTexts(member) ? member.map(shown) : 'set',
+  );
 }
 
 function membersOf(value: unknown, shown: (member: unknown) => unknown): unknown {
@@ -107,20 +114,53 @@ function membersOf(value: unknown, shown: (member: unknown) => unknown): unknown
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');
 
-function shownText(text: string): string {
-  return text.includes('PRIVATE KEY') ? 'set' : withoutUserinfo(text);
+const IS_ADDRESS = /_endpoint$|^issuer$|^redirect_uri$/;
+const LIKE_AN_ADDRESS = /^(?:[^\s/\\?#]*:[/\\]|[/\\]{2}|https?:)/i;
+const CERTIFICATES = /^\s*(?:-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/;
+
+function shownText(field: string, text: string): string {
+  if (IS_ADDRESS.test(field)) return withoutUserinfo(text);
+  if (/^tls_\w+_certificate$/.test(field)) return CERTIFICATES.test(text) ? text : 'set';
+  if (text.includes('PRIVATE KEY')) return 'set';
+  return text.replace(/\S+/g, (word) => (LIKE_AN_ADDRESS.test(word) ? withoutUserinfo(word) : word));
 }
 
 /**
- * An address without what proves somebody: a name and a password before the host, and the value of a parameter that is
- * called a secret. Read as a text, since a template with placeholders is no address yet, and since a password with a
- * slash in it is no password to a parser.
+ * An address without what proves somebody: a name and a password before the host, and the values of its query but those
+ * that are known to be harmless. Read as a text, since a template with placeholders is no address yet, and since a
+ * password with a slash or a question mark in it is no password to a parser.
  */
 export function withoutUserinfo(address: string): string {
-  return address
-    .replace(/^(\s*[a-z][a-z0-9+.-]*:[/\\]+|[/\\]{2,}|\s*https?:)[^?#]*@/i, '$1…@')
-    .replace(
-      /(?<=[?&#;][^=&#;]*(?:secret|password|passwd|pwd|token|key|sig|signature|assertion)=)[^&#;]*/gi,
-      '…',
-    );
+  const at = address.lastIndexOf('@');
+  const scheme = /^\s*https?:[/\\]+/i.exec(address)?.[0] ?? '';
+  const shown = at === -1 ? address : `${scheme}…@${address.slice(at + 1)}`;
+  const from = shown.search(/[?#]/);
+  if (from === -1) return shown;
+  // Every second piece is what divides them.
+  const pieces = shown.slice(from).split(/([?#&;])/);
+  return shown.slice(0, from) + pieces.map((piece, index) => (index % 2 ? piece : shownPair(piece))).join('');
+}
+
+/** Parameters that people want to see, and whose values are nobody's secret. */
+const HARMLESS: readonly string[] = [
+  ...['access_type', 'token_access_type', 'approval_prompt', 'prompt', 'include_granted_scopes'],
+  ...['response_type', 'response_mode', 'grant_type', 'audience', 'resource', 'scope', 'display'],
+  ...['duration', 'owner', 'session', 'type', 'version', 'api-version'],
+];
+
+function shownPair(pair: string): string {
+  const [, name, value] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
+  if (name === undefined || value === undefined) return pair === '' ? '' : '…';
+  if (HARMLESS.includes(name) && isPlain(value)) return pair;
+  if (looksLikeName(name) && /^\{\w+\}$/.test(value)) return pair;
+  return `${looksLikeName(name) ? name : '…'}=${value === '' ? '' : '…'}`;
+}
+
+/** Neither another address with a query or a password in it, nor anything that hides one. */
+function isPlain(value: string): boolean {
+  try {
+    return /^[\w .~:/,+{}-]*$/.test(decodeURIComponent(value));
+  } catch {
+    return false;
+  }
 }

@@ -142,12 +142,11 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     claim('… and ends with 1', (await denied.ended) === 1, await denied.ended);
     await chromium.fresh();
     const other = start(data, 'authorize', 'acme');
-    const address = new URL(await other.address);
-    const callback = address.searchParams.get('redirect_uri') ?? '';
-    await chromium.page.goto(`${callback}?code=x&state=forged`);
+    const address = await other.address;
+    await chromium.page.goto(`${new URL(address).origin}/callback?code=x&state=forged`);
     await looksGood(chromium, '10-foreign-answer');
     claim('a foreign answer is refused on the page', await says(chromium, 'not the answer'));
-    await chromium.page.goto(address.href);
+    await chromium.page.goto(address);
     await signIn(chromium, 'bob');
     await click(chromium, 'button[value="allow"]');
     await looksGood(chromium, '11-another-person');
@@ -157,6 +156,23 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     );
     claim('… and ends with 1', (await other.ended) === 1, await other.ended);
     claim('nothing has changed', JSON.stringify(before) === JSON.stringify(await tokens(system, 'acme')));
+  },
+  async ({ chromium, data }) => {
+    await chromium.fresh();
+    const command = start(data, 'authorize', 'acme');
+    const address = await command.address;
+    await chromium.page.goto(address);
+    // The page is loaded again, in the browser that has the cookie.
+    await chromium.page.goto(address);
+    claim(
+      'the start address leads to the sign-in, also twice in one browser',
+      (await chromium.page.$('#login')) !== null,
+    );
+    await chromium.fresh();
+    await chromium.page.goto(address);
+    await looksGood(chromium, '12-started-twice');
+    claim('a second browser is told that the sign-in is called off', await says(chromium, 'is called off'));
+    claim('… and it ends with 1', (await command.ended) === 1, await command.ended);
   },
   async ({ chromium, data }) => {
     await chromium.fresh();
@@ -188,7 +204,7 @@ function start(data: string, ...args: string[]) {
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk;
-    const found = /^ {2}(http:\S+\?\S+)\n/m.exec(said)?.[1];
+    const found = /^ {2}(http:\S+(?:\?|\/start\/)\S+)\n/m.exec(said)?.[1];
     if (found !== undefined) address.resolve(found);
   });
   let printed = '';

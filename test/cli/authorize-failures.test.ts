@@ -87,6 +87,32 @@ const failures: readonly Failure[] = [
       }),
   },
   {
+    what: 'the answer comes with another browser',
+    code: 'ANOTHER_BROWSER',
+    says: /in which this sign-in had not begun/,
+    page: /not the browser in which the sign-in began/,
+    run: (id) =>
+      system.authorize([id, '--profile', 'crm', '--json', '--timeout', '2s'], {
+        // Under another name of this machine a browser has no cookie of the first.
+        onAddress: (address) =>
+          address.includes('/callback?') ? address.replace('127.0.0.1', 'localhost') : address,
+      }),
+  },
+  {
+    what: 'the start address is opened in two browsers',
+    code: 'STARTED_TWICE',
+    says: /opened in two browsers/,
+    page: /is called off/,
+    run: (id) =>
+      system.authorize([id, '--profile', 'crm', '--json'], {
+        onAddress: async (address) => {
+          // Somebody else was faster.
+          if (address.includes('/start/')) await fetch(address, { redirect: 'manual' });
+          return address;
+        },
+      }),
+  },
+  {
     what: 'nobody answers in time',
     code: 'TIMEOUT',
     says: /Nobody answered in 1 s/,
@@ -439,23 +465,24 @@ test('foreign requests neither end the flow nor are they accepted', async () => 
   expect(ended.code).toBe(0);
   let pages: string[] = [];
   const again = await system.authorize(['stubborn'], {
-    onAddress: (address) => {
+    onAddress: (address, cookie) => {
       if (!address.includes('/callback?')) return address;
       const { origin } = new URL(address);
-      // All at once: a forged answer, a favicon, a form post, and the same page twice.
+      // All at once: a forged answer, a favicon, a form post, a browser without the cookie, and the same page twice.
       pages = [];
       besides = Promise.all([
         fetch(`${origin}/callback?code=x&state=forged`).then(({ status }) => statuses.push(status)),
         fetch(`${origin}/favicon.ico`).then(({ status }) => statuses.push(status)),
         fetch(address, { method: 'POST' }).then(({ status }) => statuses.push(status)),
-        fetch(address).then(async (response) => pages.push(await response.text())),
+        fetch(address).then(({ status }) => statuses.push(status)),
+        fetch(address, { headers: { cookie } }).then(async (response) => pages.push(await response.text())),
       ]);
       return address;
     },
   });
   await besides;
   expect(again.code).toBe(0);
-  expect(statuses.sort()).toEqual([400, 404, 405]);
+  expect(statuses.sort()).toEqual([400, 400, 404, 405]);
   expect(pages).toEqual([again.page.html]);
 });
 

@@ -179,7 +179,7 @@ describe('a provider with habits of its own', () => {
     await system.authorize(['asked', '--profile', 'odd', '--timeout', '1s'], {
       onAddress: (address) => {
         request = new URL(address).searchParams;
-        return 'stop';
+        return address.includes('/start/') ? address : 'stop';
       },
     });
     return request;

@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { AuthorizationRequest } from '../../cli/authorize/authorization-request.ts';
 import { identityOf } from '../../cli/authorize/identity.ts';
+import { pasteFlow } from '../../cli/authorize/paste.ts';
 import { readPastes } from '../../cli/authorize/pasted-lines.ts';
 import { openProvider } from '../../cli/authorize/provider.ts';
 import { createTerminal } from '../../cli/terminal.ts';
@@ -447,6 +452,36 @@ describe('a run that is about to store the old grant', () => {
   });
 });
 
+test('the browser’s program gets an address without the request in it, and what it opens there connects', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'browser-'));
+  const told = Promise.withResolvers<readonly string[]>();
+  const server = createServer((request, response) => {
+    told.resolve(JSON.parse(decodeURIComponent(request.url?.slice(1) ?? '')));
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const program = join(directory, 'browser');
+  const script = `fetch('http://127.0.0.1:${port}/' + encodeURIComponent(JSON.stringify(process.argv)))`;
+  writeFileSync(program, `#!${process.execPath}\n${script};\n`, { mode: 0o755 });
+  const ending = system.command(['authorize', 'by-program', '--profile', 'crm'], {
+    env: { BROWSER: program },
+  });
+  const args = await told.promise;
+  const page = await visit(args.at(-1) ?? '');
+  const ended = await ending;
+  expect(ended).toMatchObject({ code: 0 });
+  expect(page.html).toContain('by-program is connected');
+  expect(args).toHaveLength(3);
+  expect(args.join(' ')).not.toMatch(/state|code_challenge|client_id|\?/);
+  // The terminal shows another start address: whoever reads the arguments can't spoil that one.
+  expect(ended.stderr).toMatch(/^ {2}http:\/\/127\.0\.0\.1:\d+\/start\/\S+$/m);
+  expect(ended.stderr).not.toMatch(/state=/);
+  expect(ended.stderr).not.toContain(args.at(-1));
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(directory, { recursive: true });
+});
+
 describe('--paste', () => {
   test('takes the address at which the browser ended from standard input', async () => {
     const answers = await pasted(['pasted', '--profile', 'crm'], (address) => address);
@@ -497,6 +532,33 @@ describe('--paste', () => {
 });
 
 describe('what is pasted for the address', () => {
+  test.each([
+    '-a1b2c3d4e5',
+    '_a1b2c3d4e5',
+    '.a1b2c3d4e5',
+    '"-a1b2c3d4e5"',
+    '> _a1b2c3d4e5',
+  ])('is a code to the letter, whatever it begins with: %s', async (pasted) => {
+    const taken: string[] = [];
+    const request: AuthorizationRequest = {
+      url: 'https://id.example.com/',
+      isOurs: () => false,
+      isAnswer: () => false,
+      needsWholeAnswer: undefined,
+      accept: () => expect.fail('no answer was pasted'),
+      acceptCode: (code) => {
+        taken.push(code);
+        return { holds: 'code', parameters: {}, redeem: () => expect.fail('it is not spent here') };
+      },
+    };
+    const stdin = Readable.from([`${pasted}\n`]);
+    const streams = { stdin, stdout: new PassThrough(), stderr: new PassThrough(), env: {} };
+    const flow = pasteFlow(request, createTerminal(streams, false));
+    await flow.wait(new AbortController().signal);
+    await flow.close();
+    expect(taken).toEqual([pasted.replace(/^> |"/g, '')]);
+  });
+
   const query = (address: string) => new URL(address).search.slice(1);
   const code = (address: string) => new URL(address).searchParams.get('code') ?? '';
 

@@ -161,8 +161,13 @@ describe('what is no table of accounts is refused with the reason', () => {
     [
       'a JSON array with odd things in it',
       `[${JSON.stringify(json('a1'))} oops, 5 }`,
-      /row: must be a JSON object|never ends/,
+      /line 1: this is no JSON/,
     ],
+    ['bare words in an array', `[\n${'a '.repeat(200_000)}]`, /line 2: this is no JSON/],
+    ['closing brackets alone', `[${'}'.repeat(200_000)}`, /line 1: this is no JSON/],
+    ['a word after an object', `{\n"accountId": "a1"}\n\noops`, /line 4: this is no JSON/],
+    ['colons and quotes in an array', `[${'"a":'.repeat(100_000)}]`, /line 1: this is no JSON/],
+    ['a JSON array of numbers', '[1, -2.5e3, true, null]', /row: must be a JSON object/],
   ])('%s', async (_, contents, expected) => {
     const { made, code, stderr, stdout } = await importFile(contents);
     expect(code).toBe(1);

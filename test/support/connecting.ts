@@ -86,7 +86,7 @@ export async function startConnecting(): Promise<Connecting> {
   };
 }
 
-/** The last address that the command asks to open. */
+/** The first address that the command asks to open. */
 function addressIn(told: string): string | undefined {
-  return /^ {2}(http:\S+\?\S+)\n/m.exec(told)?.[1];
+  return /^ {2}(http:\S+(?:\?|\/start\/)\S+)\n/m.exec(told)?.[1];
 }

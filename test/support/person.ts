@@ -9,8 +9,8 @@ export interface Habits {
   /** The user name; it becomes the grant's `sub`. */
   readonly login?: string;
   readonly answer?: 'allow' | 'cancel';
-  /** Called with each address before it is opened; another can be put in its place, and `stop` ends there. */
-  readonly onAddress?: (address: string) => string | Promise<string>;
+  /** Called with each address before it is opened; another can be put in its place, and `stop` ends there. With it, the cookies that go there. */
+  readonly onAddress?: (address: string, cookie: string) => string | Promise<string>;
 }
 
 /** A person with a browser of their own, at the local authorization server: signs in, allows, follows redirects. */
@@ -18,18 +18,27 @@ export async function visit(
   start: string,
   { login = 'alice', answer = 'allow', onAddress = (address) => address }: Habits = {},
 ): Promise<Seen> {
-  const cookies = new Map<string, string>();
+  /** Of each host, as browsers keep them: ports share theirs. */
+  const cookies = new Map<string, Map<string, string>>();
+  const cookiesOf = (address: string) => {
+    const { hostname } = new URL(address);
+    const own = cookies.get(hostname) ?? new Map<string, string>();
+    cookies.set(hostname, own);
+    return own;
+  };
+  const headerOf = (address: string) =>
+    [...cookiesOf(address)].map(([name, value]) => `${name}=${value}`).join('; ');
   const open = async (address: string, form?: Record<string, string>): Promise<Seen> => {
-    const wanted = await onAddress(address);
+    const wanted = await onAddress(address, headerOf(address));
     if (wanted === 'stop') return { address, status: 0, html: '' };
     const response = await fetch(wanted, {
       redirect: 'manual',
-      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
+      headers: { cookie: headerOf(wanted) },
       ...(form !== undefined && { method: 'POST', body: new URLSearchParams(form) }),
     });
     for (const cookie of response.headers.getSetCookie()) {
       const [name = '', value = ''] = (cookie.split(';')[0] ?? '').split(/=(.*)/);
-      cookies.set(name, value);
+      cookiesOf(wanted).set(name, value);
     }
     const location = response.headers.get('location');
     if (location !== null) return await open(new URL(location, wanted).href);
