@@ -4,7 +4,7 @@ const MAX_TOLD = 300;
 /** Shorter values would take ordinary words away, and are no protection anyway. */
 const SHORTEST_SECRET = 4;
 /** So many letters and digits are no chance, whatever stands between them. */
-const SHORTEST_LOOSE = 6;
+const LOOSE = /^[a-z0-9]{6,}$/;
 const LONGEST_SECRET = 65_536;
 /** How often escapes may be escaped again, and how deep Base64 and hexadecimal may stand within one another. */
 const MAX_ROUNDS = 3;
@@ -72,23 +72,20 @@ interface Secret {
 type Secrets = ReadonlyMap<string, readonly Secret[]>;
 
 function knownSecrets(secrets: Iterable<string>): Secrets {
-  const exact = new Set<string>();
-  const loose = new Set<string>();
+  const known = new Set<string>();
   for (const secret of secrets)
     for (const value of [secret, withoutScheme(secret), percentDecoded(secret)]) {
       const read = value.slice(0, LONGEST_SECRET);
       // Bytes are compared whatever the case of ASCII's letters is; others have to be written in both.
       for (const one of [read, read.toLowerCase(), read.toUpperCase()])
-        for (const form of new Set([one, one.normalize(), one.normalize('NFD')])) {
+        for (const form of [one, one.normalize(), one.normalize('NFD')]) {
           const bytes = bytesOf(form).toLowerCase();
-          if (form.length >= SHORTEST_SECRET) exact.add(bytes);
+          if (form.length >= SHORTEST_SECRET) known.add(bytes);
           const letters = bytes.replace(/[^a-z0-9]+/g, '');
-          if (letters.length >= SHORTEST_LOOSE) loose.add(letters);
+          if (LOOSE.test(letters)) known.add(letters);
         }
     }
-  const all = [exact, loose].flatMap((some) =>
-    Array.from(some, (bytes): Secret => ({ bytes, isLoose: some === loose })),
-  );
+  const all = Array.from(known, (bytes): Secret => ({ bytes, isLoose: LOOSE.test(bytes) }));
   return Map.groupBy(all, ({ bytes }) => bytes.charAt(0));
 }
 
@@ -107,7 +104,7 @@ function percentDecoded(secret: string): string {
 
 /** UTF-8, one character for each byte. */
 function bytesOf(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
+  return Buffer.from(text).toString('latin1');
 }
 
 function secretSpans(text: string, secrets: Secrets, isCut: boolean): readonly Span[] {
@@ -120,17 +117,15 @@ function secretSpans(text: string, secrets: Secrets, isCut: boolean): readonly S
   }
   places.push(at);
   const isAscii = [...secrets.values()].flat().every(({ bytes }) => !/[\x80-\xff]/.test(bytes));
-  const search = { secrets, stretch: isAscii ? ascii : anyText, steps: 0 };
+  const stretch = new RegExp(`[\\0\\s -~${isAscii ? '' : '\x80-\xff'}]{4,}`, 'g');
+  const search = { secrets, stretch, steps: 0 };
   const spans = spansInBytes(bytesOf(text), search, isCut);
   return spans.map(([from, to]) => [places[from] ?? 0, places[to] ?? at]);
 }
 
-/** What of decoded bytes may be text at all; that of UTF-16 has zeros in it. */
-const ascii = /[\0\t\n\r\x20-\x7e]{4,}/g;
-const anyText = /[\0\t\n\r\x20-\x7e\x80-\xff]{4,}/g;
-
 interface Search {
   readonly secrets: Secrets;
+  /** What of decoded bytes may be text at all; that of UTF-16 has zeros in it. */
   readonly stretch: RegExp;
   steps: number;
 }
@@ -150,7 +145,7 @@ function spansInBytes(bytes: string, search: Search, isCut: boolean, depth = 0):
 }
 
 function step(search: Search): void {
-  if (++search.steps > MAX_STEPS) throw new Error('too much to read');
+  if (++search.steps > MAX_STEPS) throw new RangeError();
 }
 
 /** One way to read on from a place: as these bytes, and where it goes on. */
@@ -189,8 +184,6 @@ function escaped(ways: Ways, first: string, from: number, search: Search): reado
     (ways[at] ?? []).flatMap(([read, next]) => (signs.includes(read.toLowerCase()) ? [next] : []));
   const number = (radix: 8 | 10 | 16, least: number, most: number) => (at: number) =>
     numbers(ways, at, radix, [least, most], search);
-  const ended = (found: readonly NumberRead[], sign: string) =>
-    found.flatMap(([code, next]) => after(sign, next).map((end): NumberRead => [code, end]));
   const characters = (found: readonly NumberRead[]) =>
     found.map(([code, next]): Way => [bytesOf(String.fromCodePoint(code)), next]);
   /** `u` and four digits, and the same once more where it takes two halves. */
@@ -250,12 +243,14 @@ function escaped(ways: Ways, first: string, from: number, search: Search): reado
       ];
     }
     default: {
-      const braced = after('u', from).flatMap((at) => after('{', at));
+      const braced = after('u', from)
+        .flatMap((at) => after('{', at))
+        .flatMap(number(16, 1, 8));
       return [
         ...(ways[from] ?? []).map(([sign, next]): Way => [/[bfnrtv]/.test(sign) ? '\n' : sign, next]),
         ...characters([
           ...wide(),
-          ...ended(braced.flatMap(number(16, 1, 8)), '}'),
+          ...braced.flatMap(([code, next]) => after('}', next).map((end): NumberRead => [code, end])),
           ...after('u', from).flatMap(number(16, 8, 8)),
           ...after('x', from).flatMap(number(16, 2, 2)),
           ...number(8, 1, 3)(from),
@@ -264,6 +259,8 @@ function escaped(ways: Ways, first: string, from: number, search: Search): reado
     }
   }
 }
+
+const DIGITS = '0123456789abcdef';
 
 type NumberRead = readonly [value: number, next: number];
 
@@ -282,7 +279,7 @@ function numbers(
     for (const [value, at] of read)
       for (const [sign, next] of ways[at] ?? []) {
         step(search);
-        const digit = sign.length === 1 ? '0123456789abcdef'.indexOf(sign.toLowerCase()) : -1;
+        const digit = sign.length === 1 ? DIGITS.indexOf(sign.toLowerCase()) : -1;
         const more = value * radix + digit;
         if (digit >= 0 && digit < radix && more <= 0x10ffff) longer.set(`${more} ${next}`, [more, next]);
       }
@@ -309,7 +306,7 @@ const GAP = '\x80';
 
 /** HTML's names for ASCII's signs, each before its sign. */
 const named: ReadonlyMap<string, string> = new Map(
-  `amp& lt< gt> quot" apos' excl! num# dollar$ percnt% lpar( rpar) ast* midast* plus+ comma, hyphen- dash- period. sol/
+  `amp& lt< gt> quot" apos' excl! num# dollar$ percnt% lpar( rpar) ast* midast* plus+ comma, period. sol/
   colon: semi; equals= quest? commat@ lsqb[ lbrack[ bsol\\ rsqb] rbrack] hat^ lowbar_ grave\` lcub{ lbrace{ verbar| vert|
   rcub} rbrace} tilde~ nbsp${GAP} shy${GAP}`
     .split(/\s+/)
@@ -376,13 +373,7 @@ function readings(bytes: string, ways: Ways): readonly Reading[] {
     decoded.push([way[0], at, way[0] === byte ? at + 1 : way[1]]);
     at = way[1];
   }
-  const both = decoded.length === plain.length ? [plain] : [plain, decoded];
-  // A blank may be a line's end, or what a form's "+" was read as.
-  return both.flatMap((reading) =>
-    reading.some(([character]) => character === ' ')
-      ? [reading, reading.map(([c, from, to]) => [c === ' ' ? '+' : c, from, to] as const)]
-      : [reading],
-  );
+  return decoded.length === plain.length ? [plain] : [plain, decoded];
 }
 
 interface CodedRun {
@@ -394,8 +385,10 @@ interface CodedRun {
 }
 
 const codes = [
-  { name: 'base64', sign: /^[A-Za-z0-9+/_-]$/, bits: 6, period: 4 },
-  { name: 'hex', sign: /^[0-9A-Fa-f]$/, bits: 4, period: 2 },
+  { name: 'base64', sign: /^[\w+/-]$/, bits: 6, period: 4 },
+  // A blank may be what a form's "+" was read as.
+  { name: 'base64', sign: /^[\w+/ -]$/, bits: 6, period: 4 },
+  { name: 'hex', sign: /^[\da-f]$/i, bits: 4, period: 2 },
 ] as const;
 
 /**
@@ -403,45 +396,47 @@ const codes = [
  * which that may begin; and what all numbers stand for, whatever may be between them.
  */
 function codedRuns(reading: Reading, stretch: RegExp): readonly CodedRun[] {
-  const runs = [2, 8, 10, 16].map((radix) => numberRun(reading, radix));
+  const text = reading.map(([character]) => (character.length === 1 ? character : ' ')).join('');
+  const runs = [2, 8, 10, 16].map((radix): CodedRun => {
+    const found = [...text.matchAll(new RegExp(`[${DIGITS.slice(0, radix)}]+`, 'gi'))];
+    return {
+      bytes: String.fromCharCode(...found.map(([digits]) => Math.min(Number.parseInt(digits, radix), 255))),
+      placeOf: (byte) => {
+        const first = found[byte]?.index ?? 0;
+        return spanOf(reading, first, first + (found[byte]?.[0].length ?? 1) - 1);
+      },
+      isLast: true,
+    };
+  });
   for (const { name, sign, bits, period } of codes) {
     const solid = reading.filter(([character]) => sign.test(character));
-    const text = solid.map(([character]) => character).join('');
     for (let start = 0; start < period; start++) {
-      const decoded = Buffer.from(text.slice(start), name).toString('latin1');
-      for (const { 0: bytes, index: before } of decoded.matchAll(stretch))
+      const coded = solid.slice(start);
+      const joined = coded.map(([character]) => character).join('');
+      const decoded = Buffer.from(joined.replaceAll(' ', '+'), name).toString('latin1');
+      for (const { 0: bytes, index } of decoded.matchAll(stretch))
         runs.push({
           bytes,
-          placeOf: (byte) => {
-            const first = start + Math.floor(((before + byte) * 8) / bits);
-            const last = start + Math.ceil(((before + byte + 1) * 8) / bits) - 1;
-            return [solid[first]?.[1] ?? 0, solid[last]?.[2] ?? solid.at(-1)?.[2] ?? 0];
-          },
-          isLast: before + bytes.length === decoded.length,
+          placeOf: (byte) =>
+            spanOf(
+              coded,
+              Math.floor(((index + byte) * 8) / bits),
+              Math.ceil(((index + byte + 1) * 8) / bits) - 1,
+            ),
+          isLast: index + bytes.length === decoded.length,
         });
     }
   }
   return runs;
 }
 
-function numberRun(reading: Reading, radix: number): CodedRun {
-  const text = reading.map(([character]) => (character.length === 1 ? character : ' ')).join('');
-  const places: Span[] = [];
-  let bytes = '';
-  for (const { 0: digits, index } of text.matchAll(
-    new RegExp(`[${'0123456789abcdef'.slice(0, radix)}]+`, 'gi'),
-  )) {
-    const code = Number.parseInt(digits, radix);
-    bytes += code < 256 ? String.fromCharCode(code) : GAP;
-    const place: Span = [reading[index]?.[1] ?? 0, reading[index + digits.length - 1]?.[2] ?? 0];
-    while (places.length < bytes.length) places.push(place);
-  }
-  return { bytes, placeOf: (byte) => places[byte] ?? [0, 0], isLast: true };
+function spanOf(reading: Reading, first: number, last: number): Span {
+  return [reading[first]?.[1] ?? 0, reading[last]?.[2] ?? 0];
 }
 
 /** What stands beside a coded secret in the same word tells of it, too. */
 function wholeWord(bytes: string, [from, to]: Span): Span {
-  const isPart = (at: number) => /[A-Za-z0-9+/_=%-]/.test(bytes.charAt(at));
+  const isPart = (at: number) => /[\w+/=%-]/.test(bytes.charAt(at));
   let [start, end] = [from, to];
   while (isPart(start - 1)) start--;
   while (isPart(end)) end++;
