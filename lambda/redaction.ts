@@ -6,8 +6,7 @@ const SHORTEST_SECRET = 4;
 /** So many letters and digits are no chance, whatever stands between them. */
 const LOOSE = /^[a-z0-9]{6,}$/;
 const LONGEST_SECRET = 65_536;
-/** How often escapes may be escaped again, and how deep Base64 and hexadecimal may stand within one another. */
-const MAX_ROUNDS = 3;
+/** How deep Base64, hexadecimal and numbers may stand within one another. */
 const MAX_DEPTH = 2;
 /** So far may the end of an entity or a tag be from its beginning. */
 const MAX_MARKUP = 64;
@@ -62,10 +61,11 @@ function replaced(text: string, spans: readonly Span[]): string {
   return made + text.slice(done);
 }
 
-/** A secret as bytes in small letters. Of a loose one the letters and digits, whatever may be between them in a text. */
+/** A secret as bytes in small letters, or the letters and digits of one. */
 interface Secret {
   readonly bytes: string;
-  readonly isLoose: boolean;
+  /** What counts for nothing within it. */
+  readonly between: RegExp;
 }
 
 /** By their first byte. */
@@ -85,7 +85,13 @@ function knownSecrets(secrets: Iterable<string>): Secrets {
           if (LOOSE.test(letters)) known.add(letters);
         }
     }
-  const all = Array.from(known, (bytes): Secret => ({ bytes, isLoose: LOOSE.test(bytes) }));
+  const all = Array.from(
+    known,
+    (bytes): Secret => ({
+      bytes,
+      between: LOOSE.test(bytes) ? /^[^a-z0-9]+$/ : /^[^!-~]+$/,
+    }),
+  );
   return Map.groupBy(all, ({ bytes }) => bytes.charAt(0));
 }
 
@@ -158,21 +164,14 @@ function waysToRead(bytes: string, search: Search): Ways {
   // A line may end anywhere, in the midst of an escape too.
   for (const { 0: wrap, index } of bytes.matchAll(/[\r\n]\s*/g))
     ways[index - 1]?.push([bytes.charAt(index - 1), index + wrap.length]);
-  const isKnown = new Set<string>();
-  // Each round reads the escapes that are written with those of the round before.
-  for (let round = 0, before = -1; round < MAX_ROUNDS && before !== isKnown.size; round++) {
-    before = isKnown.size;
-    const found: (readonly [at: number, way: Way])[] = [];
-    for (const [at, here] of ways.entries())
-      for (const [first, next] of here) {
-        step(search);
-        if ('%&\\=+\'"<\x1b'.includes(first))
-          for (const way of escaped(ways, first, next, search)) found.push([at, way]);
-      }
-    for (const [at, way] of found) {
-      const key = `${at} ${way[1]} ${way[0]}`;
-      if (!isKnown.has(key)) ways[at]?.push(way);
-      isKnown.add(key);
+  // From the end on, as an escape may be written with those after it.
+  for (let at = bytes.length - 1; at >= 0; at--) {
+    const here = ways[at] ?? [];
+    for (const [first, next] of here) {
+      step(search);
+      if ('%&\\=+\'"<\x1b'.includes(first))
+        for (const way of escaped(ways, first, next, search))
+          if (!here.some(([read, end]) => read === way[0] && end === way[1])) here.push(way);
     }
   }
   return ways;
@@ -324,9 +323,7 @@ function matches(ways: Ways, search: Search, isCut: boolean): Span[] {
   const goOn = (secret: Secret, done: number, from: number, next: number) => {
     step(search);
     if (done === secret.bytes.length) {
-      let end = next;
-      while (end > from + 1 && (ways[end - 1]?.[0]?.[0] ?? '!') <= ' ') end--;
-      spans.push([from, end]);
+      spans.push([from, next]);
       return;
     }
     open[next] ??= new Map();
@@ -337,8 +334,6 @@ function matches(ways: Ways, search: Search, isCut: boolean): Span[] {
   for (const [at, here] of ways.entries()) {
     for (const [written, next] of here) {
       const read = written.toLowerCase();
-      const isGap = /^[^\x21-\x7e]+$/.test(read);
-      const isSign = /^[^a-z0-9]+$/.test(read);
       for (const secret of search.secrets.get(read.charAt(0)) ?? []) {
         step(search);
         if (secret.bytes.startsWith(read)) goOn(secret, read.length, at, next);
@@ -346,7 +341,7 @@ function matches(ways: Ways, search: Search, isCut: boolean): Span[] {
       for (const [secret, reached] of open[at] ?? [])
         for (const [done, from] of reached) {
           if (secret.bytes.startsWith(read, done)) goOn(secret, done + read.length, from, next);
-          if (secret.isLoose ? isSign : isGap) goOn(secret, done, from, next);
+          if (secret.between.test(read)) goOn(secret, done, from, next);
         }
     }
     open[at] = undefined;
@@ -385,10 +380,10 @@ interface CodedRun {
 }
 
 const codes = [
-  { name: 'base64', sign: /^[\w+/-]$/, bits: 6, period: 4 },
+  { name: 'base64', sign: /^[\w+/-]$/, bits: 6 },
   // A blank may be what a form's "+" was read as.
-  { name: 'base64', sign: /^[\w+/ -]$/, bits: 6, period: 4 },
-  { name: 'hex', sign: /^[\da-f]$/i, bits: 4, period: 2 },
+  { name: 'base64', sign: /^[\w+/ -]$/, bits: 6 },
+  { name: 'hex', sign: /^[\da-f]$/i, bits: 4 },
 ] as const;
 
 /**
@@ -400,7 +395,10 @@ function codedRuns(reading: Reading, stretch: RegExp): readonly CodedRun[] {
   const runs = [2, 8, 10, 16].map((radix): CodedRun => {
     const found = [...text.matchAll(new RegExp(`[${DIGITS.slice(0, radix)}]+`, 'gi'))];
     return {
-      bytes: String.fromCharCode(...found.map(([digits]) => Math.min(Number.parseInt(digits, radix), 255))),
+      bytes: found
+        .map(([digits]) => Number.parseInt(digits, radix))
+        .map((code) => String.fromCharCode(code > 31 && code < 256 ? code : 0))
+        .join(''),
       placeOf: (byte) => {
         const first = found[byte]?.index ?? 0;
         return spanOf(reading, first, first + (found[byte]?.[0].length ?? 1) - 1);
@@ -408,21 +406,19 @@ function codedRuns(reading: Reading, stretch: RegExp): readonly CodedRun[] {
       isLast: true,
     };
   });
-  for (const { name, sign, bits, period } of codes) {
+  for (const { name, sign, bits } of codes) {
     const solid = reading.filter(([character]) => sign.test(character));
-    for (let start = 0; start < period; start++) {
+    for (let start = 0; start < 4; start++) {
       const coded = solid.slice(start);
       const joined = coded.map(([character]) => character).join('');
       const decoded = Buffer.from(joined.replaceAll(' ', '+'), name).toString('latin1');
       for (const { 0: bytes, index } of decoded.matchAll(stretch))
         runs.push({
           bytes,
-          placeOf: (byte) =>
-            spanOf(
-              coded,
-              Math.floor(((index + byte) * 8) / bits),
-              Math.ceil(((index + byte + 1) * 8) / bits) - 1,
-            ),
+          placeOf: (byte) => {
+            const bit = (index + byte) * 8;
+            return spanOf(coded, Math.floor(bit / bits), Math.floor((bit + 7) / bits));
+          },
           isLast: index + bytes.length === decoded.length,
         });
     }
