@@ -228,18 +228,16 @@ function escaped(ways: Ways, first: string, from: number, search: Search): reado
     case '&': {
       const hash = after('#', from);
       const hex = hash.flatMap((at) => after('x', at)).flatMap(number(16, 1, 24));
-      const meant = [
-        ...characters([...hash.flatMap(number(10, 1, 24)), ...hex]),
-        ...[...reached(ways, from, /^[a-z]$/i, search)].map(([at, name]): Way => [named.get(name) ?? '', at]),
-      ].filter(([read]) => read !== '');
-      return [
-        ...meant.flatMap(([read, next]) => [
-          [read, next] as const,
-          ...after(';', next).map((end): Way => [read, end]),
-        ]),
+      const names = [...reached(ways, from, /^[a-z]$/i, search)].flatMap(([at, name]): readonly Way[] => {
+        const sign = named.get(name);
         // Most of the other names are of blanks and of what is not ASCII.
-        ...gaps(hidden(/^[a-z]$/i, ';')),
-      ];
+        return sign === undefined ? gaps(after(';', at)) : [[sign, at]];
+      });
+      const meant = [...characters([...hash.flatMap(number(10, 1, 24)), ...hex]), ...names];
+      return meant.flatMap(([read, next]) => [
+        [read, next],
+        ...after(';', next).map((end): Way => [read, end]),
+      ]);
     }
     default: {
       const braced = after('u', from)
