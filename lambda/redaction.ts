@@ -406,16 +406,15 @@ function codedRuns(reading: Reading, stretch: RegExp): readonly CodedRun[] {
   });
   for (const { name, sign, bits } of codes) {
     const solid = reading.filter(([character]) => sign.test(character));
+    const coded = solid.map(([character]) => character).join('');
     for (let start = 0; start < 4; start++) {
-      const coded = solid.slice(start);
-      const joined = coded.map(([character]) => character).join('');
-      const decoded = Buffer.from(joined.replaceAll(' ', '+'), name).toString('latin1');
+      const decoded = Buffer.from(coded.slice(start).replaceAll(' ', '+'), name).toString('latin1');
       for (const { 0: bytes, index } of decoded.matchAll(stretch))
         runs.push({
           bytes,
           placeOf: (byte) => {
-            const bit = (index + byte) * 8;
-            return spanOf(coded, Math.floor(bit / bits), Math.floor((bit + 7) / bits));
+            const bit = (index + byte) * 8 + start * bits;
+            return spanOf(solid, Math.floor(bit / bits), Math.floor((bit + 7) / bits));
           },
           isLast: index + bytes.length === decoded.length,
         });

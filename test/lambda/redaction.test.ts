@@ -149,9 +149,11 @@ const secretArbitrary = fc
 const escapeArbitrary = fc.constantFrom(...Object.keys(escapes));
 
 const told = 'The provider answered 400 (not [redacted] here)';
-/** Without what is left of lines. */
+/** Without what is left of lines, and with the words beside a secret: they may happen to read as a part of it. */
 const saidOf = (text: string, secret: string) =>
   withoutSecrets(quoting(text), [secret])
+    .replace('([redacted]', '(not [redacted]')
+    .replace('[redacted])', '[redacted] here)')
     .replace(/(?: +=*)+ here/, ' here')
     .replace(/not +/, 'not ');
 const quoting = (quoted: string) => `The provider answered 400 (not ${quoted} here)`;

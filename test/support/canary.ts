@@ -15,11 +15,17 @@ const forms = [
   }),
 ];
 
-/** The lines of a text in which the canary stands in any form. */
-export function linesWithCanary(text: string): string[] {
+const lettersOf = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/** Whether it stands there in any form, or with anything between its letters. */
+function hasCanary(text: string): boolean {
   const small = text.toLowerCase();
-  if (!forms.some((form) => small.includes(form.toLowerCase()))) return [];
-  return text
-    .split('\n')
-    .filter((line) => forms.some((form) => line.toLowerCase().includes(form.toLowerCase())));
+  return (
+    forms.some((form) => small.includes(form.toLowerCase())) || lettersOf(text).includes(lettersOf(CANARY))
+  );
+}
+
+/** The lines of a text in which the canary stands. */
+export function linesWithCanary(text: string): string[] {
+  return hasCanary(text) ? text.split('\n').filter(hasCanary) : [];
 }
