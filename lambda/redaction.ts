@@ -170,8 +170,10 @@ function waysToRead(bytes: string, search: Search): Ways {
     for (const [first, next] of here) {
       step(search);
       if ('%&\\=+\'"<\x1b'.includes(first))
-        for (const way of escaped(ways, first, next, search))
+        for (const way of escaped(ways, first, next, search)) {
+          search.steps += here.length;
           if (!here.some(([read, end]) => read === way[0] && end === way[1])) here.push(way);
+        }
     }
   }
   return ways;

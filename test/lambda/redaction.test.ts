@@ -370,6 +370,7 @@ describe('what is told', () => {
     ['Base64 of Base64', btoa(btoa(btoa('secret '.repeat(50)))), ['secret']],
     ['many secrets', 'refresh '.repeat(120), Array.from({ length: 5_000 }, (_, n) => `refresh-${n}`)],
     ['a secret of a megabyte', 'ab '.repeat(300), ['ab'.repeat(500_000)]],
+    ['quotes of one kind', "''".repeat(499), ['&&&&', "''''"]],
     ['tags in HTML', '&lt;'.repeat(249), ['<<<<<<']],
     ['tags without end', '<a'.repeat(499), ['aaaaaaaa']],
     ['numbers', '97 '.repeat(333), ['a'.repeat(300)]],
