@@ -1,3 +1,4 @@
+import { shownPath } from './field-name.ts';
 import type { Profile } from './profile.ts';
 
 /** What a placeholder may be called, and what an account may put there. */
@@ -21,7 +22,8 @@ const profileFields = ['client_id', 'client_secret', 'redirect_uri', 'scope'] as
  * leave its place in a host name or a path. In a host each is one label, without dots, so that it can't name another
  * domain; where the profile lists the values that are allowed (`placeholder_values`), only those are.
  *
- * @throws UnusableParameter naming the parameter and the field that needs it
+ * @throws UnusableParameter naming the parameter and the field that needs it; what looks like a value is not named, as
+ * braces may stand in a secret
  */
 export function fillPlaceholders(
   template: string,
@@ -32,17 +34,18 @@ export function fillPlaceholders(
   const inRequest = field.startsWith('token_request_');
   const hostEnd = inRequest ? 0 : (/^[^:/?#]*:[/\\]*[^/?#\\]*/.exec(template)?.[0].length ?? 0);
   return template.replace(/\{([A-Za-z0-9_.-]{1,64})\}/g, (_, name: string, position: number) => {
+    const shown = shownPath(['parameters', name]);
     if (Object.hasOwn(parameters, name)) {
       const value = parameters[name] ?? '';
       const refusal = refusalOfValue(name, value, position < hostEnd, profile);
       if (refusal !== undefined)
-        throw new UnusableParameter(`parameters.${name}: ${refusal}; the profile's ${field} needs it`);
+        throw new UnusableParameter(`${shown}: ${refusal}; the profile's ${field} needs it`);
       return value;
     }
     const own = profileFields.find((known) => known === name);
     const value = own !== undefined && inRequest ? profile[own] : undefined;
     if (value === undefined)
-      throw new UnusableParameter(`parameters.${name}: is missing; the profile's ${field} needs it`);
+      throw new UnusableParameter(`${shown}: is missing; the profile's ${field} needs it`);
     return value;
   });
 }

@@ -3,6 +3,7 @@ import type { Account } from './account.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses, refusalOf } from './addresses.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
+import { shownPath } from './field-name.ts';
 import type { HttpAnswer } from './http-answer.ts';
 import { RequestFailed } from './https-request.ts';
 import { fillPlaceholders, UnusableParameter } from './placeholders.ts';
@@ -92,7 +93,7 @@ export async function sendTokenRequest(
         const odd = Object.keys(own).find((name) => !/^[\t\x20-\x7e]*$/.test(own[name] ?? ''));
         if (odd !== undefined)
           throw new UnusableField(
-            `token_request_headers.${odd}: has other than printable ASCII, once filled in`,
+            `${shownPath(['token_request_headers', odd])}: has other than printable ASCII, once filled in`,
           );
         const body = named(profile, request.body as URLSearchParams);
         const message = encoded(profile, body, request.headers, own);
@@ -174,7 +175,7 @@ class UnusableField extends Error {}
 
 function filled(values: Readonly<Record<string, string>>, field: string, fill: Fill): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, fill(value, `${field}.${name}`)]),
+    Object.entries(values).map(([name, value]) => [name, fill(value, shownPath([field, name]))]),
   );
 }
 

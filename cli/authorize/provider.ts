@@ -3,6 +3,7 @@ import type { Account } from '../../lambda/account.ts';
 import { type CallableAddresses, refusalOf } from '../../lambda/addresses.ts';
 import { clientAuthentication, tlsIdentity } from '../../lambda/client-authentication.ts';
 import { discover } from '../../lambda/discovery.ts';
+import { shownPath } from '../../lambda/field-name.ts';
 import { createHttpsClient } from '../../lambda/https-request.ts';
 import { fillPlaceholders, UnusableParameter } from '../../lambda/placeholders.ts';
 import type { Profile } from '../../lambda/profile.ts';
@@ -159,7 +160,7 @@ function tokenEndpoint(
   } catch (error) {
     if (
       error instanceof UnusableParameter &&
-      later.some((name) => error.message.includes(`parameters.${name}:`))
+      later.some((name) => error.message.includes(`${shownPath(['parameters', name])}:`))
     )
       return undefined;
     throw error;

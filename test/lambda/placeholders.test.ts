@@ -82,4 +82,18 @@ describe('a placeholder elsewhere', () => {
       "parameters.realm: is missing; the profile's token_endpoint needs it",
     );
   });
+
+  test.each([
+    ['a key in a header', '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}', 'token_request_headers.x-api-key'],
+    ['a part of a password', 'x{hunter2}y', 'token_request_parameters.api_password'],
+    ['a key in a URL', 'https://id.example/t?api_key={k3ysecret}', 'token_endpoint'],
+  ])('that is %s in braces is not named', (_, template, field) => {
+    expect(filled(template, {}, { field })).toBe(`parameters.…: is missing; the profile's ${field} needs it`);
+  });
+
+  test('that looks like a value is not named where its value is refused either', () => {
+    expect(filled('x{hunter2}y', { hunter2: '?' }, { field: 'token_request_parameters.key' })).toBe(
+      'parameters.…: may hold letters, digits, ".", "_" and "-" only; the profile\'s token_request_parameters.key needs it',
+    );
+  });
 });

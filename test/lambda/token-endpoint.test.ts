@@ -137,6 +137,20 @@ describe('a header of the profile', () => {
     });
   });
 
+  test('whose name looks like a value is not named', async () => {
+    const details = await Promise.all(
+      ['{client_secret}', '{secret}'].map(async (value) => {
+        const token_request_headers = { Eyabc9SECRETname: value };
+        const { exchange } = await requestOf({ client_secret: 'hüsh', token_request_headers });
+        return exchange.kind === 'unsent' ? exchange.detail : '';
+      }),
+    );
+    expect(details).toEqual([
+      'token_request_headers.…: has other than printable ASCII, once filled in',
+      "parameters.secret: is missing; the profile's token_request_headers.… needs it",
+    ]);
+  });
+
   test('leaves the others as they are', async () => {
     expect((await requestOf({ token_request_format: 'json' })).headers).toMatchObject({
       'content-type': 'application/json',

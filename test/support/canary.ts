@@ -49,11 +49,15 @@ function comparable(text: string): string {
   return text.replaceAll('\\', '').toLowerCase();
 }
 
-/** The lines of a text in which a canary stands in any form. */
+const lettersOf = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/** Whether a canary stands there in any form, or with anything between its letters. */
+function hasCanary(text: string): boolean {
+  const small = comparable(text);
+  return forms.some((form) => small.includes(form)) || lettersOf(text).includes(lettersOf(CANARY));
+}
+
+/** The lines of a text in which a canary stands. */
 export function linesWithCanary(text: string): string[] {
-  const has = (part: string) => {
-    const small = comparable(part);
-    return forms.some((form) => small.includes(form));
-  };
-  return has(text) ? text.split('\n').filter(has) : [];
+  return hasCanary(text) ? text.split('\n').filter(hasCanary) : [];
 }
