@@ -275,7 +275,7 @@ function presetOf(
  */
 function layOver(preset: ProfileFields | undefined, own: ProfileFields): ProfileFields {
   if (preset === undefined) return own;
-  const inherited = { ...preset };
+  const inherited = { ...audienceOf(preset), ...preset };
   if (own.issuer !== undefined && own.issuer !== preset.issuer) {
     delete inherited.token_endpoint;
     delete inherited.refresh_token_endpoint;
@@ -286,6 +286,11 @@ function layOver(preset: ProfileFields | undefined, own: ProfileFields): Profile
     if (inherited.client_assertion_audience === 'issuer') delete inherited.client_assertion_audience;
   }
   return { ...inherited, ...own };
+}
+
+/** Many providers insist on the token endpoint; a preset says so where its source says that the issuer is accepted. */
+function audienceOf({ issuer }: ProfileFields): Partial<ProfileFields> {
+  return issuer === undefined ? {} : { client_assertion_audience: 'token_endpoint' };
 }
 
 function withDefaults(fields: ProfileFields): Profile {

@@ -60,8 +60,9 @@ describe.each(Object.entries(fields))('the preset %s', (name, preset) => {
     expect(labelsIn(preset)).toEqual(expect.arrayContaining(listed));
   });
 
-  test('says what a signed assertion is for where it knows an issuer', () => {
-    if (preset.issuer !== undefined) expect(preset.client_assertion_audience).toBeDefined();
+  test('has a signed assertion for the token endpoint, unless it says that the issuer is accepted', () => {
+    const { client_assertion_audience: audience = 'token_endpoint' } = preset;
+    expect(aProfile({ provider: name, token_endpoint: undefined }).client_assertion_audience).toBe(audience);
   });
 });
 
