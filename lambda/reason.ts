@@ -172,7 +172,7 @@ export const REASONS = {
     severity: 'invalid',
     blame: 'account',
     meaning: "the account's token secret does not exist",
-    remedy: 'Restore it, or authorize the account again.',
+    remedy: 'Restore or create it, or authorize the account again.',
   },
   secret_invalid: {
     severity: 'invalid',
