@@ -50,7 +50,7 @@ export const REASONS = {
     severity: 'calm',
     blame: 'nobody',
     meaning: 'the account has enabled = false',
-    remedy: 'Set enabled to true, or remove it, to have the account refreshed again.',
+    remedy: 'Set enabled to true, or remove it.',
   },
   does_not_expire: {
     severity: 'calm',
@@ -61,14 +61,14 @@ export const REASONS = {
   leased_elsewhere: {
     severity: 'deferred',
     blame: 'nobody',
-    meaning: 'another run holds the right to spend this refresh token, or has just changed the account',
+    meaning: 'another run is working on this account, or has just changed it',
     remedy: '',
   },
   out_of_time: {
     severity: 'deferred',
     blame: 'us',
-    meaning: 'too little time was left in this run to spend the refresh token and store what it buys',
-    remedy: 'The next run goes on. If it stays so, add segments or raise the timeout.',
+    meaning: 'this run had too little time left',
+    remedy: 'The next run continues. If this goes on, add segments or raise the timeout.',
   },
   no_refresh_token: {
     severity: 'person',
@@ -79,7 +79,7 @@ export const REASONS = {
   refresh_token_expired: {
     severity: 'person',
     blame: 'account',
-    meaning: 'the refresh token is past its own expiry',
+    meaning: 'the refresh token has expired',
     remedy: 'Authorize the account again.',
   },
   grant_revoked: {
@@ -92,73 +92,69 @@ export const REASONS = {
     severity: 'person',
     blame: 'account',
     meaning:
-      'the provider refuses the refresh token after an exchange whose answer never reached us: it may have rotated unseen',
+      'the provider refuses the refresh token; an answer that never arrived may have held the next one',
     remedy: 'Authorize the account again.',
   },
   client_rejected: {
     severity: 'transient',
     blame: 'profile',
     meaning: "the provider refuses the profile's client, not the account",
-    remedy: "Correct the profile's client credentials or settings; its accounts follow by themselves.",
+    remedy: 'Correct the client in the profile; its accounts recover by themselves.',
   },
   rate_limited: {
     severity: 'transient',
     blame: 'provider',
     meaning: 'the provider asks to slow down',
-    remedy: 'It is tried again later. If it stays so, set max_requests_per_minute in the profile.',
+    remedy: 'It is tried again later. If this goes on, set max_requests_per_minute in the profile.',
   },
   provider_unavailable: {
     severity: 'transient',
     blame: 'provider',
-    meaning: 'the provider did not answer, or said that it is out of order',
+    meaning: 'the provider did not answer, or says that it is down',
     remedy: 'It is tried again later.',
   },
   malformed_response: {
     severity: 'transient',
     blame: 'provider',
-    meaning: "the token endpoint's answer can't be understood",
-    remedy: "Check token_endpoint, token_response_fields and token_error_fields in the account's profile.",
+    meaning: "the provider's answer can't be understood",
+    remedy: 'Check token_endpoint, token_response_fields and token_error_fields in the profile.',
   },
   store_unavailable: {
     severity: 'transient',
     blame: 'us',
     meaning: 'Secrets Manager, KMS or DynamoDB could not be read or written',
-    remedy: 'It is tried again by the next run. Look at the AWS error in the log.',
+    remedy: 'The next run tries again; the log has the AWS error.',
   },
   permission_missing: {
     severity: 'transient',
     blame: 'us',
-    meaning: 'the function may not read, decrypt or write something that it needs',
-    remedy:
-      "Check the function's role, the key policy and the secret's own policy. Nobody has to sign in again.",
+    meaning: 'the function lacks a permission',
+    remedy: "Check the function's role and the policies of key and secret. Nobody has to sign in again.",
   },
   request_rejected: {
     severity: 'transient',
     blame: 'profile',
-    meaning: 'the provider refuses the request, and says neither whose fault it is nor that it will pass',
-    remedy:
-      'Read what the provider answered. If it means that the grant is dead, add the code to dead_grant_errors in the profile.',
+    meaning: 'the provider refuses the request without saying whose fault it is',
+    remedy: 'If its answer means that the grant is dead, add the code to dead_grant_errors in the profile.',
   },
   provider_wide_refusal: {
     severity: 'transient',
     blame: 'provider',
     meaning:
-      'the provider refuses nearly all grants of this profile at once, which is taken for its own trouble until shown otherwise',
-    remedy: 'Some accounts are tried again every 15 minutes; all follow by themselves when one works.',
+      'the provider refuses nearly all accounts of this profile at once; the fault is probably its own',
+    remedy: 'A few are tried every 15 minutes; when one works, all follow.',
   },
   token_set_too_large: {
     severity: 'transient',
     blame: 'provider',
-    meaning: 'the token set is larger than a secret can hold (64 KB)',
-    remedy: 'Ask the provider for smaller tokens, such as ones with fewer scopes or claims.',
+    meaning: 'the token set is larger than a secret can be (64 KB)',
+    remedy: 'Ask the provider for tokens with fewer scopes or claims.',
   },
   lifetime_too_short: {
     severity: 'transient',
     blame: 'provider',
-    meaning:
-      'the token set is replaced so often that Secrets Manager would run out of versions (100 in 24 hours)',
-    remedy:
-      'Ask the provider for access tokens that live 20 minutes or more, or use a smaller refresh window.',
+    meaning: 'the token set changes too often: Secrets Manager keeps 100 versions in 24 hours',
+    remedy: 'Ask the provider for access tokens of 20 minutes or more, or use a smaller refresh window.',
   },
   profile_missing: {
     severity: 'invalid',
@@ -169,7 +165,7 @@ export const REASONS = {
   profile_invalid: {
     severity: 'invalid',
     blame: 'profile',
-    meaning: 'the profile secret does not say what it has to',
+    meaning: 'the profile secret has a mistake',
     remedy: 'Correct the field that the message names.',
   },
   secret_missing: {
@@ -187,7 +183,7 @@ export const REASONS = {
   account_invalid: {
     severity: 'invalid',
     blame: 'account',
-    meaning: "the account's item in the table does not say what it has to",
+    meaning: "the account's item in the table has a mistake",
     remedy: 'Correct the attribute that the message names.',
   },
 } as const satisfies Record<string, ReasonEntry>;

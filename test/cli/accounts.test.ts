@@ -131,7 +131,7 @@ describe('accounts show', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Tyrell CRM \(crm-tyrell\) {2}needs a person\n/);
     expect(stdout).toMatch(
-      /A run would now\n {2}wait for a person: the refresh token is past its own expiry\n? *\(refresh_token_expired\)/,
+      /A run would now\n {2}wait for a person: the refresh token has expired\n? *\(refresh_token_expired\)/,
     );
     expect(stdout).toContain('What to do\n  Authorize the account again. Run: authorize crm-tyrell');
   });
@@ -179,7 +179,7 @@ describe('accounts show', () => {
     expect(stdout).toMatch(/lease +held by attempt attempt-1, ends in/);
     expect(stdout).toMatch(/escrow +a refresh token waits to be stored/);
     expect(stdout).toMatch(/authorized by +ada@example.com/);
-    expect(stdout).toContain('leave it alone: another run holds the right');
+    expect(stdout).toContain('leave it alone: another run is working on this account');
     expect(stdout + JSON.stringify(await fleet.json(['accounts', 'show', 'held']))).not.toContain('c1pher');
   });
 
