@@ -10,7 +10,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
-      include: ['lambda/**', 'infra/**', 'cli/**', 'local/**'],
+      include: ['core/**', 'adapters/**', 'lambda/**', 'infra/**', 'cli/**', 'local/**', 'terminal/**'],
       reporter: ['text-summary', 'html'],
     },
   },

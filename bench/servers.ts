@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Reason } from '../lambda/reason.ts';
+import type { Reason } from '../core/reason.ts';
 import { awsEnvironment } from '../local/clients.ts';
 
 export interface PopulationOptions {

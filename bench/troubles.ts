@@ -1,7 +1,7 @@
-import type { Escrow } from '../lambda/account.ts';
-import type { Escrowed } from '../lambda/escrow.ts';
-import { fingerprintOf } from '../lambda/escrow.ts';
-import type { Reason } from '../lambda/reason.ts';
+import type { Escrowed } from '../adapters/aws/escrow.ts';
+import { fingerprintOf } from '../adapters/aws/escrow.ts';
+import type { Escrow } from '../core/account/account.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Fault } from '../local/aws/server.ts';
 import type { ProviderFault } from '../test/support/strict-provider.ts';
 

@@ -3,9 +3,9 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { callersPath } from '../local/callers-path.ts';
 import { awsSettings } from '../local/clients.ts';
 import { LOCAL_FUNCTION_NAME } from '../local/local-system.ts';
-import { CliError } from './cli-error.ts';
-import { findLocalSystem } from './fleet.ts';
-import { jsonIn } from './run-function.ts';
+import { CliError } from './shared/cli-error.ts';
+import { findLocalSystem } from './shared/fleet.ts';
+import { jsonIn } from './shared/run-function.ts';
 
 const HELP = `Invokes the function by hand.
 

@@ -1,18 +1,18 @@
 import { Command, CommanderError } from 'commander';
-import { looksLikeName } from '../lambda/field-name.ts';
-import { printable, wrapTo } from '../local/display-text.ts';
+import { looksLikeName } from '../core/field-name.ts';
+import { printable, wrapTo } from '../terminal/display-text.ts';
+import { createTerminal, type Streams, type Terminal } from '../terminal/terminal.ts';
 import { addAccounts } from './accounts/command.ts';
 import { addAuthorize } from './authorize/command.ts';
-import { CliError, EXIT, type ExitCode } from './cli-error.ts';
-import { type AddCommands, makeActions } from './command.ts';
 import { addCompletion } from './completion/command.ts';
 import { addDoctor } from './doctor/command.ts';
-import { DEFAULT_STACK } from './fleet.ts';
 import { addImport } from './import/command.ts';
 import { addExport } from './import/export.ts';
 import { addProfiles } from './profiles/command.ts';
+import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
+import { type AddCommands, makeActions } from './shared/command.ts';
+import { DEFAULT_STACK } from './shared/fleet.ts';
 import { addStatus } from './status/command.ts';
-import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
 
 /** Every group of commands, in the order in which the help lists them. */

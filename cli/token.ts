@@ -1,21 +1,21 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
-import { isReason, REASONS } from '../lambda/reason.ts';
+import { createSecrets } from '../adapters/aws/secrets.ts';
+import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
+import { isReason, REASONS } from '../core/reason.ts';
 import type { Report } from '../lambda/run-result.ts';
-import { createSecrets } from '../lambda/secrets.ts';
-import { type ReadTokens, readTokenSet } from '../lambda/token-secret.ts';
-import { printable } from '../local/display-text.ts';
+import { printable } from '../terminal/display-text.ts';
 import { now, readItem } from './accounts/items.ts';
-import { readDuration } from './arguments.ts';
-import { CliError, EXIT } from './cli-error.ts';
-import type { AddCommands, Context } from './command.ts';
-import type { Fleet } from './fleet.ts';
-import { addExamples } from './help.ts';
-import { foreignKeeperOf, keptByOf, readKeeper, takeOver } from './keeper.ts';
-import { type RunOptions, runForAccounts } from './run-function.ts';
-import { shellWord } from './secret-names.ts';
-import { isDeleted, waitsForDeletion } from './secret-store.ts';
-import { type TokenSecret, tokenSecretOf, tokenSecretOption } from './token-secret.ts';
+import { readDuration } from './shared/arguments.ts';
+import { CliError, EXIT } from './shared/cli-error.ts';
+import type { AddCommands, Context } from './shared/command.ts';
+import type { Fleet } from './shared/fleet.ts';
+import { addExamples } from './shared/help.ts';
+import { foreignKeeperOf, keptByOf, readKeeper, takeOver } from './shared/keeper.ts';
+import { type RunOptions, runForAccounts } from './shared/run-function.ts';
+import { shellWord } from './shared/secret-names.ts';
+import { isDeleted, waitsForDeletion } from './shared/secret-store.ts';
+import { type TokenSecret, tokenSecretOf, tokenSecretOption } from './shared/token-secret.ts';
 
 interface TokenOptions {
   /** Seconds for which the token must still be good. */

@@ -21,7 +21,7 @@ export const bundling: BundlingOptions = {
   sourcesContent: false,
   externalModules: [],
   esbuildArgs: {
-    '--alias:@aws-sdk/credential-provider-node': './lambda/credential-provider.ts',
-    '--alias:@smithy/core/event-streams': './lambda/no-event-streams.ts',
+    '--alias:@aws-sdk/credential-provider-node': './adapters/aws/credential-provider.ts',
+    '--alias:@smithy/core/event-streams': './adapters/aws/no-event-streams.ts',
   },
 };

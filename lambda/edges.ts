@@ -1,13 +1,13 @@
-import type { AccountsTable } from './accounts-table.ts';
-import type { Clock } from './clock.ts';
-import type { EscrowVault } from './escrow.ts';
-import type { Events } from './events.ts';
+import type { AccountsTable } from '../adapters/aws/accounts-table.ts';
+import type { EscrowVault } from '../adapters/aws/escrow.ts';
+import type { Events } from '../adapters/aws/events.ts';
+import type { Profiles } from '../adapters/aws/profiles.ts';
+import type { Secrets } from '../adapters/aws/secrets.ts';
+import type { TokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from './log.ts';
 import type { ProfileNotes } from './profile-notes.ts';
-import type { Profiles } from './profiles.ts';
-import type { Secrets } from './secrets.ts';
 import type { Spending } from './spending.ts';
-import type { TokenEndpoint } from './token-endpoint.ts';
 
 /** Everything outside the process that the way of an account touches. Only the handler makes these. */
 export interface Edges {

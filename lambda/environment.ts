@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { type CallableAddresses, flawOfPrivateCidr } from './addresses.ts';
+import { type CallableAddresses, flawOfPrivateCidr } from '../adapters/oauth/addresses.ts';
 
 /** The function's settings. */
 export interface Environment {

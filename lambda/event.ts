@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { problemOf } from './problem.ts';
+import { problemOf } from '../core/problem.ts';
 
 /** What a run is asked to do. */
 export interface RunRequest {

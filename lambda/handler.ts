@@ -5,24 +5,24 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Context } from 'aws-lambda';
-import { createAccountsTable } from './accounts-table.ts';
-import type { DiscoveryCache } from './discovery.ts';
+import { createAccountsTable } from '../adapters/aws/accounts-table.ts';
+import { createEscrowVault } from '../adapters/aws/escrow.ts';
+import { createEvents } from '../adapters/aws/events.ts';
+import { createProfiles } from '../adapters/aws/profiles.ts';
+import { createSecrets } from '../adapters/aws/secrets.ts';
+import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
+import { createHttpsClient } from '../adapters/oauth/https-request.ts';
+import { createTokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
+import { systemClock } from '../adapters/system-clock.ts';
+import { tableNameOf } from '../core/account/kept-by.ts';
+import { createPace } from '../core/pace.ts';
 import { type Environment, readEnvironment } from './environment.ts';
-import { createEscrowVault } from './escrow.ts';
 import { readEvent } from './event.ts';
-import { createEvents } from './events.ts';
-import { createHttpsClient } from './https-request.ts';
-import { tableNameOf } from './kept-by.ts';
-import { createPace } from './pace.ts';
 import { createProfileNotes } from './profile-notes.ts';
-import { createProfiles } from './profiles.ts';
 import { MAX_IN_FLIGHT, run, STARTS_PER_SECOND } from './run.ts';
 import type { RunResult } from './run-result.ts';
-import { createSecrets } from './secrets.ts';
 import { createSpending } from './spending.ts';
-import { systemClock } from './system-clock.ts';
 import { logger, publishRunMetrics, type RunCounters } from './telemetry.ts';
-import { createTokenEndpoint } from './token-endpoint.ts';
 
 /** Every AWS call has an end, so that a call that hangs leaves time to do something about it. */
 const calls = {

@@ -1,9 +1,9 @@
-import type { EscrowKind } from './account.ts';
-import { type AwsFailure, awsFailure, isHopeless } from './aws-error.ts';
-import { secondsOf } from './clock.ts';
+import { type AwsFailure, awsFailure, isHopeless } from '../adapters/aws/aws-error.ts';
+import type { Escrowed } from '../adapters/aws/escrow.ts';
+import type { PutSecret } from '../adapters/aws/secrets.ts';
+import type { EscrowKind } from '../core/account/account.ts';
+import { secondsOf } from '../core/clock.ts';
 import type { Edges } from './edges.ts';
-import type { Escrowed } from './escrow.ts';
-import type { PutSecret } from './secrets.ts';
 
 export interface KeepTokens {
   readonly accountId: string;

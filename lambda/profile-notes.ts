@@ -1,8 +1,7 @@
-import type { Account } from './account.ts';
-import type { AccountsTable } from './accounts-table.ts';
-import { awsFailure } from './aws-error.ts';
-import { type Clock, secondsOf } from './clock.ts';
-import type { Events } from './events.ts';
+import type { AccountsTable } from '../adapters/aws/accounts-table.ts';
+import { awsFailure } from '../adapters/aws/aws-error.ts';
+import type { Events } from '../adapters/aws/events.ts';
+import type { Account } from '../core/account/account.ts';
 import {
   type Answered,
   after,
@@ -14,9 +13,10 @@ import {
   type ProfileEventType,
   type ProfileNote,
   triesInRun,
-} from './evidence.ts';
+} from '../core/account/evidence.ts';
+import { type Clock, secondsOf } from '../core/clock.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Log } from './log.ts';
-import type { Reason } from './reason.ts';
 
 /** What a run knows of the profiles that it meets, shared with other runs through their notes in the table. */
 export interface ProfileNotes {

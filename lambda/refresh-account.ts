@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type Account, type Changes, type Lease, labelOf } from './account.ts';
-import { awsFailure } from './aws-error.ts';
-import { secondsOf } from './clock.ts';
+import { awsFailure } from '../adapters/aws/aws-error.ts';
+import { type Escrowed, fingerprintOf } from '../adapters/aws/escrow.ts';
+import type { PutSecret } from '../adapters/aws/secrets.ts';
+import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
+import { type Account, type Changes, type Lease, labelOf } from '../core/account/account.ts';
 import {
   CLOCK_ERROR,
   decideTokenSet,
@@ -12,18 +14,24 @@ import {
   obtainedAtOf,
   roomForVersion,
   STALE_READS_FOR,
-} from './decision.ts';
+} from '../core/account/decision.ts';
+import { keeperOf, keeping } from '../core/account/kept-by.ts';
+import {
+  ambiguousSince,
+  type Conclusion,
+  conclude,
+  type Ending,
+  type Trouble,
+} from '../core/account/outcome.ts';
+import { tokenSecretIdOf, unusualSecret } from '../core/account/secret-id.ts';
+import { secondsOf } from '../core/clock.ts';
+import { type Reason, severityOf } from '../core/reason.ts';
+import { serializeTokenSet, type TokenSet, withRefreshToken } from '../core/tokens/token-set.ts';
 import type { Edges } from './edges.ts';
-import { type Escrowed, fingerprintOf } from './escrow.ts';
 import { keepTokens } from './keep-tokens.ts';
-import { keeperOf, keeping } from './kept-by.ts';
 import type { Log } from './log.ts';
-import { ambiguousSince, type Conclusion, conclude, type Ending, type Trouble } from './outcome.ts';
-import { type Reason, severityOf } from './reason.ts';
 import { type Report, reportOn } from './run-result.ts';
-import { tokenSecretIdOf, unusualSecret } from './secret-id.ts';
 import { ownSecret } from './secret-owner.ts';
-import type { PutSecret } from './secrets.ts';
 import {
   type Deferred,
   type HeldEscrow,
@@ -31,8 +39,6 @@ import {
   troubleOfStore,
   type Visit,
 } from './spend-refresh-token.ts';
-import { type ReadTokens, readTokenSet } from './token-secret.ts';
-import { serializeTokenSet, type TokenSet, withRefreshToken } from './token-set.ts';
 
 /** Added to the deadline, seconds: the holder's clock and another's may each be wrong. */
 export const LEASE_MARGIN = 2 * CLOCK_ERROR;

@@ -1,7 +1,7 @@
-import type { Account } from './account.ts';
-import { type Clock, secondsOf } from './clock.ts';
+import type { Account } from '../core/account/account.ts';
+import { type Clock, secondsOf } from '../core/clock.ts';
+import { type Reason, severityOf } from '../core/reason.ts';
 import type { RunRequest } from './event.ts';
-import { type Reason, severityOf } from './reason.ts';
 
 /** What a run did with an account, as its result shows it. */
 export interface Report {

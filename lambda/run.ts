@@ -1,20 +1,26 @@
-import { type Account, NOTE, type ParsedAccount, parseAccount } from './account.ts';
-import type { Item } from './accounts-table.ts';
-import { type AwsFailure, awsFailure } from './aws-error.ts';
-import { secondsOf } from './clock.ts';
-import { type Decision, type DecisionInput, decide, decideTokenSet, isUrgent } from './decision.ts';
+import type { Item } from '../adapters/aws/accounts-table.ts';
+import { type AwsFailure, awsFailure } from '../adapters/aws/aws-error.ts';
+import { type LoadedProfile, windowOf } from '../adapters/aws/profiles.ts';
+import { readTokenSet } from '../adapters/aws/token-secret.ts';
+import { type Account, NOTE, type ParsedAccount, parseAccount } from '../core/account/account.ts';
+import {
+  type Decision,
+  type DecisionInput,
+  decide,
+  decideTokenSet,
+  isUrgent,
+} from '../core/account/decision.ts';
+import { isDueAgain } from '../core/account/evidence.ts';
+import { ambiguousSince, conclude } from '../core/account/outcome.ts';
+import { tokenSecretIdOf } from '../core/account/secret-id.ts';
+import { secondsOf } from '../core/clock.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Edges } from './edges.ts';
 import type { RunRequest } from './event.ts';
-import { isDueAgain } from './evidence.ts';
-import { ambiguousSince, conclude } from './outcome.ts';
-import { type LoadedProfile, windowOf } from './profiles.ts';
-import type { Reason } from './reason.ts';
 import { announce, LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
 import { createTally, type Report, type RunOutcome, reportOn, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
-import { tokenSecretIdOf } from './secret-id.ts';
 import { MINIMUM_TIME, type Visit } from './spend-refresh-token.ts';
-import { readTokenSet } from './token-secret.ts';
 
 export interface RunSettings {
   readonly runId: string;

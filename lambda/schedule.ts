@@ -1,5 +1,5 @@
-import type { Account } from './account.ts';
-import type { Reason } from './reason.ts';
+import type { Account } from '../core/account/account.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Report } from './run-result.ts';
 
 /** One account to be visited. */

@@ -1,10 +1,10 @@
-import type { Account, Lease } from './account.ts';
-import type { SecretNote } from './accounts-table.ts';
-import { obtainedAtOf } from './decision.ts';
+import type { SecretNote } from '../adapters/aws/accounts-table.ts';
+import type { ReadTokens } from '../adapters/aws/token-secret.ts';
+import type { Account, Lease } from '../core/account/account.ts';
+import { obtainedAtOf } from '../core/account/decision.ts';
+import type { Trouble } from '../core/account/outcome.ts';
+import { namesSecret, tokenSecretIdOf } from '../core/account/secret-id.ts';
 import type { Edges } from './edges.ts';
-import type { Trouble } from './outcome.ts';
-import { namesSecret, tokenSecretIdOf } from './secret-id.ts';
-import type { ReadTokens } from './token-secret.ts';
 
 /**
  * Whose a secret is: decided here, and nowhere else. One secret has one account, however it is named: the one whose

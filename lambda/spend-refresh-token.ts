@@ -1,21 +1,26 @@
-import { type Account, type EscrowKind, labelOf } from './account.ts';
-import type { AwsFailure } from './aws-error.ts';
-import { secondsOf } from './clock.ts';
-import { type DecisionInput, nextObtainedAt } from './decision.ts';
+import type { AwsFailure } from '../adapters/aws/aws-error.ts';
+import { type Escrowed, fingerprintOf, packAnswer } from '../adapters/aws/escrow.ts';
+import type { PutSecret, SecretVersion } from '../adapters/aws/secrets.ts';
+import { readTokenSet } from '../adapters/aws/token-secret.ts';
+import { type Exchange, tokenRequestTimeout } from '../adapters/oauth/token-endpoint.ts';
+import { type Account, type EscrowKind, labelOf } from '../core/account/account.ts';
+import { type DecisionInput, nextObtainedAt } from '../core/account/decision.ts';
+import { judgeDeath, type Refusal } from '../core/account/evidence.ts';
+import type { Ending, Trouble } from '../core/account/outcome.ts';
+import type { ErrorAnswer } from '../core/answer/provider-error.ts';
+import {
+  type Asked,
+  interpretTokenAnswer,
+  type TokenAnswer,
+  unjudged,
+} from '../core/answer/token-response.ts';
+import { secondsOf } from '../core/clock.ts';
+import type { Profile } from '../core/profile/profile.ts';
+import { type Reason, refreshingSentence, severityOf } from '../core/reason.ts';
+import { namedFields } from '../core/tokens/response-fields.ts';
+import { mergeTokenSet, storable, type TokenSet } from '../core/tokens/token-set.ts';
 import type { Edges } from './edges.ts';
-import { type Escrowed, fingerprintOf, packAnswer } from './escrow.ts';
-import { judgeDeath, type Refusal } from './evidence.ts';
 import { keepInEscrow, keepTokens } from './keep-tokens.ts';
-import type { Ending, Trouble } from './outcome.ts';
-import type { Profile } from './profile.ts';
-import type { ErrorAnswer } from './provider-error.ts';
-import { type Reason, refreshingSentence, severityOf } from './reason.ts';
-import { namedFields } from './response-fields.ts';
-import type { PutSecret, SecretVersion } from './secrets.ts';
-import { type Exchange, tokenRequestTimeout } from './token-endpoint.ts';
-import { type Asked, interpretTokenAnswer, type TokenAnswer, unjudged } from './token-response.ts';
-import { readTokenSet } from './token-secret.ts';
-import { mergeTokenSet, storable, type TokenSet } from './token-set.ts';
 
 /** One due account, as a run hands it over. */
 export interface Visit {

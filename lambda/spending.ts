@@ -1,5 +1,5 @@
-import type { Profile } from './profile.ts';
-import type { Reason } from './reason.ts';
+import type { Profile } from '../core/profile/profile.ts';
+import type { Reason } from '../core/reason.ts';
 
 /** Decides, within one run, whether a refresh token may be spent now. What it stops is left to a later run, unharmed. */
 export interface Spending {

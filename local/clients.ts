@@ -19,8 +19,8 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import type { FleetItem } from '../terminal/fleet-table.ts';
 import { type AwsKeys, TEST_KEYS } from './aws/signature.ts';
-import type { FleetItem } from './fleet-table.ts';
 
 export const LOCAL_TABLE_NAME = 'oauth-accounts';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';

@@ -4,9 +4,9 @@ import * as v from 'valibot';
 import { proves } from './aws/proof.ts';
 import type { AwsKeys } from './aws/signature.ts';
 import { awsEnvironment } from './clients.ts';
-import { HOST } from './listen.ts';
 import { localKeys } from './local-key.ts';
 import { isOwn, isWritableByOthers, statsOf, writePrivate } from './private-files.ts';
+import { HOST } from './shared/listen.ts';
 
 /** What other commands need to find the running system. */
 export interface RunningSystem {

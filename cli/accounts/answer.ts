@@ -1,17 +1,17 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import { KMSClient } from '@aws-sdk/client-kms';
-import type { EscrowKind } from '../../lambda/account.ts';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { createEscrowVault, type Escrowed } from '../../lambda/escrow.ts';
-import { tokenSecretIdOf } from '../../lambda/secret-id.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { createEscrowVault, type Escrowed } from '../../adapters/aws/escrow.ts';
+import type { EscrowKind } from '../../core/account/account.ts';
+import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { callersPath } from '../../local/callers-path.ts';
-import { printable } from '../../local/display-text.ts';
-import { duration, type FleetItem } from '../../local/fleet-table.ts';
-import { CliError, EXIT } from '../cli-error.ts';
-import type { Context } from '../command.ts';
-import { escrowKeyOf } from '../escrow-key.ts';
-import type { Fleet } from '../fleet.ts';
+import { printable } from '../../terminal/display-text.ts';
+import { duration, type FleetItem } from '../../terminal/fleet-table.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
+import { escrowKeyOf } from '../shared/escrow-key.ts';
+import type { Fleet } from '../shared/fleet.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 

@@ -1,12 +1,12 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { profileSecretIdOf } from '../../lambda/secret-id.ts';
-import { printable } from '../../local/display-text.ts';
-import { type FleetItem, isAccount } from '../../local/fleet-table.ts';
-import { CliError } from '../cli-error.ts';
-import type { Fleet } from '../fleet.ts';
-import type { Terminal } from '../terminal.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { printable } from '../../terminal/display-text.ts';
+import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { CliError } from '../shared/cli-error.ts';
+import type { Fleet } from '../shared/fleet.ts';
 
 /** Every item of the accounts table, with a count of them as progress. */
 export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {

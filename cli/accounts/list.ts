@@ -1,5 +1,5 @@
-import { isJsonObject } from '../../lambda/json-object.ts';
-import type { FleetItem } from '../../local/fleet-table.ts';
+import { isJsonObject } from '../../core/json-object.ts';
+import type { FleetItem } from '../../terminal/fleet-table.ts';
 import {
   accountColumn,
   nameOf,
@@ -8,11 +8,11 @@ import {
   squeezeAccount,
   stateCells,
   stateColumns,
-} from '../../local/fleet-table.ts';
-import { type Concession, renderTable } from '../../local/table.ts';
-import { EXIT, type ExitCode } from '../cli-error.ts';
-import type { Context } from '../command.ts';
-import type { Terminal } from '../terminal.ts';
+} from '../../terminal/fleet-table.ts';
+import { type Concession, renderTable } from '../../terminal/table.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItems, requireProfile } from './items.ts';
 

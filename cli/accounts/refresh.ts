@@ -1,13 +1,13 @@
-import { isReason, REASONS } from '../../lambda/reason.ts';
+import { isReason, REASONS } from '../../core/reason.ts';
 import type { Report } from '../../lambda/run-result.ts';
-import { wrapTo } from '../../local/display-text.ts';
-import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../local/fleet-table.ts';
-import { renderTable, type Style } from '../../local/table.ts';
-import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
-import type { Context } from '../command.ts';
-import type { Fleet } from '../fleet.ts';
-import { type RunOptions, runForAccounts } from '../run-function.ts';
-import type { Terminal } from '../terminal.ts';
+import { wrapTo } from '../../terminal/display-text.ts';
+import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import { renderTable, type Style } from '../../terminal/table.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { type RunOptions, runForAccounts } from '../shared/run-function.ts';
 import { findItem, now, readItems, requireProfile } from './items.ts';
 import { count, screenful, statusKey } from './list.ts';
 

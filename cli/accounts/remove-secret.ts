@@ -1,12 +1,12 @@
 import { DeleteSecretCommand, DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { CLAIM } from '../../lambda/account.ts';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import { tokenSecretIdOf } from '../../lambda/secret-id.ts';
-import type { FleetItem } from '../../local/fleet-table.ts';
-import type { Fleet } from '../fleet.ts';
-import { foreignKeeper, readKeeper } from '../keeper.ts';
-import { type CurrentVersion, findSecret, restoreSecret } from '../secret-store.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { CLAIM } from '../../core/account/account.ts';
+import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import type { FleetItem } from '../../terminal/fleet-table.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { foreignKeeper, readKeeper } from '../shared/keeper.ts';
+import { type CurrentVersion, findSecret, restoreSecret } from '../shared/secret-store.ts';
 import { findItem, findNote } from './items.ts';
 
 export interface RemovedSecret {

@@ -1,7 +1,7 @@
-import type { Account } from '../../lambda/account.ts';
-import { printable } from '../../local/display-text.ts';
-import type { FleetItem } from '../../local/fleet-table.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Account } from '../../core/account/account.ts';
+import { printable } from '../../terminal/display-text.ts';
+import type { FleetItem } from '../../terminal/fleet-table.ts';
+import type { Fleet } from '../shared/fleet.ts';
 
 /** What the function notes, and notes again in its next run; all else was written by people or stays as it is. */
 const COMES_BACK: readonly string[] = [

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { type Account, parseAccount } from '../../lambda/account.ts';
-import { createAccountsTable } from '../../lambda/accounts-table.ts';
-import { ifConditionHolds } from '../../lambda/aws-error.ts';
-import { unusualSecret } from '../../lambda/secret-id.ts';
-import type { TokenSet } from '../../lambda/token-set.ts';
-import { CliError } from '../cli-error.ts';
-import type { Fleet } from '../fleet.ts';
+import { createAccountsTable } from '../../adapters/aws/accounts-table.ts';
+import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
+import { type Account, parseAccount } from '../../core/account/account.ts';
+import { unusualSecret } from '../../core/account/secret-id.ts';
+import type { TokenSet } from '../../core/tokens/token-set.ts';
+import { CliError } from '../shared/cli-error.ts';
+import type { Fleet } from '../shared/fleet.ts';
 
 /** An account as it stands in the table, with what only the command line writes. */
 export interface KnownAccount {

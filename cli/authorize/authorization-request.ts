@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi';
-import { PARAMETER_VALUE } from '../../lambda/placeholders.ts';
-import { secretValuesOf } from '../../lambda/profile.ts';
-import { withoutSecrets } from '../../lambda/redaction.ts';
-import { CliError, EXIT } from '../cli-error.ts';
-import { withoutUserinfo } from '../profiles/fields.ts';
+import { withoutSecrets } from '../../core/answer/redaction.ts';
+import { PARAMETER_VALUE } from '../../core/profile/placeholders.ts';
+import { secretValuesOf } from '../../core/profile/profile.ts';
+import { withoutUserinfo } from '../profile/fields.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Consent } from './consent.ts';
 import type { Provider } from './provider.ts';
 

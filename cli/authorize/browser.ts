@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import open from 'open';
-import { CliError } from '../cli-error.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { CliError } from '../shared/cli-error.ts';
 import type { AuthorizationRequest } from './authorization-request.ts';
 import type { ConsentFlow } from './consent.ts';
 import type { Loopback } from './loopback.ts';

@@ -1,4 +1,4 @@
-import type { Exchange } from '../../lambda/token-endpoint.ts';
+import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
 import type { ResultPage } from './result-page.ts';
 
 /** A way to ask a person for consent: a browser here, one elsewhere, or a device code. */

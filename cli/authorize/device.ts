@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as oauth from 'oauth4webapi';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import { secretValuesOf } from '../../lambda/profile.ts';
-import { errorOf } from '../../lambda/provider-error.ts';
-import type { Exchange } from '../../lambda/token-endpoint.ts';
-import { CliError } from '../cli-error.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
+import { errorOf } from '../../core/answer/provider-error.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { secretValuesOf } from '../../core/profile/profile.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { CliError } from '../shared/cli-error.ts';
 import { printable, refusal } from './authorization-request.ts';
 import { instruct } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';

@@ -1,10 +1,10 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { CliError } from '../cli-error.ts';
-import type { Fleet } from '../fleet.ts';
-import { foreignKeeper, type Keeper, takeOver } from '../keeper.ts';
-import { type CurrentVersion, findSecret } from '../secret-store.ts';
-import { refuseAnothers, type TokenSecret, tokenSecretOf } from '../token-secret.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { CliError } from '../shared/cli-error.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { foreignKeeper, type Keeper, takeOver } from '../shared/keeper.ts';
+import { type CurrentVersion, findSecret } from '../shared/secret-store.ts';
+import { refuseAnothers, type TokenSecret, tokenSecretOf } from '../shared/token-secret.ts';
 import { createLeased, type KnownAccount, removeLeased, returnLease, takeLease } from './account-item.ts';
 import type { Consent } from './consent.ts';
 import { accountAsWanted, sameConnection, type Wanted, type WantedOptions } from './wanted.ts';

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi';
-import { isJsonObject, type JsonObject, parseJsonObject } from '../../lambda/json-object.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../core/json-object.ts';
 import type { Provider } from './provider.ts';
 
 /** Whose grant it is, as far as the provider says. */

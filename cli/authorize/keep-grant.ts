@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import type { Exchange } from '../../lambda/token-endpoint.ts';
-import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import type { GrantedTokens, TokenSet } from '../../lambda/token-set.ts';
-import { CliError } from '../cli-error.ts';
-import type { Fleet } from '../fleet.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
+import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
+import type { GrantedTokens, TokenSet } from '../../core/tokens/token-set.ts';
+import { CliError } from '../shared/cli-error.ts';
+import type { Fleet } from '../shared/fleet.ts';
 import { type NewFacts, recordGrant, WORK_TIME } from './account-item.ts';
 import type { Consent } from './consent.ts';
 import { type Held, hold, holdOn, letGo, type Target } from './hold.ts';

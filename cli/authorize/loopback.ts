@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CliError } from '../cli-error.ts';
+import { CliError } from '../shared/cli-error.ts';
 import { PAGE_HEADERS, type ResultPage, renderResultPage } from './result-page.ts';
 
 /** A server on this machine to which the provider sends the browser back (RFC 8252 section 7.3). */

@@ -1,9 +1,9 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import { profileSecretIdOf } from '../../lambda/secret-id.ts';
-import type { Fleet } from '../fleet.ts';
-import { profileNames } from '../profiles/profile-secret.ts';
-import { readSecret } from '../secret-store.ts';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { profileNames } from '../profile/profile-secret.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { readSecret } from '../shared/secret-store.ts';
 
 /** An account, with who authorized it. */
 interface OtherAccount {

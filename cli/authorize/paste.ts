@@ -1,5 +1,5 @@
-import { CliError } from '../cli-error.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { CliError } from '../shared/cli-error.ts';
 import type { AuthorizationRequest } from './authorization-request.ts';
 import { instruct } from './browser.ts';
 import type { Consent, ConsentFlow } from './consent.ts';

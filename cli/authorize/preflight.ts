@@ -1,8 +1,8 @@
 import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { CliError } from '../cli-error.ts';
-import type { Fleet } from '../fleet.ts';
-import { type Keeper, readKeeper } from '../keeper.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { CliError } from '../shared/cli-error.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { type Keeper, readKeeper } from '../shared/keeper.ts';
 import { currentVersion, ownSecret } from './hold.ts';
 import type { Wanted } from './wanted.ts';
 

@@ -1,12 +1,8 @@
 import * as oauth from 'oauth4webapi';
-import type { Account } from '../../lambda/account.ts';
-import { type CallableAddresses, refusalOf } from '../../lambda/addresses.ts';
-import { clientAuthentication, tlsIdentity } from '../../lambda/client-authentication.ts';
-import { discover } from '../../lambda/discovery.ts';
-import { shownPath } from '../../lambda/field-name.ts';
-import { createHttpsClient } from '../../lambda/https-request.ts';
-import { fillPlaceholders, UnusableParameter } from '../../lambda/placeholders.ts';
-import type { Profile } from '../../lambda/profile.ts';
+import { type CallableAddresses, refusalOf } from '../../adapters/oauth/addresses.ts';
+import { clientAuthentication, tlsIdentity } from '../../adapters/oauth/client-authentication.ts';
+import { discover } from '../../adapters/oauth/discovery.ts';
+import { createHttpsClient } from '../../adapters/oauth/https-request.ts';
 import {
   checkedEndpoint,
   clientOf,
@@ -15,9 +11,13 @@ import {
   type Fill,
   type MakeTokenRequest,
   sendTokenRequest,
-} from '../../lambda/token-endpoint.ts';
-import { CliError } from '../cli-error.ts';
-import { withoutUserinfo } from '../profiles/fields.ts';
+} from '../../adapters/oauth/token-endpoint.ts';
+import type { Account } from '../../core/account/account.ts';
+import { shownPath } from '../../core/field-name.ts';
+import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { withoutUserinfo } from '../profile/fields.ts';
+import { CliError } from '../shared/cli-error.ts';
 
 /** One profile's provider, as it is for one account. */
 export interface Provider {

@@ -1,7 +1,7 @@
-import type { Profile } from '../../lambda/profile.ts';
-import { printable, wrapTo } from '../../local/display-text.ts';
-import { CliError } from '../cli-error.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { printable, wrapTo } from '../../terminal/display-text.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { CliError } from '../shared/cli-error.ts';
 import type { KeptGrant } from './keep-grant.ts';
 import type { ResultPage } from './result-page.ts';
 import type { Seen } from './show-to-function.ts';

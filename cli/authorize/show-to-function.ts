@@ -1,9 +1,9 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import type { Account } from '../../lambda/account.ts';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import type { TokenSet } from '../../lambda/token-set.ts';
-import type { Fleet } from '../fleet.ts';
-import type { Terminal } from '../terminal.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import type { Account } from '../../core/account/account.ts';
+import type { TokenSet } from '../../core/tokens/token-set.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import type { Fleet } from '../shared/fleet.ts';
 import { type KnownAccount, readAccount } from './account-item.ts';
 
 /** What the function makes of the new grant. */

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { awsFailure, isHopeless } from '../../lambda/aws-error.ts';
-import { nextObtainedAt } from '../../lambda/decision.ts';
+import { awsFailure, isHopeless } from '../../adapters/aws/aws-error.ts';
+import { nextObtainedAt } from '../../core/account/decision.ts';
 import {
   type GrantedTokens,
   mergeTokenSet,
   parseTokenSet,
   serializeTokenSet,
   type TokenSet,
-} from '../../lambda/token-set.ts';
-import { CliError } from '../cli-error.ts';
-import { foreignKeeper, keptByOf } from '../keeper.ts';
-import { createSecret, findSecret, replaceVersion, restoreSecret } from '../secret-store.ts';
+} from '../../core/tokens/token-set.ts';
+import { CliError } from '../shared/cli-error.ts';
+import { foreignKeeper, keptByOf } from '../shared/keeper.ts';
+import { createSecret, findSecret, replaceVersion, restoreSecret } from '../shared/secret-store.ts';
 import { type Held, keptElsewhere, type Target } from './hold.ts';
 
 /**

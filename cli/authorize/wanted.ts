@@ -1,9 +1,9 @@
-import { type Account, parseAccount } from '../../lambda/account.ts';
-import type { Profile } from '../../lambda/profile.ts';
-import { CliError, EXIT } from '../cli-error.ts';
-import type { Fleet } from '../fleet.ts';
-import { usableProfile } from '../profiles/profile-secret.ts';
-import { type TokenSecret, tokenSecretOf } from '../token-secret.ts';
+import { type Account, parseAccount } from '../../core/account/account.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { usableProfile } from '../profile/profile-secret.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { type TokenSecret, tokenSecretOf } from '../shared/token-secret.ts';
 import type { KnownAccount } from './account-item.ts';
 
 /** What the command line says about the account itself. */

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { Argument, type Command } from 'commander';
-import { printable } from '../../local/display-text.ts';
-import type { AddCommands } from '../command.ts';
-import { type Fleet, type FleetOptions, findFleet } from '../fleet.ts';
-import { addExamples } from '../help.ts';
+import { printable } from '../../terminal/display-text.ts';
+import type { AddCommands } from '../shared/command.ts';
+import { type Fleet, type FleetOptions, findFleet } from '../shared/fleet.ts';
+import { addExamples } from '../shared/help.ts';
 import { candidatesFor, type FleetNames } from './candidates.ts';
 import { COMPLETION_SCRIPTS, type Shell } from './scripts.ts';
 

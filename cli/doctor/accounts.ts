@@ -1,15 +1,15 @@
 import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { parseAccount } from '../../lambda/account.ts';
-import { ALLOWED_ADDRESSES } from '../../lambda/addresses.ts';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import type { Profile } from '../../lambda/profile.ts';
-import { createProfiles } from '../../lambda/profiles.ts';
-import { profileSecretIdOf } from '../../lambda/secret-id.ts';
-import { createSecrets } from '../../lambda/secrets.ts';
-import { isAccount } from '../../local/fleet-table.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { createProfiles } from '../../adapters/aws/profiles.ts';
+import { createSecrets } from '../../adapters/aws/secrets.ts';
+import { ALLOWED_ADDRESSES } from '../../adapters/oauth/addresses.ts';
+import { parseAccount } from '../../core/account/account.ts';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { isAccount } from '../../terminal/fleet-table.ts';
 import { escrowKind } from '../accounts/escrow.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Fleet } from '../shared/fleet.ts';
 import {
   attention,
   broken,

@@ -3,9 +3,9 @@ import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { KMSClient } from '@aws-sdk/client-kms';
 import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
 import type { SQSClient } from '@aws-sdk/client-sqs';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import type { SendHttpsRequest } from '../../lambda/https-request.ts';
-import type { Fleet } from '../fleet.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import type { SendHttpsRequest } from '../../adapters/oauth/https-request.ts';
+import type { Fleet } from '../shared/fleet.ts';
 
 /** What a check found. */
 export type Finding =

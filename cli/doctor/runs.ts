@@ -2,8 +2,8 @@ import { DescribeRuleCommand } from '@aws-sdk/client-eventbridge';
 import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { readEnvironment } from '../../lambda/environment.ts';
-import { duration } from '../../local/fleet-table.ts';
-import { lateAfter, scheduledRuns, scheduleOf } from '../scheduled-runs.ts';
+import { duration } from '../../terminal/fleet-table.ts';
+import { lateAfter, scheduledRuns, scheduleOf } from '../shared/scheduled-runs.ts';
 import {
   attention,
   broken,

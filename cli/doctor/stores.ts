@@ -2,8 +2,8 @@ import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeKeyCommand } from '@aws-sdk/client-kms';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { duration } from '../../local/fleet-table.ts';
-import { escrowKeyOf } from '../escrow-key.ts';
+import { duration } from '../../terminal/fleet-table.ts';
+import { escrowKeyOf } from '../shared/escrow-key.ts';
 import {
   attention,
   broken,

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { callersPath } from '../../local/callers-path.ts';
-import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
-import type { AddCommands, Context } from '../command.ts';
-import { addExamples } from '../help.ts';
-import { number } from '../progress.ts';
+import { number } from '../../terminal/progress.ts';
+import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { AddCommands, Context } from '../shared/command.ts';
+import { addExamples } from '../shared/help.ts';
 import { makePlan, type Plan, type RowProblem } from './plan.ts';
 import { checkColumns } from './row.ts';
 import { type ImportResult, runImport } from './run.ts';

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
-import { NOTE, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
-import { looksLikeName } from '../../lambda/field-name.ts';
-import { keeping } from '../../lambda/kept-by.ts';
-import { plainName, profileSecretIdOf, tokenSecretIdOf } from '../../lambda/secret-id.ts';
-import type { Fleet } from '../fleet.ts';
-import { keptByOf, readKeeper } from '../keeper.ts';
-import { foreignSecret, shellWord } from '../secret-names.ts';
+import { NOTE, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
+import { keeping } from '../../core/account/kept-by.ts';
+import { plainName, profileSecretIdOf, tokenSecretIdOf } from '../../core/account/secret-id.ts';
+import { looksLikeName } from '../../core/field-name.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { keptByOf, readKeeper } from '../shared/keeper.ts';
+import { foreignSecret, shellWord } from '../shared/secret-names.ts';
 import {
   differences,
   fingerprintOf,

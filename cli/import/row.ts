@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../lambda/account.ts';
-import { flawOfCredential } from '../../lambda/credential.ts';
-import { HIDDEN_NAME, looksLikeName } from '../../lambda/field-name.ts';
-import { isJsonObject, parseJsonObject } from '../../lambda/json-object.ts';
-import { instant } from '../../lambda/times.ts';
-import { parseTokenSet } from '../../lambda/token-set.ts';
-import { SECRET_FIELDS } from '../profiles/fields.ts';
-import { shownName } from '../shown-name.ts';
+import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
+import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
+import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
+import { flawOfCredential } from '../../core/profile/credential.ts';
+import { instant } from '../../core/times.ts';
+import { parseTokenSet } from '../../core/tokens/token-set.ts';
+import { SECRET_FIELDS } from '../profile/fields.ts';
+import { shownName } from '../shared/shown-name.ts';
 import { unprotectCell } from './csv-cells.ts';
 import type { Problem, Row } from './source.ts';
 

@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import { createPace } from '../../lambda/pace.ts';
-import { systemClock } from '../../lambda/system-clock.ts';
-import type { Fleet } from '../fleet.ts';
-import { startProgress } from '../progress.ts';
-import type { Terminal } from '../terminal.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { systemClock } from '../../adapters/system-clock.ts';
+import { createPace } from '../../core/pace.ts';
+import { startProgress } from '../../terminal/progress.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import type { Fleet } from '../shared/fleet.ts';
 import { digestOf, type Plan } from './plan.ts';
 import { type Candidate, readRow } from './row.ts';
 import type { Source } from './source.ts';

@@ -1,5 +1,5 @@
-import { looksLikeName } from '../../lambda/field-name.ts';
-import { CliError, EXIT } from '../cli-error.ts';
+import { looksLikeName } from '../../core/field-name.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Problem, Row, Source } from './source.ts';
 
 export interface ServiceNowOptions {

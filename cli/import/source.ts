@@ -1,9 +1,9 @@
 import { createReadStream, statSync } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, type InfoRecord, parse } from 'csv-parse';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import { CliError } from '../cli-error.ts';
-import { shownName } from '../shown-name.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { CliError } from '../shared/cli-error.ts';
+import { shownName } from '../shared/shown-name.ts';
 
 /** What is wrong with one field, and what is allowed; never a value of a token. */
 export interface Problem {

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
-import { printable, wrapTo } from '../../local/display-text.ts';
-import { number } from '../progress.ts';
-import type { Terminal } from '../terminal.ts';
+import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { number } from '../../terminal/progress.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { protectCell } from './csv-cells.ts';
 import type { Plan, RowProblem } from './plan.ts';
 import type { ImportResult } from './run.ts';

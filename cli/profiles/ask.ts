@@ -1,10 +1,10 @@
 import { input, password, search, select } from '@inquirer/prompts';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import type { Preset } from '../../lambda/profile.ts';
-import { CliError, EXIT } from '../cli-error.ts';
-import type { Context } from '../command.ts';
-import type { Fields } from './fields.ts';
-import { ABOUT_PRESETS, PRESETS } from './presets.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import type { Preset } from '../../core/profile/profile.ts';
+import type { Fields } from '../profile/fields.ts';
+import { ABOUT_PRESETS, PRESETS } from '../profile/presets.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
 
 /** Asks a person for what is missing of a new profile. */
 export async function askForFields(given: Fields, { terminal, signal }: Context): Promise<Fields> {

@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { InvocationType, InvokeCommand } from '@aws-sdk/client-lambda';
 import * as oauth from 'oauth4webapi';
-import type { Account } from '../../lambda/account.ts';
-import { awsFailure } from '../../lambda/aws-error.ts';
-import type { Profile } from '../../lambda/profile.ts';
-import { REASONS } from '../../lambda/reason.ts';
-import type { Exchange } from '../../lambda/token-endpoint.ts';
-import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import { printable, wrapTo } from '../../local/display-text.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
+import type { Account } from '../../core/account/account.ts';
+import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { REASONS } from '../../core/reason.ts';
+import { printable, wrapTo } from '../../terminal/display-text.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { readAccount } from '../authorize/account-item.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
 import { openProvider, type Provider } from '../authorize/provider.ts';
-import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
-import type { Context } from '../command.ts';
-import type { Fleet } from '../fleet.ts';
-import type { Terminal } from '../terminal.ts';
-import { readProfile } from './profile-secret.ts';
+import { readProfile } from '../profile/profile-secret.ts';
+import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
+import type { Fleet } from '../shared/fleet.ts';
 import { shortProblem } from './render.ts';
 
 /** One thing that was to be proved. `open`: it could not be told either way. */

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { text as textOf } from 'node:stream/consumers';
 import { confirm } from '@inquirer/prompts';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import { profileSecretIdOf } from '../../lambda/secret-id.ts';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
 import { accountsOf } from '../authorize/other-accounts.ts';
-import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
-import type { AddCommands, Context } from '../command.ts';
-import type { Fleet } from '../fleet.ts';
-import { collectPairs } from '../parameters.ts';
+import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
+import { parseWholeProfile } from '../profile/presets.ts';
+import { profileNames, readProfile } from '../profile/profile-secret.ts';
+import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { AddCommands, Context } from '../shared/command.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { collectPairs } from '../shared/parameters.ts';
 import {
   createSecret,
   deleteSecret,
@@ -17,12 +20,9 @@ import {
   readSecret,
   replaceVersion,
   restoreSecret,
-} from '../secret-store.ts';
+} from '../shared/secret-store.ts';
 import { askForFields } from './ask.ts';
 import { checkProfile } from './check.ts';
-import { type Fields, fieldsFromFlags, fieldsFromInput } from './fields.ts';
-import { parseWholeProfile } from './presets.ts';
-import { profileNames, readProfile } from './profile-secret.ts';
 import { renderList, renderProfile, summaryOf } from './render.ts';
 
 interface AddOptions {

@@ -1,10 +1,10 @@
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import type { Profile } from '../../lambda/profile.ts';
-import { printable } from '../../local/display-text.ts';
-import type { Terminal } from '../terminal.ts';
-import { withoutSecrets, withoutUserinfo } from './fields.ts';
-import { parseWholeProfile } from './presets.ts';
-import type { StoredProfile } from './profile-secret.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { printable } from '../../terminal/display-text.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { withoutSecrets, withoutUserinfo } from '../profile/fields.ts';
+import { parseWholeProfile } from '../profile/presets.ts';
+import type { StoredProfile } from '../profile/profile-secret.ts';
 
 /** One line of `profiles list`. */
 export interface ProfileSummary {

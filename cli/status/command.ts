@@ -1,11 +1,11 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import type { FleetItem } from '../../local/fleet-table.ts';
+import type { FleetItem } from '../../terminal/fleet-table.ts';
 import { now, readItems } from '../accounts/items.ts';
 import { needsAttention, STATUSES, type StatusKey, statusKey } from '../accounts/list.ts';
-import { EXIT, type ExitCode } from '../cli-error.ts';
-import type { AddCommands, Context } from '../command.ts';
-import { addExamples } from '../help.ts';
-import { lateAfter, scheduleOf } from '../scheduled-runs.ts';
+import { EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { AddCommands, Context } from '../shared/command.ts';
+import { addExamples } from '../shared/help.ts';
+import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
 import { type LastRuns, LONG_LOOK, readLastRuns } from './last-runs.ts';
 import { type Status, statusText } from './text.ts';
 

@@ -1,8 +1,8 @@
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import type { RunResult } from '../../lambda/run-result.ts';
-import type { Fleet } from '../fleet.ts';
-import { scheduledRuns } from '../scheduled-runs.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { scheduledRuns } from '../shared/scheduled-runs.ts';
 
 /** A run that the function's log tells of. */
 export interface LastRun extends RunResult {

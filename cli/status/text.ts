@@ -1,8 +1,8 @@
-import { printable } from '../../local/display-text.ts';
-import { countdown, duration } from '../../local/fleet-table.ts';
-import { type Cell, renderTable, type Style } from '../../local/table.ts';
+import { printable } from '../../terminal/display-text.ts';
+import { countdown, duration } from '../../terminal/fleet-table.ts';
+import { type Cell, renderTable, type Style } from '../../terminal/table.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { count, STATUSES, type StatusKey } from '../accounts/list.ts';
-import type { Terminal } from '../terminal.ts';
 import type { LastRuns } from './last-runs.ts';
 
 const SHOWN_PROFILES = 6;

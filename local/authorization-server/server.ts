@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createHttpsServer } from 'node:https';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type ClientMetadata, type Configuration, type InteractionResults } from 'oidc-provider';
-import { HOST, isOwnHost, isPathTarget, listen } from '../listen.ts';
+import { HOST, isOwnHost, isPathTarget, listen } from '../shared/listen.ts';
 import { openAdapterStore } from './adapter.ts';
 import { confirmCodePage, consentPage, deviceDonePage, errorPage, loginPage, userCodePage } from './pages.ts';
 

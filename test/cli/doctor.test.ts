@@ -7,11 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { examine } from '../../cli/doctor/check.ts';
 import { patientOf } from '../../cli/doctor/command.ts';
 import { storeChecks } from '../../cli/doctor/stores.ts';
-import { findFleet } from '../../cli/fleet.ts';
-import { intervalOf } from '../../cli/scheduled-runs.ts';
+import { findFleet } from '../../cli/shared/fleet.ts';
+import { intervalOf } from '../../cli/shared/scheduled-runs.ts';
 import { awsEnvironment } from '../../local/clients.ts';
-import { listen } from '../../local/listen.ts';
 import { startLocalSystem } from '../../local/local-system.ts';
+import { listen } from '../../local/shared/listen.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { cli } from '../support/cli.ts';

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { widthOf } from '../../local/display-text.ts';
+import { widthOf } from '../../terminal/display-text.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { cli } from '../support/cli.ts';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';

@@ -3,7 +3,7 @@ import { Readable, Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../../cli/program.ts';
-import { widthOf } from '../../local/display-text.ts';
+import { widthOf } from '../../terminal/display-text.ts';
 import { cli } from '../support/cli.ts';
 
 const page = readFileSync('docs/cli.md', 'utf8');

@@ -4,8 +4,8 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { proves } from '../../local/aws/proof.ts';
-import { listen } from '../../local/listen.ts';
 import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
+import { listen } from '../../local/shared/listen.ts';
 import { cli, type Ended } from '../support/cli.ts';
 import { runProcess } from '../support/run-process.ts';
 

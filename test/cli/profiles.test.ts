@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { listen } from '../../local/listen.ts';
+import { listen } from '../../local/shared/listen.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 

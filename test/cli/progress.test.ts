@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { progressLine, startProgress } from '../../cli/progress.ts';
-import { createTerminal } from '../../cli/terminal.ts';
+import { progressLine, startProgress } from '../../terminal/progress.ts';
+import { createTerminal } from '../../terminal/terminal.ts';
 
 test.each<[string, Parameters<typeof progressLine>, string]>([
   ['nothing yet', [0, 10_000, 0, true], `${'░'.repeat(24)} 0 of 10,000 (0 %), 0/s`],

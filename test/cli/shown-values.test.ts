@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseWholeProfile } from '../../cli/profiles/presets.ts';
+import { parseWholeProfile } from '../../cli/profile/presets.ts';
 import { renderList, renderProfile, summaryOf } from '../../cli/profiles/render.ts';
-import { createTerminal } from '../../cli/terminal.ts';
-import { looksLikeName } from '../../lambda/field-name.ts';
+import { looksLikeName } from '../../core/field-name.ts';
+import { createTerminal } from '../../terminal/terminal.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTerminal } from '../../cli/terminal.ts';
+import { createTerminal } from '../../terminal/terminal.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 
 const TITLE = '\u001b]0;owned\u0007';

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';
-import { listen } from '../../local/listen.ts';
+import { listen } from '../../local/shared/listen.ts';
 
 /** An AWS account to deploy to: an emulator, and in front of it what the emulator can't do without Docker: run a function. */
 export interface EmulatedAws {

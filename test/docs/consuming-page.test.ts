@@ -8,11 +8,11 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { EVENT_SOURCE } from '../../adapters/aws/events.ts';
 import { projectRoot } from '../../infra/bundling.ts';
-import { EVENT_SOURCE } from '../../lambda/events.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { awsEnvironment, createLocalClients } from '../../local/clients.ts';
-import { listen } from '../../local/listen.ts';
+import { listen } from '../../local/shared/listen.ts';
 import { clientSettings } from '../support/aws-endpoint.ts';
 import {
   pythonDriver,

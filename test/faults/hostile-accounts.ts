@@ -1,9 +1,9 @@
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import type fc from 'fast-check';
-import type { EscrowKind } from '../../lambda/account.ts';
-import { createEscrowVault, fingerprintOf, packAnswer } from '../../lambda/escrow.ts';
-import { PROFILE_FIELDS } from '../../lambda/profile.ts';
-import { REASONS } from '../../lambda/reason.ts';
+import { createEscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import type { EscrowKind } from '../../core/account/account.ts';
+import { PROFILE_FIELDS } from '../../core/profile/profile.ts';
+import { REASONS } from '../../core/reason.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import type { LocalAws } from '../../local/aws/server.ts';
 import type { Invocation } from '../../local/function-process.ts';

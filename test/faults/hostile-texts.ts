@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { CliError } from '../../cli/cli-error.ts';
+import { readRawAnswer } from '../../adapters/oauth/raw-answer.ts';
+import { decodeBody } from '../../adapters/oauth/response-body.ts';
 import { protectCell, unprotectCell } from '../../cli/import/csv-cells.ts';
 import { checkColumns, readRow } from '../../cli/import/row.ts';
 import {
@@ -10,22 +11,21 @@ import {
   serviceNowSource,
 } from '../../cli/import/servicenow.ts';
 import { openSource, type Source } from '../../cli/import/source.ts';
-import { fieldsFromInput } from '../../cli/profiles/fields.ts';
-import { parseAccount } from '../../lambda/account.ts';
+import { fieldsFromInput } from '../../cli/profile/fields.ts';
+import { CliError } from '../../cli/shared/cli-error.ts';
+import { parseAccount } from '../../core/account/account.ts';
+import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
+import { errorAnswer } from '../../core/answer/provider-error.ts';
+import { withoutKnownSecrets, withoutSecrets } from '../../core/answer/redaction.ts';
+import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
+import { shownPath } from '../../core/field-name.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
+import { parseProfile } from '../../core/profile/profile.ts';
+import { accessLifetime, expIn, futureInstant, instant, refreshLifetime } from '../../core/times.ts';
+import { parseTokenSet, storable } from '../../core/tokens/token-set.ts';
 import { InvalidEvent, readEvent } from '../../lambda/event.ts';
-import { shownPath } from '../../lambda/field-name.ts';
-import { parseJsonObject } from '../../lambda/json-object.ts';
-import { parseProfileNote } from '../../lambda/parse-profile-note.ts';
-import { fillPlaceholders, UnusableParameter } from '../../lambda/placeholders.ts';
-import { parseProfile } from '../../lambda/profile.ts';
-import { errorAnswer } from '../../lambda/provider-error.ts';
-import { readRawAnswer } from '../../lambda/raw-answer.ts';
-import { withoutKnownSecrets, withoutSecrets } from '../../lambda/redaction.ts';
-import { decodeBody } from '../../lambda/response-body.ts';
-import { accessLifetime, expIn, futureInstant, instant, refreshLifetime } from '../../lambda/times.ts';
-import { interpretTokenAnswer } from '../../lambda/token-response.ts';
-import { parseTokenSet, storable } from '../../lambda/token-set.ts';
-import { printable, wrapTo } from '../../local/display-text.ts';
+import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { anAccount, aProfile, aTokenSet, NOW } from '../support/builders.ts';
 import { CANARY, SHORT_CANARY } from '../support/canary.ts';
 import type { Kind } from './kind.ts';

@@ -1,7 +1,7 @@
 import { GetSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createAccountsTable } from '../../lambda/accounts-table.ts';
+import { createAccountsTable } from '../../adapters/aws/accounts-table.ts';
 import { type Fault, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { NOW } from '../support/builders.ts';
 import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';

@@ -3,8 +3,8 @@ import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { EventBus } from 'aws-cdk-lib/aws-events';
 import { describe, expect, test } from 'vitest';
+import { EVENT_SOURCE } from '../../adapters/aws/events.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
-import { EVENT_SOURCE } from '../../lambda/events.ts';
 import { anchorOf } from '../support/headings.ts';
 import { type AlarmProperties, alarmsOf, templateOf, unbundled } from '../support/synthesized.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { parseAccount } from '../../lambda/account.ts';
+import { parseAccount } from '../../core/account/account.ts';
+import { parseTokenSet } from '../../core/tokens/token-set.ts';
 import { readEnvironment } from '../../lambda/environment.ts';
 import { readEvent } from '../../lambda/event.ts';
-import { parseTokenSet } from '../../lambda/token-set.ts';
 
 describe('an item of the accounts table', () => {
   const good = { accountId: 'acme', authenticationType: 'oauth2', oauthProfile: 'crm' };

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { guardedLookup } from '../../lambda/addresses.ts';
+import { guardedLookup } from '../../adapters/oauth/addresses.ts';
 
 /** Names are asked of a name server of the test's own, which answers some and never the others. */
 const known: Readonly<Record<string, string>> = { 'sound.example': '127.0.0.1' };

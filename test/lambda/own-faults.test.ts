@@ -12,12 +12,12 @@ const failing = (name: string, real: (...args: never[]) => unknown) =>
     if (fault.at === name) throw new RangeError('Maximum call stack size exceeded');
     return real(...args);
   });
-vi.mock('../../lambda/token-response.ts', async (original) => {
-  const real = await original<typeof import('../../lambda/token-response.ts')>();
+vi.mock('../../core/answer/token-response.ts', async (original) => {
+  const real = await original<typeof import('../../core/answer/token-response.ts')>();
   return { ...real, interpretTokenAnswer: failing('interpretTokenAnswer', real.interpretTokenAnswer) };
 });
-vi.mock('../../lambda/token-set.ts', async (original) => {
-  const real = await original<typeof import('../../lambda/token-set.ts')>();
+vi.mock('../../core/tokens/token-set.ts', async (original) => {
+  const real = await original<typeof import('../../core/tokens/token-set.ts')>();
   return {
     ...real,
     mergeTokenSet: failing('mergeTokenSet', real.mergeTokenSet),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Account } from '../../lambda/account.ts';
+import type { Account } from '../../core/account/account.ts';
 import type { Report } from '../../lambda/run-result.ts';
 import { createSchedule, type Schedule, type ScheduleOptions, type Work } from '../../lambda/schedule.ts';
 import { anAccount, NOW } from '../support/builders.ts';

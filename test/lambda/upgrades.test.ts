@@ -1,9 +1,9 @@
 import { createDecipheriv } from 'node:crypto';
 import { DecryptCommand } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAccount } from '../../lambda/account.ts';
-import { parseProfile } from '../../lambda/profile.ts';
-import { parseTokenSet } from '../../lambda/token-set.ts';
+import { parseAccount } from '../../core/account/account.ts';
+import { parseProfile } from '../../core/profile/profile.ts';
+import { parseTokenSet } from '../../core/tokens/token-set.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { type LoadedFixture, loadFixture } from '../support/fixtures.ts';
 import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';

@@ -1,6 +1,6 @@
-import type { Account } from '../../lambda/account.ts';
-import { type Profile, parseProfile } from '../../lambda/profile.ts';
-import type { TokenSet } from '../../lambda/token-set.ts';
+import type { Account } from '../../core/account/account.ts';
+import { type Profile, parseProfile } from '../../core/profile/profile.ts';
+import type { TokenSet } from '../../core/tokens/token-set.ts';
 
 /** The moment at which the pure tests stand, seconds since the epoch. */
 export const NOW = 1_800_000_000;

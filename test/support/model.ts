@@ -1,12 +1,12 @@
-import type { Account, Changes } from '../../lambda/account.ts';
-import type { AccountsTable, SecretNote } from '../../lambda/accounts-table.ts';
-import { CLOCK_ERROR, decide, nextObtainedAt } from '../../lambda/decision.ts';
+import type { AccountsTable, SecretNote } from '../../adapters/aws/accounts-table.ts';
+import type { AccountEvent } from '../../adapters/aws/events.ts';
+import type { SecretVersion } from '../../adapters/aws/secrets.ts';
+import type { Account, Changes } from '../../core/account/account.ts';
+import { CLOCK_ERROR, decide, nextObtainedAt } from '../../core/account/decision.ts';
+import type { ProfileNote } from '../../core/account/evidence.ts';
 import type { Edges } from '../../lambda/edges.ts';
-import type { AccountEvent } from '../../lambda/events.ts';
-import type { ProfileNote } from '../../lambda/evidence.ts';
 import { createProfileNotes } from '../../lambda/profile-notes.ts';
 import { refreshAccount } from '../../lambda/refresh-account.ts';
-import type { SecretVersion } from '../../lambda/secrets.ts';
 import { createSpending } from '../../lambda/spending.ts';
 import { anAccount, aProfile, aTokenSet, NOW } from './builders.ts';
 

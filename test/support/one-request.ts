@@ -1,4 +1,4 @@
-import { createHttpsClient, RequestFailed } from '../../lambda/https-request.ts';
+import { createHttpsClient, RequestFailed } from '../../adapters/oauth/https-request.ts';
 
 /** Sends one request and prints what came of it: `node one-request.ts <url> <milliseconds>`. */
 const [url = '', milliseconds = ''] = process.argv.slice(2);

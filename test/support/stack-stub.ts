@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { listen } from '../../local/listen.ts';
+import { listen } from '../../local/shared/listen.ts';
 
 /** What a deployed stack's services answer, as far as the local endpoint has no such service. */
 export interface StackState {

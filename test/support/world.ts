@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CreateKeyCommand } from '@aws-sdk/client-kms';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
-import { keeperOf } from '../../lambda/kept-by.ts';
+import { keeperOf } from '../../core/account/kept-by.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { awsEnvironment, createLocalClients, type LocalClients, provision } from '../../local/clients.ts';
 import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FIRST_PAGE } from '../../../lambda/accounts-table.ts';
+import { FIRST_PAGE } from '../../../adapters/aws/accounts-table.ts';
+import { shareOf } from '../../../core/account/spread.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { shareOf } from '../../../lambda/spread.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';

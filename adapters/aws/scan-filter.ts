@@ -1,0 +1,89 @@
+import type { ScanCommandInput } from '@aws-sdk/lib-dynamodb';
+import { type Account, NOTE, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
+import { LONGEST_LIFETIME } from '../../core/account/decision.ts';
+
+/** What the function reads of an account. */
+const attributes = [
+  ...WRITTEN_BY_PEOPLE,
+  'formatVersion',
+  'accessTokenExpiresAt',
+  'doesNotExpire',
+  'refreshTokenExpiresAt',
+  'status',
+  'failure',
+  'nextAttemptAt',
+  'lastRefreshedAt',
+  'lease',
+  'escrow',
+  'secretLentTo',
+] as const satisfies readonly (keyof Account)[];
+
+/** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
+const MAX_KNOWN_PROFILES = 100;
+const MAX_WINDOWS = 20;
+
+/** Asks for these attributes alone. */
+export function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
+  return {
+    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
+  };
+}
+
+/**
+ * Filters on the server: a filter does not make a scan cheaper, but what is left out need not be sent or parsed.
+ * `NOT (x > y)` rather than `x <= y`: it is also true where x is absent or of a wrong type, so that nothing that
+ * needs attention is hidden.
+ *
+ * An expiry that lies beyond all reason is no expiry: such an item is not left out.
+ *
+ * @param now seconds since the epoch: what is good for longer than its window after it is left out
+ * @param spread seconds by which an account can be due before its window
+ * @param windows the refresh windows, seconds, of the profiles that are known
+ */
+export function scanFilter(
+  { now, spread }: { readonly now: number; readonly spread: number },
+  wanted: 'due' | 'all',
+  windows: ReadonlyMap<string, number>,
+) {
+  const values: Record<string, unknown> = { ':oauth2': 'oauth2', ':note': NOTE };
+  const lookedAt =
+    '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT begins_with(#accountId, :note)';
+  if (wanted === 'all')
+    return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
+  const fresh = freshExpression(now + spread, windows, values);
+  values[':false'] = false;
+  values[':person'] = 'reauthorization_required';
+  values[':true'] = true;
+  values[':now'] = now;
+  const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
+  return {
+    ...projection(),
+    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND NOT (#doesNotExpire = :true AND #nextAttemptAt > :now) AND (${due} OR #status = :person)`,
+    ExpressionAttributeValues: values,
+  };
+}
+
+function freshExpression(
+  from: number,
+  windows: ReadonlyMap<string, number>,
+  values: Record<string, unknown>,
+): string {
+  const byWindow = new Map<number, string[]>();
+  for (const [profile, window] of [...windows].slice(0, MAX_KNOWN_PROFILES))
+    byWindow.set(window, [...(byWindow.get(window) ?? []), profile]);
+  if (byWindow.size > 0) values[':far'] = from + LONGEST_LIFETIME;
+  return [...byWindow]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .slice(0, MAX_WINDOWS)
+    .map(([window, profiles], w) => {
+      values[`:h${w}`] = from + window + 1;
+      const operands = profiles.map((profile, p) => {
+        values[`:p${w}_${p}`] = profile;
+        return `:p${w}_${p}`;
+      });
+      // No parentheses around it: DynamoDB refuses an expression in two pairs of them.
+      return `#oauthProfile IN (${operands.join(', ')}) AND #accessTokenExpiresAt BETWEEN :h${w} AND :far`;
+    })
+    .join(' OR ');
+}

@@ -1,0 +1,31 @@
+import presetsOfTheFunction from '../../core/profile/presets.json' with { type: 'json' };
+import { type ParsedProfile, type Preset, parseProfile } from '../../core/profile/profile.ts';
+import aboutPresets from './about-presets.json' with { type: 'json' };
+
+/** What is known of a provider beyond what a refresh needs: it is not part of the function. */
+interface AboutPreset {
+  readonly title: string;
+  /** What takes part in authorizing alone. */
+  readonly authorizing?: Preset;
+  readonly source: string;
+  readonly confidence: string;
+  readonly notes?: string;
+}
+
+export const ABOUT_PRESETS = aboutPresets as Readonly<Record<string, AboutPreset>>;
+
+const ofTheFunction = presetsOfTheFunction as Readonly<Record<string, Preset>>;
+
+/** Each preset with all of its fields. */
+export const PRESETS: Readonly<Record<string, Preset>> = Object.fromEntries(
+  Object.entries(ofTheFunction).map(([name, preset]) => [
+    name,
+    { ...preset, ...ABOUT_PRESETS[name]?.authorizing },
+  ]),
+);
+
+/** Reads a profile as `parseProfile` does, with what its preset says of authorizing. */
+export function parseWholeProfile(secretText: string | undefined): ParsedProfile {
+  const parsed = parseProfile(secretText, PRESETS);
+  return parsed;
+}

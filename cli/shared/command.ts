@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { createTerminal, type Streams, type Terminal } from '../../terminal/terminal.ts';
+import { EXIT, type ExitCode } from './cli-error.ts';
+import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
+
+/** What a command's action is given. */
+export interface Context {
+  readonly terminal: Terminal;
+  /**
+   * Finds the fleet when it is first asked for, so that help and wrong usage need no AWS. A command that may change
+   * something has said by then which one it is, on standard error.
+   */
+  fleet(): Promise<Fleet>;
+  /** The same fleet, of which a command that only `reads` says here which it is, since now it has something changed. */
+  fleetToChange(): Promise<Fleet>;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Adds a group of commands to the program. */
+export type AddCommands = (program: Command, action: MakeAction) => void;
+
+/**
+ * Makes a commander action of a function that gets the context, the arguments and the command's own options.
+ * What it returns becomes the exit code; nothing means 0. Unless it `reads` only, a command says which fleet it acts on.
+ */
+export type MakeAction = <Arguments extends readonly unknown[]>(
+  run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
+  effect?: 'reads',
+) => (...rest: unknown[]) => Promise<void>;
+
+/** @param ended is told each command's exit code */
+export function makeActions(
+  streams: Streams,
+  signal: AbortSignal,
+  ended: (code: ExitCode) => void,
+): MakeAction {
+  return <Arguments extends readonly unknown[]>(
+    run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
+    effect?: 'reads',
+  ) =>
+    async (...all: unknown[]) => {
+      // commander passes the arguments, the options, and the command itself last.
+      const command = all.at(-1) as Command;
+      const options: FleetOptions & { json?: boolean } = command.optsWithGlobals();
+      const terminal = createTerminal(streams, options.json === true);
+      let found: Promise<Fleet> | undefined;
+      const find = () => {
+        found ??= findFleet(options, streams.env);
+        return found;
+      };
+      let told: Promise<Fleet> | undefined;
+      const findAndTell = () => {
+        told ??= find().then((fleet) => {
+          // With --json too: what a script does to the wrong fleet must show in its log.
+          const { isTTY, columns } = streams.stderr;
+          const width = isTTY === true ? columns || 80 : Number.POSITIVE_INFINITY;
+          const lines = wrapTo(printable(`Acting on ${whereOf(fleet)}.`), width);
+          streams.stderr.write(`${lines.join('\n')}\n`);
+          return fleet;
+        });
+        return told;
+      };
+      const fleet = effect === 'reads' ? find : findAndTell;
+      const rest = all.slice(0, -1) as unknown as Arguments;
+      ended((await run({ terminal, signal, fleet, fleetToChange: findAndTell }, ...rest)) ?? EXIT.done);
+    };
+}
+
+/** Which fleet it is, with the parts that are not its stack's own. */
+function whereOf({ kind, label, outputs, tableName, functionName, secretNamePrefix }: Fleet): string {
+  if (kind === 'local') return label;
+  const parts = [
+    ['table', tableName, outputs.AccountsTableName],
+    ['function', functionName, outputs.FunctionName],
+    ['secrets', secretNamePrefix, outputs.SecretNamePrefix],
+  ] as const;
+  const others = parts.filter(([, name, own]) => name !== own && !label.includes(` ${name} `));
+  return [label, ...others.map(([what, name]) => `${what} ${name}`)].join(', ');
+}

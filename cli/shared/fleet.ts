@@ -1,0 +1,242 @@
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { type CallableAddresses, flawOfPrivateCidr } from '../../adapters/oauth/addresses.ts';
+import { withoutKnownSecrets } from '../../core/answer/redaction.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { callersPath } from '../../local/callers-path.ts';
+import { awsSettings, LOCAL_TABLE_NAME } from '../../local/clients.ts';
+import { LocalKeyError } from '../../local/local-key.ts';
+import { LOCAL_FUNCTION_NAME } from '../../local/local-system.ts';
+import { type Found, findRunningSystem } from '../../local/running-system.ts';
+import { CliError, EXIT } from './cli-error.ts';
+
+/** Where the accounts are that a command acts on: a deployed stack, or the local system. */
+export interface Fleet {
+  readonly kind: 'aws' | 'local';
+  /** For people: which one it is, on AWS with its Region. */
+  readonly label: string;
+  readonly tableName: string;
+  readonly secretNamePrefix: string;
+  readonly functionName: string;
+  /** The stack's other outputs, by name; empty where the parts were named by hand. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** The local system's data; undefined on AWS. */
+  readonly dataDirectory?: string;
+  /** Seconds between two runs of the local system; on AWS its rules know. */
+  readonly every?: number;
+  /** As the function's ALLOW_HTTP_LOOPBACK and PRIVATE_ADDRESS_CIDRS; the local authorization server speaks plain http. */
+  readonly addresses: CallableAddresses;
+  /** What an AWS client needs to reach it. */
+  readonly config: AwsConfig;
+  readonly table: DynamoDBDocumentClient;
+  readonly secrets: SecretsManagerClient;
+  readonly lambda: LambdaClient;
+}
+
+export interface AwsConfig {
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** The options that every command has. */
+export interface FleetOptions {
+  readonly local?: boolean;
+  /** The local system's data directory. */
+  readonly data?: string;
+  readonly stack?: string;
+  readonly region?: string;
+  readonly table?: string;
+  readonly prefix?: string;
+  readonly function?: string;
+}
+
+const DEFAULT_DATA_DIRECTORY = '.local';
+export const DEFAULT_STACK = 'OAuthTokenRefresher-prod';
+const DEFAULT_PREFIX = 'oauth/';
+
+/**
+ * Finds the fleet: the local system where one runs here or `--local` asks for it; otherwise AWS, with the names from
+ * the stack's outputs, of which each can be overridden.
+ *
+ * @throws CliError saying what is missing
+ */
+export async function findFleet(
+  options: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet> {
+  const { local, data, stack, region, table, prefix } = options;
+  const namesAws = [stack, region, table, prefix, options.function].some((option) => option !== undefined);
+  const asksLocal = local === true || data !== undefined;
+  if (asksLocal && namesAws)
+    throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
+  if (namesAws) return await awsFleet(options, env);
+  const called = data ?? DEFAULT_DATA_DIRECTORY;
+  const dataDirectory = data === undefined ? DEFAULT_DATA_DIRECTORY : callersPath(data, env);
+  const running = await findLocalSystem(dataDirectory, called);
+  if (running !== undefined) return localFleet(running, dataDirectory, called);
+  if (!asksLocal) return await awsFleet(options, env);
+  throw new CliError(
+    'NO_LOCAL_SYSTEM',
+    `No local system runs on ${called}. Start it with "npm start", or name a deployed stack with --stack.`,
+  );
+}
+
+type Running = Extract<Found, { readonly kind: 'running' }>;
+
+/**
+ * The local system that uses a data directory, where it is one of the caller's own. Where a file there says that one runs
+ * and none proves it, nobody knows what the caller wants to act on: not that, and not AWS in silence.
+ *
+ * @param called what people call the directory
+ * @throws CliError
+ */
+export async function findLocalSystem(dataDirectory: string, called: string): Promise<Running | undefined> {
+  const found = await findRunningSystem(dataDirectory).catch((error: unknown) => {
+    throw error instanceof LocalKeyError ? new CliError(error.code, error.message) : error;
+  });
+  if (found.kind !== 'unproven') return found.kind === 'running' ? found : undefined;
+  throw new CliError(
+    'LOCAL_SYSTEM_UNPROVEN',
+    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start"; to act on AWS while it is there, add --stack NAME, or --function NAME.`,
+  );
+}
+
+/** @param called what people call the directory */
+function localFleet({ system, keys }: Running, dataDirectory: string, called: string): Fleet {
+  const config = awsSettings(system.endpoint, keys);
+  return {
+    kind: 'local',
+    label: `the local system (${called})`,
+    dataDirectory,
+    ...(system.every !== undefined && { every: system.every }),
+    tableName: LOCAL_TABLE_NAME,
+    secretNamePrefix: DEFAULT_PREFIX,
+    functionName: LOCAL_FUNCTION_NAME,
+    outputs: {},
+    addresses: { allowHttpLoopback: true },
+    config,
+    ...clientsFor(config),
+  };
+}
+
+async function awsFleet(
+  { stack, region = '', table, prefix, function: functionName }: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet> {
+  const named = [region, env.AWS_REGION ?? '', env.AWS_DEFAULT_REGION ?? ''].find((name) => name !== '');
+  // Without one the SDK looks into the AWS configuration file.
+  const config: AwsConfig = named === undefined ? {} : { region: named };
+  const clients = clientsFor(config);
+  const where = await requireRegion(clients.lambda);
+  const byHand = table !== undefined && functionName !== undefined && stack === undefined;
+  const stackName = stack ?? DEFAULT_STACK;
+  const outputs = byHand ? {} : await outputsOf(stackName, config);
+  const tableName = table ?? outputs.AccountsTableName;
+  const name = functionName ?? outputs.FunctionName;
+  if (tableName === undefined || name === undefined)
+    throw new CliError(
+      'STACK_UNSUITABLE',
+      `The stack ${stackName} has no outputs AccountsTableName and FunctionName. Name another with --stack, or both parts with --table and --function.`,
+    );
+  return {
+    kind: 'aws',
+    label: `${byHand ? `the table ${tableName}` : `the stack ${stackName}`} (${where})`,
+    tableName,
+    secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
+    functionName: name,
+    outputs,
+    addresses: addressesOf(env),
+    config,
+    ...clients,
+  };
+}
+
+function addressesOf(env: Readonly<Record<string, string | undefined>>): CallableAddresses {
+  const cidrs = (env.PRIVATE_ADDRESS_CIDRS ?? '').split(',').flatMap((cidr) => cidr.trim() || []);
+  const flaw = cidrs.map(flawOfPrivateCidr).find((found) => found !== undefined);
+  if (flaw !== undefined)
+    throw new CliError('ENVIRONMENT_INVALID', `PRIVATE_ADDRESS_CIDRS ${flaw}.`, EXIT.usage);
+  return { allowHttpLoopback: env.ALLOW_HTTP_LOOPBACK === 'true', privateAddressCidrs: cidrs };
+}
+
+/** An empty AWS_REGION hides the one of the AWS configuration file, and counts as none. */
+async function requireRegion({ config }: LambdaClient): Promise<string> {
+  const region = await config.region().catch(() => '');
+  if (region !== '') return region;
+  throw new CliError(
+    'NO_REGION',
+    'No AWS Region is set. Use --region, or set AWS_REGION, or the region of your profile (aws configure set region). Start a local system with "npm start" to need none.',
+  );
+}
+
+function clientsFor(config: AwsConfig) {
+  return {
+    table: DynamoDBDocumentClient.from(new DynamoDBClient(config), {
+      marshallOptions: { removeUndefinedValues: true },
+      // By default one item with a number too large for JavaScript would make its whole page unreadable.
+      unmarshallOptions: { wrapNumbers: (value: string) => Number(value) },
+    }),
+    secrets: quotingNothing(new SecretsManagerClient(config)),
+    // A run may take as long as the function may: the client must not give up before, nor invoke a second time.
+    lambda: new LambdaClient({ ...config, maxAttempts: 1, requestHandler: { requestTimeout: 910_000 } }),
+  };
+}
+
+/** AWS may quote what it refuses. Its errors go to terminals, files and pages, so what was to be stored is taken out. */
+function quotingNothing(client: SecretsManagerClient): SecretsManagerClient {
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        const { SecretString } = request.input as { SecretString?: string };
+        if (SecretString !== undefined && error instanceof Error)
+          error.message = withoutKnownSecrets(error.message, secretsIn(SecretString));
+        throw error;
+      }
+    },
+    { step: 'initialize', name: 'quotingNothing' },
+  );
+  return client;
+}
+
+function secretsIn(secretText: string): readonly string[] {
+  const values: unknown[] = [secretText, parseJsonObject(secretText)];
+  for (const value of values)
+    if (typeof value === 'object' && value !== null) values.push(...Object.values(value));
+  return values.filter((value) => typeof value === 'string');
+}
+
+async function outputsOf(stackName: string, config: AwsConfig): Promise<Record<string, string>> {
+  try {
+    const { Stacks } = await new CloudFormationClient(config).send(
+      new DescribeStacksCommand({ StackName: stackName }),
+    );
+    return Object.fromEntries(
+      (Stacks?.[0]?.Outputs ?? []).flatMap(({ OutputKey, OutputValue }) =>
+        OutputKey === undefined || OutputValue === undefined ? [] : [[OutputKey, OutputValue]],
+      ),
+    );
+  } catch (error) {
+    throw notFound(stackName, error);
+  }
+}
+
+function notFound(stackName: string, error: unknown): CliError {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  if (name === 'CredentialsProviderError')
+    return new CliError(
+      'NO_CREDENTIALS',
+      'No AWS credentials were found. Sign in (aws sso login, or set AWS_PROFILE), start a local system with "npm start", or see docs/deploy.md.',
+    );
+  if (/does not exist/.test(message))
+    return new CliError(
+      'NO_STACK',
+      `There is no stack ${stackName} in this account and Region. Deploy it (docs/deploy.md), or name another with --stack and --region.`,
+    );
+  return new CliError('STACK_UNREADABLE', `The stack ${stackName} could not be read: ${name}: ${message}`);
+}

@@ -1,0 +1,79 @@
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import type { Report, RunResult } from '../../lambda/run-result.ts';
+import { printable } from '../../terminal/display-text.ts';
+import { CliError } from './cli-error.ts';
+import type { Fleet } from './fleet.ts';
+
+/** What the function is asked to do with accounts that are named. */
+export interface RunOptions {
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** Small enough that a run ends well within its time limit, and that progress is seen. */
+const ACCOUNTS_A_RUN = 100;
+
+/**
+ * Has the function look at these accounts, in several runs one after the other where there are many.
+ *
+ * @param onProgress told how many have been looked at, after each run
+ * @returns what became of each, in no certain order
+ * @throws CliError where the function could not be invoked, or failed
+ */
+export async function runForAccounts(
+  fleet: Fleet,
+  accountIds: readonly string[],
+  options: RunOptions,
+  { signal, onProgress = () => {} }: { signal: AbortSignal; onProgress?: (done: number) => void },
+): Promise<readonly Report[]> {
+  const reports: Report[] = [];
+  for (let start = 0; start < accountIds.length; start += ACCOUNTS_A_RUN) {
+    // A run that has begun spends refresh tokens: it is let end, and no further one begins.
+    if (signal.aborted) break;
+    const chunk = accountIds.slice(start, start + ACCOUNTS_A_RUN);
+    const { accounts = [] } = await runFunction(fleet, { accountIds: chunk, ...options });
+    reports.push(...accounts);
+    onProgress(Math.min(start + ACCOUNTS_A_RUN, accountIds.length));
+  }
+  return reports;
+}
+
+/** Invokes the function once and waits for its result. @throws CliError */
+export async function runFunction(fleet: Fleet, event: object): Promise<RunResult> {
+  const { payload, functionError } = await invoke(fleet, event);
+  if (functionError !== undefined) {
+    const { errorType = functionError, errorMessage = '' } = (payload ?? {}) as Record<string, string>;
+    throw new CliError('FUNCTION_FAILED', printable(`The function failed: ${errorType}: ${errorMessage}`));
+  }
+  if (typeof (payload as { runId?: unknown } | null)?.runId !== 'string')
+    throw new CliError(
+      'NOT_THE_FUNCTION',
+      `"${fleet.functionName}" returned no result of a run. Is it the right function?`,
+    );
+  return payload as RunResult;
+}
+
+async function invoke({ lambda, functionName }: Fleet, event: object) {
+  try {
+    const { Payload, FunctionError } = await lambda.send(
+      new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(JSON.stringify(event)) }),
+    );
+    return { payload: jsonIn(Payload), functionError: FunctionError };
+  } catch (error) {
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    if (name === 'AccessDeniedException') throw error;
+    throw new CliError(
+      'FUNCTION_UNREACHABLE',
+      `The function "${functionName}" could not be invoked: ${name}: ${message}`,
+    );
+  }
+}
+
+/** What is no JSON is no result; a syntax error would quote it, and another function may have answered. */
+export function jsonIn(payload: Uint8Array | undefined): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload ?? []).toString('utf8') || 'null');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,323 @@
+import type { Reason } from '../reason.ts';
+import type { Account, Failure } from './account.ts';
+
+/**
+ * What one account is told is evidence about its profile only as far as the profile's other accounts bear it out
+ * (contract, *Evidence*). Pure: what is known of a profile, and what each answer of its provider changes about it.
+ */
+
+/** A profile's note in the accounts table, `#profile:<name>`. Times are seconds since the epoch. */
+export interface ProfileNote {
+  /** Written at most every ten minutes, unless something was refused since. */
+  readonly lastGrantAt?: number | undefined;
+  /** The profile's trouble, while it stands. */
+  readonly failure?: ProfileFailure | undefined;
+  /** The last accounts asked, while each was refused for its provider's sake and none was granted. */
+  readonly streak?: readonly string[] | undefined;
+  /** Minutes since the epoch → how many accounts were asked, and how many first called dead, in it. */
+  readonly asked?: Readonly<Record<string, Asked>> | undefined;
+  /** The provider refuses nearly all grants at once. */
+  readonly wideRefusal?: WideRefusal | undefined;
+  /** When a grant ended the last such trouble. */
+  readonly wideRefusalEndedAt?: number | undefined;
+  /** When an account was last refused for the first time: a grant after it has to be written down. */
+  readonly refusedAt?: number | undefined;
+  /** Segment → how many of its due accounts wait for the end of the trouble. */
+  readonly waiting?: Readonly<Record<string, number>> | undefined;
+  /** An event that is being put, or that the bus did not take, and since when. */
+  readonly eventOwed?: ProfileEventType | undefined;
+  readonly eventOwedAt?: number | undefined;
+  /** Counts the writes of this note. */
+  readonly revision?: number | undefined;
+}
+
+export type ProfileEventType = 'OAuth Profile Failing' | 'OAuth Profile Recovered';
+
+export interface ProfileFailure extends Omit<Failure, 'ambiguousSince' | 'untold'> {
+  readonly reason: Reason;
+  /** Due accounts that could not be refreshed for it, tried or not, over all segments. */
+  readonly accounts: number;
+  /** The provider asked to be left alone until then. */
+  readonly retryAt?: number | undefined;
+}
+
+interface Asked {
+  readonly all: number;
+  readonly refused: number;
+}
+
+interface WideRefusal {
+  readonly since: number;
+  /** The refusals since then were counted together. */
+  readonly countedSince: number;
+  /** Begins a quarter of an hour in which some of the refused are tried. */
+  readonly triedSince: number;
+  readonly tries: number;
+}
+
+/** How a provider answered one account. */
+export interface Answered {
+  readonly account: Pick<Account, 'accountId' | 'failure'>;
+  /** Seconds since the epoch. */
+  readonly at: number;
+  /** Undefined for a grant. */
+  readonly refusal: Refusal | undefined;
+}
+
+export interface Refusal {
+  readonly reason: Reason;
+  readonly message: string;
+  /** Seconds. */
+  readonly retryAfter?: number | undefined;
+}
+
+const QUARTER = 900;
+const HOUR = 3_600;
+const DAY = 86_400;
+/** So many accounts refused in a row, and the provider is in trouble. */
+const IN_A_ROW = 3;
+/** So many accounts called dead within a quarter of an hour, and so large a part of those asked. */
+const CALLED_DEAD = 5;
+const NEARLY_ALL = 0.9;
+/** So many accounts of a profile in trouble are tried: in a run, or of those refused by the whole in a quarter of an hour. */
+export const TRIES = 5;
+const GRANT_WRITTEN_EVERY = 600;
+
+const ofTheProvider: readonly string[] = ['provider_unavailable', 'rate_limited'] satisfies Reason[];
+const ofTheClient: readonly string[] = ['client_rejected'] satisfies Reason[];
+const dead: readonly string[] = [
+  'grant_revoked',
+  'grant_possibly_lost',
+  'provider_wide_refusal',
+] satisfies Reason[];
+
+/** Whether a failure says that the provider called the grant dead. */
+export function calledDead(failure: { readonly reason: string } | undefined): boolean {
+  return failure !== undefined && dead.includes(failure.reason);
+}
+
+/** Whether a reason speaks of a profile's client or provider rather than of an account. */
+export function speaksOfProfile(reason: string): boolean {
+  return ofTheClient.includes(reason) || ofTheProvider.includes(reason);
+}
+
+/** What is known of a profile after one more answer. */
+export function after(before: ProfileNote, answered: Answered): ProfileNote {
+  const note = withoutExpired(before, answered.at);
+  return answered.refusal === undefined
+    ? afterGrant(note, answered)
+    : afterRefusal(note, answered, answered.refusal);
+}
+
+/** After a day, a provider-wide refusal is over, and refusals are believed. */
+function withoutExpired(note: ProfileNote, at: number): ProfileNote {
+  if (note.wideRefusal === undefined || at - note.wideRefusal.since < DAY) return note;
+  return { ...note, wideRefusal: undefined, failure: ofWideRefusal(note) ? undefined : note.failure };
+}
+
+function ofWideRefusal({ failure }: ProfileNote): boolean {
+  return failure?.reason === 'provider_wide_refusal';
+}
+
+function afterGrant(note: ProfileNote, { account, at }: Answered): ProfileNote {
+  const wideEnds = note.wideRefusal !== undefined && isAmongRefused(account, note);
+  const wideRefusal = wideEnds ? undefined : note.wideRefusal;
+  const failureStays = ofWideRefusal(note) && !wideEnds;
+  return {
+    ...note,
+    lastGrantAt: Math.max(at, note.lastGrantAt ?? 0),
+    streak: undefined,
+    asked: count(note.asked, at, false),
+    wideRefusal,
+    wideRefusalEndedAt: wideEnds ? at : note.wideRefusalEndedAt,
+    failure: failureStays ? note.failure : shownFor(wideRefusal, note),
+  };
+}
+
+/** Where the client's trouble ends, a provider-wide refusal that still stands is what is left. */
+function shownFor(wideRefusal: WideRefusal | undefined, note: ProfileNote): ProfileFailure | undefined {
+  if (wideRefusal === undefined || note.failure === undefined) return undefined;
+  return { ...note.failure, reason: 'provider_wide_refusal', since: wideRefusal.since, retryAt: undefined };
+}
+
+function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): ProfileNote {
+  const { account, at } = answered;
+  const { failure } = account;
+  const calledDeadNow = refusal.reason === 'grant_revoked' && !calledDead(failure);
+  const first = failure === undefined || calledDeadNow || isFirstAgain(failure, note);
+  const watched = first ? { ...note, refusedAt: at } : note;
+  if (speaksOfProfile(refusal.reason)) {
+    // Another account was granted something since this one's trouble began: it is in trouble of its own.
+    if (isOwnTrouble(account, note)) return watched;
+    return believedOfProfile(watched, answered, refusal);
+  }
+  const calm = { ...watched, streak: undefined };
+  const isFirst = calledDeadNow || isFirstAgain(failure, note);
+  // Accounts are counted, not requests: one that is asked again and again within the time is one.
+  const counted = !isFirst && failure !== undefined && at - failure.at < QUARTER;
+  const asked = counted ? note.asked : count(note.asked, at, isFirst && refusal.reason === 'grant_revoked');
+  if (refusal.reason !== 'grant_revoked') return { ...calm, asked };
+  return believedOfAll({ ...calm, asked }, answered, refusal);
+}
+
+/** A refusal counts as a first one again after a grant has ended a provider-wide refusal. */
+function isFirstAgain(failure: { readonly at: number } | undefined, note: ProfileNote): boolean {
+  return (
+    failure !== undefined && note.wideRefusalEndedAt !== undefined && failure.at <= note.wideRefusalEndedAt
+  );
+}
+
+function isOwnTrouble({ failure }: Answered['account'], { lastGrantAt = 0 }: ProfileNote): boolean {
+  return failure !== undefined && lastGrantAt > failure.since;
+}
+
+function believedOfProfile(note: ProfileNote, { account, at }: Answered, refusal: Refusal): ProfileNote {
+  const { reason, message, retryAfter } = refusal;
+  const { accountId } = account;
+  const streak = [...(note.streak ?? []).filter((one) => one !== accountId), accountId].slice(-IN_A_ROW);
+  const stands = note.failure !== undefined && !ofWideRefusal(note);
+  const begins =
+    ofTheClient.includes(reason) || retryAfter !== undefined || streak.length >= IN_A_ROW || stands;
+  if (!begins) return { ...note, streak };
+  const retryAt = retryAfter === undefined ? note.failure?.retryAt : at + retryAfter;
+  return {
+    ...note,
+    streak,
+    failure: failureOf(stands ? note.failure : undefined, { reason, message, at, retryAt }),
+  };
+}
+
+function failureOf(
+  before: ProfileFailure | undefined,
+  now: { reason: Reason; message: string; at: number; retryAt?: number | undefined },
+): ProfileFailure {
+  return {
+    ...now,
+    count: (before?.count ?? 0) + 1,
+    since: before?.since ?? now.at,
+    accounts: before?.accounts ?? 1,
+  };
+}
+
+function believedOfAll(note: ProfileNote, { at }: Answered, { message }: Refusal): ProfileNote {
+  const reason = 'provider_wide_refusal';
+  if (note.wideRefusal !== undefined)
+    return ofWideRefusal(note)
+      ? { ...note, failure: failureOf(note.failure, { reason, message, at }) }
+      : note;
+  const all = Object.values(note.asked ?? {}).reduce((sum, one) => sum + one.all, 0);
+  const refused = Object.values(note.asked ?? {}).reduce((sum, one) => sum + one.refused, 0);
+  if (refused < CALLED_DEAD || refused < NEARLY_ALL * all) return note;
+  const wideRefusal = { since: at, countedSince: at - QUARTER, triedSince: at, tries: 0 };
+  return {
+    ...note,
+    wideRefusal,
+    failure: note.failure ?? { ...failureOf(undefined, { reason, message, at }), accounts: refused },
+  };
+}
+
+/** Counts by the minute, and forgets what is older than a quarter of an hour. */
+function count(asked: ProfileNote['asked'], at: number, refused: boolean): ProfileNote['asked'] {
+  const minute = String(Math.floor(at / 60));
+  const recent = Object.entries(asked ?? {}).filter(([key]) => at - Number(key) * 60 < QUARTER + 60);
+  const { all, refused: before } = asked?.[minute] ?? { all: 0, refused: 0 };
+  return {
+    ...Object.fromEntries(recent),
+    [minute]: { all: all + 1, refused: before + (refused ? 1 : 0) },
+  };
+}
+
+/** Whether an account is one of those that a standing provider-wide refusal is about. */
+export function isAmongRefused(
+  { failure }: Pick<Account, 'failure'>,
+  { wideRefusal, wideRefusalEndedAt = 0 }: ProfileNote,
+): boolean {
+  if (wideRefusal === undefined || failure === undefined || failure.at <= wideRefusalEndedAt) return false;
+  if (failure.reason === 'provider_wide_refusal') return true;
+  return failure.reason === 'grant_revoked' && failure.since >= wideRefusal.countedSince;
+}
+
+/**
+ * What a refusal that calls a grant dead comes to.
+ *
+ * - `first`: it may pass; the time that the refusals of this token are watched for begins;
+ * - `doubted`: it may still pass;
+ * - `believed`: a person has to help;
+ * - `provider_wide`: the provider refuses nearly all.
+ *
+ * @param note as it is with this refusal counted
+ * @param token where it is not the account's usual token that is refused: since when there is this one, seconds since
+ *   the epoch, and which further reasons refuse it
+ */
+export function judgeDeath(
+  { failure }: Pick<Account, 'failure'>,
+  note: ProfileNote,
+  now: number,
+  token?: { readonly since: number; readonly refusals: readonly string[] },
+): 'first' | 'doubted' | 'believed' | 'provider_wide' {
+  if (note.wideRefusal !== undefined && now - note.wideRefusal.since < DAY) return 'provider_wide';
+  if (failure === undefined || isFirstAgain(failure, note)) return 'first';
+  // Whatever was wrong before, such as an outage, says nothing about how long the grant has been called dead.
+  if (!calledDead(failure) && !token?.refusals.includes(failure.reason)) return 'first';
+  if (token !== undefined && failure.since <= token.since + SAME_VISIT) return 'first';
+  const grantedSince = note.lastGrantAt !== undefined && note.lastGrantAt > failure.since;
+  const age = now - failure.since;
+  return age >= HOUR || (age >= QUARTER && grantedSince) ? 'believed' : 'doubted';
+}
+
+/** Seconds between what a visit puts into escrow and the trouble that it writes down at its end. */
+const SAME_VISIT = 10;
+
+/** Whether an account that waits after a refusal is due at once: a provider-wide refusal has ended since. */
+export function isDueAgain({ failure }: Pick<Account, 'failure'>, note: ProfileNote): boolean {
+  return calledDead(failure) && isFirstAgain(failure, note);
+}
+
+/** One more of the refused is tried. */
+export function afterTry(note: ProfileNote, at: number): ProfileNote {
+  const { wideRefusal } = note;
+  if (wideRefusal === undefined) return note;
+  const sameQuarter = at - wideRefusal.triedSince < QUARTER;
+  return {
+    ...note,
+    wideRefusal: {
+      ...wideRefusal,
+      triedSince: sameQuarter ? wideRefusal.triedSince : at,
+      tries: sameQuarter ? wideRefusal.tries + 1 : 1,
+    },
+  };
+}
+
+/** Whether some of the refused may be tried now. */
+export function mayTryRefused({ wideRefusal }: ProfileNote, at: number): boolean {
+  return wideRefusal === undefined || at - wideRefusal.triedSince >= QUARTER || wideRefusal.tries < TRIES;
+}
+
+/** How many accounts of a profile may be tried in one run; undefined where nothing stands against it. */
+export function triesInRun(note: ProfileNote, now: number): number | undefined {
+  if (note.failure === undefined || ofWideRefusal(note)) return undefined;
+  return (note.failure.retryAt ?? 0) > now ? 1 : TRIES;
+}
+
+/** What is told when the profile's trouble begins or is ended by a grant; undefined where neither is so. */
+export function eventOf(before: ProfileNote, now: ProfileNote): ProfileEventType | undefined {
+  const was = before.failure !== undefined;
+  const is = now.failure !== undefined;
+  if (!was && is) return 'OAuth Profile Failing';
+  // A provider-wide refusal can also run out, and nobody has recovered then.
+  const ranOut = ofWideRefusal(before) && now.wideRefusalEndedAt === before.wideRefusalEndedAt;
+  return was && !is && !ranOut ? 'OAuth Profile Recovered' : undefined;
+}
+
+/** Whether a note has to be written, or may wait for the next change. */
+export function isWorthWriting(before: ProfileNote, now: ProfileNote): boolean {
+  const { lastGrantAt: written = 0 } = before;
+  const { lastGrantAt = 0, refusedAt = 0 } = now;
+  if (lastGrantAt - written >= GRANT_WRITTEN_EVERY) return true;
+  if (lastGrantAt > refusedAt && written <= refusedAt && refusedAt > 0) return true;
+  const { lastGrantAt: _, asked: askedBefore, ...restBefore } = before;
+  const { lastGrantAt: __, asked, ...rest } = now;
+  if (JSON.stringify(restBefore) !== JSON.stringify(rest)) return true;
+  const refusals = (of: ProfileNote['asked']) => Object.values(of ?? {}).some((one) => one.refused > 0);
+  return refusals(asked) && JSON.stringify(askedBefore) !== JSON.stringify(asked);
+}

@@ -1,0 +1,235 @@
+import { type Reason, sentence, severityOf } from '../reason.ts';
+import type { TokenSet } from '../tokens/token-set.ts';
+import { type Account, type AccountStatus, type Changes, type Failure, labelOf } from './account.ts';
+import { obtainedAtOf, type ReadVersion } from './decision.ts';
+import { calledDead } from './evidence.ts';
+
+/** How a visit to a leased account ended. */
+export type Ending = Fresh | Trouble;
+
+export interface Fresh {
+  readonly kind: 'refreshed' | 'reconciled' | 'does_not_expire';
+  readonly tokenSet: TokenSet;
+  readonly reason: Reason;
+  /** When the token set was obtained, seconds since the epoch. */
+  readonly obtainedAt: number | undefined;
+  /** What is in escrow waits on: nothing was granted that would make it out of date. */
+  readonly escrowStays?: boolean | undefined;
+}
+
+export interface Trouble {
+  readonly kind: 'trouble';
+  readonly reason: Reason;
+  /** What exactly was wrong, free of secrets. */
+  readonly detail?: string | undefined;
+  /** Not to be tried again before this many seconds have passed. */
+  readonly retryAfter?: number | undefined;
+  /** Since when an answer may have been lost; see `Failure.ambiguousSince`. */
+  readonly ambiguousSince?: number | undefined;
+  /** The account's escrow has been dealt with and can go. */
+  readonly escrowSettled?: boolean | undefined;
+  /** When the token set was obtained that this visit has stored all the same, seconds since the epoch. */
+  readonly obtainedAt?: number | undefined;
+  /** A refusal that is believed: only a person can help. */
+  readonly believed?: boolean | undefined;
+  /** What is refused now is another token than the one that was refused before: the trouble begins anew. */
+  readonly anew?: boolean | undefined;
+  /** It is soon over, or never: tried by each run rather than ever more seldom. */
+  readonly steady?: boolean | undefined;
+}
+
+/** Changes of an account's state, each told once. */
+export type AccountEventType =
+  | 'OAuth Reauthorization Required'
+  | 'OAuth Account Failing'
+  | 'OAuth Account Recovered';
+
+/** What is to be written, said and told at the end of a visit. Pure data. */
+export interface Conclusion {
+  readonly changes: Changes;
+  /** What `changes` leaves out if the event can't be told: a status moves only once its event is on the bus. */
+  readonly changesWithoutTransition: Changes;
+  readonly event: AccountEventType | undefined;
+  readonly status: AccountStatus;
+  readonly message: string;
+}
+
+/**
+ * How the end of a visit changes the account.
+ *
+ * @param now seconds since the epoch
+ * @param toldAsOne the reason of trouble of the whole profile, while it stands: it was told once, for all its accounts
+ */
+export function conclude(account: Account, ending: Ending, now: number, toldAsOne?: string): Conclusion {
+  return ending.kind === 'trouble'
+    ? inTrouble(account, ending, now, toldAsOne)
+    : healthy(account, ending, now);
+}
+
+/** Seconds after which a secret whose token does not expire is read again. */
+const LOOK_AGAIN = 86_400;
+
+function healthy(account: Account, fresh: Fresh, now: number): Conclusion {
+  const { tokenSet, kind, reason, obtainedAt } = fresh;
+  const endless = tokenSet.expires_at === undefined;
+  const facts: Changes = {
+    set: {
+      accessTokenExpiresAt: tokenSet.expires_at,
+      refreshTokenExpiresAt: tokenSet.refresh_token_expires_at,
+      lastRefreshedAt: obtainedAt ?? now,
+      ...(endless && { doesNotExpire: true, nextAttemptAt: now + LOOK_AGAIN }),
+    },
+    remove: [
+      ...(fresh.escrowStays ? [] : (['escrow'] as const)),
+      ...(endless ? (['accessTokenExpiresAt'] as const) : (['nextAttemptAt', 'doesNotExpire'] as const)),
+      ...(tokenSet.refresh_token_expires_at === undefined ? (['refreshTokenExpiresAt'] as const) : []),
+      ...(account.tokenSecretId === undefined && account.secretLentTo !== undefined
+        ? (['secretLentTo'] as const)
+        : []),
+    ],
+  };
+  const told = account.status !== undefined && account.status !== 'healthy' && !account.failure?.untold;
+  return {
+    changes: { set: { ...facts.set, status: 'healthy' }, remove: [...facts.remove, 'failure'] },
+    changesWithoutTransition: facts,
+    event: told ? 'OAuth Account Recovered' : undefined,
+    status: 'healthy',
+    message: healthySentence(kind, reason, labelOf(account)),
+  };
+}
+
+function healthySentence(kind: Fresh['kind'], reason: Reason, label: string): string {
+  switch (kind) {
+    case 'refreshed':
+      return `OAuth access token refreshed (${reason}). Account="${label}"`;
+    case 'reconciled':
+      return `OAuth access token is already fresh in the token secret. Nothing was spent. Account="${label}"`;
+    case 'does_not_expire':
+      return `OAuth access token does not expire. Nothing was spent. Account="${label}"`;
+  }
+}
+
+function inTrouble(
+  account: Account,
+  trouble: Trouble,
+  now: number,
+  toldAsOne: string | undefined,
+): Conclusion {
+  const status = statusAfter(account, trouble);
+  const final = status === 'reauthorization_required';
+  const message = sentence(trouble.reason, labelOf(account), trouble.detail, final);
+  // What was not there when the visit began is another's, whose lease was over; unless this one has stored since.
+  const own = account.escrow !== undefined || trouble.obtainedAt !== undefined;
+  const settled = trouble.escrowSettled && own ? (['escrow'] as const) : [];
+  const stored = trouble.obtainedAt === undefined ? {} : { lastRefreshedAt: trouble.obtainedAt };
+  // Waiting for a person already: trouble on the way of a forced try changes nothing about that.
+  if (account.status === 'reauthorization_required' && status === 'failing') {
+    const nothing: Changes = { set: stored, remove: settled };
+    return {
+      changes: nothing,
+      changesWithoutTransition: nothing,
+      event: undefined,
+      status: account.status,
+      message,
+    };
+  }
+  const began = status === 'failing' && account.status !== 'failing';
+  const goesOn = status === 'failing' && !began;
+  const covered = toldAsOne === trouble.reason;
+  const untold = covered && (began || account.failure?.untold === true);
+  // What was told as one with its profile, and goes on after the profile's end, is told now.
+  const changed = account.status !== status || (goesOn && account.failure?.untold === true && !covered);
+  const failure = failureAfter(account, trouble, message, now, untold);
+  const wait = Math.max(trouble.retryAfter ?? 0, backOff(trouble, failure.count));
+  const retry: Changes = { set: { ...stored, failure, nextAttemptAt: now + wait }, remove: settled };
+  return {
+    changes:
+      status === 'failing'
+        ? { set: { ...retry.set, status }, remove: [...settled, 'doesNotExpire'] }
+        : { set: { ...stored, failure, status }, remove: ['nextAttemptAt', 'doesNotExpire', ...settled] },
+    changesWithoutTransition: retry,
+    event: changed && !untold ? eventFor(status) : undefined,
+    status,
+    message,
+  };
+}
+
+function eventFor(status: AccountStatus): AccountEventType {
+  return status === 'reauthorization_required' ? 'OAuth Reauthorization Required' : 'OAuth Account Failing';
+}
+
+/** A provider's "this grant is dead" is not final before it is believed: see evidence.ts. */
+function statusAfter(account: Account, { reason, believed }: Trouble): AccountStatus {
+  if (believed) return 'reauthorization_required';
+  if (severityOf(reason) !== 'person') return 'failing';
+  if (!calledDead({ reason })) return 'reauthorization_required';
+  return account.status === 'reauthorization_required' ? 'reauthorization_required' : 'failing';
+}
+
+function failureAfter(
+  { failure: before, status }: Account,
+  { reason, ambiguousSince, anew }: Trouble,
+  message: string,
+  now: number,
+  untold: boolean,
+): Failure {
+  const again = before !== undefined && before.reason === reason && !anew;
+  // A grant that is called dead for the first time: its time runs from here, whatever was wrong before.
+  const first = anew === true || calledDead({ reason }) !== calledDead(before);
+  return {
+    reason,
+    message,
+    count: again ? before.count + 1 : 1,
+    since: first && status !== 'reauthorization_required' ? now : (before?.since ?? now),
+    at: now,
+    ...(ambiguousSince !== undefined && { ambiguousSince }),
+    ...(untold && { untold }),
+  };
+}
+
+const FIRST_BACK_OFF = 45;
+const LONGEST_BACK_OFF = 900;
+
+/**
+ * Seconds to wait after the nth failure in a row: 45 (so that the next minute's run tries again), then twice as
+ * long each time, up to 15 minutes. What people have to correct is looked at every 5 minutes at least, and a store
+ * that is out of order by every run; a token set that is too large is bought again once an hour.
+ */
+export function backOff({ reason, steady }: Pick<Trouble, 'reason' | 'steady'>, count: number): number {
+  if (steady) return FIRST_BACK_OFF;
+  if (reason === 'token_set_too_large') return 3_600;
+  const limit = severityOf(reason) === 'invalid' ? 300 : LONGEST_BACK_OFF;
+  return Math.min(FIRST_BACK_OFF * 2 ** Math.min(count - 1, 10), limit);
+}
+
+/**
+ * Since when an answer for the refresh token now in the secret may have been lost, or undefined.
+ *
+ * An expired lease that was never given back means that a run died holding it. If its attempt is the version that
+ * the secret holds, it had stored what it got; if the provider had called this very refresh token dead before, there
+ * was nothing to lose; otherwise it may have died between the provider's answer and the store. A token set that is
+ * newer than the doubt ends the doubt: somebody obtained it since.
+ *
+ * @param read absent where the secret could not be read: then a doubt stays
+ */
+export function ambiguousSince(account: Account, read?: ReadVersion): number | undefined {
+  const { lease, failure, escrow } = account;
+  // What the dead attempt obtained was kept after all, in the secret or in escrow. What could not be read, or has not
+  // worked yet, is no such thing.
+  const obtained = escrow?.kind === undefined || escrow.kind === 'token' ? escrow?.attemptId : undefined;
+  const kept = lease !== undefined && [read?.version.versionId, obtained].includes(lease.owner);
+  const harmless = kept || wasDeadBefore(account, read);
+  const since = failure?.ambiguousSince ?? (harmless ? undefined : lease?.expiresAt);
+  const obtainedAt = read === undefined ? undefined : obtainedAtOf(read);
+  return since !== undefined && obtainedAt !== undefined && obtainedAt > since ? undefined : since;
+}
+
+/** Seconds between a version and a failure before the failure surely speaks of that version. */
+const SURELY_BEFORE = 60;
+
+function wasDeadBefore({ failure }: Account, read: ReadVersion | undefined): boolean {
+  const createdAt = read?.version.createdAt;
+  return (
+    failure?.reason === 'grant_revoked' && createdAt !== undefined && createdAt + SURELY_BEFORE < failure.at
+  );
+}

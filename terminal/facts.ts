@@ -1,0 +1,31 @@
+import { padTo, printable, wrapTo } from './display-text.ts';
+import type { Terminal } from './terminal.ts';
+
+/** A name and what is to be said of it; facts without a value are left out. */
+export type Fact = readonly [name: string, value: string | undefined];
+
+const INDENT = 2;
+
+/** Facts as a list, the values under each other, broken between words where the line is too short. */
+export function factLines(
+  facts: readonly Fact[],
+  { width, paint }: Pick<Terminal, 'width' | 'paint'>,
+): string[] {
+  const known = facts.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+  const column = Math.max(...known.map(({ name }) => name.length)) + 2;
+  return known.flatMap(({ name, value }) => {
+    const [first = '', ...rest] = wrapTo(printable(value), width - INDENT - column);
+    const indent = ' '.repeat(INDENT + column);
+    return [
+      `${' '.repeat(INDENT)}${paint('dim', padTo(name, column))}${first}`,
+      ...rest.map((line) => `${indent}${line}`),
+    ];
+  });
+}
+
+/** Text broken into lines below an indent. */
+export function paragraph(text: string, { width }: Pick<Terminal, 'width'>): string {
+  return wrapTo(printable(text), width - INDENT)
+    .map((line) => `${' '.repeat(INDENT)}${line}`)
+    .join('\n');
+}

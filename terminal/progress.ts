@@ -1,0 +1,52 @@
+import { duration } from './fleet-table.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Tells how far a long job is: a bar on a terminal, otherwise a line now and then. */
+export interface Progress {
+  /** One more is done. */
+  step(): void;
+  readonly done: number;
+  /** Clears the bar. */
+  end(): void;
+}
+
+const REDRAW_MILLISECONDS = 100;
+const LINE_MILLISECONDS = 10_000;
+const BAR = 24;
+
+/** @param now milliseconds since the epoch */
+export function startProgress(terminal: Terminal, total: number, now: () => number = Date.now): Progress {
+  const begun = now();
+  const bars = terminal.stderr.isTTY === true;
+  let done = 0;
+  let told = begun;
+  const say = bars ? terminal.progress : terminal.say;
+  const tell = () => {
+    told = now();
+    say(progressLine(done, total, (told - begun) / 1000, bars));
+  };
+  if (bars) tell();
+  return {
+    step: () => {
+      done += 1;
+      if (now() - told >= (bars ? REDRAW_MILLISECONDS : LINE_MILLISECONDS)) tell();
+    },
+    get done() {
+      return done;
+    },
+    end: () => terminal.progress(undefined),
+  };
+}
+
+/** @param seconds since the job began */
+export function progressLine(done: number, total: number, seconds: number, bar: boolean): string {
+  const share = total === 0 ? 1 : done / total;
+  const rate = done / Math.max(seconds, 0.001);
+  const left = done === 0 ? '' : `, ${duration((total - done) / rate)} left`;
+  const full = Math.floor(share * BAR);
+  const drawn = bar ? `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ` : '';
+  return `${drawn}${number(done)} of ${number(total)} (${Math.floor(share * 100)} %), ${Math.round(rate)}/s${left}`;
+}
+
+/** A whole number as people read it: 10,000. */
+export const number = (value: number) => value.toLocaleString('en-US');

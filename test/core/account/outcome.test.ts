@@ -1,0 +1,506 @@
+import { describe, expect, test } from 'vitest';
+import type { Account, AccountStatus, Failure } from '../../../core/account/account.ts';
+import { ambiguousSince, backOff, conclude, type Trouble } from '../../../core/account/outcome.ts';
+import type { Reason } from '../../../core/reason.ts';
+import { anAccount, aTokenSet, NOW } from '../../support/builders.ts';
+
+function aFailure(reason: Reason, differences: Partial<Failure> = {}): Failure {
+  return { reason, message: '', count: 1, since: NOW - 600, at: NOW - 60, ...differences };
+}
+
+function trouble(reason: Reason, differences: Partial<Trouble> = {}): Trouble {
+  return { kind: 'trouble', reason, ...differences };
+}
+
+describe('the state of an account after trouble', () => {
+  const rows: readonly [string, Partial<Account>, Reason, AccountStatus, string | undefined][] = [
+    [
+      'a healthy account whose provider is down fails, and that is told',
+      {},
+      'provider_unavailable',
+      'failing',
+      'OAuth Account Failing',
+    ],
+    [
+      'a failing account that fails again is not told again',
+      { status: 'failing' },
+      'provider_unavailable',
+      'failing',
+      undefined,
+    ],
+    [
+      'a missing refresh token needs a person at once',
+      {},
+      'no_refresh_token',
+      'reauthorization_required',
+      'OAuth Reauthorization Required',
+    ],
+    [
+      'an expired refresh token needs a person at once',
+      {},
+      'refresh_token_expired',
+      'reauthorization_required',
+      'OAuth Reauthorization Required',
+    ],
+    ['a dead grant is not believed the first time', {}, 'grant_revoked', 'failing', 'OAuth Account Failing'],
+    [
+      'a dead grant is not believed for being refused again: see evidence.ts',
+      { status: 'failing', failure: aFailure('grant_revoked') },
+      'grant_revoked',
+      'failing',
+      undefined,
+    ],
+    [
+      'a grant that was possibly lost is not believed for being refused again either',
+      { status: 'failing', failure: aFailure('grant_revoked') },
+      'grant_possibly_lost',
+      'failing',
+      undefined,
+    ],
+    [
+      'a refusal of nearly all accounts marks no account as dead',
+      { status: 'failing', failure: aFailure('grant_revoked') },
+      'provider_wide_refusal',
+      'failing',
+      undefined,
+    ],
+    [
+      'a dead grant after an outage is not believed the first time',
+      { status: 'failing', failure: aFailure('provider_unavailable') },
+      'grant_revoked',
+      'failing',
+      undefined,
+    ],
+    [
+      'what the function may not do is nobody’s to sign in for',
+      {},
+      'permission_missing',
+      'failing',
+      'OAuth Account Failing',
+    ],
+    [
+      'a rejected request marks no account as dead',
+      {},
+      'request_rejected',
+      'failing',
+      'OAuth Account Failing',
+    ],
+    [
+      'a token set that is too large marks no account as dead',
+      {},
+      'token_set_too_large',
+      'failing',
+      'OAuth Account Failing',
+    ],
+    ['a rejected client marks no account as dead', {}, 'client_rejected', 'failing', 'OAuth Account Failing'],
+    [
+      'an account that waits for a person and is forced in vain goes on waiting',
+      { status: 'reauthorization_required' },
+      'provider_unavailable',
+      'reauthorization_required',
+      undefined,
+    ],
+    [
+      'an account that waits for a person and is forced onto a dead grant is not told again',
+      { status: 'reauthorization_required' },
+      'grant_revoked',
+      'reauthorization_required',
+      undefined,
+    ],
+  ];
+  test.each(rows)('%s', (_, account, reason, status, event) => {
+    const conclusion = conclude(anAccount(account), trouble(reason), NOW);
+    expect({ status: conclusion.status, event: conclusion.event }).toEqual({ status, event });
+  });
+
+  test.each([
+    'grant_revoked',
+    'grant_possibly_lost',
+  ] as const)('a refusal that is believed needs a person, and that is told (%s)', (reason) => {
+    const account = anAccount({ status: 'failing', failure: aFailure('grant_revoked') });
+    const conclusion = conclude(account, trouble(reason, { believed: true }), NOW);
+    expect(conclusion.status).toBe('reauthorization_required');
+    expect(conclusion.event).toBe('OAuth Reauthorization Required');
+    expect(conclusion.message).toContain('Manual reauthorization required.');
+    expect(conclusion.changes.remove).toContain('nextAttemptAt');
+  });
+
+  test('a refusal that is not believed yet says that it is tried again', () => {
+    const { message } = conclude(anAccount(), trouble('grant_revoked'), NOW);
+    expect(message).toContain('It is tried again before anybody is asked to sign in.');
+    expect(message).not.toContain('Manual reauthorization required');
+  });
+
+  test('says since when, how often, and when it is tried again', () => {
+    const account = anAccount({ status: 'failing', failure: aFailure('rate_limited', { count: 2 }) });
+    const { set } = conclude(account, trouble('rate_limited'), NOW).changes;
+    expect(set.failure).toMatchObject({ reason: 'rate_limited', count: 3, since: NOW - 600, at: NOW });
+    expect(set.nextAttemptAt).toBe(NOW + 180);
+  });
+
+  test('waits as long as the provider asks for', () => {
+    const { set } = conclude(anAccount(), trouble('rate_limited', { retryAfter: 1_000 }), NOW).changes;
+    expect(set.nextAttemptAt).toBe(NOW + 1_000);
+  });
+
+  const sinceRows: readonly {
+    readonly name: string;
+    readonly before: Failure | undefined;
+    readonly now: Trouble;
+    readonly since: number;
+    readonly count: number;
+  }[] = [
+    {
+      name: 'trouble begins when it is first seen',
+      before: undefined,
+      now: trouble('rate_limited'),
+      since: NOW,
+      count: 1,
+    },
+    {
+      name: 'other trouble after it counts anew, and is as old',
+      before: aFailure('rate_limited', { count: 7 }),
+      now: trouble('provider_unavailable'),
+      since: NOW - 600,
+      count: 1,
+    },
+    {
+      name: 'the time of a dead grant runs from its first refusal, whatever was wrong before',
+      before: aFailure('provider_unavailable', { count: 7 }),
+      now: trouble('grant_revoked'),
+      since: NOW,
+      count: 1,
+    },
+    {
+      name: 'the time of a dead grant runs on where it is called lost, or refused with all others',
+      before: aFailure('grant_revoked'),
+      now: trouble('provider_wide_refusal'),
+      since: NOW - 600,
+      count: 1,
+    },
+    {
+      name: 'other trouble after a dead grant is as new as it is',
+      before: aFailure('grant_revoked'),
+      now: trouble('provider_unavailable'),
+      since: NOW,
+      count: 1,
+    },
+    {
+      name: 'another refresh token that is refused begins anew',
+      before: aFailure('grant_revoked', { count: 3 }),
+      now: trouble('grant_revoked', { anew: true }),
+      since: NOW,
+      count: 1,
+    },
+  ];
+  test.each(sinceRows)('$name', ({ before, now, since, count }) => {
+    const account = anAccount({ status: before === undefined ? 'healthy' : 'failing', failure: before });
+    expect(conclude(account, now, NOW).changes.set.failure).toMatchObject({ since, count, at: NOW });
+  });
+
+  test('a store that is out of order is tried by each run, however long it lasts', () => {
+    const account = anAccount({ status: 'failing', failure: aFailure('store_unavailable', { count: 9 }) });
+    const steady = conclude(account, trouble('store_unavailable', { steady: true }), NOW).changes.set;
+    expect(steady.nextAttemptAt).toBe(NOW + 45);
+    const lasting = conclude(account, trouble('store_unavailable'), NOW).changes.set;
+    expect(lasting.nextAttemptAt).toBe(NOW + 900);
+  });
+
+  test('notes what was stored all the same', () => {
+    const stored = trouble('token_set_too_large', { obtainedAt: NOW - 2 });
+    const { set } = conclude(anAccount(), stored, NOW).changes;
+    expect(set).toMatchObject({ lastRefreshedAt: NOW - 2, nextAttemptAt: NOW + 3_600 });
+  });
+
+  test('keeps the end of an access token that a person has to replace', () => {
+    const { set, remove } = conclude(anAccount(), trouble('no_refresh_token'), NOW).changes;
+    expect(set).not.toHaveProperty('accessTokenExpiresAt');
+    expect(remove).not.toContain('accessTokenExpiresAt');
+  });
+
+  test('keeps in mind since when an answer may have been lost', () => {
+    const { set } = conclude(
+      anAccount(),
+      trouble('provider_unavailable', { ambiguousSince: NOW }),
+      NOW,
+    ).changes;
+    expect(set.failure?.ambiguousSince).toBe(NOW);
+  });
+
+  test('keeps what is in escrow unless it has been dealt with', () => {
+    const account = anAccount({ escrow: { ciphertext: 'c', attemptId: 'a', at: NOW } });
+    expect(conclude(account, trouble('store_unavailable'), NOW).changes.remove).not.toContain('escrow');
+    const settled = conclude(account, trouble('rate_limited', { escrowSettled: true }), NOW);
+    expect(settled.changes.remove).toContain('escrow');
+    expect(settled.changesWithoutTransition.remove).toContain('escrow');
+  });
+
+  test('moves no status where its event was not taken', () => {
+    const { changesWithoutTransition } = conclude(anAccount(), trouble('no_refresh_token'), NOW);
+    expect(changesWithoutTransition.set.status).toBeUndefined();
+    expect(changesWithoutTransition.set.nextAttemptAt).toBeGreaterThan(NOW);
+  });
+});
+
+describe('the state of an account after a refresh', () => {
+  const rows: readonly [string, Partial<Account>, string | undefined][] = [
+    ['a new account becomes healthy, which is no news', { status: undefined }, undefined],
+    ['a healthy account stays healthy, which is no news', {}, undefined],
+    [
+      'a failing account recovers',
+      { status: 'failing', failure: aFailure('rate_limited') },
+      'OAuth Account Recovered',
+    ],
+    [
+      'an account that waited for a person recovers',
+      { status: 'reauthorization_required' },
+      'OAuth Account Recovered',
+    ],
+  ];
+  test.each(rows)('%s', (_, account, event) => {
+    const tokenSet = aTokenSet({ obtained_at: NOW, expires_at: NOW + 3_600 });
+    const ending = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
+    const conclusion = conclude(anAccount(account), ending, NOW);
+    expect(conclusion.event).toBe(event);
+    expect(conclusion.changes.set).toEqual({
+      status: 'healthy',
+      accessTokenExpiresAt: NOW + 3_600,
+      refreshTokenExpiresAt: undefined,
+      lastRefreshedAt: NOW,
+    });
+    expect([...conclusion.changes.remove].sort()).toEqual([
+      'doesNotExpire',
+      'escrow',
+      'failure',
+      'nextAttemptAt',
+      'refreshTokenExpiresAt',
+    ]);
+  });
+
+  test('is noted as of when the set was obtained, not of when it was found', () => {
+    const tokenSet = aTokenSet({ obtained_at: NOW - 90, expires_at: NOW + 3_600 });
+    const ending = { kind: 'reconciled', tokenSet, reason: 'expiring', obtainedAt: NOW - 90 } as const;
+    expect(conclude(anAccount(), ending, NOW).changes.set.lastRefreshedAt).toBe(NOW - 90);
+  });
+
+  test('knows of an access token that has no end, and looks at its secret once a day', () => {
+    const tokenSet = aTokenSet({ expires_at: undefined, refresh_token: undefined });
+    const ending = {
+      kind: 'does_not_expire',
+      tokenSet,
+      reason: 'does_not_expire',
+      obtainedAt: NOW - 9,
+    } as const;
+    const { changes, event, message } = conclude(
+      anAccount({ failure: aFailure('rate_limited'), status: 'failing' }),
+      ending,
+      NOW,
+    );
+    expect(changes.set).toMatchObject({
+      status: 'healthy',
+      doesNotExpire: true,
+      nextAttemptAt: NOW + 86_400,
+    });
+    expect([...changes.remove].sort()).toEqual([
+      'accessTokenExpiresAt',
+      'escrow',
+      'failure',
+      'refreshTokenExpiresAt',
+    ]);
+    expect(event).toBe('OAuth Account Recovered');
+    expect(message).toBe('OAuth access token does not expire. Nothing was spent. Account="acme"');
+  });
+
+  test('says which account, in the wording of the job before it', () => {
+    const tokenSet = aTokenSet();
+    const messages = (['refreshed', 'reconciled'] as const).map(
+      (kind) =>
+        conclude(
+          anAccount({ name: 'Acme Inc.' }),
+          { kind, tokenSet, reason: 'expiring', obtainedAt: NOW },
+          NOW,
+        ).message,
+    );
+    expect(messages).toEqual([
+      'OAuth access token refreshed (expiring). Account="Acme Inc."',
+      'OAuth access token is already fresh in the token secret. Nothing was spent. Account="Acme Inc."',
+    ]);
+  });
+
+  test('ends the loan of its usual secret once the account has it back', () => {
+    const tokenSet = aTokenSet();
+    const ending = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
+    const remove = (account: Partial<Account>) => conclude(anAccount(account), ending, NOW).changes.remove;
+    expect(remove({ secretLentTo: 'other' })).toContain('secretLentTo');
+    expect(remove({ secretLentTo: 'other', tokenSecretId: 'oauth/shared' })).not.toContain('secretLentTo');
+  });
+});
+
+describe('trouble that is told as one with its profile', () => {
+  const untold = (reason: Reason) => aFailure(reason, { untold: true });
+  interface Row {
+    readonly name: string;
+    readonly account: Partial<Account>;
+    readonly trouble: Trouble;
+    /** The reason of the profile's trouble, while it stands. */
+    readonly profile: Reason | undefined;
+    readonly event: string | undefined;
+    readonly untold: boolean | undefined;
+  }
+  const rows: readonly Row[] = [
+    {
+      name: 'an account that begins to fail for it is not told',
+      account: {},
+      trouble: trouble('client_rejected'),
+      profile: 'client_rejected',
+      event: undefined,
+      untold: true,
+    },
+    {
+      name: 'a new account that begins to fail for it is not told',
+      account: { status: undefined },
+      trouble: trouble('provider_unavailable'),
+      profile: 'provider_unavailable',
+      event: undefined,
+      untold: true,
+    },
+    {
+      name: 'an account that begins to fail for something else is told',
+      account: {},
+      trouble: trouble('request_rejected'),
+      profile: 'client_rejected',
+      event: 'OAuth Account Failing',
+      untold: undefined,
+    },
+    {
+      name: 'an account that fails on while it stands stays untold',
+      account: { status: 'failing', failure: untold('client_rejected') },
+      trouble: trouble('client_rejected'),
+      profile: 'client_rejected',
+      event: undefined,
+      untold: true,
+    },
+    {
+      name: 'an account that still fails after its end is told then',
+      account: { status: 'failing', failure: untold('client_rejected') },
+      trouble: trouble('client_rejected'),
+      profile: undefined,
+      event: 'OAuth Account Failing',
+      untold: undefined,
+    },
+    {
+      name: 'an account that fails for something else by then is told of that',
+      account: { status: 'failing', failure: untold('client_rejected') },
+      trouble: trouble('malformed_response'),
+      profile: 'client_rejected',
+      event: 'OAuth Account Failing',
+      untold: undefined,
+    },
+    {
+      name: 'an account that was told before it began is not told again, and not taken back',
+      account: { status: 'failing', failure: aFailure('provider_unavailable') },
+      trouble: trouble('provider_unavailable'),
+      profile: 'provider_unavailable',
+      event: undefined,
+      untold: undefined,
+    },
+    {
+      name: 'an account that needs a person after all is told',
+      account: { status: 'failing', failure: untold('provider_wide_refusal') },
+      trouble: trouble('grant_revoked', { believed: true }),
+      profile: undefined,
+      event: 'OAuth Reauthorization Required',
+      untold: undefined,
+    },
+  ];
+  test.each(rows)('$name', ({ account, trouble, profile, event, untold }) => {
+    const conclusion = conclude(anAccount(account), trouble, NOW, profile);
+    expect(conclusion.event).toBe(event);
+    expect(conclusion.changes.set.failure?.untold).toBe(untold);
+  });
+
+  test('an account of which nobody was told recovers without a word', () => {
+    const account = anAccount({ status: 'failing', failure: untold('client_rejected') });
+    const ending = { kind: 'refreshed', tokenSet: aTokenSet(), reason: 'expiring', obtainedAt: NOW } as const;
+    expect(conclude(account, ending, NOW).event).toBeUndefined();
+  });
+});
+
+describe('the back-off', () => {
+  const rows: readonly [Reason, number, number][] = [
+    ['token_set_too_large', 1, 3_600],
+    ['store_unavailable', 9, 900],
+    ['permission_missing', 9, 900],
+    ['request_rejected', 9, 900],
+    ['provider_unavailable', 1, 45],
+    ['provider_unavailable', 2, 90],
+    ['provider_unavailable', 5, 720],
+    ['provider_unavailable', 6, 900],
+    ['provider_unavailable', 5_000, 900],
+    ['profile_invalid', 9, 300],
+    ['grant_revoked', 1, 45],
+  ];
+  test.each(rows)('of %s, failure %i in a row, is %i s', (reason, count, wait) => {
+    expect(backOff({ reason }, count)).toBe(wait);
+  });
+});
+
+describe('a doubt about the refresh token', () => {
+  const lease = { owner: 'attempt-1', expiresAt: NOW - 60 };
+  const read = (versionId: string, obtained_at = NOW - 3_600, createdAt = NOW - 3_600) => ({
+    tokenSet: aTokenSet({ obtained_at }),
+    version: { versionId, createdAt },
+  });
+  const rows: readonly [string, Partial<Account>, ReturnType<typeof read> | undefined, number | undefined][] =
+    [
+      ['is not there after a visit that ended well', {}, read('v'), undefined],
+      ['is there where a run died holding the lease', { lease }, read('v'), NOW - 60],
+      ['is not there where that run had stored what it got', { lease }, read('attempt-1'), undefined],
+      [
+        'is not there where that run had put it into escrow',
+        { lease, escrow: { ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+        read('v'),
+        undefined,
+      ],
+      [
+        'is there where that run had put what has not worked yet into escrow',
+        { lease, escrow: { kind: 'candidate', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+        read('v'),
+        NOW - 60,
+      ],
+      [
+        'is there where that run had put what could not be read into escrow',
+        { lease, escrow: { kind: 'answer', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+        read('v'),
+        NOW - 60,
+      ],
+      [
+        'stays while the failure that it came from stands',
+        { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
+        read('v'),
+        NOW - 90,
+      ],
+      [
+        'ends with a token set that is newer',
+        { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
+        read('v', NOW - 30),
+        undefined,
+      ],
+      [
+        'is not there where the provider had called this refresh token dead before that run',
+        { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+        read('v'),
+        undefined,
+      ],
+      [
+        'is there where a newer token set was spent by a run that died',
+        { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+        read('v', NOW - 500, NOW - 500),
+        NOW - 60,
+      ],
+      ['stays where the secret can not be read', { lease }, undefined, NOW - 60],
+    ];
+  test.each(rows)('%s', (_, account, secret, since) => {
+    expect(ambiguousSince(anAccount(account), secret)).toBe(since);
+  });
+});

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import presets from '../../../core/profile/presets.json' with { type: 'json' };
+import { parseProfile } from '../../../core/profile/profile.ts';
+import { NOW } from '../../support/builders.ts';
+import answers from './documented-answers.json' with { type: 'json' };
+
+/**
+ * What providers answer, and what the function makes of it with nothing but the preset's name. Each row has its source
+ * and how sure it is; `from_memory` is the shape as we remember it, without a page to show.
+ */
+interface Row {
+  readonly provider: string;
+  readonly says: string;
+  readonly status: number;
+  readonly body: string;
+  readonly means: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly expiresIn?: number;
+  readonly rotates?: boolean;
+  /** The access token has no end. */
+  readonly doesNotExpire?: boolean;
+}
+const rows = answers as readonly Row[];
+
+function madeOf({ provider, status, body, headers }: Row) {
+  const client = { provider, client_id: 'client', client_secret: 'client-secret' };
+  const parsed = parseProfile(JSON.stringify(client));
+  if (parsed.kind === 'invalid') throw new Error(parsed.problem);
+  const answer = { status, body, retryAfter: headers?.['retry-after'], complete: true };
+  return interpretTokenAnswer(answer, {
+    profile: parsed.profile,
+    previous: { access_token: 'AT-0', refresh_token: 'RT-1' },
+    sent: 'RT-1',
+    now: NOW,
+  });
+}
+
+describe.each(Object.keys(presets))('%s', (provider) => {
+  const own = rows.filter((row) => row.provider === provider);
+
+  test('has an answer to a grant among the rows', () => {
+    expect(own.map(({ means }) => means)).toContain('granted');
+  });
+
+  test.each(own)('$says → $means', (row) => {
+    const made = madeOf(row);
+    expect(made.kind === 'error' ? made.reason : made.kind).toBe(row.means);
+    if (made.kind !== 'granted') return;
+    expect(made.tokens.accessToken).toBe('AT-1');
+    if (row.expiresIn !== undefined) expect(made.tokens.expiresAt).toBe(NOW + row.expiresIn);
+    if (row.doesNotExpire) expect(made.tokens.expiresAt).toBeUndefined();
+    if (row.rotates) expect(made.tokens.refreshToken).toBe('RT-2');
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { type GrantedTokens, mergeTokenSet, serializeTokenSet } from '../../../core/tokens/token-set.ts';
+import { aTokenSet, NOW } from '../../support/builders.ts';
+
+function grant(differences: Partial<GrantedTokens> = {}): GrantedTokens {
+  return {
+    response: {},
+    accessToken: 'access-2',
+    tokenType: 'Bearer',
+    expiresAt: NOW + 3_600,
+    ...differences,
+  };
+}
+
+describe('the token set after a grant', () => {
+  test('holds the answer field for field, the standard names, and when', () => {
+    const response = { access_token: 'access-2', instance_url: 'https://x.example', expires_in: 3600 };
+    expect(mergeTokenSet(aTokenSet(), grant({ response, refreshToken: 'refresh-2' }), NOW)).toEqual({
+      ...response,
+      token_type: 'Bearer',
+      refresh_token: 'refresh-2',
+      obtained_at: NOW,
+      expires_at: NOW + 3_600,
+    });
+  });
+
+  test('keeps the refresh token, the scope and what only an earlier answer said', () => {
+    const previous = aTokenSet({ scope: 'x', instance_url: 'https://x.example', expires_in: 1 });
+    const merged = mergeTokenSet(previous, grant(), NOW);
+    expect(merged).toMatchObject({
+      refresh_token: 'refresh-1',
+      scope: 'x',
+      instance_url: 'https://x.example',
+    });
+    expect(merged).not.toHaveProperty('expires_in');
+  });
+
+  const expiries: readonly [string, Partial<GrantedTokens>, number | undefined][] = [
+    [
+      'a new refresh token has its own expiry',
+      { refreshToken: 'refresh-2', refreshTokenExpiresAt: NOW + 900 },
+      NOW + 900,
+    ],
+    ['a new refresh token without an expiry has none', { refreshToken: 'refresh-2' }, undefined],
+    [
+      'the same refresh token again does not live longer',
+      { refreshToken: 'refresh-1', refreshTokenExpiresAt: NOW + 900 },
+      NOW + 60,
+    ],
+    [
+      'the same refresh token again may live shorter',
+      { refreshToken: 'refresh-1', refreshTokenExpiresAt: NOW + 5 },
+      NOW + 5,
+    ],
+    ['no refresh token leaves the expiry as it was', {}, NOW + 60],
+  ];
+  test.each(expiries)('%s', (_, granted, expiresAt) => {
+    const previous = aTokenSet({ refresh_token_expires_at: NOW + 60 });
+    expect(mergeTokenSet(previous, grant(granted), NOW).refresh_token_expires_at).toBe(expiresAt);
+  });
+
+  test('without an access token is due at once', () => {
+    const merged = mergeTokenSet(
+      aTokenSet(),
+      grant({ accessToken: undefined, refreshToken: 'refresh-2' }),
+      NOW,
+    );
+    expect(merged).toMatchObject({ refresh_token: 'refresh-2', expires_at: NOW });
+    expect(merged).not.toHaveProperty('access_token');
+  });
+
+  test('that is too large for a secret drops the extra fields, never a token', () => {
+    const merged = mergeTokenSet(
+      aTokenSet(),
+      grant({ response: { extra: 'x'.repeat(70_000) }, refreshToken: 'r2' }),
+      NOW,
+    );
+    const stored = JSON.parse(serializeTokenSet(merged));
+    expect(stored).toMatchObject({ access_token: 'access-2', refresh_token: 'r2', expires_at: NOW + 3_600 });
+    expect(stored).not.toHaveProperty('extra');
+  });
+});
