@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
-import { bundling, projectRoot } from '../infra/bundling.ts';
+import { ALIASES, bundling, projectRoot } from '../infra/bundling.ts';
 import { synthesizeBundle } from '../test/support/function-bundle.ts';
 
 /** The programs that are compared, each as one file, all bundled in the same way. */
@@ -29,7 +29,9 @@ const options = {
   sourcemap: true,
   sourcesContent: false,
   mainFields: [...(bundling.mainFields ?? [])],
-  alias: { '@aws-sdk/credential-provider-node': join(projectRoot, 'lambda', 'credential-provider.ts') },
+  alias: {
+    '@aws-sdk/credential-provider-node': join(projectRoot, ALIASES['@aws-sdk/credential-provider-node']),
+  },
   logLevel: 'warning',
 } satisfies BuildOptions;
 
