@@ -1,9 +1,9 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
-import type { HttpAnswer } from '../../core/answer/http-answer.ts';
+import type { HttpResponse } from '../../core/response/http-response.ts';
 import { type CallableAddresses, guardedLookup, refusalOf } from './addresses.ts';
-import { readRawAnswer } from './raw-answer.ts';
+import { readRawResponse } from './raw-response.ts';
 import { decodeBody, MAX_BODY_BYTES } from './response-body.ts';
 
 /**
@@ -41,7 +41,7 @@ export interface HttpsRequest {
   readonly tls?: TlsIdentity;
 }
 
-export type SendHttpsRequest = (url: string, request: HttpsRequest) => Promise<HttpAnswer>;
+export type SendHttpsRequest = (url: string, request: HttpsRequest) => Promise<HttpResponse>;
 
 export interface HttpsClient {
   readonly send: SendHttpsRequest;
@@ -164,7 +164,7 @@ function converse(
   outgoing: http.ClientRequest,
   { body, signal }: HttpsRequest,
   live: Set<() => void>,
-): Promise<HttpAnswer> {
+): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const raw = new Collected(MAX_RAW_BYTES);
     const parsed = new Collected(MAX_BODY_BYTES);
@@ -309,7 +309,7 @@ function hold(socket: Socket, released: () => boolean): void {
 
 /** Whether an answer is all there though its end was not seen: by its own account, or because it is JSON that has ended. */
 function isWhole(bytes: Buffer): boolean {
-  const { body, whole } = readRawAnswer(bytes);
+  const { body, whole } = readRawResponse(bytes);
   if (whole === true && body.length > 0 && !looksCut(body, body)) return true;
   try {
     JSON.parse(body.toString('latin1'));
@@ -345,8 +345,8 @@ interface Arrived {
 }
 
 /** Puts the answer together: Node's reading where it came to its end, else our own of the same bytes. */
-async function answerOf({ raw, parsed, incoming, ended, closed }: Arrived): Promise<HttpAnswer> {
-  const own = readRawAnswer(raw.bytes());
+async function answerOf({ raw, parsed, incoming, ended, closed }: Arrived): Promise<HttpResponse> {
+  const own = readRawResponse(raw.bytes());
   const { length } = parsed;
   // A body longer than it said, or an answer whose interim heads hid it.
   const surplus = !isChunked(incoming) && !raw.full && own.body.length > length;

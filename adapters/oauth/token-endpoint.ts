@@ -1,10 +1,10 @@
 import * as oauth from 'oauth4webapi';
 import type { Account } from '../../core/account/account.ts';
-import type { HttpAnswer } from '../../core/answer/http-answer.ts';
 import { shownPath } from '../../core/field-name.ts';
 import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
 import { type Profile, secretValuesIn } from '../../core/profile/profile.ts';
 import type { Reason } from '../../core/reason.ts';
+import type { HttpResponse } from '../../core/response/http-response.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses, refusalOf } from './addresses.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
@@ -13,15 +13,15 @@ import { RequestFailed } from './https-request.ts';
 /** What became of a token request. */
 export type Exchange =
   | {
-      readonly kind: 'answered';
-      readonly answer: HttpAnswer;
+      readonly kind: 'response';
+      readonly response: HttpResponse;
       /** What was sent that nobody must be told: the answer may quote it. */
       readonly secrets: readonly string[];
     }
   /** The provider can't have seen it. */
   | { readonly kind: 'unsent'; readonly reason: Reason; readonly detail: string }
   /** It went out and no answer came: the provider may have acted on it. */
-  | { readonly kind: 'unanswered'; readonly detail: string };
+  | { readonly kind: 'no_response'; readonly detail: string };
 
 export interface RefreshRequest {
   readonly profile: Profile;
@@ -80,7 +80,7 @@ export async function sendTokenRequest(
     const signal = AbortSignal.timeout(timeoutMilliseconds);
     const whose = { profile, name: account.oauthProfile };
     const server = await authorizationServer(whose, endpoint, fill, signal, options);
-    let answer: HttpAnswer | undefined;
+    let answer: HttpResponse | undefined;
     let secrets: readonly string[] = [];
     const client_assertion_audience = fill(profile.client_assertion_audience, 'client_assertion_audience');
     const authentication = clientAuthentication({ ...profile, client_assertion_audience });
@@ -110,7 +110,7 @@ export async function sendTokenRequest(
       },
     });
     if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
-    return { kind: 'answered', answer, secrets };
+    return { kind: 'response', response: answer, secrets };
   } catch (error) {
     return exchangeFailure(error, profile[endpoint] === undefined ? 'token_endpoint' : endpoint);
   }
@@ -220,7 +220,7 @@ const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
 export function exchangeFailure(
   error: unknown,
   field: EndpointField = 'token_endpoint',
-): Exclude<Exchange, { kind: 'answered' }> {
+): Exclude<Exchange, { kind: 'response' }> {
   if (error instanceof UnusableParameter) return unsent('account_invalid', error.message);
   if (error instanceof UnusableField || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
@@ -235,7 +235,7 @@ export function exchangeFailure(
       `The provider's certificate is not trusted (${error.code}); set tls_ca_certificate if its authority is private`,
     );
   if (error instanceof RequestFailed && error.sent === 'maybe')
-    return { kind: 'unanswered', detail: `The provider did not answer (${error.code})` };
+    return { kind: 'no_response', detail: `The provider did not answer (${error.code})` };
   // Anything else is a fault of ours; its name alone is told, as a message can quote what was to be sent.
   const code =
     error instanceof RequestFailed

@@ -13,7 +13,7 @@ export interface Expiry {
 }
 
 /** What is known beside an answer. */
-export interface Asked {
+export interface LifetimeContext {
   readonly profile: Profile;
   /** The token set before it. */
   readonly previous: TokenSet;
@@ -33,7 +33,7 @@ const SHORTEST_TO_GO_BY = 60;
 export function accessTokenExpiry(
   response: JsonObject,
   accessToken: string | undefined,
-  asked: Asked,
+  asked: LifetimeContext,
 ): Expiry {
   const { profile, now } = asked;
   const absolute = {
@@ -58,7 +58,7 @@ export function accessTokenExpiry(
  * What the profile says; else nothing at all in a set without a refresh token, since there nothing could be done about
  * an end; else the lifetime of the token before it.
  */
-function assumed(response: JsonObject, { profile, previous, now }: Asked): number | undefined {
+function assumed(response: JsonObject, { profile, previous, now }: LifetimeContext): number | undefined {
   const { default_expires_in: byProfile } = profile;
   if (byProfile === 'never') return undefined;
   if (byProfile !== undefined) return now + byProfile;
@@ -80,7 +80,7 @@ const refreshLifetimeFields = [
 ];
 
 /** When its refresh token runs out; not at all where nothing says so that can be believed: the provider will tell. */
-export function refreshTokenExpiry(response: JsonObject, { profile, now }: Asked): Expiry {
+export function refreshTokenExpiry(response: JsonObject, { profile, now }: LifetimeContext): Expiry {
   const { refresh_token_expires_in: pointer } = profile.token_response_fields;
   const lifetimes =
     pointer === undefined

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { type DiscoveryCache, discover } from '../../adapters/oauth/discovery.ts';
 import type { HttpsRequest, TlsIdentity } from '../../adapters/oauth/https-request.ts';
 import { createTokenEndpoint, type Exchange } from '../../adapters/oauth/token-endpoint.ts';
-import type { HttpAnswer } from '../../core/answer/http-answer.ts';
+import type { HttpResponse } from '../../core/response/http-response.ts';
 import { anAccount, aProfile, NOW } from '../support/builders.ts';
 
-const anAnswer = { status: 200, body: '{}', complete: true } as HttpAnswer;
+const anAnswer = { status: 200, body: '{}', complete: true } as HttpResponse;
 
 /** The request that a profile makes, as it goes out; or why none does. */
 async function requestOf(profile: Record<string, unknown>, parameters: Record<string, string> = {}) {
@@ -75,7 +75,7 @@ describe('HTTP Basic', () => {
 describe('what nobody must be told of a request', () => {
   const secretsOf = async (profile: Record<string, unknown>) => {
     const { exchange, headers, fields } = await requestOf(profile);
-    return { secrets: exchange.kind === 'answered' ? exchange.secrets : [], headers, fields };
+    return { secrets: exchange.kind === 'response' ? exchange.secrets : [], headers, fields };
   };
 
   test('is the refresh token, the secret in whatever form, and what the profile adds, filled in', async () => {

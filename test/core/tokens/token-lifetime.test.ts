@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { HttpAnswer } from '../../../core/answer/http-answer.ts';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import type { HttpResponse } from '../../../core/response/http-response.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from '../../../core/tokens/token-lifetime.ts';
 import type { TokenSet } from '../../../core/tokens/token-set.ts';
 import { aJwt, aProfile, aTokenSet, NOW } from '../../support/builders.ts';
@@ -234,7 +234,7 @@ describe('a refresh token lives', () => {
 
 describe('a grant', () => {
   const interpret = (body: Record<string, unknown>, previous: TokenSet) =>
-    interpretTokenAnswer({ status: 200, body: JSON.stringify(body), complete: true } as HttpAnswer, {
+    interpretTokenResponse({ status: 200, body: JSON.stringify(body), complete: true } as HttpResponse, {
       profile: aProfile(until),
       previous,
       sent: 'refresh-1',

@@ -2,10 +2,10 @@ import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { type Profile, secretValuesOf } from '../profile/profile.ts';
 import type { Reason } from '../reason.ts';
 import { at } from '../tokens/response-fields.ts';
-import type { HttpAnswer } from './http-answer.ts';
+import type { HttpResponse } from './http-response.ts';
 import { withoutSecrets } from './redaction.ts';
 
-export interface ErrorAnswer {
+export interface ErrorResponse {
   readonly kind: 'error';
   readonly reason: Reason;
   /** What the provider said, free of secrets. */
@@ -174,13 +174,13 @@ const meaningOfCodes: Readonly<Record<string, Reason>> = {
  * @param secrets values that must not stand in any message, beside the profile's own
  * @param now seconds since the epoch
  */
-export function errorAnswer(
-  answer: HttpAnswer,
+export function readErrorResponse(
+  answer: HttpResponse,
   response: JsonObject | undefined,
   profile: Profile,
   secrets: readonly string[],
   now: number,
-): ErrorAnswer & { readonly error: ProviderError | undefined } {
+): ErrorResponse & { readonly error: ProviderError | undefined } {
   const { status } = answer;
   const error = response === undefined ? undefined : errorOf(response, profile, status);
   const retryAfter = retryAfterSeconds(answer.retryAfter, now);
@@ -214,7 +214,7 @@ function isStandard({ codes }: ProviderError): boolean {
  * rotation. An error that names any other cause was sent instead of one.
  */
 function mayHaveRotated(
-  { status, complete, undecodable }: HttpAnswer,
+  { status, complete, undecodable }: HttpResponse,
   error: ProviderError | undefined,
   reason: Reason,
 ): boolean {
@@ -395,7 +395,7 @@ function hasWord(text: string, word: string): boolean {
 }
 
 function describe(
-  { status, body, complete, tooLarge, undecodable }: HttpAnswer,
+  { status, body, complete, tooLarge, undecodable }: HttpResponse,
   error: ProviderError | undefined,
   reason: Reason,
 ): string {

@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import type { HttpAnswer } from '../../../core/answer/http-answer.ts';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import type { HttpResponse } from '../../../core/response/http-response.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { aProfile, NOW } from '../../support/builders.ts';
 
 const SENT = 'sent-refresh-token';
 const OLD_ACCESS = 'old-access-token-1';
 
-function answer(body: unknown, differences: Partial<HttpAnswer> = {}): HttpAnswer {
+function answer(body: unknown, differences: Partial<HttpResponse> = {}): HttpResponse {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return { status: 200, retryAfter: undefined, body: text, complete: true, ...differences };
 }
 
-function interpret(http: HttpAnswer, profile: Record<string, unknown> = {}) {
-  return interpretTokenAnswer(http, {
+function interpret(http: HttpResponse, profile: Record<string, unknown> = {}) {
+  return interpretTokenResponse(http, {
     profile: aProfile(profile),
     previous: { access_token: OLD_ACCESS, refresh_token: SENT },
     sent: SENT,
@@ -20,7 +20,7 @@ function interpret(http: HttpAnswer, profile: Record<string, unknown> = {}) {
   });
 }
 
-function granted(http: HttpAnswer, profile: Record<string, unknown> = {}) {
+function granted(http: HttpResponse, profile: Record<string, unknown> = {}) {
   const result = interpret(http, profile);
   if (result.kind !== 'granted') throw new Error(`not granted but ${JSON.stringify(result)}`);
   return result.tokens;
@@ -153,7 +153,7 @@ describe("the refresh token's own lifetime", () => {
 
 describe('a refresh token is a candidate in', () => {
   const NEW = 'new-refresh-token-1';
-  const rows: readonly [string, HttpAnswer][] = [
+  const rows: readonly [string, HttpResponse][] = [
     ['a success without an access token', answer({ refresh_token: NEW })],
     [
       'a success that is cut before its access token',
@@ -259,7 +259,7 @@ describe('a new refresh token is stored as it came', () => {
     ['with a blank, where the one before had one', 'old token 1', 'new token 2'],
     ['that is a short word, where the one before was short', 'summer', 'winter'],
   ])('%s', (_, before, refresh_token) => {
-    const made = interpretTokenAnswer(answer({ access_token: 'a', refresh_token }), {
+    const made = interpretTokenResponse(answer({ access_token: 'a', refresh_token }), {
       profile: aProfile(),
       previous: { access_token: OLD_ACCESS, refresh_token: before },
       sent: before,
@@ -422,7 +422,7 @@ describe('whatever is answered', () => {
 describe('an error', () => {
   const atlassian = { dead_grant_errors: ['unauthorized_client'] };
   const microsoft = { transient_errors: ['AADSTS50196'] };
-  const rows: readonly [string, HttpAnswer, Record<string, unknown>, string, boolean][] = [
+  const rows: readonly [string, HttpResponse, Record<string, unknown>, string, boolean][] = [
     [
       'invalid_grant is a dead grant',
       answer({ error: 'invalid_grant' }, { status: 400 }),
@@ -577,7 +577,7 @@ describe('an error', () => {
 
 describe('what an error means', () => {
   const at400 = (body: unknown) => answer(body, { status: 400 });
-  const rows: readonly [string, HttpAnswer, Record<string, unknown>, string][] = [
+  const rows: readonly [string, HttpResponse, Record<string, unknown>, string][] = [
     ['invalid_request blames nobody (A3)', at400({ error: 'invalid_request' }), {}, 'request_rejected'],
     [
       'invalid_request under 401 blames nobody',
@@ -703,18 +703,18 @@ describe('what an error means', () => {
       'urn:example:oauth:invalid_grant',
       'https://id.example/errors/refresh-token-revoked',
     ]
-      .flatMap((code): [string, HttpAnswer, object, string][] => [
+      .flatMap((code): [string, HttpResponse, object, string][] => [
         [`a dead grant (E4): ${code}`, at400({ error: code }), {}, 'grant_revoked'],
         [`a dead grant (E4), nested: ${code}`, at400({ error: { code } }), {}, 'grant_revoked'],
         [`a dead grant (E4), flat: ${code}`, answer({ code }, { status: 401 }), {}, 'grant_revoked'],
       ])
-      .map(([name, ...row]) => [name, ...row] as [string, HttpAnswer, Record<string, unknown>, string]),
+      .map(([name, ...row]) => [name, ...row] as [string, HttpResponse, Record<string, unknown>, string]),
     ...[
       'unsupported_grant_type',
       'invalid_grant_type',
       'refresh_token_required',
       'refresh_token_missing',
-    ].map((code): [string, HttpAnswer, Record<string, unknown>, string] => [
+    ].map((code): [string, HttpResponse, Record<string, unknown>, string] => [
       `no dead grant: ${code}`,
       at400({ error: code }),
       {},
@@ -755,7 +755,7 @@ describe('what an error means', () => {
       'The provided authorization grant or refresh token is invalid, expired or revoked.',
       'This refreshToken was already used',
       'The refresh token does not exist',
-    ].map((message): [string, HttpAnswer, Record<string, unknown>, string] => [
+    ].map((message): [string, HttpResponse, Record<string, unknown>, string] => [
       `words beside a flag (E3): ${message}`,
       at400({ error: true, status: 400, message }),
       {},
@@ -767,7 +767,7 @@ describe('what an error means', () => {
       'The refresh token grant type is unsupported',
       'Unknown error while the refresh token was read',
       'Something went wrong',
-    ].map((message): [string, HttpAnswer, Record<string, unknown>, string] => [
+    ].map((message): [string, HttpResponse, Record<string, unknown>, string] => [
       `other words beside a flag: ${message}`,
       at400({ error: true, status: 400, message }),
       {},

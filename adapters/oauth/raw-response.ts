@@ -1,5 +1,5 @@
 /** An HTTP answer as its bytes say, however badly it is made. */
-export interface RawAnswer {
+export interface RawResponse {
   /** Status line and headers, as text. */
   readonly head: string;
   /** 0 where the bytes name none. */
@@ -17,7 +17,7 @@ export interface RawAnswer {
  * or could not finish, so it believes as little as possible: neither that lines end in CR LF, nor that a blank line ends
  * the head, nor that what says it is chunked is. Linear, and never throws.
  */
-export function readRawAnswer(bytes: Buffer): RawAnswer {
+export function readRawResponse(bytes: Buffer): RawResponse {
   let from = 0;
   for (;;) {
     const { head, bodyAt, ended } = splitHead(bytes, from);
@@ -83,7 +83,7 @@ function headersOf(head: string): Map<string, string> {
   return headers;
 }
 
-function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawAnswer, 'body' | 'whole'> {
+function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawResponse, 'body' | 'whole'> {
   const chunked = /chunked/i.test(headers.get('transfer-encoding') ?? '');
   const dechunked = chunked ? dechunk(bytes) : undefined;
   if (dechunked !== undefined) return dechunked;
@@ -94,7 +94,7 @@ function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawAn
 const MAX_SIZE = 16;
 
 /** Chunks put together (RFC 9112 section 7.1); undefined where these are none. */
-function dechunk(bytes: Buffer): Pick<RawAnswer, 'body' | 'whole'> | undefined {
+function dechunk(bytes: Buffer): Pick<RawResponse, 'body' | 'whole'> | undefined {
   const chunks: Buffer[] = [];
   let at = 0;
   while (at < bytes.length) {

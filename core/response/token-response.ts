@@ -3,8 +3,8 @@ import type { Profile } from '../profile/profile.ts';
 import { at, namedFields, textAt, valueAt } from '../tokens/response-fields.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from '../tokens/token-lifetime.ts';
 import { type GrantedTokens, MAX_SECRET_BYTES, type TokenSet } from '../tokens/token-set.ts';
-import type { HttpAnswer } from './http-answer.ts';
-import { type ErrorAnswer, errorAnswer, errorOf, isUnderstood } from './provider-error.ts';
+import type { HttpResponse } from './http-response.ts';
+import { type ErrorResponse, errorOf, isUnderstood, readErrorResponse } from './provider-error.ts';
 import {
   canBeToken,
   findTokens,
@@ -20,7 +20,7 @@ import {
  * What a token endpoint's answer means. Pure, and never throws: between an answer and its storage nothing may stand
  * that could drop a refresh token.
  */
-export type TokenAnswer =
+export type TokenResponse =
   | {
       /** A plain success: 2xx with a legible access token. */
       readonly kind: 'granted';
@@ -28,10 +28,10 @@ export type TokenAnswer =
       /** What of it was not believed, as sentences for the log. */
       readonly doubts: readonly string[];
     }
-  | ErrorAnswer;
+  | ErrorResponse;
 
 /** What was asked, and what is known beside the answer. */
-export interface Asked {
+export interface RequestContext {
   readonly profile: Profile;
   /** The token set as it was stored before. */
   readonly previous: TokenSet;
@@ -50,7 +50,7 @@ export interface Asked {
  * they stand. In any other answer whatever looks like a new refresh token is a candidate: kept, and tried before it is
  * believed.
  */
-export function interpretTokenAnswer(received: HttpAnswer, asked: Asked): TokenAnswer {
+export function interpretTokenResponse(received: HttpResponse, asked: RequestContext): TokenResponse {
   const succeeded = received.status >= 200 && received.status < 300;
   const ended = received.undecodable === undefined ? hasEnded(received.body) : undefined;
   const isOpen = ended === false && !holdsOddToken(received.body) && (succeeded || !isMarkup(received.body));
@@ -73,7 +73,7 @@ export function interpretTokenAnswer(received: HttpAnswer, asked: Asked): TokenA
 }
 
 /** What an answer comes to that interpreting it failed on: nothing is known of it, so all of it is kept. */
-export function unjudged({ status, body, undecodable }: HttpAnswer): ErrorAnswer {
+export function uninterpreted({ status, body, undecodable }: HttpResponse): ErrorResponse {
   return {
     kind: 'error',
     reason: 'malformed_response',
@@ -106,7 +106,7 @@ interface Granted {
 function grantedIn(
   { document }: ReadDocument,
   places: readonly TokenPlace[],
-  asked: Asked,
+  asked: RequestContext,
 ): Granted | undefined {
   const { profile, previous, sent } = asked;
   const response = isJsonObject(document) ? document : {};
@@ -150,7 +150,7 @@ function pointed(document: unknown, profile: Profile, field: 'access_token' | 'r
 function tokensFrom(
   response: JsonObject,
   place: TokenPlace | undefined,
-  { profile, previous, now }: Asked,
+  { profile, previous, now }: RequestContext,
   accessToken: string,
   refreshToken: string | undefined,
 ): Granted {
@@ -231,11 +231,11 @@ function withoutIdToken(value: unknown): unknown {
 const MAX_UNREAD = 65_536;
 
 function notGranted(
-  answer: HttpAnswer,
+  answer: HttpResponse,
   read: ReadDocument,
   places: readonly TokenPlace[],
-  asked: Asked,
-): ErrorAnswer {
+  asked: RequestContext,
+): ErrorResponse {
   const { profile, previous, sent, secrets: more = [], now } = asked;
   // What an odd answer may have issued is as secret as what was sent.
   const idToken = isJsonObject(read.document) ? read.document.id_token : undefined;
@@ -245,7 +245,7 @@ function notGranted(
   ].filter((token) => token !== undefined && isNoWord(token));
   const own = [sent, previous.access_token, previous.refresh_token];
   const secrets = [...own, ...more, ...issued].filter((secret) => secret !== undefined);
-  const { error, ...base } = errorAnswer(answer, errorDocument(read, places), profile, secrets, now);
+  const { error, ...base } = readErrorResponse(answer, errorDocument(read, places), profile, secrets, now);
   const candidate = candidateIn(answer, read, places, asked);
   const succeeded = answer.status >= 200 && answer.status < 300;
   const cut = base.cut && !read.whole && candidate === undefined;
@@ -284,10 +284,10 @@ function isNoWord(token: string): boolean {
 
 /** What looks like a refresh token by its name, and is not one that was known before. */
 function candidateIn(
-  answer: HttpAnswer,
+  answer: HttpResponse,
   { document }: ReadDocument,
   places: readonly TokenPlace[],
-  { profile, previous, sent }: Asked,
+  { profile, previous, sent }: RequestContext,
 ): string | undefined {
   const known = [sent, previous.refresh_token, previous.access_token];
   const looksNew = (value: unknown) =>
@@ -305,7 +305,7 @@ function candidateIn(
 }
 
 /** Some answer with a redirect or a cookie that holds the tokens. */
-function tokensInHead({ head }: HttpAnswer): readonly string[] {
+function tokensInHead({ head }: HttpResponse): readonly string[] {
   if (head === undefined) return [];
   return findTokens(head, { document: undefined, whole: true }, true).flatMap((place) => place.refreshTokens);
 }

@@ -1,5 +1,5 @@
 /** What a server answered, as far as it could be read. */
-export interface HttpAnswer {
+export interface HttpResponse {
   /** 0 where the answer names none. */
   readonly status: number;
   readonly retryAfter: string | undefined;

@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpsClient } from '../../../adapters/oauth/https-request.ts';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { aProfile, NOW } from '../../support/builders.ts';
 import { type RawProvider, type Sent, startRawProvider } from '../../support/raw-provider.ts';
 
@@ -45,7 +45,7 @@ async function ask(make: Row[2], milliseconds = 4_000) {
     profile: 'crm',
     signal: AbortSignal.timeout(milliseconds),
   });
-  return interpretTokenAnswer(answer, { profile: aProfile(), previous, sent, now: NOW });
+  return interpretTokenResponse(answer, { profile: aProfile(), previous, sent, now: NOW });
 }
 
 function keptOf(made: Awaited<ReturnType<typeof ask>>): Kept {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
 import presets from '../../../core/profile/presets.json' with { type: 'json' };
 import { parseProfile } from '../../../core/profile/profile.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { NOW } from '../../support/builders.ts';
-import answers from './documented-answers.json' with { type: 'json' };
+import answers from './documented-responses.json' with { type: 'json' };
 
 /**
  * What providers answer, and what the function makes of it with nothing but the preset's name. Each row has its source
@@ -28,7 +28,7 @@ function madeOf({ provider, status, body, headers }: Row) {
   const parsed = parseProfile(JSON.stringify(client));
   if (parsed.kind === 'invalid') throw new Error(parsed.problem);
   const answer = { status, body, retryAfter: headers?.['retry-after'], complete: true };
-  return interpretTokenAnswer(answer, {
+  return interpretTokenResponse(answer, {
     profile: parsed.profile,
     previous: { access_token: 'AT-0', refresh_token: 'RT-1' },
     sent: 'RT-1',
