@@ -10,7 +10,7 @@ import type { Ending, Trouble } from '../core/account/outcome.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Profile } from '../core/profile/profile.ts';
 import { type Reason, refreshingSentence, severityOf } from '../core/reason.ts';
-import type { ErrorResponse } from '../core/response/provider-error.ts';
+import type { ErrorResponse } from '../core/response/error-response.ts';
 import {
   interpretTokenResponse,
   type RequestContext,

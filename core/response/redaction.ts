@@ -1,3 +1,5 @@
+import { MAX_SECRET_BYTES } from '../secret-size.ts';
+
 /** So much of somebody else's words is looked at; an answer may have a megabyte of them. */
 const MAX_READ = 1_000;
 const MAX_TOLD = 300;
@@ -5,7 +7,6 @@ const MAX_TOLD = 300;
 const SHORTEST_SECRET = 4;
 /** So many letters and digits are no chance, whatever stands between them. */
 const LOOSE = /^[a-z0-9]{6,}$/;
-const LONGEST_SECRET = 65_536;
 /** How deep Base64, hexadecimal and numbers may stand within one another. */
 const MAX_DEPTH = 2;
 /** So far may the end of an entity or a tag be from its beginning. */
@@ -75,7 +76,7 @@ function knownSecrets(secrets: Iterable<string>): Secrets {
   const known = new Set<string>();
   for (const secret of secrets)
     for (const value of [secret, withoutScheme(secret), percentDecoded(secret)]) {
-      const read = value.slice(0, LONGEST_SECRET);
+      const read = value.slice(0, MAX_SECRET_BYTES);
       // Bytes are compared whatever the case of ASCII's letters is; others have to be written in both.
       for (const one of [read, read.toLowerCase(), read.toUpperCase()])
         for (const form of [one, one.normalize(), one.normalize('NFD')]) {

@@ -1,20 +1,16 @@
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { Profile } from '../profile/profile.ts';
+import { MAX_SECRET_BYTES } from '../secret-size.ts';
 import { at, namedFields, textAt, valueAt } from '../tokens/response-fields.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from '../tokens/token-lifetime.ts';
-import { type GrantedTokens, MAX_SECRET_BYTES, type TokenSet } from '../tokens/token-set.ts';
+import type { GrantedTokens, TokenSet } from '../tokens/token-set.ts';
+import { type ErrorResponse, isUnderstood, readErrorResponse } from './error-response.ts';
+import { findTokens } from './find-tokens.ts';
 import type { HttpResponse } from './http-response.ts';
-import { type ErrorResponse, errorOf, isUnderstood, readErrorResponse } from './provider-error.ts';
-import {
-  canBeToken,
-  findTokens,
-  hasEnded,
-  isPlaceholder,
-  isRemark,
-  type ReadDocument,
-  readDocument,
-  type TokenPlace,
-} from './token-search.ts';
+import { errorOf } from './provider-error.ts';
+import { hasEnded, type ReadDocument, readDocument } from './read-document.ts';
+import type { TokenPlace } from './token-place.ts';
+import { canBeToken, isPlaceholder, isRemark } from './token-value.ts';
 
 /**
  * What a token endpoint's answer means. Pure, and never throws: between an answer and its storage nothing may stand
@@ -80,7 +76,7 @@ export function uninterpreted({ status, body, undecodable }: HttpResponse): Erro
     detail: `The token endpoint's answer (HTTP ${status}) could not be judged`,
     mayHaveRotated: true,
     cut: false,
-    unread: undecodable ?? body.slice(0, MAX_UNREAD),
+    unread: undecodable ?? body.slice(0, MAX_SECRET_BYTES),
   };
 }
 
@@ -227,9 +223,6 @@ function withoutIdToken(value: unknown): unknown {
   return value;
 }
 
-/** So much of an answer that could not be read is handed on. */
-const MAX_UNREAD = 65_536;
-
 function notGranted(
   answer: HttpResponse,
   read: ReadDocument,
@@ -245,12 +238,16 @@ function notGranted(
   ].filter((token) => token !== undefined && isNoWord(token));
   const own = [sent, previous.access_token, previous.refresh_token];
   const secrets = [...own, ...more, ...issued].filter((secret) => secret !== undefined);
-  const { error, ...base } = readErrorResponse(answer, errorDocument(read, places), profile, secrets, now);
+  const { error, ...base } = readErrorResponse(answer, errorDocument(read, places), {
+    profile,
+    secrets,
+    now,
+  });
   const candidate = candidateIn(answer, read, places, asked);
   const succeeded = answer.status >= 200 && answer.status < 300;
   const cut = base.cut && !read.whole && candidate === undefined;
   const illegible = answer.undecodable !== undefined || (succeeded && !isUnderstood(error, base.reason));
-  const unread = answer.undecodable ?? answer.body.slice(0, MAX_UNREAD);
+  const unread = answer.undecodable ?? answer.body.slice(0, MAX_SECRET_BYTES);
   const keepsUnread = illegible && candidate === undefined && !cut && unread.length > 0;
   const detail =
     succeeded && error === undefined && answer.complete && isJsonObject(read.document)

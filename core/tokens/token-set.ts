@@ -3,6 +3,7 @@ import { parseJsonObject } from '../json-object.ts';
 import { problemOf } from '../problem.ts';
 import { flawOfCredential, HAS_CONTROLS } from '../profile/credential.ts';
 import type { Profile } from '../profile/profile.ts';
+import { MAX_SECRET_BYTES } from '../secret-size.ts';
 import { expIn, instant } from '../times.ts';
 
 /**
@@ -198,9 +199,6 @@ export function withRefreshToken(previous: TokenSet, refreshToken: string, obtai
     refresh_token_expires_at: rotated ? undefined : previous.refresh_token_expires_at,
   });
 }
-
-/** Secrets Manager's limit for one secret value. */
-export const MAX_SECRET_BYTES = 65_536;
 
 /** What is always stored of a token set: the fields of RFC 6749 and of the contract. */
 const standardFields = [

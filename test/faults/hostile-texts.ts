@@ -19,7 +19,7 @@ import { shownPath } from '../../core/field-name.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
 import { parseProfile } from '../../core/profile/profile.ts';
-import { readErrorResponse } from '../../core/response/provider-error.ts';
+import { readErrorResponse } from '../../core/response/error-response.ts';
 import { withoutKnownSecrets, withoutSecrets } from '../../core/response/redaction.ts';
 import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import { accessLifetime, expIn, futureInstant, instant, refreshLifetime } from '../../core/times.ts';
@@ -256,13 +256,11 @@ const readers: readonly Reader[] = [
     frames: answerFrames,
     calls: [
       (text) =>
-        readErrorResponse(
-          { status: 400, retryAfter: text, body: text, complete: true },
-          object(text),
+        readErrorResponse({ status: 400, retryAfter: text, body: text, complete: true }, object(text), {
           profile,
-          [text.slice(0, 64 * KB), ...SECRETS],
-          NOW,
-        ),
+          secrets: [text.slice(0, 64 * KB), ...SECRETS],
+          now: NOW,
+        }),
     ],
   },
   {
