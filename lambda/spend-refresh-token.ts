@@ -11,9 +11,9 @@ import { secondsOf } from '../core/clock.ts';
 import type { Profile } from '../core/profile/profile.ts';
 import { type Reason, refreshingSentence, severityOf } from '../core/reason.ts';
 import type { ErrorResponse } from '../core/response/error-response.ts';
+import type { RequestContext } from '../core/response/request-context.ts';
 import {
   interpretTokenResponse,
-  type RequestContext,
   type TokenResponse,
   uninterpreted,
 } from '../core/response/token-response.ts';

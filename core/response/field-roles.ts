@@ -11,7 +11,7 @@ export type Role =
   | 'error'
   | 'error_description';
 
-/** Names without case, `_` and `-`. A name that only begins like one of these is another field. */
+/** Names in small letters, without `_` and `-`. A name that only begins like one of these is another field. */
 const roles = new Map<string, Role>([
   ...['', 'x', 'oauth', 'oauth2', 'new', 'user'].flatMap((prefix): [string, Role][] =>
     ['token', 'jwt', 'tokenvalue', 'tokenstring'].flatMap((noun): [string, Role][] => [

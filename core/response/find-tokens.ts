@@ -11,13 +11,13 @@ import { MAX_NAME, type Role, roleOf } from './field-roles.ts';
 import { MAX_LEVELS, type ReadDocument } from './read-document.ts';
 import { scanText } from './scan-text.ts';
 import { hasToken, type TokenPlace } from './token-place.ts';
-import { isFound } from './token-value.ts';
+import { isSolidToken } from './token-value.ts';
 
 /**
- * Looks for tokens by name, in any spelling and at any depth: in what was read, in texts within it, and in the text
- * itself where it has no form that is known (cut, XML, HTML, a form within something else).
+ * Looks for tokens by name, in any spelling and at any depth: in the document, in texts within it, and in the body's text
+ * where we don't know its form (cut, XML, HTML, a form within something else).
  *
- * Takes time in proportion to the text, and never throws.
+ * Takes time in proportion to the text. Never throws.
  *
  * @returns the places where something was found, the outer ones first
  */
@@ -29,7 +29,7 @@ export function findTokens(
   if (document !== undefined) {
     const places = placesIn(document, 0);
     const lacks = (has: (place: TokenPlace) => boolean) => places.length > 0 && !places.some(has);
-    // Of a name that stands there twice JSON keeps the last: the other may hold the token.
+    // Of two fields with the same name, JSON keeps the last. The other may hold the token.
     const lacksOne =
       lacks((place) => place.accessToken !== undefined) || lacks((place) => place.refreshTokens.length > 0);
     if (lacksOne) return [...places, ...placesInText(body, complete, 0).filter(hasToken)];
@@ -41,7 +41,7 @@ export function findTokens(
 function placesIn(document: unknown, from: number): readonly TokenPlace[] {
   const places: TokenPlace[] = [];
   let texts = 0;
-  // An array that grows while it is walked: outer things come before inner ones, and no depth overflows the stack.
+  // The array grows while it is walked: outer things come first, and deep nesting can't overflow the stack.
   const queue: { readonly value: unknown; readonly level: number }[] = [{ value: document, level: from }];
   for (const { value, level } of queue) {
     if (typeof value === 'string') {
@@ -53,7 +53,7 @@ function placesIn(document: unknown, from: number): readonly TokenPlace[] {
     if (place !== undefined) places.push(place);
     for (const child of Object.values(value)) {
       if (typeof child === 'object' && child !== null) queue.push({ value: child, level });
-      if (texts < MAX_TEXTS && mayHold(child)) {
+      if (texts < MAX_TEXTS && mayHoldToken(child)) {
         texts++;
         queue.push({ value: child, level });
       }
@@ -62,11 +62,11 @@ function placesIn(document: unknown, from: number): readonly TokenPlace[] {
   return places;
 }
 
-/** So many texts within JSON are looked into. */
+/** No more texts within JSON are looked into. */
 const MAX_TEXTS = 1_000;
 
-/** A text within JSON that is worth a look: one that names a token, plainly or in Base64. */
-function mayHold(value: unknown): value is string {
+/** Whether a text within JSON is worth a look: it names a token, or may do so in Base64. */
+function mayHoldToken(value: unknown): value is string {
   return (
     typeof value === 'string' &&
     value.length >= 16 &&
@@ -106,13 +106,13 @@ function placeOf(object: JsonObject): TokenPlace | undefined {
   // A list of pairs: {"name": "refresh_token", "value": "…"}.
   const label = object.name ?? object.key ?? object.field ?? object['@name'];
   if (typeof label === 'string') take(roleOf(label), object);
-  // {"access": "…", "refresh": "…"}: the one alone would say too little.
+  // {"access": "…", "refresh": "…"}: only both together are clear enough.
   const { access = object.Access, refresh = object.Refresh } = object;
   if (tokenWithin(access) !== undefined && tokenWithin(refresh) !== undefined) {
     take('access_token', access);
     take('refresh_token', refresh);
   }
-  // Beside a refresh token it is clear which token a bare name means.
+  // Beside a refresh token, a bare `token` is the access token.
   if (refreshTokens.length > 0) for (const name of bareNames) take('access_token', object[name]);
   const place = { accessToken, refreshTokens, fields };
   return hasToken(place) ? place : undefined;
@@ -132,21 +132,21 @@ const wrappers = [
   '_',
 ];
 
-/** A token as it is, or as the value of a small object or the first of a list. */
+/** A token as it is, or within a small object or a list. */
 function tokenWithin(value: unknown): string | undefined {
-  if (isFound(value)) return value;
-  if (Array.isArray(value)) return isFound(value[0]) ? value[0] : undefined;
+  if (isSolidToken(value)) return value;
+  if (Array.isArray(value)) return isSolidToken(value[0]) ? value[0] : undefined;
   if (!isJsonObject(value)) return undefined;
   const named = (name: string) =>
     wrappers.includes(
       name.length > MAX_NAME ? '' : name === '_' ? name : name.toLowerCase().replace('_', ''),
     );
-  return Object.entries(value).find(([name, inner]) => named(name) && isFound(inner))?.[1] as
+  return Object.entries(value).find(([name, inner]) => named(name) && isSolidToken(inner))?.[1] as
     | string
     | undefined;
 }
 
-/** The text as it is, and as it reads without the encoding in which something may have wrapped it. */
+/** Looks in the text as it is, then in what it says once decoded. */
 function placesInText(text: string, whole: boolean, level: number): readonly TokenPlace[] {
   let read = text;
   const others: TokenPlace[] = [];

@@ -2,17 +2,17 @@ import type { JsonObject } from '../json-object.ts';
 import { base64Decoded, isBase64, loosePercentDecoded, parsedJson, percentDecoded } from './encodings.ts';
 import { roleOf } from './field-roles.ts';
 
-/** An answer's text, read as far as it has a form. */
+/** A body that was read as JSON or as a form. */
 export interface ReadDocument {
-  /** JSON (whatever stood around it), or the fields of a form; undefined where it is neither. */
+  /** JSON, or the fields of a form; undefined where it is neither. */
   readonly document: unknown;
-  /** `document` is all that was sent, so nothing was cut off. */
+  /** Nothing of it was cut off. */
   readonly whole: boolean;
 }
 
 /**
- * Whether JSON (whatever stands before it) or markup has come to its end; undefined where a text is neither.
- * Framing does not tell: a proxy counts what it has, and a body without framing ends where the connection does.
+ * Whether JSON or markup has come to its end; undefined where a text is neither. The length in the headers does not tell: a
+ * proxy counts what it has, and without a length a body ends where the connection does.
  */
 export function hasEnded(body: string): boolean | undefined {
   const text = body.replace(/^[\uFEFF\s]+/, '').trimEnd();
@@ -20,7 +20,7 @@ export function hasEnded(body: string): boolean | undefined {
   const decoded = /^%[57]B/i.test(text) ? loosePercentDecoded(text) : text;
   if (decoded !== text) return hasEnded(decoded);
   if (text.startsWith('<')) {
-    // First, for speed: from here on each tag that begins has an end.
+    // This comes first for speed: from here on each tag that begins has an end.
     if (text.lastIndexOf('<') > text.lastIndexOf('>')) return false;
     const first = /<([A-Za-z][\w:.-]*)[^>]*>/.exec(text);
     if (first === null) return false;
@@ -32,7 +32,7 @@ export function hasEnded(body: string): boolean | undefined {
   if (from < 0) return undefined;
   let depth = 0;
   let quoted = false;
-  // Character by character: a match for each bracket would be the largest garbage of all.
+  // One character at a time: an array of matches would take more memory than the text.
   for (let at = from; at < text.length; at++) {
     const mark = text[at];
     if (mark === '\\') at++;
@@ -43,17 +43,17 @@ export function hasEnded(body: string): boolean | undefined {
   return !quoted && depth === 0;
 }
 
-/** JSON that is wrapped in JSON is unwrapped so often. */
+/** How deep a text within a text is read: JSON in a string of JSON, and so on. */
 export const MAX_LEVELS = 4;
 
-/** Reads a body as JSON (alone, within JSON, or with something around it) or as a form. Never throws; linear. */
+/** Reads a body as JSON (also in a string of JSON, or with other text around it) or as a form. Never throws; linear. */
 export function readDocument(body: string, complete: boolean): ReadDocument {
   const text = body.replace(/^[\uFEFF\s]+/, '').trimEnd();
   for (let inner: unknown = text, level = 0; level < MAX_LEVELS && typeof inner === 'string'; level++) {
     inner = parsedJson(inner);
     if (typeof inner === 'object' && inner !== null) return { document: inner, whole: true };
   }
-  // Of a form that was cut short nobody can tell that it was.
+  // A form does not show that it was cut short.
   if (complete && /^[A-Za-z0-9_.%-]+=[^<\s{]*$/.test(text))
     return { document: formFields(text), whole: true };
   for (const [open, close] of brackets) {
@@ -76,7 +76,7 @@ function formFields(text: string): JsonObject {
       const name = percentDecoded((at < 0 ? pair : pair.slice(0, at)).replaceAll('+', ' '));
       const value = at < 0 ? '' : pair.slice(at + 1);
       const role = roleOf(name);
-      // Who encodes writes a plus as %2B, and no token has a blank: a bare plus is a plus that wasn't encoded.
+      // No token has a space: a plus in it is a plus that was not encoded.
       const isToken = role === 'access_token' || role === 'refresh_token';
       return pair === '' ? [] : [[name, percentDecoded(isToken ? value : value.replaceAll('+', ' '))]];
     }),

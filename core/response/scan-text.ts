@@ -3,21 +3,21 @@ import { MAX_SECRET_BYTES } from '../secret-size.ts';
 import { entitiesDecoded, percentDecoded, unescaped } from './encodings.ts';
 import { roleOf } from './field-roles.ts';
 import type { TokenPlace } from './token-place.ts';
-import { isFound, LONG_WORD } from './token-value.ts';
+import { isSolidToken, LONG_WORD } from './token-value.ts';
 
 interface Value {
   readonly value: string;
-  /** What stands around it shows that it is a value and not a word of a sentence. */
+  /** The signs around it show that it is a value, and not a word of a sentence. */
   readonly sure: boolean;
 }
 
-/** One pass over a text: each name that is known, and what stands after it. */
+/** One pass over a text of any form: each name that we know, and the value after it. */
 export function scanText(text: string, whole: boolean): TokenPlace {
   let accessToken: string | undefined;
   const refreshTokens: string[] = [];
   const fields: JsonObject = {};
-  // Reading values never takes longer than a few passes over the text, however it is made.
-  const reader = new Reader(text, whole);
+  // However the text is made, reading the values takes no longer than a few passes over it.
+  const reader = new ValueReader(text, whole);
   for (const match of text.matchAll(/[A-Za-z_][\w-]*/g)) {
     const role = roleOf(match[0]);
     if (role === undefined) continue;
@@ -28,7 +28,7 @@ export function scanText(text: string, whole: boolean): TokenPlace {
         fields[role] = found.value;
       continue;
     }
-    if (!isFound(found.value) || (!found.sure && found.value.length < LONG_WORD)) continue;
+    if (!isSolidToken(found.value) || (!found.sure && found.value.length < LONG_WORD)) continue;
     if (role === 'refresh_token') refreshTokens.push(found.value);
     else accessToken ??= found.value;
   }
@@ -39,10 +39,11 @@ function isNumber(text: string): boolean {
   return /^\d{1,15}$/.test(text);
 }
 
-/** How far a tag, or the attribute beside a name, is followed. */
+/** How far from a name its tag or attribute may be. */
 const NEAR = 300;
 
-class Reader {
+/** Reads the value that follows a name, in the many ways in which one can be written. */
+class ValueReader {
   readonly #text: string;
   readonly #whole: boolean;
   #budget: number;
@@ -53,7 +54,7 @@ class Reader {
     this.#budget = 4 * text.length + MAX_SECRET_BYTES;
   }
 
-  /** The value of the name that stands from `start` to `end`; undefined where none does, or it is cut off. */
+  /** The value of the name from `start` to `end`; undefined where it has none, or the value is cut off. */
   valueAfter(start: number, end: number): Value | undefined {
     const text = this.#text;
     const before = text[start - 1] ?? '';
@@ -76,20 +77,20 @@ class Reader {
     // As PHP serializes: s:13:"refresh_token";s:3:"…"
     const serialized = /^;s:\d{1,6}:/.exec(text.slice(at, at + 12));
     if (serialized !== null) return this.#literal(at + serialized[0].length, true);
-    // A part of a form (RFC 7578): its value follows after a blank line.
+    // A part of a form (RFC 7578): the value comes after an empty line.
     const part = /^(?:\r?\n[^\r\n]{1,200})*\r?\n\r?\n/.exec(text.slice(end, end + NEAR));
     if (part !== null) return this.#until(end + part[0].length, /[\r\n]/g, true);
     return this.#attributeOrText(start, end);
   }
 
-  /** `<input name="refresh_token" value="…">`, either way round, or `<field name="refresh_token">…`. */
+  /** `<input name="refresh_token" value="…">`, in either order, or `<field name="refresh_token">…`. */
   #attributeOrText(start: number, end: number): Value | undefined {
     const text = this.#text;
     const behind = text.slice(end, end + NEAR);
     const close = behind.indexOf('>');
     const ahead = text.slice(Math.max(0, start - NEAR), start);
     const open = start - ahead.length + ahead.lastIndexOf('<');
-    // Any other attribute, such as a class, names nothing.
+    // Any other attribute, such as a class, is no name.
     if (!ahead.includes('<') || !/\b(?:name|key|field|id|n)\s?=\s?["']$/i.test(ahead)) return undefined;
     const inTag = close < 0 ? behind : behind.slice(0, close);
     const later = /\bvalue\s{0,9}=\s{0,9}(?=["'])/i.exec(inTag);
@@ -147,7 +148,7 @@ class Reader {
     return { value: entitiesDecoded(value.includes('\\') ? unescaped(value) : value), sure: true };
   }
 
-  /** Up to what ends it. At the end of a text that may have been cut nothing is known to be whole. */
+  /** The value up to what ends it. If the text may be cut, a value at its end may be cut too. */
   #until(at: number, ends: RegExp, sure: boolean): Value | undefined {
     if (this.#budget < 0) return undefined;
     ends.lastIndex = at;

@@ -25,9 +25,9 @@ export interface TokenSet {
   readonly [field: string]: unknown;
 }
 
-/** What a provider granted, in standard terms. `response` is its whole answer. */
+/** What a provider granted, in standard terms. `fields` is all of its response. */
 export interface GrantedTokens {
-  readonly response: Readonly<Record<string, unknown>>;
+  readonly fields: Readonly<Record<string, unknown>>;
   /** Absent where the answer was cut or odd and only a refresh token could be saved from it. */
   readonly accessToken?: string | undefined;
   readonly tokenType: string;
@@ -168,7 +168,7 @@ export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtain
   );
   return withoutUndefined({
     ...kept,
-    ...granted.response,
+    ...granted.fields,
     access_token: granted.accessToken,
     token_type: granted.tokenType,
     refresh_token: granted.refreshToken ?? previous.refresh_token,

@@ -36,7 +36,7 @@ describe('a grant', () => {
       scope: 'x y',
     };
     expect(granted(answer(body))).toEqual({
-      response: body,
+      fields: body,
       accessToken: 'a',
       tokenType: 'bearer',
       refreshToken: 'r',
@@ -329,7 +329,7 @@ describe('the fields of an answer', () => {
   test('stay as they are, a value under another name once more under the standard one', () => {
     const body = { accessToken: 'a', refreshToken: 'r', expiresIn: 600, tokenType: 'MAC', instance_url: 'u' };
     expect(granted(answer(body))).toMatchObject({
-      response: body,
+      fields: body,
       accessToken: 'a',
       refreshToken: 'r',
       tokenType: 'MAC',
@@ -345,11 +345,11 @@ describe('the fields of an answer', () => {
   test('that no secret has room for go at once: only those that the profile names are carried on', () => {
     const body = { access_token: 'a', refresh_token: 'r', instance_url: 'u', x: Array(30_000).fill({}) };
     expect(granted(answer(body), { public_fields: ['instance_url'] })).toMatchObject({
-      response: { instance_url: 'u' },
+      fields: { instance_url: 'u' },
       accessToken: 'a',
       refreshToken: 'r',
     });
-    expect(granted(answer(body), { public_fields: ['x'] }).response).toEqual({});
+    expect(granted(answer(body), { public_fields: ['x'] }).fields).toEqual({});
   });
 
   test('that are ours, and identities, are not kept', () => {
@@ -359,14 +359,14 @@ describe('the fields of an answer', () => {
       idToken: 'secret-id',
       x: [{ id_token: 'secret-id' }],
     };
-    expect(granted(answer(body)).response).toEqual({ access_token: 'a', x: [{}] });
+    expect(granted(answer(body)).fields).toEqual({ access_token: 'a', x: [{}] });
   });
 
   test('that are nested too deep to be written are left out', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     const tokens = granted(answer(`{"access_token":"a","refresh_token":"r","deep":${deep}}`));
     expect(tokens.refreshToken).toBe('r');
-    expect(JSON.stringify(tokens.response)).toBe('{"access_token":"a","refresh_token":"r"}');
+    expect(JSON.stringify(tokens.fields)).toBe('{"access_token":"a","refresh_token":"r"}');
   });
 });
 
