@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { parseProfile } from '../../../core/profile/parse-profile.ts';
 import presets from '../../../core/profile/presets.json' with { type: 'json' };
-import { parseProfile } from '../../../core/profile/profile.ts';
 import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { NOW } from '../../support/builders.ts';
 import answers from './documented-responses.json' with { type: 'json' };
