@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import { isJsonObject } from '../../core/json-object.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses } from './addresses.ts';
-import { RequestFailed, type SendHttpsRequest, type TlsIdentity } from './https-request.ts';
+import type { SendHttpsRequest, TlsIdentity } from './https-request.ts';
+import { RequestFailed } from './request-failed.ts';
 
 /** The issuer's metadata can't be used: the profile names the wrong issuer. */
 export class UnusableIssuer extends Error {}

@@ -8,7 +8,7 @@ import type { HttpResponse } from '../../core/response/http-response.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses, refusalOf } from './addresses.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
-import { RequestFailed } from './https-request.ts';
+import { RequestFailed } from './request-failed.ts';
 
 /** What became of a token request. */
 export type Exchange =

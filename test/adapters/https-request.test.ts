@@ -7,7 +7,8 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createHttpsClient, RequestFailed } from '../../adapters/oauth/https-request.ts';
+import { createHttpsClient } from '../../adapters/oauth/https-request.ts';
+import { RequestFailed } from '../../adapters/oauth/request-failed.ts';
 import { createAuthority } from '../support/certificates.ts';
 
 const megabyte = 1024 * 1024;
