@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { shownPath } from '../field-name.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { CONTROLS, flawOfCredential, HAS_CONTROLS } from './credential.ts';
 import { PARAMETER_NAME, PARAMETER_VALUE } from './placeholders.ts';
 
@@ -48,10 +49,6 @@ const pointer = v.pipe(
   v.string('must be a JSON pointer, such as "/data/access_token"'),
   v.regex(/^(\/([^~/]|~[01])*)+$/, 'must be a JSON pointer, such as "/data/access_token"'),
 );
-const wholeNumber = (min: number, max: number, or = '') => {
-  const message = `must be a whole number from ${min} to ${max}${or}`;
-  return v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message));
-};
 
 const authMethods = [
   'client_secret_basic',
