@@ -7,7 +7,7 @@ import { createTokenEndpoint, type Exchange } from '../../adapters/oauth/token-e
 import type { HttpResponse } from '../../core/response/http-response.ts';
 import { anAccount, aProfile, NOW } from '../support/builders.ts';
 
-const anAnswer = { status: 200, body: '{}', complete: true } as HttpResponse;
+const aResponse = { status: 200, body: '{}', complete: true } as HttpResponse;
 
 /** The request that a profile makes, as it goes out; or why none does. */
 async function requestOf(profile: Record<string, unknown>, parameters: Record<string, string> = {}) {
@@ -18,7 +18,7 @@ async function requestOf(profile: Record<string, unknown>, parameters: Record<st
     now: () => NOW * 1000,
     send: async (url, request) => {
       sent.push({ url, request });
-      return anAnswer;
+      return aResponse;
     },
   });
   const exchange: Exchange = await endpoint.refresh({
@@ -347,7 +347,7 @@ describe('what is known of an issuer', () => {
         token_endpoint: `${by}/${(tls?.ca ?? tls?.cert ?? 'usual').slice(0, 9)}`,
         x: 'y'.repeat(9_000),
       });
-      return { ...anAnswer, body };
+      return { ...aResponse, body };
     },
   });
   const find = (cache: DiscoveryCache, tls: TlsIdentity, from = issuer, profile = 'crm') =>
@@ -403,7 +403,7 @@ describe('what is known of an issuer', () => {
   test('is nothing where it could not be read: it is asked for again, and who has other metadata keeps it', async () => {
     const cache: DiscoveryCache = new Map();
     await find(cache, {});
-    const failing = { ...options(cache), send: async () => ({ ...anAnswer, body: '{}' }) };
+    const failing = { ...options(cache), send: async () => ({ ...aResponse, body: '{}' }) };
     await expect(
       discover({ profile: 'crm', issuer: 'https://b.example', tls: {} }, AbortSignal.timeout(1_000), failing),
     ).rejects.toThrow('issuer:');
