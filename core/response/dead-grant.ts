@@ -23,7 +23,7 @@ export function isDeadGrantCode(words: readonly string[]): boolean {
   });
 }
 
-/** Small words that may stand between the two. */
+/** Small words that may be between the two. */
 const smallWords = (
   'the a an this your provided given supplied passed oauth oauth2 access is was has have been be ' +
   'already or and either are as it to authorization session due because no not longer does token you ' +
@@ -31,7 +31,7 @@ const smallWords = (
 ).split(' ');
 
 /**
- * Whether a sentence says that the refresh token, or the grant, is dead. Both must be in it, with only small words smallWords
+ * Whether a sentence says that the refresh token, or the grant, is dead. Both must be in it, with only small words between
  * them. "Refresh tokens can't be used now" says something else.
  */
 export function saysDeadGrant(text: string): boolean {

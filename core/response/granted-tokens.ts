@@ -11,7 +11,7 @@ import { canBeToken, isRemark } from './token-value.ts';
 
 export interface Granted {
   readonly tokens: GrantedTokens;
-  /** What of it was not believed, as sentences for the log. */
+  /** What in it was not believed, as sentences for the log. */
   readonly doubts: readonly string[];
 }
 

@@ -49,7 +49,7 @@ function escaped(ways: Ways, first: string, from: number, work: Work): readonly 
   const after = (signs: string, at: number) =>
     (ways[at] ?? []).flatMap(([read, next]) => (signs.includes(read.toLowerCase()) ? [next] : []));
   const number = (radix: 8 | 10 | 16, least: number, most: number) => (at: number) =>
-    numbers(ways, at, radix, [least, most], work);
+    numbers(ways, at, { radix, least, most }, work);
   const characters = (found: readonly NumberRead[]) =>
     found.map(([code, next]): Way => [bytesOf(String.fromCodePoint(code)), next]);
   /** `u` and four digits, twice where a character needs two halves. */
@@ -132,8 +132,7 @@ type NumberRead = readonly [value: number, next: number];
 function numbers(
   ways: Ways,
   from: number,
-  radix: 8 | 10 | 16,
-  [least, most]: readonly [number, number],
+  { radix, least, most }: { readonly radix: 8 | 10 | 16; readonly least: number; readonly most: number },
   work: Work,
 ): readonly NumberRead[] {
   const found: NumberRead[] = [];

@@ -6,7 +6,7 @@ import { NOW } from '../../support/builders.ts';
 import documented from './documented-responses.json' with { type: 'json' };
 
 /**
- * What providers answer, and what the function makes of it with nothing but the preset's name. Each row has its source
+ * What providers answer, and how the function reads it if it knows only the preset's name. Each row has its source
  * and how sure it is; `from_memory` is the shape as we remember it, without a page to show.
  */
 interface Row {

@@ -13,7 +13,7 @@ function grant(differences: Partial<GrantedTokens> = {}): GrantedTokens {
 }
 
 describe('the token set after a grant', () => {
-  test('holds the answer field for field, the standard names, and when', () => {
+  test('holds the response field for field, the standard names, and when', () => {
     const fields = { access_token: 'access-2', instance_url: 'https://x.example', expires_in: 3600 };
     expect(mergeTokenSet(aTokenSet(), grant({ fields, refreshToken: 'refresh-2' }), NOW)).toEqual({
       ...fields,
@@ -24,7 +24,7 @@ describe('the token set after a grant', () => {
     });
   });
 
-  test('keeps the refresh token, the scope and what only an earlier answer said', () => {
+  test('keeps the refresh token, the scope and what only an earlier response said', () => {
     const previous = aTokenSet({ scope: 'x', instance_url: 'https://x.example', expires_in: 1 });
     const merged = mergeTokenSet(previous, grant(), NOW);
     expect(merged).toMatchObject({
