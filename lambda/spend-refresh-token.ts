@@ -7,16 +7,16 @@ import { type Account, type EscrowKind, labelOf } from '../core/account/account.
 import { type DecisionInput, nextObtainedAt } from '../core/account/decision.ts';
 import { judgeDeath, type Refusal } from '../core/account/evidence.ts';
 import type { Ending, Trouble } from '../core/account/outcome.ts';
-import type { ErrorAnswer } from '../core/answer/provider-error.ts';
-import {
-  type Asked,
-  interpretTokenAnswer,
-  type TokenAnswer,
-  unjudged,
-} from '../core/answer/token-response.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Profile } from '../core/profile/profile.ts';
 import { type Reason, refreshingSentence, severityOf } from '../core/reason.ts';
+import type { ErrorResponse } from '../core/response/error-response.ts';
+import type { RequestContext } from '../core/response/request-context.ts';
+import {
+  interpretTokenResponse,
+  type TokenResponse,
+  uninterpreted,
+} from '../core/response/token-response.ts';
 import { namedFields } from '../core/tokens/response-fields.ts';
 import { mergeTokenSet, storable, type TokenSet } from '../core/tokens/token-set.ts';
 import type { Edges } from './edges.ts';
@@ -164,7 +164,7 @@ async function attempt(visit: Visit, attemptId: string, progress: Progress, edge
 /** What the provider was found to say, and when, seconds since the epoch. */
 interface Heard {
   readonly exchange: Exchange['kind'];
-  readonly answer: TokenAnswer;
+  readonly answer: TokenResponse;
   readonly now: number;
 }
 
@@ -188,7 +188,7 @@ async function ask(
     refreshToken: sent,
     timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
   });
-  if (exchange.kind === 'answered')
+  if (exchange.kind === 'response')
     edges.spending.answeredAfter(account.oauthProfile, edges.clock.now() - begun);
   const now = secondsOf(edges.clock);
   const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now }, edges);
@@ -218,19 +218,23 @@ function ended(ending: Ending | Deferred): Step {
   return { kind: 'end', ending };
 }
 
-function understood(exchange: Exchange, asked: Omit<Asked, 'secrets'>, { log }: Edges): TokenAnswer {
-  if (exchange.kind === 'answered') {
+function understood(
+  exchange: Exchange,
+  asked: Omit<RequestContext, 'secrets'>,
+  { log }: Edges,
+): TokenResponse {
+  if (exchange.kind === 'response') {
     try {
-      return interpretTokenAnswer(exchange.answer, { ...asked, secrets: exchange.secrets });
+      return interpretTokenResponse(exchange.response, { ...asked, secrets: exchange.secrets });
     } catch (error) {
       log.error('An answer could not be judged. It is kept in escrow for a person.', {
         errorName: errorNameOf(error),
       });
-      return unjudged(exchange.answer);
+      return uninterpreted(exchange.response);
     }
   }
   const { detail } = exchange;
-  return exchange.kind === 'unanswered'
+  return exchange.kind === 'no_response'
     ? { kind: 'error', reason: 'provider_unavailable', detail, mayHaveRotated: true, cut: true }
     : { kind: 'error', reason: exchange.reason, detail, mayHaveRotated: false, cut: false };
 }
@@ -247,7 +251,7 @@ async function afterError(
   attemptId: string,
   { progress, sent, now }: Sent,
   { exchange }: Pick<Heard, 'exchange'>,
-  error: ErrorAnswer,
+  error: ErrorResponse,
   edges: Edges,
 ): Promise<Step> {
   const { accountId, oauthProfile } = visit.account;
@@ -277,7 +281,7 @@ async function afterError(
     if (replaced !== undefined)
       return { kind: 'again', progress: { ...progress, held: replaced, reread: true } };
   }
-  if (reason === 'client_rejected' && exchange === 'answered') {
+  if (reason === 'client_rejected' && exchange === 'response') {
     const [next, ...rest] =
       progress.otherClients ?? (await edges.profiles.alternatives(oauthProfile, progress.profile));
     if (next !== undefined)
@@ -390,7 +394,7 @@ async function keepFromError(
   visit: Visit,
   attemptId: string,
   held: Held,
-  { candidate, unread }: ErrorAnswer,
+  { candidate, unread }: ErrorResponse,
   now: number,
   edges: Edges,
 ): Promise<HeldEscrow | undefined> {
@@ -419,7 +423,7 @@ async function keepFromError(
     : await write('answer', { answer, supersedes, obtainedAt: now });
 }
 
-type Granted = Extract<TokenAnswer, { kind: 'granted' }>;
+type Granted = Extract<TokenResponse, { kind: 'granted' }>;
 
 /**
  * Stores what was granted. If the provider rotates, the refresh token that was sent is dead from here on: a fault of this

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi';
-import { withoutSecrets } from '../../core/answer/redaction.ts';
 import { PARAMETER_VALUE } from '../../core/profile/placeholders.ts';
 import { secretValuesOf } from '../../core/profile/profile.ts';
+import { withoutSecrets } from '../../core/response/redaction.ts';
 import { withoutUserinfo } from '../profile/fields.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Consent } from './consent.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as oauth from 'oauth4webapi';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
-import { errorOf } from '../../core/answer/provider-error.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { secretValuesOf } from '../../core/profile/profile.ts';
+import { errorOf } from '../../core/response/provider-error.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { CliError } from '../shared/cli-error.ts';
 import { printable, refusal } from './authorization-request.ts';
@@ -126,9 +126,9 @@ async function poll(
 }
 
 function judge(exchange: Exchange, { profile }: Provider): 'answered' | 'again' | 'slower' {
-  if (exchange.kind === 'unanswered') return 'slower';
+  if (exchange.kind === 'no_response') return 'slower';
   if (exchange.kind === 'unsent') return exchange.reason === 'provider_unavailable' ? 'slower' : 'answered';
-  const { body, status } = exchange.answer;
+  const { body, status } = exchange.response;
   const response = parseJsonObject(body);
   const error = response === undefined ? undefined : errorOf(response, profile);
   switch (error?.code) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
-import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
+import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import type { GrantedTokens, TokenSet } from '../../core/tokens/token-set.ts';
 import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';
@@ -42,7 +42,7 @@ export async function keepGrant(consent: Consent, target: Target, provider: Prov
     refuseAnotherAccount(target, consent);
     const exchange = await consent.redeem();
     const tokens = tokensIn(exchange, provider);
-    const body = exchange.kind === 'answered' ? exchange.answer.body : '';
+    const body = exchange.kind === 'response' ? exchange.response.body : '';
     const identity = await identityOf(body, tokens.accessToken, provider);
     await refuseAnotherPerson(target, held, identity, tokens, provider);
     // A lease that has run out meanwhile, on a machine that slept, is taken anew before anything is written.
@@ -88,12 +88,12 @@ function grantLost(error: unknown): CliError {
 
 function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
   if (exchange.kind === 'unsent') throw unsentGrant(exchange);
-  if (exchange.kind === 'unanswered')
+  if (exchange.kind === 'no_response')
     throw new CliError(
       'PROVIDER_UNAVAILABLE',
       `${exchange.detail}, so there are no tokens. Nothing has changed. Run the command again.`,
     );
-  const answer = interpretTokenAnswer(exchange.answer, {
+  const answer = interpretTokenResponse(exchange.response, {
     profile,
     previous: {},
     sent: '',

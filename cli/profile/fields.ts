@@ -1,6 +1,6 @@
 import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
 import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
-import { PROFILE_FIELDS } from '../../core/profile/profile.ts';
+import { PROFILE_FIELDS } from '../../core/profile/profile-schema.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import { parseWholeProfile } from './presets.ts';
 

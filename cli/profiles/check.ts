@@ -4,9 +4,9 @@ import * as oauth from 'oauth4webapi';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
 import type { Account } from '../../core/account/account.ts';
-import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { REASONS } from '../../core/reason.ts';
+import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { readAccount } from '../authorize/account-item.ts';
@@ -177,9 +177,9 @@ async function tryOtherEncoding(
 const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not be asked' };
 
 function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
-  if (exchange.kind !== 'answered')
+  if (exchange.kind !== 'response')
     return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
-  const answer = interpretTokenAnswer(exchange.answer, {
+  const answer = interpretTokenResponse(exchange.response, {
     profile,
     previous: {},
     sent: madeUp,

@@ -11,7 +11,7 @@ import { identityOf } from '../../cli/authorize/identity.ts';
 import { pasteFlow } from '../../cli/authorize/paste.ts';
 import { readPastes } from '../../cli/authorize/pasted-lines.ts';
 import { openProvider } from '../../cli/authorize/provider.ts';
-import { parseProfile } from '../../core/profile/profile.ts';
+import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { createTerminal } from '../../terminal/terminal.ts';
 import { anAccount } from '../support/builders.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';

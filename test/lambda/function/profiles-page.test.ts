@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PROFILE_FIELDS } from '../../../core/profile/profile.ts';
+import { PROFILE_FIELDS } from '../../../core/profile/profile-schema.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';

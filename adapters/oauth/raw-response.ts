@@ -1,34 +1,34 @@
-/** An HTTP answer as its bytes say, however badly it is made. */
-export interface RawAnswer {
+/** An HTTP response as its bytes say, however badly it is made. */
+export interface RawResponse {
   /** Status line and headers, as text. */
   readonly head: string;
   /** 0 where the bytes name none. */
   readonly status: number;
   /** Header names in lower case; the first of each. */
   readonly headers: ReadonlyMap<string, string>;
-  /** What follows the head, chunks put together. Never cut to a `content-length`. */
+  /** What comes after the head, with chunks joined. Never cut to a `content-length`. */
   readonly body: Buffer;
-  /** The answer is all there by its own account: undefined where it does not say where it ends. */
+  /** Whether it is all there, as it says itself; undefined where it does not say where it ends. */
   readonly whole: boolean | undefined;
 }
 
 /**
- * Reads an HTTP/1 answer by hand. It is for what Node's own parser refuses (broken headers, wrong lengths, bad chunks)
- * or could not finish, so it believes as little as possible: neither that lines end in CR LF, nor that a blank line ends
- * the head, nor that what says it is chunked is. Linear, and never throws.
+ * Reads an HTTP/1 response by hand, for what Node's parser refuses (broken headers, wrong lengths, bad chunks) or could not
+ * finish. So it trusts little: lines may not end in CR LF, no empty line may end the head, and what says that it is chunked may
+ * not be. Linear; never throws.
  */
-export function readRawAnswer(bytes: Buffer): RawAnswer {
+export function readRawResponse(bytes: Buffer): RawResponse {
   let from = 0;
   for (;;) {
     const { head, bodyAt, ended } = splitHead(bytes, from);
     const status = statusOf(head);
-    // An interim answer (100 Continue, 103 Early Hints) stands before the real one.
+    // An interim response (100 Continue, 103 Early Hints) comes before the real one.
     if (status >= 100 && status < 200 && bodyAt < bytes.length) {
       from = bodyAt;
       continue;
     }
     const headers = headersOf(head);
-    // Without a status line there is no head: all of it may be the body, and nothing says that it is whole.
+    // Without a status line there is no head. All of it may be the body, and nothing says that it is whole.
     if (status === 0) return { head, status, headers, body: bytes.subarray(from), whole: false };
     const read = bodyOf(bytes.subarray(bodyAt), headers);
     return { head, status, headers, body: read.body, whole: ended ? read.whole : false };
@@ -39,11 +39,11 @@ const LF = 10;
 const CR = 13;
 
 function splitHead(bytes: Buffer, from: number): { head: string; bodyAt: number; ended: boolean } {
-  const text = (end: number) => bytes.toString('latin1', from, Math.min(end, from + MAX_HEAD));
+  const text = (end: number) => bytes.toString('latin1', from, Math.min(end, from + MAX_HEAD_BYTES));
   let at = from;
   while (bytes[at] === LF || bytes[at] === CR) at++;
   while (at < bytes.length) {
-    // No header begins so: the blank line before the body is missing.
+    // No header begins like this: the empty line before the body is missing.
     if (at > from && startsBody(bytes[at])) return { head: text(at), bodyAt: at, ended: true };
     const end = lineEnd(bytes, at);
     const next = end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1);
@@ -53,7 +53,8 @@ function splitHead(bytes: Buffer, from: number): { head: string; bodyAt: number;
   return { head: text(bytes.length), bodyAt: bytes.length, ended: false };
 }
 
-const MAX_HEAD = 65_536;
+/** The longest head that is read. */
+export const MAX_HEAD_BYTES = 65_536;
 
 function lineEnd(bytes: Buffer, from: number): number {
   let at = from;
@@ -83,7 +84,7 @@ function headersOf(head: string): Map<string, string> {
   return headers;
 }
 
-function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawAnswer, 'body' | 'whole'> {
+function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawResponse, 'body' | 'whole'> {
   const chunked = /chunked/i.test(headers.get('transfer-encoding') ?? '');
   const dechunked = chunked ? dechunk(bytes) : undefined;
   if (dechunked !== undefined) return dechunked;
@@ -93,8 +94,8 @@ function bodyOf(bytes: Buffer, headers: ReadonlyMap<string, string>): Pick<RawAn
 
 const MAX_SIZE = 16;
 
-/** Chunks put together (RFC 9112 section 7.1); undefined where these are none. */
-function dechunk(bytes: Buffer): Pick<RawAnswer, 'body' | 'whole'> | undefined {
+/** The chunks joined (RFC 9112 section 7.1); undefined where these are no chunks. */
+function dechunk(bytes: Buffer): Pick<RawResponse, 'body' | 'whole'> | undefined {
   const chunks: Buffer[] = [];
   let at = 0;
   while (at < bytes.length) {
@@ -105,7 +106,7 @@ function dechunk(bytes: Buffer): Pick<RawAnswer, 'body' | 'whole'> | undefined {
     const data = end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1);
     if (size === null) {
       if (at === 0) return undefined;
-      // A short line where a size should be is one that is wrong.
+      // A short line in the place of a size is a wrong size.
       chunks.push(withoutSizeLines(bytes.subarray(end - at <= MAX_SIZE ? data : at)));
       return { body: Buffer.concat(chunks), whole: undefined };
     }
@@ -113,7 +114,7 @@ function dechunk(bytes: Buffer): Pick<RawAnswer, 'body' | 'whole'> | undefined {
     if (length === 0) return { body: Buffer.concat(chunks), whole: true };
     const after = data + length;
     if (after < bytes.length && bytes[after] !== CR && bytes[after] !== LF) {
-      // The size is wrong: what follows is taken without believing any other.
+      // The size is wrong. What follows is taken without trusting any other size.
       chunks.push(withoutSizeLines(bytes.subarray(data)));
       return { body: Buffer.concat(chunks), whole: undefined };
     }

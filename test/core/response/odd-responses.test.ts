@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpsClient } from '../../../adapters/oauth/https-request.ts';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { aProfile, NOW } from '../../support/builders.ts';
 import { type RawProvider, type Sent, startRawProvider } from '../../support/raw-provider.ts';
 
@@ -18,7 +18,7 @@ type Kept =
   | 'candidate'
   /** What came, in escrow, for a person or a later version. */
   | 'unread'
-  /** Nothing: it counts as no answer, and is asked once more at once. */
+  /** Nothing: it counts as no response, and is asked once more at once. */
   | 'cut'
   /** Nothing: the provider said what is wrong. */
   | 'error';
@@ -38,14 +38,14 @@ async function ask(make: Row[2], milliseconds = 4_000) {
   const sent = provider.liveRefreshToken;
   const previous = { access_token: provider.liveAccessToken, refresh_token: sent };
   provider.answerWith(make);
-  const answer = await client.send(provider.url, {
+  const response = await client.send(provider.url, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: sent }).toString(),
     profile: 'crm',
     signal: AbortSignal.timeout(milliseconds),
   });
-  return interpretTokenAnswer(answer, { profile: aProfile(), previous, sent, now: NOW });
+  return interpretTokenResponse(response, { profile: aProfile(), previous, sent, now: NOW });
 }
 
 function keptOf(made: Awaited<ReturnType<typeof ask>>): Kept {
@@ -66,7 +66,7 @@ function keptOf(made: Awaited<ReturnType<typeof ask>>): Kept {
 const json = (access: string, refresh: string) =>
   JSON.stringify({ access_token: access, token_type: 'Bearer', expires_in: 3600, refresh_token: refresh });
 
-/** A well-formed answer. */
+/** A well-formed response. */
 function http(body: string | Buffer, headers: readonly string[] = [], status = '200 OK'): Buffer {
   const length = `content-length: ${Buffer.byteLength(body)}`;
   const head = [`HTTP/1.1 ${status}`, length, 'connection: close', ...headers].join('\r\n');
@@ -83,7 +83,7 @@ const utf32 = (text: string) => Buffer.from(Uint32Array.from(text, (c) => c.code
 const cutOff = (whole: Buffer, last: number) => whole.subarray(0, whole.length - last);
 const chunk = (text: string, size = text.length.toString(16)) => `${size}\r\n${text}\r\n`;
 
-/** A body around both tokens, in an otherwise sound answer. */
+/** A body around both tokens, in an otherwise sound response. */
 const body = (name: string, kept: Kept, make: (a: string, r: string) => string | Buffer): Row => [
   name,
   kept,
@@ -194,7 +194,7 @@ const heads: readonly Row[] = [
   ['no status', 'candidate', (a, r) => [bytes(['HTTP/1.1 OK', 'connection: close'], json(a, r))]],
   ['no head at all', 'candidate', (a, r) => [json(a, r)]],
   ['blank lines before the head', 'granted', (a, r) => ['\r\n\r\n', http(json(a, r))]],
-  ['an interim answer before it', 'granted', (a, r) => ['HTTP/1.1 100 Continue\r\n\r\n', http(json(a, r))]],
+  ['an interim response before it', 'granted', (a, r) => ['HTTP/1.1 100 Continue\r\n\r\n', http(json(a, r))]],
   [
     'early hints before it',
     'granted',
@@ -695,8 +695,8 @@ const forms: readonly Row[] = [
   body('bytes that are no text', 'unread', () => Buffer.from('8100ff07c3281337009f02', 'hex')),
   body('a page without tokens', 'unread', () => '<html><body>Welcome!</body></html>'),
   body('a code that nobody knows', 'unread', () => '{"error":"E-4711"}'),
-  body('an encrypted answer', 'unread', () => 'eyJhbGciOiJSU0EtT0FFUCJ9.AAAA.BBBB.CCCC.DDDD'),
-  body('an empty answer', 'error', () => ''),
+  body('an encrypted response', 'unread', () => 'eyJhbGciOiJSU0EtT0FFUCJ9.AAAA.BBBB.CCCC.DDDD'),
+  body('an empty response', 'error', () => ''),
 ];
 
 describe.each([
@@ -714,7 +714,7 @@ describe.each([
   });
 });
 
-test('Of twenty answers that are reset in the packet of their last byte none is lost (G5)', async () => {
+test('Of twenty responses that are reset in the packet of their last byte none is lost (G5)', async () => {
   for (let time = 0; time < 20; time++)
     expect(
       keptOf(await ask((a, r) => [http(zlib.gzipSync(json(a, r)), ['content-encoding: gzip']), 'RESET'])),

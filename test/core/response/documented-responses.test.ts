@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import { parseProfile } from '../../../core/profile/parse-profile.ts';
 import presets from '../../../core/profile/presets.json' with { type: 'json' };
-import { parseProfile } from '../../../core/profile/profile.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { NOW } from '../../support/builders.ts';
-import answers from './documented-answers.json' with { type: 'json' };
+import documented from './documented-responses.json' with { type: 'json' };
 
 /**
- * What providers answer, and what the function makes of it with nothing but the preset's name. Each row has its source
+ * What providers answer, and how the function reads it if it knows only the preset's name. Each row has its source
  * and how sure it is; `from_memory` is the shape as we remember it, without a page to show.
  */
 interface Row {
@@ -21,14 +21,14 @@ interface Row {
   /** The access token has no end. */
   readonly doesNotExpire?: boolean;
 }
-const rows = answers as readonly Row[];
+const rows = documented as readonly Row[];
 
 function madeOf({ provider, status, body, headers }: Row) {
   const client = { provider, client_id: 'client', client_secret: 'client-secret' };
   const parsed = parseProfile(JSON.stringify(client));
   if (parsed.kind === 'invalid') throw new Error(parsed.problem);
-  const answer = { status, body, retryAfter: headers?.['retry-after'], complete: true };
-  return interpretTokenAnswer(answer, {
+  const response = { status, body, retryAfter: headers?.['retry-after'], complete: true };
+  return interpretTokenResponse(response, {
     profile: parsed.profile,
     previous: { access_token: 'AT-0', refresh_token: 'RT-1' },
     sent: 'RT-1',
@@ -39,7 +39,7 @@ function madeOf({ provider, status, body, headers }: Row) {
 describe.each(Object.keys(presets))('%s', (provider) => {
   const own = rows.filter((row) => row.provider === provider);
 
-  test('has an answer to a grant among the rows', () => {
+  test('has a response to a grant among the rows', () => {
     expect(own.map(({ means }) => means)).toContain('granted');
   });
 

@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import type { HttpAnswer } from '../../../core/answer/http-answer.ts';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import type { HttpResponse } from '../../../core/response/http-response.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { aProfile, NOW } from '../../support/builders.ts';
 
 const SENT = 'sent-refresh-token';
 const OLD_ACCESS = 'old-access-token-1';
 
-function answer(body: unknown, differences: Partial<HttpAnswer> = {}): HttpAnswer {
+function response(body: unknown, differences: Partial<HttpResponse> = {}): HttpResponse {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return { status: 200, retryAfter: undefined, body: text, complete: true, ...differences };
 }
 
-function interpret(http: HttpAnswer, profile: Record<string, unknown> = {}) {
-  return interpretTokenAnswer(http, {
+function interpret(http: HttpResponse, profile: Record<string, unknown> = {}) {
+  return interpretTokenResponse(http, {
     profile: aProfile(profile),
     previous: { access_token: OLD_ACCESS, refresh_token: SENT },
     sent: SENT,
@@ -20,14 +20,14 @@ function interpret(http: HttpAnswer, profile: Record<string, unknown> = {}) {
   });
 }
 
-function granted(http: HttpAnswer, profile: Record<string, unknown> = {}) {
+function granted(http: HttpResponse, profile: Record<string, unknown> = {}) {
   const result = interpret(http, profile);
   if (result.kind !== 'granted') throw new Error(`not granted but ${JSON.stringify(result)}`);
   return result.tokens;
 }
 
 describe('a grant', () => {
-  test('is taken from a standard answer', () => {
+  test('is taken from a standard response', () => {
     const body = {
       access_token: 'a',
       token_type: 'bearer',
@@ -35,8 +35,8 @@ describe('a grant', () => {
       expires_in: 3600,
       scope: 'x y',
     };
-    expect(granted(answer(body))).toEqual({
-      response: body,
+    expect(granted(response(body))).toEqual({
+      fields: body,
       accessToken: 'a',
       tokenType: 'bearer',
       refreshToken: 'r',
@@ -85,13 +85,13 @@ describe('a grant', () => {
     ],
   ];
   test.each(odd)('%s', (_, body, profile, expected) => {
-    expect(granted(answer(body), profile)).toMatchObject(expected);
+    expect(granted(response(body), profile)).toMatchObject(expected);
   });
 
   test('never keeps an id_token, wherever it stands', () => {
     const body = { access_token: 'a', id_token: 'secret-id', data: { id_token: 'secret-id' } };
-    expect(JSON.stringify(granted(answer(body)))).not.toContain('secret-id');
-    expect(JSON.stringify(granted(answer('access_token=a&id_token=secret-id')))).not.toContain('secret-id');
+    expect(JSON.stringify(granted(response(body)))).not.toContain('secret-id');
+    expect(JSON.stringify(granted(response('access_token=a&id_token=secret-id')))).not.toContain('secret-id');
   });
 });
 
@@ -133,7 +133,7 @@ describe('the lifetime of an access token', () => {
     ['is found by a pointer', { ttl: { s: 45 } }, { token_response_fields: { expires_in: '/ttl/s' } }, 45],
   ];
   test.each(rows)('%s', (_, fields, profile, lifetime) => {
-    expect(granted(answer({ access_token: 'a', ...fields }), profile).expiresAt).toBe(NOW + lifetime);
+    expect(granted(response({ access_token: 'a', ...fields }), profile).expiresAt).toBe(NOW + lifetime);
   });
 });
 
@@ -147,27 +147,27 @@ describe("the refresh token's own lifetime", () => {
     ['that is absent means that it does not expire', {}, undefined],
   ];
   test.each(rows)('%s', (_, fields, expiresAt) => {
-    expect(granted(answer({ access_token: 'a', ...fields })).refreshTokenExpiresAt).toBe(expiresAt);
+    expect(granted(response({ access_token: 'a', ...fields })).refreshTokenExpiresAt).toBe(expiresAt);
   });
 });
 
 describe('a refresh token is a candidate in', () => {
   const NEW = 'new-refresh-token-1';
-  const rows: readonly [string, HttpAnswer][] = [
-    ['a success without an access token', answer({ refresh_token: NEW })],
+  const rows: readonly [string, HttpResponse][] = [
+    ['a success without an access token', response({ refresh_token: NEW })],
     [
       'a success that is cut before its access token',
-      answer(`{"refresh_token": "${NEW}", "access_tok`, { complete: false }),
+      response(`{"refresh_token": "${NEW}", "access_tok`, { complete: false }),
     ],
-    ['a success that is no JSON', answer(`callback({"refresh_token":"${NEW}"})`)],
-    ['a success with an error', answer({ error: 'odd', refresh_token: NEW })],
-    ['a whole token set under 400', answer({ access_token: 'a', refresh_token: NEW }, { status: 400 })],
-    ['a whole token set under 302', answer({ access_token: 'a', refresh_token: NEW }, { status: 302 })],
-    ['a whole token set under 503', answer({ access_token: 'a', refresh_token: NEW }, { status: 503 })],
-    ['an answer without a status', answer({ access_token: 'a', refresh_token: NEW }, { status: 0 })],
+    ['a success that is no JSON', response(`callback({"refresh_token":"${NEW}"})`)],
+    ['a success with an error', response({ error: 'odd', refresh_token: NEW })],
+    ['a whole token set under 400', response({ access_token: 'a', refresh_token: NEW }, { status: 400 })],
+    ['a whole token set under 302', response({ access_token: 'a', refresh_token: NEW }, { status: 302 })],
+    ['a whole token set under 503', response({ access_token: 'a', refresh_token: NEW }, { status: 503 })],
+    ['a response without a status', response({ access_token: 'a', refresh_token: NEW }, { status: 0 })],
     [
       'a redirect that carries it in its address',
-      answer('', {
+      response('', {
         status: 302,
         head: `HTTP/1.1 302 Found\r\nlocation: https://app.example/#access_token=a&refresh_token=${NEW}`,
       }),
@@ -196,9 +196,9 @@ describe('a refresh token is a candidate in', () => {
     ['a value with a control character', 'new-refresh-\u0000token-1'],
     ['a value with a blank', 'new refresh token-1 abcdef'],
   ];
-  test.each(none)('no answer that names %s', (_, refresh_token) => {
+  test.each(none)('no response that names %s', (_, refresh_token) => {
     for (const status of [200, 302, 400, 503])
-      expect(interpret(answer({ error: 'invalid_request', refresh_token }, { status }))).not.toHaveProperty(
+      expect(interpret(response({ error: 'invalid_request', refresh_token }, { status }))).not.toHaveProperty(
         'candidate',
       );
   });
@@ -208,7 +208,7 @@ describe('a refresh token is a candidate in', () => {
       error: 'temporarily_unavailable',
       refresh_token: "Refresh tokens can't be used at the moment.",
     };
-    const made = interpret(answer(body));
+    const made = interpret(response(body));
     expect(made).toMatchObject({ kind: 'error', reason: 'provider_unavailable' });
     expect(made).not.toHaveProperty('candidate');
   });
@@ -227,7 +227,7 @@ describe('what can be no token', () => {
     ['is a sentence', 'No refresh token was issued.'],
     ['has half a character', 'new-\ud800-refresh-token'],
   ])('as a refresh token beside an access token counts as absent: it %s', (_, refresh_token) => {
-    expect(granted(answer({ access_token: 'a', refresh_token })).refreshToken).toBeUndefined();
+    expect(granted(response({ access_token: 'a', refresh_token })).refreshToken).toBeUndefined();
   });
 
   test.each([
@@ -238,7 +238,7 @@ describe('what can be no token', () => {
     ['No access token was issued.'],
     [SENT],
   ])('as an access token is no success: %j', (access_token) => {
-    expect(interpret(answer({ access_token }))).toMatchObject({ kind: 'error', mayHaveRotated: true });
+    expect(interpret(response({ access_token }))).toMatchObject({ kind: 'error', mayHaveRotated: true });
   });
 });
 
@@ -252,14 +252,14 @@ describe('a new refresh token is stored as it came', () => {
     ['that is short, of mixed letters', 'aXbYcZdQ'],
     ['in braces', '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}'],
   ])('%s', (_, refresh_token) => {
-    expect(granted(answer({ access_token: 'a', refresh_token })).refreshToken).toBe(refresh_token);
+    expect(granted(response({ access_token: 'a', refresh_token })).refreshToken).toBe(refresh_token);
   });
 
   test.each([
     ['with a blank, where the one before had one', 'old token 1', 'new token 2'],
     ['that is a short word, where the one before was short', 'summer', 'winter'],
   ])('%s', (_, before, refresh_token) => {
-    const made = interpretTokenAnswer(answer({ access_token: 'a', refresh_token }), {
+    const made = interpretTokenResponse(response({ access_token: 'a', refresh_token }), {
       profile: aProfile(),
       previous: { access_token: OLD_ACCESS, refresh_token: before },
       sent: before,
@@ -271,23 +271,23 @@ describe('a new refresh token is stored as it came', () => {
 
 describe('a success in which nothing could be read', () => {
   test('is handed on, and is not cut', () => {
-    const made = interpret(answer('<p>Thank you!</p>'));
+    const made = interpret(response('<p>Thank you!</p>'));
     expect(made).toMatchObject({ reason: 'malformed_response', cut: false, unread: '<p>Thank you!</p>' });
   });
 
   test('is handed on as its bytes where they are no text, under any status', () => {
     const undecodable = Uint8Array.of(1, 2, 3);
     for (const status of [200, 400])
-      expect(interpret(answer('\u0001\u0002\u0003', { status, undecodable }))).toMatchObject({
+      expect(interpret(response('\u0001\u0002\u0003', { status, undecodable }))).toMatchObject({
         unread: undecodable,
         mayHaveRotated: true,
       });
   });
 
   test.each([
-    ['says what is wrong', answer({ error: 'invalid_grant' })],
-    ['is empty', answer('')],
-    ['is no success', answer('<p>Sorry!</p>', { status: 400 })],
+    ['says what is wrong', response({ error: 'invalid_grant' })],
+    ['is empty', response('')],
+    ['is no success', response('<p>Sorry!</p>', { status: 400 })],
   ])('is not where it %s', (_, http) => {
     expect(interpret(http)).not.toHaveProperty('unread');
   });
@@ -299,37 +299,37 @@ describe('a success in which nothing could be read', () => {
     ['at once', ''],
     ['within the refresh token of a form', 'access_token=a&refresh_token=new-refresh-tok'],
   ])('is cut where it ends %s', (_, body) => {
-    const made = interpret(answer(body, { complete: false }));
+    const made = interpret(response(body, { complete: false }));
     expect(made).toMatchObject({ kind: 'error', cut: true, mayHaveRotated: true });
     expect(made).not.toHaveProperty('unread');
   });
 
   test('is not cut where it is only larger than what is read: asking again would not help', () => {
-    const made = interpret(answer('x'.repeat(262_144), { complete: false, tooLarge: true }));
+    const made = interpret(response('x'.repeat(262_144), { complete: false, tooLarge: true }));
     expect(made).toMatchObject({ kind: 'error', cut: false, mayHaveRotated: true });
   });
 });
 
-describe('two grants in one answer', () => {
+describe('two grants in one response', () => {
   test('are not mixed up: beside another access token stands another grant', () => {
     const body = {
       access_token: 'bot-token-1',
       authed_user: { access_token: 'user-token-1', refresh_token: 'user-refresh-token-1' },
     };
-    expect(granted(answer(body))).toMatchObject({ accessToken: 'bot-token-1', refreshToken: undefined });
+    expect(granted(response(body))).toMatchObject({ accessToken: 'bot-token-1', refreshToken: undefined });
   });
 
   test('an error that quotes the old access token grants nothing', () => {
     const body = { error: 'invalid_grant', debug: { access_token: OLD_ACCESS } };
-    expect(interpret(answer(body))).toMatchObject({ kind: 'error', reason: 'grant_revoked' });
+    expect(interpret(response(body))).toMatchObject({ kind: 'error', reason: 'grant_revoked' });
   });
 });
 
-describe('the fields of an answer', () => {
+describe('the fields of a response', () => {
   test('stay as they are, a value under another name once more under the standard one', () => {
     const body = { accessToken: 'a', refreshToken: 'r', expiresIn: 600, tokenType: 'MAC', instance_url: 'u' };
-    expect(granted(answer(body))).toMatchObject({
-      response: body,
+    expect(granted(response(body))).toMatchObject({
+      fields: body,
       accessToken: 'a',
       refreshToken: 'r',
       tokenType: 'MAC',
@@ -339,17 +339,17 @@ describe('the fields of an answer', () => {
 
   test('of the place where the access token stands tell how long it lives', () => {
     const body = { expires_in: 9, data: { access_token: 'a', expires_in: 600 } };
-    expect(granted(answer(body)).expiresAt).toBe(NOW + 600);
+    expect(granted(response(body)).expiresAt).toBe(NOW + 600);
   });
 
   test('that no secret has room for go at once: only those that the profile names are carried on', () => {
     const body = { access_token: 'a', refresh_token: 'r', instance_url: 'u', x: Array(30_000).fill({}) };
-    expect(granted(answer(body), { public_fields: ['instance_url'] })).toMatchObject({
-      response: { instance_url: 'u' },
+    expect(granted(response(body), { public_fields: ['instance_url'] })).toMatchObject({
+      fields: { instance_url: 'u' },
       accessToken: 'a',
       refreshToken: 'r',
     });
-    expect(granted(answer(body), { public_fields: ['x'] }).response).toEqual({});
+    expect(granted(response(body), { public_fields: ['x'] }).fields).toEqual({});
   });
 
   test('that are ours, and identities, are not kept', () => {
@@ -359,14 +359,14 @@ describe('the fields of an answer', () => {
       idToken: 'secret-id',
       x: [{ id_token: 'secret-id' }],
     };
-    expect(granted(answer(body)).response).toEqual({ access_token: 'a', x: [{}] });
+    expect(granted(response(body)).fields).toEqual({ access_token: 'a', x: [{}] });
   });
 
   test('that are nested too deep to be written are left out', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const tokens = granted(answer(`{"access_token":"a","refresh_token":"r","deep":${deep}}`));
+    const tokens = granted(response(`{"access_token":"a","refresh_token":"r","deep":${deep}}`));
     expect(tokens.refreshToken).toBe('r');
-    expect(JSON.stringify(tokens.response)).toBe('{"access_token":"a","refresh_token":"r"}');
+    expect(JSON.stringify(tokens.fields)).toBe('{"access_token":"a","refresh_token":"r"}');
   });
 });
 
@@ -412,7 +412,7 @@ describe('whatever is answered', () => {
     for (const status of [200, 400])
       for (const complete of [true, false]) {
         const from = process.cpuUsage();
-        interpret(answer(body, { status, complete }));
+        interpret(response(body, { status, complete }));
         // Far above what it takes, and far below what anything quadratic would.
         expect(process.cpuUsage(from).user / 1000).toBeLessThan(1_000);
       }
@@ -422,122 +422,134 @@ describe('whatever is answered', () => {
 describe('an error', () => {
   const atlassian = { dead_grant_errors: ['unauthorized_client'] };
   const microsoft = { transient_errors: ['AADSTS50196'] };
-  const rows: readonly [string, HttpAnswer, Record<string, unknown>, string, boolean][] = [
+  const rows: readonly [string, HttpResponse, Record<string, unknown>, string, boolean][] = [
     [
       'invalid_grant is a dead grant',
-      answer({ error: 'invalid_grant' }, { status: 400 }),
+      response({ error: 'invalid_grant' }, { status: 400 }),
       {},
       'grant_revoked',
       false,
     ],
     [
       'invalid_grant is a dead grant under any status',
-      answer({ error: 'invalid_grant' }, { status: 500 }),
+      response({ error: 'invalid_grant' }, { status: 500 }),
       {},
       'grant_revoked',
       false,
     ],
     [
       'invalid_grant with HTTP 200 is a dead grant',
-      answer({ error: 'invalid_grant' }),
+      response({ error: 'invalid_grant' }),
       {},
       'grant_revoked',
       false,
     ],
     [
       'a code of the profile is a dead grant',
-      answer({ error: 'unauthorized_client' }, { status: 403 }),
+      response({ error: 'unauthorized_client' }, { status: 403 }),
       atlassian,
       'grant_revoked',
       false,
     ],
     [
       'the same code without that is the client’s',
-      answer({ error: 'unauthorized_client' }, { status: 403 }),
+      response({ error: 'unauthorized_client' }, { status: 403 }),
       {},
       'client_rejected',
       false,
     ],
     [
       'a bare status of the profile is a dead grant',
-      answer('', { status: 500 }),
+      response('', { status: 500 }),
       { dead_grant_errors: ['http_500'] },
       'grant_revoked',
       false,
     ],
     [
       'a bare 500 is an outage that may have rotated',
-      answer('', { status: 500 }),
+      response('', { status: 500 }),
       {},
       'provider_unavailable',
       true,
     ],
     [
       'a number may be a code',
-      answer({ error: 4711 }, { status: 400 }),
+      response({ error: 4711 }, { status: 400 }),
       { dead_grant_errors: ['4711'] },
       'grant_revoked',
       false,
     ],
     [
       'an object may hold the code',
-      answer({ error: { code: 'invalid_grant' } }, { status: 400 }),
+      response({ error: { code: 'invalid_grant' } }, { status: 400 }),
       {},
       'grant_revoked',
       false,
     ],
     [
       'a code within the description is throttling',
-      answer({ error: 'invalid_grant', error_description: 'AADSTS50196: loop' }, { status: 400 }),
+      response({ error: 'invalid_grant', error_description: 'AADSTS50196: loop' }, { status: 400 }),
       microsoft,
       'rate_limited',
       false,
     ],
     [
       'a longer code within the description is another',
-      answer({ error: 'invalid_grant', error_description: 'AADSTS501967: x' }, { status: 400 }),
+      response({ error: 'invalid_grant', error_description: 'AADSTS501967: x' }, { status: 400 }),
       microsoft,
       'grant_revoked',
       false,
     ],
     [
       'a field of the profile holds the code',
-      answer({ status: 'BAD_REFRESH_TOKEN', message: 'm' }, { status: 400 }),
+      response({ status: 'BAD_REFRESH_TOKEN', message: 'm' }, { status: 400 }),
       { token_error_fields: { error: '/status' }, dead_grant_errors: ['BAD_REFRESH_TOKEN'] },
       'grant_revoked',
       false,
     ],
     [
       'invalid_client is the profile',
-      answer({ error: 'invalid_client' }, { status: 401 }),
+      response({ error: 'invalid_client' }, { status: 401 }),
       {},
       'client_rejected',
       false,
     ],
-    ['a bare 401 is the profile', answer('', { status: 401 }), {}, 'client_rejected', false],
+    ['a bare 401 is the profile', response('', { status: 401 }), {}, 'client_rejected', false],
     [
       'invalid_scope blames nobody',
-      answer({ error: 'invalid_scope' }, { status: 400 }),
+      response({ error: 'invalid_scope' }, { status: 400 }),
       {},
       'request_rejected',
       false,
     ],
-    ['429 asks to slow down', answer('', { status: 429 }), {}, 'rate_limited', false],
-    ['503 is an outage', answer('<html>', { status: 503 }), {}, 'provider_unavailable', false],
-    ['504 is an outage that may have rotated', answer('', { status: 504 }), {}, 'provider_unavailable', true],
+    ['429 asks to slow down', response('', { status: 429 }), {}, 'rate_limited', false],
+    ['503 is an outage', response('<html>', { status: 503 }), {}, 'provider_unavailable', false],
+    [
+      '504 is an outage that may have rotated',
+      response('', { status: 504 }),
+      {},
+      'provider_unavailable',
+      true,
+    ],
     [
       'a page with HTTP 200 is malformed, and may have rotated',
-      answer('<!doctype html>'),
+      response('<!doctype html>'),
       {},
       'malformed_response',
       true,
     ],
-    ['nothing with HTTP 200 is malformed, and may have rotated', answer(''), {}, 'malformed_response', true],
-    ['a redirect is malformed', answer('', { status: 302 }), {}, 'malformed_response', false],
-    ['ok: false without a code is malformed', answer({ ok: false }), {}, 'malformed_response', false],
+    [
+      'nothing with HTTP 200 is malformed, and may have rotated',
+      response(''),
+      {},
+      'malformed_response',
+      true,
+    ],
+    ['a redirect is malformed', response('', { status: 302 }), {}, 'malformed_response', false],
+    ['ok: false without a code is malformed', response({ ok: false }), {}, 'malformed_response', false],
     [
       'a code that nobody knows is a refusal that blames nobody',
-      answer({ error: 'weird' }, { status: 400 }),
+      response({ error: 'weird' }, { status: 400 }),
       {},
       'request_rejected',
       false,
@@ -560,14 +572,14 @@ describe('an error', () => {
     ['rubbish', 'soon', undefined],
   ];
   test.each(waits)('says when to try again in %s', (_, retryAfter, seconds) => {
-    const result = interpret(answer('', { status: 429, retryAfter }));
+    const result = interpret(response('', { status: 429, retryAfter }));
     expect(result).toMatchObject({ retryAfter: seconds });
   });
 
   test('is quoted without what was sent, and without anything like a token', () => {
     const description = `token ${SENT} or eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30 is\nbad`;
     const result = interpret(
-      answer({ error: 'invalid_grant', error_description: description }, { status: 400 }),
+      response({ error: 'invalid_grant', error_description: description }, { status: 400 }),
     );
     expect(result).toMatchObject({
       detail: 'The provider answered 400 invalid_grant (token [redacted] or [redacted] is bad)',
@@ -576,36 +588,36 @@ describe('an error', () => {
 });
 
 describe('what an error means', () => {
-  const at400 = (body: unknown) => answer(body, { status: 400 });
-  const rows: readonly [string, HttpAnswer, Record<string, unknown>, string][] = [
+  const at400 = (body: unknown) => response(body, { status: 400 });
+  const rows: readonly [string, HttpResponse, Record<string, unknown>, string][] = [
     ['invalid_request blames nobody (A3)', at400({ error: 'invalid_request' }), {}, 'request_rejected'],
     [
       'invalid_request under 401 blames nobody',
-      answer({ error: 'invalid_request' }, { status: 401 }),
+      response({ error: 'invalid_request' }, { status: 401 }),
       {},
       'request_rejected',
     ],
     [
       'access_denied blames nobody',
-      answer({ error: 'access_denied' }, { status: 403 }),
+      response({ error: 'access_denied' }, { status: 403 }),
       {},
       'request_rejected',
     ],
     [
       '401 with a number blames the client (A5)',
-      answer({ error: 401 }, { status: 401 }),
+      response({ error: 401 }, { status: 401 }),
       {},
       'client_rejected',
     ],
     [
       '401 with a type that nobody knows blames the client (A5)',
-      answer({ error: { type: 'invalid_request_error' } }, { status: 401 }),
+      response({ error: { type: 'invalid_request_error' } }, { status: 401 }),
       {},
       'client_rejected',
     ],
     [
       '401 with words alone blames the client',
-      answer({ message: 'No' }, { status: 401 }),
+      response({ message: 'No' }, { status: 401 }),
       {},
       'client_rejected',
     ],
@@ -617,7 +629,7 @@ describe('what an error means', () => {
     ],
     [
       'client_errors comes before 429',
-      answer({ error: 'x' }, { status: 429 }),
+      response({ error: 'x' }, { status: 429 }),
       { client_errors: ['x'] },
       'client_rejected',
     ],
@@ -635,7 +647,7 @@ describe('what an error means', () => {
     ],
     [
       'transient_errors under 5xx is an outage',
-      answer({ error: 'x' }, { status: 500 }),
+      response({ error: 'x' }, { status: 500 }),
       { transient_errors: ['x'] },
       'provider_unavailable',
     ],
@@ -647,34 +659,34 @@ describe('what an error means', () => {
     ],
     [
       '429 comes before a standard code',
-      answer({ error: 'invalid_grant' }, { status: 429 }),
+      response({ error: 'invalid_grant' }, { status: 429 }),
       {},
       'rate_limited',
     ],
     [
       'a standard code comes before 5xx',
-      answer({ error: 'invalid_client' }, { status: 500 }),
+      response({ error: 'invalid_client' }, { status: 500 }),
       {},
       'client_rejected',
     ],
-    ['401 comes before Retry-After', answer('', { status: 401, retryAfter: '5' }), {}, 'client_rejected'],
+    ['401 comes before Retry-After', response('', { status: 401, retryAfter: '5' }), {}, 'client_rejected'],
     [
       'another code under 5xx is an outage',
-      answer({ error: 'x' }, { status: 503 }),
+      response({ error: 'x' }, { status: 503 }),
       {},
       'provider_unavailable',
     ],
     [
       'another code with Retry-After is throttling',
-      answer({ error: 'x' }, { status: 403, retryAfter: '5' }),
+      response({ error: 'x' }, { status: 403, retryAfter: '5' }),
       {},
       'rate_limited',
     ],
-    ['another code under 200 blames nobody', answer({ error: 'x' }), {}, 'request_rejected'],
+    ['another code under 200 blames nobody', response({ error: 'x' }), {}, 'request_rejected'],
     ['no code under 400 is malformed', at400({ a: 1 }), {}, 'malformed_response'],
     [
       'no code under 200 is malformed',
-      answer({ status: 'ok', code: 0, message: 'fine' }),
+      response({ status: 'ok', code: 0, message: 'fine' }),
       {},
       'malformed_response',
     ],
@@ -703,18 +715,18 @@ describe('what an error means', () => {
       'urn:example:oauth:invalid_grant',
       'https://id.example/errors/refresh-token-revoked',
     ]
-      .flatMap((code): [string, HttpAnswer, object, string][] => [
+      .flatMap((code): [string, HttpResponse, object, string][] => [
         [`a dead grant (E4): ${code}`, at400({ error: code }), {}, 'grant_revoked'],
         [`a dead grant (E4), nested: ${code}`, at400({ error: { code } }), {}, 'grant_revoked'],
-        [`a dead grant (E4), flat: ${code}`, answer({ code }, { status: 401 }), {}, 'grant_revoked'],
+        [`a dead grant (E4), flat: ${code}`, response({ code }, { status: 401 }), {}, 'grant_revoked'],
       ])
-      .map(([name, ...row]) => [name, ...row] as [string, HttpAnswer, Record<string, unknown>, string]),
+      .map(([name, ...row]) => [name, ...row] as [string, HttpResponse, Record<string, unknown>, string]),
     ...[
       'unsupported_grant_type',
       'invalid_grant_type',
       'refresh_token_required',
       'refresh_token_missing',
-    ].map((code): [string, HttpAnswer, Record<string, unknown>, string] => [
+    ].map((code): [string, HttpResponse, Record<string, unknown>, string] => [
       `no dead grant: ${code}`,
       at400({ error: code }),
       {},
@@ -734,18 +746,18 @@ describe('what an error means', () => {
     ],
     ['a code twice nested', at400({ error: { error: 'invalid_grant' } }), {}, 'grant_revoked'],
     ['a code in data', at400({ data: { error: 'invalid_grant' } }), {}, 'grant_revoked'],
-    ['a code in a list of answers', at400([{ error: 'invalid_grant' }]), {}, 'grant_revoked'],
+    ['a code in a list of responses', at400([{ error: 'invalid_grant' }]), {}, 'grant_revoked'],
     ['a code in a form', at400('error=invalid_grant&error_description=x+y'), {}, 'grant_revoked'],
     ['a code in XML', at400('<OAuth><error>invalid_grant</error></OAuth>'), {}, 'grant_revoked'],
     ['a code in JSON within a page', at400('<pre>{"error":"invalid_grant"}</pre>'), {}, 'grant_revoked'],
     ['a code in JSON within JSON', at400(JSON.stringify('{"error":"invalid_grant"}')), {}, 'grant_revoked'],
     [
       'a code in JSON that was cut',
-      answer('{"error":"invalid_grant","error_desc', { status: 400, complete: false }),
+      response('{"error":"invalid_grant","error_desc', { status: 400, complete: false }),
       {},
       'grant_revoked',
     ],
-    ['a class of HTML is no code', answer('<div class="error">Oops</div>'), {}, 'malformed_response'],
+    ['a class of HTML is no code', response('<div class="error">Oops</div>'), {}, 'malformed_response'],
 
     ...[
       'The refresh token is invalid.',
@@ -755,7 +767,7 @@ describe('what an error means', () => {
       'The provided authorization grant or refresh token is invalid, expired or revoked.',
       'This refreshToken was already used',
       'The refresh token does not exist',
-    ].map((message): [string, HttpAnswer, Record<string, unknown>, string] => [
+    ].map((message): [string, HttpResponse, Record<string, unknown>, string] => [
       `words beside a flag (E3): ${message}`,
       at400({ error: true, status: 400, message }),
       {},
@@ -767,7 +779,7 @@ describe('what an error means', () => {
       'The refresh token grant type is unsupported',
       'Unknown error while the refresh token was read',
       'Something went wrong',
-    ].map((message): [string, HttpAnswer, Record<string, unknown>, string] => [
+    ].map((message): [string, HttpResponse, Record<string, unknown>, string] => [
       `other words beside a flag: ${message}`,
       at400({ error: true, status: 400, message }),
       {},
@@ -775,7 +787,7 @@ describe('what an error means', () => {
     ]),
     [
       'words beside a code that repeats the status',
-      answer({ error: 401, message: 'Invalid refresh token' }, { status: 401 }),
+      response({ error: 401, message: 'Invalid refresh token' }, { status: 401 }),
       {},
       'grant_revoked',
     ],
