@@ -1,17 +1,17 @@
 import { parseArgs } from 'node:util';
 import { reportCounts } from '../test/faults/counts.ts';
-import { backlog } from './backlog.ts';
-import { bulkheads } from './bulkheads.ts';
-import { buildBundles } from './bundles.ts';
-import { cost } from './cost.ts';
-import { costPerRefresh } from './cost-per-refresh.ts';
-import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiment.ts';
-import { growth } from './growth.ts';
-import { atTheLimit, shares } from './limit.ts';
+import { bulkheads } from './experiments/bulkheads.ts';
+import { costPerRefresh } from './experiments/cost-per-refresh.ts';
+import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiments/experiment.ts';
+import { growth } from './experiments/growth.ts';
+import { atTheLimit, shares } from './experiments/limit.ts';
+import { start } from './experiments/start.ts';
+import { throughput } from './experiments/throughput.ts';
+import { backlog } from './models/backlog.ts';
+import { cost } from './models/cost.ts';
+import { buildBundles } from './programs/bundles.ts';
 import { machine, readResults, renewed, table, writePage, writeResults } from './report.ts';
-import { startServers } from './servers.ts';
-import { start } from './start.ts';
-import { throughput } from './throughput.ts';
+import { startServers } from './servers/servers.ts';
 
 const experiments: Readonly<Record<string, Experiment>> = {
   start,
@@ -29,8 +29,8 @@ const models = ['backlog', 'cost'];
 
 const HELP = `npm run bench -- [options]
 
-  (nothing)               everything; a few minutes; writes bench/results.json,
-                          docs/performance.md and its pictures
+  (nothing)               everything; a few minutes; writes bench/results.json
+                          and docs/performance.md
   --only NAME,NAME        some of it, and writes no files; there are
                           ${Object.keys(experiments).slice(0, 5).join(', ')},
                           ${Object.keys(experiments).slice(5).join(', ')}

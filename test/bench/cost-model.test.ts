@@ -5,7 +5,7 @@ import {
   monthlyCost,
   regionsFor,
   usualFleet,
-} from '../../bench/cost-model.ts';
+} from '../../bench/models/cost-model.ts';
 
 const fleet = (accounts: number, changes: Partial<Fleet> = {}): Fleet => ({
   ...usualFleet,

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { exactly, type Figure, isMet } from '../../bench/experiment.ts';
+import { exactly, type Figure, isMet } from '../../bench/experiments/experiment.ts';
+import { exact, ratiosOf, sampleOf } from '../../bench/experiments/statistics.ts';
 import { between, renewed, table } from '../../bench/report.ts';
-import { exact, ratiosOf, sampleOf } from '../../bench/statistics.ts';
-import { render } from '../../bench/svg.ts';
 
 function aFigure(ratio: number, target: Figure['target']): Figure {
   return {
@@ -69,34 +68,4 @@ test('what is measured anew takes the place of what was, and the rest keeps its 
   const measured = ['C', 'B'].map((title) => ({ title, figures: [], commit: 'new' }));
   const all = renewed(before, measured).map(({ title, commit }) => `${title} ${commit}`);
   expect(all).toEqual(['A old', 'B new', 'C new']);
-});
-
-test('a picture escapes its texts and places every point within itself', () => {
-  const svg = render({
-    kind: 'lines',
-    file: 'a.svg',
-    title: 'a < b & "c"',
-    x: { name: 'x', scale: 'log' },
-    y: { name: 'y', scale: 'linear' },
-    series: [
-      {
-        name: 's',
-        points: [
-          [1_000, 0],
-          [100_000, 47],
-        ],
-      },
-    ],
-  });
-  expect(svg).toContain('a &lt; b &amp; &quot;c&quot;');
-  const points = /points="([^"]+)"/
-    .exec(svg)?.[1]
-    ?.split(' ')
-    .map((point) => point.split(',').map(Number));
-  for (const [x = -1, y = -1] of points ?? [[]]) {
-    expect(x).toBeGreaterThanOrEqual(84);
-    expect(x).toBeLessThanOrEqual(684);
-    expect(y).toBeGreaterThanOrEqual(60);
-    expect(y).toBeLessThanOrEqual(290);
-  }
 });

@@ -1,9 +1,9 @@
-import type { RunResult } from '../lambda/run-result.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
+import { measureOnce } from '../programs/measure.ts';
+import type { Aftermath, Population, Troubled } from '../servers/servers.ts';
+import { accountTroubles, profileTroubles } from '../servers/troubles.ts';
 import { type Bench, exactly, type Findings } from './experiment.ts';
-import { measureOnce } from './measure.ts';
-import type { Aftermath, Population, Troubled } from './servers.ts';
 import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
-import { accountTroubles, profileTroubles } from './troubles.ts';
 
 const PROFILES = 20;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: 50 };

@@ -1,7 +1,7 @@
-import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../lambda/run.ts';
+import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../../lambda/run.ts';
+import { type Measurement, measureOnce } from '../programs/measure.ts';
+import type { Population } from '../servers/servers.ts';
 import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
-import { type Measurement, measureOnce } from './measure.ts';
-import type { Population } from './servers.ts';
 import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
 
 /** With one profile: its secret, its note, the note of its last grant, and a data key for escrow. */

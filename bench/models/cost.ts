@@ -1,5 +1,5 @@
+import type { Findings } from '../experiments/experiment.ts';
 import { accountsPerRegion, type Fleet, monthlyCost, regionsFor, usualFleet } from './cost-model.ts';
-import type { Findings } from './experiment.ts';
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const dollars = (value: number) => `$${value.toLocaleString('en', { maximumFractionDigits: 0 })}`;

@@ -30,7 +30,7 @@ export interface Program {
   readonly clockOffsetSeconds?: number;
 }
 
-const shiftedClock = new URL('../test/support/shifted-clock.ts', import.meta.url).href;
+const shiftedClock = new URL('../../test/support/shifted-clock.ts', import.meta.url).href;
 const host = fileURLToPath(new URL('host.ts', import.meta.url));
 
 /**

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
-import { createEscrowVault } from '../adapters/aws/escrow.ts';
-import { PROFILE_NOTE } from '../core/account/account.ts';
-import { keeperOf } from '../core/account/kept-by.ts';
-import { arn } from '../local/aws/arn.ts';
-import { startLocalAws } from '../local/aws/server.ts';
-import { tokenBucket } from '../local/aws/token-bucket.ts';
-import { createLocalClients } from '../local/clients.ts';
-import { signedPost } from '../test/support/aws-endpoint.ts';
-import { type ProviderFault, startStrictProvider } from '../test/support/strict-provider.ts';
+import { createEscrowVault } from '../../adapters/aws/escrow.ts';
+import { PROFILE_NOTE } from '../../core/account/account.ts';
+import { keeperOf } from '../../core/account/kept-by.ts';
+import { arn } from '../../local/aws/arn.ts';
+import { startLocalAws } from '../../local/aws/server.ts';
+import { tokenBucket } from '../../local/aws/token-bucket.ts';
+import { createLocalClients } from '../../local/clients.ts';
+import { signedPost } from '../../test/support/aws-endpoint.ts';
+import { type ProviderFault, startStrictProvider } from '../../test/support/strict-provider.ts';
 import type {
   Judgement,
   Population,

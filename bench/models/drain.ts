@@ -1,5 +1,5 @@
-import type { Account } from '../core/account/account.ts';
-import { decide } from '../core/account/decision.ts';
+import type { Account } from '../../core/account/account.ts';
+import { decide } from '../../core/account/decision.ts';
 
 /** Fifty thousand accounts through simulated hours: the function's own decision, and its own pace. */
 export interface Drain {

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Reason } from '../core/reason.ts';
-import { awsEnvironment } from '../local/clients.ts';
+import type { Reason } from '../../core/reason.ts';
+import { awsEnvironment } from '../../local/clients.ts';
 
 export interface PopulationOptions {
   /** Items in the table. */

@@ -1,6 +1,6 @@
-import { sizeOf } from './bundles.ts';
+import { sizeOf } from '../programs/bundles.ts';
+import { measure } from '../programs/measure.ts';
 import type { Bench, Figure, Findings } from './experiment.ts';
-import { measure } from './measure.ts';
 import { exact, interleaved, ratiosOf, sampleOf } from './statistics.ts';
 
 /** Bundle size, load time, and what the first invocation of a process adds. */

@@ -1,9 +1,9 @@
-import type { Escrowed } from '../adapters/aws/escrow.ts';
-import { fingerprintOf } from '../adapters/aws/escrow.ts';
-import type { Escrow } from '../core/account/account.ts';
-import type { Reason } from '../core/reason.ts';
-import type { Fault } from '../local/aws/server.ts';
-import type { ProviderFault } from '../test/support/strict-provider.ts';
+import type { Escrowed } from '../../adapters/aws/escrow.ts';
+import { fingerprintOf } from '../../adapters/aws/escrow.ts';
+import type { Escrow } from '../../core/account/account.ts';
+import type { Reason } from '../../core/reason.ts';
+import type { Fault } from '../../local/aws/server.ts';
+import type { ProviderFault } from '../../test/support/strict-provider.ts';
 
 /** A call to AWS that goes wrong for one secret or one item. */
 export interface AwsTrouble {

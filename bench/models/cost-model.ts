@@ -1,4 +1,4 @@
-import { METRIC } from '../lambda/metric-names.ts';
+import { METRIC } from '../../lambda/metric-names.ts';
 
 /**
  * What a month costs, on paper. Prices are on-demand ones of us-east-1 in US dollars, without free tiers; a month has
