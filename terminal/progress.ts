@@ -1,7 +1,7 @@
 import { duration } from './fleet-table.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Tells how far a long job is: a bar on a terminal, otherwise a line now and then. */
+/** Shows how far a long job is: a bar on a terminal, otherwise a line now and then. */
 export interface Progress {
   /** One more is done. */
   step(): void;
@@ -48,5 +48,5 @@ export function progressLine(done: number, total: number, seconds: number, bar: 
   return `${drawn}${number(done)} of ${number(total)} (${Math.floor(share * 100)} %), ${Math.round(rate)}/s${left}`;
 }
 
-/** A whole number as people read it: 10,000. */
+/** A whole number, such as 10,000. */
 export const number = (value: number) => value.toLocaleString('en-US');
