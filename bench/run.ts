@@ -24,21 +24,20 @@ const experiments: Readonly<Record<string, Experiment>> = {
   growth,
   cost,
 };
-/** What the guard leaves out, since it compares nothing that a change could make worse unseen. */
+/** Left out by the guard, since these are calculated, not measured. */
 const models = ['backlog', 'cost'];
 
 const HELP = `npm run bench -- [options]
 
-  (nothing)               everything; a few minutes; writes bench/results.json
+  (nothing)               everything, in a few minutes; writes bench/results.json
                           and docs/performance.md
-  --only NAME,NAME        some of it, and writes no files; there are
+  --only NAME,NAME        only these, without writing files. There are
                           ${Object.keys(experiments).slice(0, 5).join(', ')},
                           ${Object.keys(experiments).slice(5).join(', ')}
-  --write                 with --only: writes these figures into the files in
-                          place of the ones before
+  --write                 with --only: writes these figures into the files
   --nightly               also a table of a million accounts
   --guard                 the short variant for CI: ratios within wide bounds
-  --json                  prints the results as JSON in place of the tables
+  --json                  prints the results as JSON instead of tables
   --help                  this text
 `;
 
@@ -48,7 +47,7 @@ if (values.help) {
   process.exit();
 }
 if (values.write && values.guard) {
-  console.error('The guard measures too little to be written down: leave out --write or --guard.');
+  console.error('The guard measures too little to be worth writing down. Leave out --write or --guard.');
   process.exit(2);
 }
 const scale: Scale = values.guard ? 'guard' : values.nightly ? 'nightly' : 'default';
@@ -78,7 +77,7 @@ const findings: Findings[] = [];
 try {
   for (const name of chosen) {
     step++;
-    // Each with servers of its own: what one leaves behind must not slow down the next.
+    // Each experiment has its own servers, so that it can't slow down the next one.
     const servers = await startServers();
     const bench: Bench = { scale, servers, bundles, progress: (what) => show(`${name}: ${what}`) };
     try {

@@ -10,7 +10,7 @@ interface TableFigures {
   readonly fresh: Record<'function' | 'scan', Measurement[]>;
 }
 
-/** How time and memory grow with the table, and with what is due. */
+/** Measures how time and memory grow with the table, and with the accounts that are due. */
 export async function growth(bench: Bench): Promise<Findings> {
   const { scale } = bench;
   const sizes = {

@@ -7,7 +7,7 @@ import { sampleOf } from './statistics.ts';
 const WRITES_PER_SECOND = 50;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: WRITES_PER_SECOND };
 
-/** Many more due accounts than a minute has room for, against an enforced limit. */
+/** Runs many more due accounts than fit into a minute, with an enforced limit. */
 export async function atTheLimit(bench: Bench): Promise<Findings> {
   const { scale, servers, bundles, progress } = bench;
   const count = scale === 'guard' ? 400 : 1_500;
@@ -41,7 +41,7 @@ export async function atTheLimit(bench: Bench): Promise<Findings> {
   };
 }
 
-/** One, two and four shares of the table in parallel, and two runs that overlap. */
+/** Runs one, two and four shares of the table in parallel, and two runs that overlap. */
 export async function shares(bench: Bench): Promise<Findings> {
   const count = bench.scale === 'guard' ? 240 : 720;
   const figures: Figure[] = [];

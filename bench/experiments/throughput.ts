@@ -7,7 +7,7 @@ import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
 const WRITES_PER_SECOND = 50;
 const PROVIDER_MILLISECONDS = 600;
 
-/** Due accounts at a slow provider, against what the limits allow and against the two loops that people write. */
+/** Refreshes accounts at a slow provider, compared with what the limits allow and with the two loops that people write. */
 export async function throughput({ scale, servers, bundles, progress }: Bench): Promise<Findings> {
   const count = scale === 'guard' ? 250 : 1_000;
   const rounds = scale === 'guard' ? 1 : 3;
