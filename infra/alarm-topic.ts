@@ -23,7 +23,7 @@ export function createAlarmTopic(
   email: string | undefined,
   removalPolicy: RemovalPolicy,
 ): Topic {
-  const masterKey = createKey(scope, 'AlarmTopicKey', 'what people are told', removalPolicy);
+  const masterKey = createKey(scope, 'AlarmTopicKey', 'Alarms and messages', removalPolicy);
   const topic = new Topic(scope, 'AlarmTopic', {
     displayName: 'OAuth token refresher',
     masterKey,

@@ -34,7 +34,7 @@ export function alarmTable(watched: Watched): readonly AlarmRow[] {
   // A run may end as late as `timeout` after it was fired. So a healthy function can have one period less than this
   // in a row in which no run ends.
   const silence = Math.floor((every + timeout.toSeconds()) / every) + 1;
-  // What each run finds anew: one finding is enough, and the alarm ends when none came for as long as a healthy
+  // What each run finds again: one finding is enough, and the alarm ends when none came for as long as a healthy
   // function may be silent. Maximum, since each share of the table reports its own part, and a run by hand over a few
   // accounts must not hide the rest. If nothing runs, the state stays as it is, and DidNotRun fires.
   const level = {

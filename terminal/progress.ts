@@ -19,17 +19,17 @@ export function startProgress(terminal: Terminal, total: number, now: () => numb
   const begun = now();
   const bars = terminal.stderr.isTTY === true;
   let done = 0;
-  let told = begun;
+  let shown = begun;
   const say = bars ? terminal.progress : terminal.say;
   const tell = () => {
-    told = now();
-    say(progressLine(done, total, (told - begun) / 1000, bars));
+    shown = now();
+    say(progressLine(done, total, (shown - begun) / 1000, bars));
   };
   if (bars) tell();
   return {
     step: () => {
       done += 1;
-      if (now() - told >= (bars ? REDRAW_MILLISECONDS : LINE_MILLISECONDS)) tell();
+      if (now() - shown >= (bars ? REDRAW_MILLISECONDS : LINE_MILLISECONDS)) tell();
     },
     get done() {
       return done;

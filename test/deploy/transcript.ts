@@ -41,7 +41,9 @@ export function firstDifference(shown: readonly string[], printed: readonly stri
     at = found + 1;
     anywhere = false;
   }
-  return anywhere || at === printed.length ? undefined : `(nothing, where this was printed: ${printed[at]})`;
+  return anywhere || at === printed.length
+    ? undefined
+    : `(nothing more, but this was printed: ${printed[at]})`;
 }
 
 /** The width of columns differs from run to run. */

@@ -69,7 +69,7 @@ describe('docs/how-it-works.md', () => {
 
   test('leaves out no file: each is in a folder of its table', () => {
     const all = globSync(`{${Object.keys(ROOMS)},bench,test}/**/*.ts`, { cwd: projectRoot });
-    // What several folders of a room share stands beside them.
+    // Files beside a room's folders are shared by them.
     const isShared = (file: string) => named.some((folder) => dirname(folder) === dirname(file));
     const missing = all.filter(
       (file) => !isShared(file) && !named.some((folder) => file.startsWith(`${folder}/`)),

@@ -92,7 +92,7 @@ describe('an alarm', () => {
     expect(alarms.size).toBe(8);
   });
 
-  test('takes the largest of what the shares of the table tell, and the sum of what happened', () => {
+  test('takes the maximum of levels and the sum of events', () => {
     const statistics = [...alarms].map(([name, { Statistic }]) => [name, Statistic]);
     expect(Object.fromEntries(statistics)).toMatchObject({
       AccountsNeedAPerson: 'Maximum',
@@ -155,14 +155,14 @@ describe('the runbook', () => {
     expect([...sections.keys()]).toContain(anchor);
   });
 
-  test('is found at its address, where one is given', () => {
+  test('is linked at its address, if one is given', () => {
     const runbookUrl = 'https://wiki.example.com/oauth/runbook.md';
     const withUrl = templateOf({ runbookUrl });
     expect(alarmsOf(withUrl).get('Errors')?.AlarmDescription).toContain(`${runbookUrl}#errors`);
     expect(messageOf(withUrl)).toContain(`${runbookUrl}#accounts-need-a-person`);
   });
 
-  test('leads nowhere that is not there', () => {
+  test('has no broken link to itself', () => {
     const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
     expect(links.length).toBeGreaterThan(10);
     expect(links.filter((anchor) => !sections.has(anchor ?? ''))).toEqual([]);
@@ -187,7 +187,7 @@ function messageOf(of: Template): string {
 }
 
 describe('the topic', () => {
-  test('has an address to tell only where one is given', () => {
+  test('has a subscription only if an address is given', () => {
     template.hasResourceProperties('AWS::SNS::Subscription', {
       Protocol: 'email',
       Endpoint: 'oncall@example.com',
@@ -195,7 +195,7 @@ describe('the topic', () => {
     templateOf().resourceCountIs('AWS::SNS::Subscription', 0);
   });
 
-  test('is encrypted with a key that this account’s alarms and EventBridge can use, and nobody else', () => {
+  test('is encrypted with a key that only this account’s alarms and EventBridge can use', () => {
     template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
     const services = policiesOf('AWS::KMS::Key', 'KeyPolicy').filter(({ Principal }) => Principal.Service);
     expect(
@@ -206,7 +206,7 @@ describe('the topic', () => {
     ]);
   });
 
-  test('takes nothing without TLS, and is published to by alarms of this account and EventBridge', () => {
+  test('accepts only TLS, and only alarms of this account and EventBridge', () => {
     const statements = policiesOf('AWS::SNS::TopicPolicy', 'PolicyDocument');
     expect(
       statements.map(({ Effect, Principal, Condition }) => [
@@ -272,7 +272,7 @@ describe('an account that needs a person', () => {
     ]);
   });
 
-  test('is listened for on the bus that the function uses', () => {
+  test('is noticed on the bus that the function uses', () => {
     const stack = new Stack(new App({ context: unbundled }), 'Theirs');
     new OAuthTokenRefresher(stack, 'Tokens', { eventBus: new EventBus(stack, 'Bus') });
     const theirs = Template.fromStack(stack);

@@ -121,7 +121,7 @@ describe('two deployments are let through', () => {
     expect(() => app.synth()).not.toThrow();
   });
 
-  test('in the stages of a pipeline, each for an account of its own', () => {
+  test('in the stages of a pipeline, each for its own account', () => {
     const app = newApp();
     const stageFor = (id: string, { env }: typeof frankfurt) =>
       refresher(new Stack(new Stage(app, id, { env }), 'Tokens'), 'Refresher');

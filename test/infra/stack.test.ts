@@ -53,7 +53,7 @@ describe('the stack', () => {
     template = templateOf();
   });
 
-  test('has one rule, each minute, with one target and no input of its own', () => {
+  test('has one rule, each minute, with one target and no fixed input', () => {
     expect(Object.keys(schedulesOf(template))).toHaveLength(1);
     template.hasResourceProperties('AWS::Events::Rule', {
       ScheduleExpression: 'rate(1 minute)',
@@ -181,13 +181,13 @@ describe('the stack', () => {
     template.hasResource('AWS::Lambda::Function', { DependsOn: Match.arrayWith([policy]) });
   });
 
-  test('takes nothing over unless told to', () => {
+  test('takes over no table by default', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: Match.objectLike({ FORMER_ACCOUNTS_TABLES: Match.absent() }) },
     });
   });
 
-  test('lets resources end with a wildcard only below a prefix, but for X-Ray and key policies', () => {
+  test('has wildcard resources only below a prefix, except for X-Ray and key policies', () => {
     const open = statementsOf(template).filter(
       ({ Resource, Effect }) => Resource === '*' && Effect === 'Allow',
     );
@@ -197,7 +197,7 @@ describe('the stack', () => {
     expect([...actions].sort()).toEqual(['xray:PutTelemetryRecords', 'xray:PutTraceSegments']);
   });
 
-  test('tells the command line where things are', () => {
+  test('has the outputs that the command line needs', () => {
     expect(Object.keys(template.findOutputs('*')).sort()).toEqual([
       'AccountsTableName',
       'AlarmTopicArn',
@@ -235,7 +235,7 @@ describe('shares of the table', () => {
 });
 
 describe("in somebody else's stack", () => {
-  test('the construct takes its bus, prefix and further secrets, and leaves nothing behind if told so', () => {
+  test('the construct uses its bus, prefix and further secrets, and leaves nothing behind if that is set', () => {
     const stack = new Stack(new App({ context: unbundled }), 'Theirs');
     const eventBus = new EventBus(stack, 'Bus');
     const additionalTokenSecretArns = ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:legacy-*'];
@@ -275,7 +275,7 @@ describe('an existing table', () => {
     Environment: { Variables: Match.objectLike(values) },
   });
 
-  test('is used by its name, with its key, and nothing is made or changed of it', () => {
+  test('is used by its name, with its key, and nothing about it changes', () => {
     const template = over({ account: '111122223333', region: 'eu-central-1' });
     template.resourceCountIs('AWS::DynamoDB::Table', 0);
     template.hasResourceProperties('AWS::Lambda::Function', variables({ ACCOUNTS_TABLE_NAME: 'restored' }));
@@ -295,7 +295,7 @@ describe('an existing table', () => {
     over(env).hasResourceProperties('AWS::Lambda::Function', variables({ ACCOUNTS_TABLE_NAME: tableArn }));
   });
 
-  test('tells the function whose token sets it takes over', () => {
+  test('tells the function which tables it takes over', () => {
     over(undefined).hasResourceProperties(
       'AWS::Lambda::Function',
       variables({ FORMER_ACCOUNTS_TABLES: 'oauth-accounts,111122223333/eu-west-1/oauth-accounts' }),
@@ -310,8 +310,8 @@ describe('an existing table', () => {
   });
 });
 
-describe('who may hand an answer in escrow to a person', () => {
-  test('opens escrow, and reads an item for it; nothing else', () => {
+describe('grantReadAnswers', () => {
+  test('allows reading an item and opening escrow, and nothing else', () => {
     const app = new App({ context: unbundled, analyticsReporting: false });
     const stack = new Stack(app, 'Theirs');
     const refresher = new OAuthTokenRefresher(stack, 'Tokens');
@@ -488,7 +488,7 @@ describe("what can't work fails at synth and says what to change:", () => {
     expect(() => readContext((name) => (context as Record<string, unknown>)[name])).toThrow(message);
   });
 
-  test('what is empty in the context is not set, and no spread is none', () => {
+  test('empty context values count as not set, and a spread of 0 as none', () => {
     const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '', tableArn: '' };
     expect(readContext((name) => (empty as Record<string, unknown>)[name])).toMatchObject({
       segments: undefined,
@@ -503,7 +503,7 @@ describe("what can't work fails at synth and says what to change:", () => {
     });
   });
 
-  test('the tables of former deployments are a list in the context', () => {
+  test('formerTables in the context is a list', () => {
     const context = { formerTables: 'old-accounts, 111122223333/eu-west-1/oauth-accounts,' };
     expect(readContext((name) => (context as Record<string, unknown>)[name]).formerTables).toEqual([
       'old-accounts',
@@ -511,7 +511,7 @@ describe("what can't work fails at synth and says what to change:", () => {
     ]);
   });
 
-  test('a stage has secrets of its own', () => {
+  test('each stage has its own secrets', () => {
     expect(readContext((name) => ({ stage: 'test' })[name])).toMatchObject({
       stage: 'test',
       prefix: 'oauth-test/',

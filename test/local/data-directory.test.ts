@@ -144,7 +144,7 @@ describe('a directory for local data', () => {
 
   test.each([
     { where: 'below a file', arrange: () => writeFileSync(directory, ''), path: 'data/below' },
-    { where: 'where nobody can create one', arrange: () => undefined, path: '/proc/nowhere' },
+    { where: 'in a folder where nobody can create one', arrange: () => undefined, path: '/proc/nowhere' },
   ])('$where is refused, and the message says why', ({ arrange, path }) => {
     arrange();
     const at = path.startsWith('/') ? path : join(parent, path);

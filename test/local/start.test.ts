@@ -100,7 +100,7 @@ describe('npm start -- --once --json', () => {
     );
   });
 
-  test('makes only files that are private, whatever the umask', async () => {
+  test('makes only private files, with any umask', async () => {
     const other = mkdtempSync(join(tmpdir(), 'local-'));
     const directory = join(other, 'data');
     const line = `umask 000; exec "$0" local/start.ts --once --json --port 0 --data "$1"`;

@@ -24,7 +24,7 @@ const put = (Entries: PutEventsRequestEntry[]) => client.send(new PutEventsComma
 const recorded = (detailType: string) =>
   endpoint.aws?.putEventsLog().filter((event) => event.detailType === detailType) ?? [];
 
-test('events are taken in their order, each under an id of its own', async () => {
+test('events are accepted in order, each with its own id', async () => {
   const DetailType = randomUUID();
   const Time = new Date('2026-01-02T03:04:05Z');
   const { FailedEntryCount, Entries = [] } = await put([
@@ -77,7 +77,7 @@ test.each(['{', '"text"', '[1]', 'null'])('an entry whose detail is %s fails by 
   });
 });
 
-test('a source of AWS itself is not ours to use', async () => {
+test('a source that begins with aws. is refused', async () => {
   // moto takes it.
   if (endpoint.kind === 'external') return;
   expect(await put([entry({ Source: 'aws.events' })])).toMatchObject({

@@ -100,7 +100,7 @@ describe('a request that is signed with the keys is answered', () => {
     expect((await send(aws, sent)).status).toBe(200);
   });
 
-  test('with a header that signers leave alone, where this one signed it', async () => {
+  test('with an unsigned user agent', async () => {
     const { headers, body, method, path } = await signed(aws);
     expect((await send(aws, { path, method, body, headers: { ...headers, 'user-agent': 'x' } })).status).toBe(
       200,

@@ -140,13 +140,13 @@ describe('UpdateSecretVersionStage', () => {
       }),
     );
 
-  /** A secret whose second version waits under a label of its own. */
+  /** A secret whose second version waits under its own label. */
   async function prepared() {
     const { Name, VersionId: first } = await createSecret();
     return { Name, first, second: await put(Name, 'second', ['claimed']) };
   }
 
-  test('makes a version current that waited under a label of its own', async () => {
+  test('makes a version current that waited under its own label', async () => {
     const { Name, first, second } = await prepared();
     expect(await get(Name, { VersionStage: 'AWSCURRENT' })).toMatchObject({ VersionId: first });
     expect(await get(Name, { VersionStage: 'claimed' })).toMatchObject({ SecretString: 'second' });
@@ -223,7 +223,7 @@ describe('UpdateSecretVersionStage', () => {
     if (endpoint.kind === 'local') expect(await get(Name)).toMatchObject({ SecretString: 'first' });
   });
 
-  test('wants to be told which version has AWSCURRENT now', async () => {
+  test('must name the version that has AWSCURRENT now', async () => {
     const { Name, VersionId: first } = await createSecret();
     const second = await put(Name, 'second');
     await expect(move(Name, undefined, first)).rejects.toEqual(
