@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
-import { afterAll, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { expect, test } from 'vitest';
+import { contractClient } from '../../support/contract-client.ts';
 
-const endpoint = await awsEndpoint();
-const client = new EventBridgeClient(clientSettings(endpoint.url));
-
-afterAll(async () => {
-  client.destroy();
-  await endpoint.close();
-});
+const { endpoint, client } = await contractClient(EventBridgeClient);
 
 const entry = (changes: PutEventsRequestEntry = {}): PutEventsRequestEntry => ({
   Source: 'oauth-token-refresher',

@@ -6,18 +6,12 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { afterAll, describe, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { describe, expect, test } from 'vitest';
+import { contractClient } from '../../support/contract-client.ts';
 import { secretsManagerCalls } from '../../support/secrets-manager-calls.ts';
 
-const endpoint = await awsEndpoint();
-const client = new SecretsManagerClient(clientSettings(endpoint.url));
+const { endpoint, client } = await contractClient(SecretsManagerClient);
 const { createSecret, put, get, stages, allVersions, error } = secretsManagerCalls(client, endpoint);
-
-afterAll(async () => {
-  client.destroy();
-  await endpoint.close();
-});
 
 describe('PutSecretValue', () => {
   test('moves AWSCURRENT to the new version and AWSPREVIOUS to the one before', async () => {
