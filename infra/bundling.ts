@@ -4,6 +4,12 @@ import { type BundlingOptions, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodej
 /** This repository, also when another project uses the construct. */
 export const projectRoot = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 
+/** What stands in for packages of which the function needs less, from the repository's root. */
+export const ALIASES = {
+  '@aws-sdk/credential-provider-node': './adapters/aws/credential-provider.ts',
+  '@smithy/core/event-streams': './adapters/aws/no-event-streams.ts',
+} as const;
+
 /**
  * How the function is bundled: one ES module with the SDK in it.
  *
@@ -20,8 +26,5 @@ export const bundling: BundlingOptions = {
   sourceMap: true,
   sourcesContent: false,
   externalModules: [],
-  esbuildArgs: {
-    '--alias:@aws-sdk/credential-provider-node': './adapters/aws/credential-provider.ts',
-    '--alias:@smithy/core/event-streams': './adapters/aws/no-event-streams.ts',
-  },
+  esbuildArgs: Object.fromEntries(Object.entries(ALIASES).map(([name, path]) => [`--alias:${name}`, path])),
 };

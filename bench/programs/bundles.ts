@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
-import { bundling, projectRoot } from '../../infra/bundling.ts';
+import { ALIASES, bundling, projectRoot } from '../../infra/bundling.ts';
 import { synthesizeBundle } from '../../test/support/function-bundle.ts';
 
 /** The programs that we compare: one file each, all bundled in the same way. */
@@ -15,7 +15,7 @@ export interface Bundles {
   readonly bare: string;
   /** Only the SDK's clients, as they come. */
   readonly sdk: string;
-  /** The same, trimmed like the function: one credential provider, no event streams. */
+  /** The same with the function's single credential provider. */
   readonly sdkTrimmed: string;
   readonly remove: () => void;
 }
@@ -30,8 +30,7 @@ const options = {
   sourcesContent: false,
   mainFields: [...(bundling.mainFields ?? [])],
   alias: {
-    '@aws-sdk/credential-provider-node': join(projectRoot, 'adapters/aws/credential-provider.ts'),
-    '@smithy/core/event-streams': join(projectRoot, 'adapters/aws/no-event-streams.ts'),
+    '@aws-sdk/credential-provider-node': join(projectRoot, ALIASES['@aws-sdk/credential-provider-node']),
   },
   logLevel: 'warning',
 } satisfies BuildOptions;
