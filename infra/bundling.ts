@@ -4,7 +4,7 @@ import { type BundlingOptions, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodej
 /** This repository, also when another project uses the construct. */
 export const projectRoot = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 
-/** What stands in for packages of which the function needs less, from the repository's root. */
+/** Smaller replacements for packages, as paths from the repository's root. */
 export const ALIASES = {
   '@aws-sdk/credential-provider-node': './adapters/aws/credential-provider.ts',
   '@smithy/core/event-streams': './adapters/aws/no-event-streams.ts',
