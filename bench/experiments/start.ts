@@ -1,9 +1,9 @@
-import { sizeOf } from './bundles.ts';
+import { sizeOf } from '../programs/bundles.ts';
+import { measure } from '../programs/measure.ts';
 import type { Bench, Figure, Findings } from './experiment.ts';
-import { measure } from './measure.ts';
 import { exact, interleaved, ratiosOf, sampleOf } from './statistics.ts';
 
-/** Bundle size, load time, and what the first invocation of a process adds. */
+/** Measures bundle size, load time, and how much slower a process's first invocation is. */
 export async function start({ scale, servers, bundles, progress }: Bench): Promise<Findings> {
   const rounds = scale === 'guard' ? 7 : 15;
   progress('loading');

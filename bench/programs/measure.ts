@@ -1,20 +1,20 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** What one invocation took, measured in the program's own process. */
+/** One invocation, measured in the program's own process. */
 export interface Measurement {
   readonly result: unknown;
   readonly milliseconds: number;
-  /** User and system, all threads. */
+  /** User and system time of all threads. */
   readonly cpuMilliseconds: number;
-  /** Resident memory at its highest since the process began. */
+  /** The process's highest resident memory so far. */
   readonly peakMegabytes: number;
   readonly loadMilliseconds: number;
   readonly loadCpuMilliseconds: number;
   readonly logBytes: number;
 }
 
-/** What the host sends: first how long loading took, then what became of each invocation. */
+/** What the host sends: first how long loading took, then each invocation. */
 export type Invoked = Omit<Measurement, 'loadMilliseconds' | 'loadCpuMilliseconds' | 'logBytes'>;
 type Answer = Partial<Invoked> & {
   readonly loadMilliseconds?: number;
@@ -26,17 +26,17 @@ export interface Program {
   /** A bundle that exports `handler`. */
   readonly module: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Seconds by which its clock is ahead, so that what was refreshed before is due again. */
+  /** Seconds that its clock is ahead, so that the accounts just refreshed are due again. */
   readonly clockOffsetSeconds?: number;
 }
 
-const shiftedClock = new URL('../test/support/shifted-clock.ts', import.meta.url).href;
+const shiftedClock = new URL('../../test/support/shifted-clock.ts', import.meta.url).href;
 const host = fileURLToPath(new URL('host.ts', import.meta.url));
 
 /**
- * Runs the program in a fresh process, once for each event, and ends it. Rejects where an invocation does.
+ * Runs the program in a fresh process, once for each event, and ends it. Rejects if an invocation fails.
  *
- * @param timeout milliseconds that an invocation is told it has
+ * @param timeout milliseconds that an invocation has
  */
 export async function measure(
   { module, environment = {}, clockOffsetSeconds }: Program,
@@ -86,7 +86,7 @@ export async function measureOnce(
 
 function nextMessage(child: ChildProcess): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const died = () => reject(new Error('The process under measurement ended before its time.'));
+    const died = () => reject(new Error('The process under measurement ended too early.'));
     child.once('exit', died);
     child.once('message', (answer) => {
       child.off('exit', died);

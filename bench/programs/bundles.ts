@@ -2,20 +2,20 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
-import { ALIASES, bundling, projectRoot } from '../infra/bundling.ts';
-import { synthesizeBundle } from '../test/support/function-bundle.ts';
+import { ALIASES, bundling, projectRoot } from '../../infra/bundling.ts';
+import { synthesizeBundle } from '../../test/support/function-bundle.ts';
 
-/** The programs that are compared, each as one file, all bundled in the same way. */
+/** The programs that we compare: one file each, all bundled in the same way. */
 export interface Bundles {
   /** As it is deployed. */
   readonly function: string;
-  /** The same without the pace of 48 starts a second, to see where the engine itself ends. */
+  /** The same without the pace of 48 starts a second: how fast the code itself is. */
   readonly unpaced: string;
   /** The bare calls and the baselines. */
   readonly bare: string;
-  /** The SDK's clients as they come, and nothing else. */
+  /** Only the SDK's clients, as they come. */
   readonly sdk: string;
-  /** The same with the function's one credential provider in place of the SDK's chain. */
+  /** The same with the function's single credential provider. */
   readonly sdkTrimmed: string;
   readonly remove: () => void;
 }
@@ -56,7 +56,7 @@ export async function buildBundles(): Promise<Bundles> {
         setup: ({ onLoad }) =>
           onLoad({ filter: /lambda\/run\.ts$/ }, ({ path }) => {
             const source = readFileSync(path, 'utf8');
-            if (!PACE.test(source)) throw new Error('lambda/run.ts has no STARTS_PER_SECOND any more.');
+            if (!PACE.test(source)) throw new Error('lambda/run.ts no longer has STARTS_PER_SECOND.');
             return { contents: source.replace(PACE, 'export const STARTS_PER_SECOND = 1e6;'), loader: 'ts' };
           }),
       },

@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import type { Invoked } from './measure.ts';
 
 /**
- * The process of one program under measurement: loads a module that exports `handler`, runs it for each event, and
- * says what that took. There is nothing else in it.
+ * The process that measures one program: it loads a module that exports `handler`, runs it for each event, and reports
+ * what that took. It does nothing else.
  */
 const loading = performance.now();
 const before = process.cpuUsage();
@@ -37,7 +37,7 @@ process.on('message', async ({ event, timeout }: { event: unknown; timeout: numb
 });
 process.on('disconnect', () => process.exit());
 
-/** Not `resourceUsage().maxRSS`: on Linux that begins with what the parent had when it forked. */
+/** Not `resourceUsage().maxRSS`: on Linux that starts with the parent's memory. */
 function peakMegabytes(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];

@@ -1,11 +1,11 @@
-import type { Escrowed } from '../adapters/aws/escrow.ts';
-import { fingerprintOf } from '../adapters/aws/escrow.ts';
-import type { Escrow } from '../core/account/account.ts';
-import type { Reason } from '../core/reason.ts';
-import type { Fault } from '../local/aws/server.ts';
-import type { ProviderFault } from '../test/support/strict-provider.ts';
+import type { Escrowed } from '../../adapters/aws/escrow.ts';
+import { fingerprintOf } from '../../adapters/aws/escrow.ts';
+import type { Escrow } from '../../core/account/account.ts';
+import type { Reason } from '../../core/reason.ts';
+import type { Fault } from '../../local/aws/server.ts';
+import type { ProviderFault } from '../../test/support/strict-provider.ts';
 
-/** A call to AWS that goes wrong for one secret or one item. */
+/** A call to AWS that fails for one secret or one item. */
 export interface AwsTrouble {
   readonly operation: string;
   readonly fault: Fault;
@@ -13,27 +13,27 @@ export interface AwsTrouble {
 
 type TokenSet = Record<string, unknown> & { readonly refresh_token: string };
 
-/** What is wrong with an account, or with a whole profile. Nothing stands for what is in order. */
+/** What is wrong with an account, or with a whole profile. What is left out is in order. */
 export interface Trouble {
   readonly name: string;
-  /** What its accounts say of themselves after the run, some of them at least; undefined where nothing is recorded. */
+  /** The reason that at least some of its accounts show after the run; undefined if none is recorded. */
   readonly shows: Reason | undefined;
-  /** Attributes of the item, at a moment in seconds since the epoch. */
+  /** Attributes of the item. @param now seconds since the epoch */
   readonly item?: (now: number) => Record<string, unknown>;
-  /** The token secret's text; undefined for none. */
+  /** The token secret's text; undefined for no secret. */
   readonly tokens?: (issued: TokenSet, now: number) => string | undefined;
   readonly escrow?: (issued: TokenSet) => Pick<Escrow, 'kind'> & { readonly content: Escrowed };
   readonly versions?: number;
   readonly revoked?: boolean;
   readonly provider?: ProviderFault;
   readonly aws?: AwsTrouble;
-  /** One account alone is to have it: where two secrets can't be stored, the store is out of order. */
+  /** Only one account may have it: if two secrets can't be stored, the store itself counts as broken. */
   readonly single?: boolean;
 }
 
-/** What is wrong with a whole profile: with its secret, or with how its provider answers all of its accounts. */
+/** What is wrong with a whole profile: its secret, or its provider's responses for all accounts. */
 export interface ProfileTrouble extends Omit<Trouble, 'item' | 'tokens' | 'escrow' | 'versions' | 'single'> {
-  /** The profile secret's text; undefined for none. */
+  /** The profile secret's text; undefined for no secret. */
   readonly secret?: (profile: Readonly<Record<string, string>>) => string | undefined;
 }
 
@@ -60,8 +60,8 @@ const tokensWith = (changes: Record<string, unknown>) => (issued: TokenSet) =>
 const SPENT = 'spent-before';
 
 /**
- * Every trouble of one account that is in the list of reasons, but for `out_of_time` and `provider_wide_refusal`, which
- * no account has alone.
+ * Every trouble of one account in the list of reasons, except `out_of_time` and `provider_wide_refusal`, which no account
+ * has alone.
  */
 export const accountTroubles: readonly Trouble[] = [
   { name: 'disabled', shows: undefined, item: () => ({ enabled: false }) },

@@ -1,4 +1,4 @@
-/** A figure that was taken several times. */
+/** A figure that was measured several times. */
 export interface Sample {
   readonly median: number;
   readonly low: number;
@@ -21,19 +21,15 @@ export function ratiosOf(values: readonly number[], baseline: readonly number[])
   return sampleOf(values.map((value, i) => value / (baseline[i] ?? Number.NaN)));
 }
 
-/** Takes several measurements in turn, A B A B …, so that what disturbs the machine disturbs all of them. */
+/** Takes several measurements in turn, A B A B …: a busy moment of the machine then hits all of them. */
 export async function interleaved<const Names extends string, T>(
   rounds: number,
   measurements: Readonly<Record<Names, () => Promise<T>>>,
-  tick: () => void = () => {},
 ): Promise<Record<Names, T[]>> {
   const names = Object.keys(measurements) as Names[];
   const taken = Object.fromEntries(names.map((name) => [name, [] as T[]])) as Record<Names, T[]>;
   for (let round = 0; round < rounds; round++)
-    for (const name of names) {
-      taken[name].push(await measurements[name]());
-      tick();
-    }
+    for (const name of names) taken[name].push(await measurements[name]());
   return taken;
 }
 

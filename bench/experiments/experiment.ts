@@ -1,33 +1,32 @@
-import type { Bundles } from './bundles.ts';
-import type { Servers } from './servers.ts';
+import type { Bundles } from '../programs/bundles.ts';
+import type { Servers } from '../servers/servers.ts';
 import { exact, type Sample } from './statistics.ts';
-import type { Chart } from './svg.ts';
 
-/** How much is measured. `guard`: enough for wide bounds, within two minutes; `nightly`: also a million accounts. */
+/** How much we measure. `guard`: enough for wide bounds, within two minutes; `nightly`: also a million accounts. */
 export type Scale = 'guard' | 'default' | 'nightly';
 
 export interface Bench {
   readonly scale: Scale;
   readonly servers: Servers;
   readonly bundles: Bundles;
-  /** Says what is being done. */
+  /** Tells the person who waits what is going on. */
   readonly progress: (what: string) => void;
 }
 
-/** What a figure must be, and what the regression guard lets pass: a ratio, never a time. */
+/** What we want of a ratio, and what the guard in CI still accepts. */
 export interface Target {
   readonly kind: 'at_least' | 'at_most' | 'exactly';
   readonly bound: number;
-  /** Far enough away that a busy machine never crosses it. */
+  /** So wide that a busy machine never crosses it. */
   readonly guard: number;
 }
 
-/** One figure against its floor or baseline, both taken in the same run. */
+/** One figure and its baseline, both measured in the same run. */
 export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly value: Sample;
-  /** What it is held against. */
+  /** What we compare it with. */
   readonly baseline: { readonly name: string; readonly value: Sample };
   readonly ratio: Sample;
   readonly target?: Target;
@@ -35,16 +34,15 @@ export interface Figure {
 
 export interface Findings {
   readonly title: string;
-  /** The commit at which they were taken. */
+  /** The commit that was measured. */
   readonly commit?: string;
   readonly figures: readonly Figure[];
-  /** Facts that have no baseline, as rows of text. */
+  /** What has no baseline. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
   readonly tables?: readonly {
     readonly head: readonly string[];
     readonly rows: readonly (readonly string[])[];
   }[];
-  readonly charts?: readonly Chart[];
 }
 
 export type Experiment = (bench: Bench) => Promise<Findings>;
@@ -62,13 +60,13 @@ export function isMet({ ratio, target }: Figure, which: 'bound' | 'guard'): bool
 }
 
 let clock = 0;
-/** Seconds for the clock of the next run: tokens that the run before has refreshed are due again. */
+/** Seconds to move the next run's clock ahead, so that the tokens just refreshed are due again. */
 export function laterClock(): number {
   clock += 4_000;
   return clock;
 }
 
-/** A count, which must be just this. */
+/** A count that must be exactly this. */
 export function exactly(name: string, value: number, expected: number, what: string): Figure {
   return {
     name,

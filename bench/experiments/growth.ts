@@ -1,6 +1,6 @@
+import { type Measurement, measureOnce } from '../programs/measure.ts';
 import type { Bench, Findings } from './experiment.ts';
 import { laterClock } from './experiment.ts';
-import { type Measurement, measureOnce } from './measure.ts';
 import { interleaved, ratiosOf, type Sample, sampleOf } from './statistics.ts';
 
 interface TableFigures {
@@ -10,7 +10,7 @@ interface TableFigures {
   readonly fresh: Record<'function' | 'scan', Measurement[]>;
 }
 
-/** How time and memory grow with the table, and with what is due. */
+/** Measures how time and memory grow with the table, and with the accounts that are due. */
 export async function growth(bench: Bench): Promise<Findings> {
   const { scale } = bench;
   const sizes = {
@@ -90,43 +90,6 @@ export async function growth(bench: Bench): Promise<Findings> {
           ] as const,
       ),
     ],
-    charts:
-      scale === 'guard'
-        ? []
-        : [
-            {
-              kind: 'lines',
-              file: 'growth-table.svg',
-              title: 'A run over a table in which nothing is due',
-              x: { name: 'accounts', scale: 'log' },
-              y: { name: 'milliseconds', scale: 'log' },
-              series: [
-                {
-                  name: 'function',
-                  points: tables.map((t) => [t.accounts, timeOf(t.fresh.function).median]),
-                },
-                { name: 'bare scan', points: tables.map((t) => [t.accounts, timeOf(t.fresh.scan).median]) },
-              ],
-            },
-            {
-              kind: 'lines',
-              file: 'growth-memory.svg',
-              title: 'Peak memory of the process',
-              x: { name: 'accounts in the table, or accounts due', scale: 'log' },
-              y: { name: 'MB', scale: 'linear' },
-              series: [
-                {
-                  name: 'accounts, none due',
-                  points: tables.map((t) => [t.accounts, memoryOf(t.fresh.function).median]),
-                },
-                {
-                  name: 'accounts, 100 due',
-                  points: tables.map((t) => [t.accounts, memoryOf(t.due).median]),
-                },
-                { name: 'due accounts', points: work.map((w) => [w.due, memoryOf(w.runs).median]) },
-              ],
-            },
-          ],
   };
 }
 

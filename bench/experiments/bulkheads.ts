@@ -1,18 +1,18 @@
-import type { RunResult } from '../lambda/run-result.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
+import { measureOnce } from '../programs/measure.ts';
+import type { Aftermath, Population, Troubled } from '../servers/servers.ts';
+import { accountTroubles, profileTroubles } from '../servers/troubles.ts';
 import { type Bench, exactly, type Findings } from './experiment.ts';
-import { measureOnce } from './measure.ts';
-import type { Aftermath, Population, Troubled } from './servers.ts';
 import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
-import { accountTroubles, profileTroubles } from './troubles.ts';
 
 const PROFILES = 20;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: 50 };
-/** What a run is told it has, milliseconds: as it is deployed. */
+/** Milliseconds that a run has, as when deployed. */
 const TIME = 120_000;
 
 /**
- * Sound accounts alone, and beside every trouble that an account or a whole profile can have: how much later the last
- * sound one is stored. Every run is the first over its accounts.
+ * Measures how much later the last sound account is stored if every trouble that an account or a profile can have is in
+ * the table, too. Every run is the first over its accounts.
  */
 export async function bulkheads(bench: Bench): Promise<Findings> {
   const guard = bench.scale === 'guard';
@@ -82,7 +82,7 @@ export async function bulkheads(bench: Bench): Promise<Findings> {
 }
 
 interface Run {
-  /** Seconds from the run's first call. */
+  /** Seconds since the run's first call. */
   readonly lastStored: number;
   readonly refreshed: number;
   readonly lost: number;

@@ -1,13 +1,13 @@
-import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../lambda/run.ts';
+import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../../lambda/run.ts';
+import { type Measurement, measureOnce } from '../programs/measure.ts';
+import type { Population } from '../servers/servers.ts';
 import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
-import { type Measurement, measureOnce } from './measure.ts';
-import type { Population } from './servers.ts';
 import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
 
-/** With one profile: its secret, its note, the note of its last grant, and a data key for escrow. */
+/** With one profile: its secret, its note, writing its last grant to the note, and a data key for escrow. */
 const CALLS_OF_A_RUN = 4;
 
-/** The function's CPU against a program that makes the same five calls with the same SDK and nothing else. */
+/** Compares the function's CPU with a program that only makes the same five calls with the same SDK. */
 export async function costPerRefresh(bench: Bench): Promise<Findings> {
   const { scale, servers, progress } = bench;
   const fast = scale === 'guard' ? 300 : 1_000;
@@ -21,7 +21,7 @@ export async function costPerRefresh(bench: Bench): Promise<Findings> {
   const { calls, connections } = await servers.traffic();
   const perAccount = ['UpdateItem', 'GetSecretValue', 'TokenRequest', 'PutSecretValue'];
   const total = perAccount.reduce((sum, name) => sum + (calls[name] ?? 0), 0);
-  // A store that takes longer than half a second has escrow beside it, as happens on a busy machine.
+  // On a busy machine a store may take longer than half a second, and then escrow is written, too.
   const {
     Scan: scans = 0,
     'UpdateItem for escrow': escrowed = 0,

@@ -1,7 +1,7 @@
-import type { Account } from '../core/account/account.ts';
-import { decide } from '../core/account/decision.ts';
+import type { Account } from '../../core/account/account.ts';
+import { decide } from '../../core/account/decision.ts';
 
-/** Fifty thousand accounts through simulated hours: the function's own decision, and its own pace. */
+/** A simulation of many accounts over hours, with the function's own decisions and pace. */
 export interface Drain {
   readonly accounts: number;
   /** Refreshes a second. */
@@ -10,8 +10,8 @@ export interface Drain {
   readonly refreshWindow: number;
   readonly refreshSpread: number;
   /**
-   * When a token expires that is obtained at a moment; both in seconds. At the beginning each account has a token
-   * that was obtained at `start` and expires as this says.
+   * When a token expires that is obtained at a given second. In the beginning each account has a token obtained at
+   * `start`.
    */
   readonly expiry: (obtainedAt: number) => number;
   readonly start: number;
@@ -21,14 +21,14 @@ export interface Drain {
 export interface DrainMinute {
   /** Seconds since the start. */
   readonly at: number;
-  /** Due, and not refreshed in this minute. */
+  /** Accounts that are due and not refreshed in this minute. */
   readonly waiting: number;
   readonly refreshed: number;
-  /** Of these, whose token had run out before its turn came. */
+  /** Refreshed after their token had expired. */
   readonly late: number;
 }
 
-/** Runs each minute; each run begins what is due, at the pace, in the order of the table. */
+/** One run each minute. Each begins the due accounts at the pace, in the table's order. */
 export function drain({
   accounts,
   pace,

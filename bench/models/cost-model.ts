@@ -1,8 +1,7 @@
-import { METRIC } from '../lambda/metric-names.ts';
+import { METRIC } from '../../lambda/metric-names.ts';
 
 /**
- * What a month costs, on paper. Prices are on-demand ones of us-east-1 in US dollars, without free tiers; a month has
- * 30 days.
+ * What a month of 30 days costs, on paper. Prices are on demand in us-east-1, in US dollars, without free tiers.
  *
  * Sources: the pricing pages of AWS Secrets Manager, DynamoDB, Lambda, CloudWatch, KMS and X-Ray.
  */
@@ -28,20 +27,20 @@ export const PRICES = {
 } as const;
 
 const MONTH = 30 * 86_400;
-/** The function's metrics (lambda/metric-names.ts), and what the stack has: keys for table, escrow and alarms, alarms. */
+/** The function's metrics, and the stack's keys (for table, escrow and alarms) and alarms. */
 const METRICS = Object.keys(METRIC).length;
 const KEYS = 3;
 const ALARMS = 8;
-/** DynamoDB reads so much for a page. */
+/** The size of a page of a scan. */
 const PAGE_BYTES = 1_048_576;
-/** Seconds after which a profile's last grant is noted anew (core/account/evidence.ts). */
+/** Seconds between two notes of a profile's last grant (core/account/evidence.ts). */
 const NOTED_EVERY = 600;
-/** Begun in a second by all segments together (lambda/run.ts). */
+/** Accounts that all segments together begin in a second (lambda/run.ts). */
 const STARTS_PER_SECOND = 48;
 
 export interface Fleet {
   readonly accounts: number;
-  /** Seconds for which an access token lives. */
+  /** How many seconds an access token lives. */
   readonly tokenLifetime: number;
   /** Seconds. */
   readonly refreshWindow: number;
@@ -50,7 +49,7 @@ export interface Fleet {
   readonly profiles: number;
   readonly itemBytes: number;
   readonly memoryGigabytes: number;
-  /** What the function writes to its log for one account, and for a run beside that; measured. */
+  /** Bytes that the function logs for an account, and besides that for a run. Measured. */
   readonly logBytesAccount: number;
   readonly logBytesRun: number;
   /** Seconds for a page of the scan, and for a run over nothing. */
@@ -71,7 +70,7 @@ export const usualFleet: Omit<Fleet, 'accounts'> = {
   secondsRun: 0.1,
 };
 
-/** US dollars a month by term. */
+/** US dollars a month. */
 export interface MonthlyCost {
   readonly secrets: number;
   readonly secretsManagerCalls: number;
@@ -82,12 +81,12 @@ export interface MonthlyCost {
   readonly tableStorage: number;
   readonly lambda: number;
   readonly logs: number;
-  /** Metrics, keys, data keys, alarms, a dashboard and traces, which do not grow with the fleet. */
+  /** What doesn't grow with the fleet: metrics, keys, data keys, alarms, a dashboard and traces. */
   readonly fixed: number;
   readonly total: number;
 }
 
-/** Seconds from one refresh of an account to the next: due as the window says, and found by the run after that. */
+/** Seconds between two refreshes of an account: until it is due, and half a schedule until a run finds it. */
 export function refreshInterval({
   tokenLifetime,
   refreshWindow,
@@ -124,12 +123,12 @@ export function monthlyCost(fleet: Fleet): MonthlyCost {
   return { ...terms, total: Object.values(terms).reduce((sum, term) => sum + term, 0) };
 }
 
-/** Accounts that one Region of one AWS account keeps fresh: its 50 writes a second are not adjustable. */
+/** How many accounts one Region of one AWS account keeps fresh. Its 50 writes a second can't be raised. */
 export function accountsPerRegion(fleet: Omit<Fleet, 'accounts'>): number {
   return Math.floor(STARTS_PER_SECOND * refreshInterval(fleet));
 }
 
-/** Regions, or AWS accounts, that so many accounts need. */
+/** How many Regions, or AWS accounts, a fleet needs. */
 export function regionsFor(fleet: Fleet): number {
   return Math.ceil(fleet.accounts / accountsPerRegion(fleet));
 }

@@ -1,13 +1,13 @@
-import { MAX_IN_FLIGHT } from '../lambda/run.ts';
-import type { RunResult } from '../lambda/run-result.ts';
+import { MAX_IN_FLIGHT } from '../../lambda/run.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
+import { measureOnce } from '../programs/measure.ts';
 import { type Bench, exactly, type Findings, laterClock } from './experiment.ts';
-import { measureOnce } from './measure.ts';
 import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
 
 const WRITES_PER_SECOND = 50;
 const PROVIDER_MILLISECONDS = 600;
 
-/** Due accounts at a slow provider, against what the limits allow and against the two loops that people write. */
+/** Refreshes accounts at a slow provider, compared with what the limits allow and with the two loops that people write. */
 export async function throughput({ scale, servers, bundles, progress }: Bench): Promise<Findings> {
   const count = scale === 'guard' ? 250 : 1_000;
   const rounds = scale === 'guard' ? 1 : 3;
@@ -77,19 +77,6 @@ export async function throughput({ scale, servers, bundles, progress }: Bench): 
         'Promise.all over a full scan',
         `${lostAtOnce} of ${count} grants lost: their new refresh tokens were never stored; ${kept.toFixed(0)} stores a second`,
       ],
-    ],
-    charts: [
-      {
-        kind: 'bars',
-        file: 'throughput.svg',
-        title: `${count.toLocaleString('en')} due accounts, a provider that takes 600 ms, 50 writes a second`,
-        unit: 'accounts kept fresh a second',
-        bars: [
-          ['one after another', old.median],
-          ['this function', value.median],
-          ['ideal', ideal],
-        ],
-      },
     ],
   };
 }

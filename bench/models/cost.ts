@@ -1,10 +1,10 @@
+import type { Findings } from '../experiments/experiment.ts';
 import { accountsPerRegion, type Fleet, monthlyCost, regionsFor, usualFleet } from './cost-model.ts';
-import type { Findings } from './experiment.ts';
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const dollars = (value: number) => `$${value.toLocaleString('en', { maximumFractionDigits: 0 })}`;
 
-/** The cost model as tables. */
+/** Shows the cost model as tables. */
 export async function cost(): Promise<Findings> {
   const million: Fleet = { ...usualFleet, accounts: 1_000_000 };
   const settings: readonly (readonly [string, Partial<Fleet>])[] = [

@@ -1,13 +1,13 @@
-import type { RunResult } from '../lambda/run-result.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
+import { measureOnce } from '../programs/measure.ts';
+import type { Population, Traffic } from '../servers/servers.ts';
 import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
-import { measureOnce } from './measure.ts';
-import type { Population, Traffic } from './servers.ts';
 import { sampleOf } from './statistics.ts';
 
 const WRITES_PER_SECOND = 50;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: WRITES_PER_SECOND };
 
-/** Many more due accounts than a minute has room for, against an enforced limit. */
+/** Runs many more due accounts than fit into a minute, with an enforced limit. */
 export async function atTheLimit(bench: Bench): Promise<Findings> {
   const { scale, servers, bundles, progress } = bench;
   const count = scale === 'guard' ? 400 : 1_500;
@@ -38,11 +38,10 @@ export async function atTheLimit(bench: Bench): Promise<Findings> {
       exactly('given up', failed, 0, 'none'),
     ],
     facts: [['throttled', `${traffic.throttled} of ${traffic.stores.length} stores`]],
-    charts: scale === 'guard' ? [] : [storesBySecond(traffic)],
   };
 }
 
-/** One, two and four shares of the table in parallel, and two runs that overlap. */
+/** Runs one, two and four shares of the table in parallel, and two runs that overlap. */
 export async function shares(bench: Bench): Promise<Findings> {
   const count = bench.scale === 'guard' ? 240 : 720;
   const figures: Figure[] = [];
@@ -107,24 +106,4 @@ async function together(
 function sustained({ stores }: Traffic): number {
   const [first = 0, last = 0] = [stores[0], stores.at(-1)];
   return (stores.length - 1) / ((last - first) / 1_000);
-}
-
-function storesBySecond({ stores }: Traffic) {
-  const bySecond: number[] = [];
-  for (const at of stores) {
-    const second = Math.floor((at - (stores[0] ?? 0)) / 1_000);
-    bySecond[second] = (bySecond[second] ?? 0) + 1;
-  }
-  const points = [...bySecond].slice(0, -1).map((n, second) => [second, n ?? 0] as const);
-  return {
-    kind: 'lines',
-    file: 'limit.svg',
-    title: 'Stores a second, with 50 writes a second enforced',
-    x: { name: 'seconds since the first store', scale: 'linear' },
-    y: { name: 'stores', scale: 'linear' },
-    series: [
-      { name: 'function', points },
-      { name: 'limit', points: points.map(([second]) => [second, WRITES_PER_SECOND] as const) },
-    ],
-  } as const;
 }

@@ -1,30 +1,30 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Reason } from '../core/reason.ts';
-import { awsEnvironment } from '../local/clients.ts';
+import type { Reason } from '../../core/reason.ts';
+import { awsEnvironment } from '../../local/clients.ts';
 
 export interface PopulationOptions {
   /** Items in the table. */
   readonly accounts: number;
   /** How many of them are due; only these have a secret. */
   readonly due: number;
-  /** So many profiles share the accounts; by default one has them all. */
+  /** How many profiles share the accounts; 1 by default. */
   readonly profiles?: number;
 }
 
 export interface TroubledOptions {
-  /** Whose accounts they stand beside. */
+  /** The sound accounts. */
   readonly population: Population;
-  /** Its profiles: each trouble of accounts is among theirs. */
+  /** How many profiles the sound accounts have. The troubled ones share these. */
   readonly profiles: number;
   /** Accounts for each trouble that an account can have. */
   readonly copies: number;
-  /** Accounts of each profile that is in trouble as a whole. */
+  /** Accounts of each profile that is in trouble itself. */
   readonly accountsOfEach: number;
 }
 
-/** Accounts in trouble: of which kind, and what they are to say of themselves after a run. */
+/** Accounts in trouble: which kind, and the reason that they must show after a run. */
 export type Troubled = readonly {
   readonly name: string;
   readonly accountId: string;
@@ -32,7 +32,7 @@ export type Troubled = readonly {
 }[];
 
 export interface Aftermath {
-  /** Kinds of trouble that no account shows as it should, with what it shows instead. */
+  /** Kinds of trouble that no account shows as it should, with what they show instead. */
   readonly unseen: Readonly<Record<string, string>>;
   readonly spentTwice: number;
 }
@@ -42,35 +42,35 @@ export interface Population {
   readonly table: string;
   readonly prefix: string;
   readonly accounts: number;
-  /** Those that are due. */
+  /** The due ones. */
   readonly accountIds: readonly string[];
 }
 
 export interface Conditions {
-  /** What the token endpoint takes to answer. */
+  /** How long the token endpoint takes to answer. */
   readonly delayMilliseconds: number;
-  /** Beyond these, writes to Secrets Manager are throttled; without it they are not limited. */
+  /** More writes to Secrets Manager are throttled. No limit by default. */
   readonly writesPerSecond?: number | undefined;
 }
 
 /** What the servers saw since `begin`. */
 export interface Traffic {
-  /** By operation; those about a profile's secret or note, or to keep something in escrow, are called so. */
+  /** By operation. The names of calls for a profile or for escrow say so. */
   readonly calls: Readonly<Record<string, number>>;
-  /** Connections that were made to the token endpoint. */
+  /** Connections to the token endpoint. */
   readonly connections: number;
   /** When the first call came, milliseconds on the server's monotonic clock. */
   readonly firstCallAt: number | undefined;
   /** When each store succeeded, milliseconds on the server's monotonic clock. */
   readonly stores: readonly number[];
-  /** Whose store it was, in the same order. */
+  /** The account of each store, in the same order. */
   readonly storesByAccount: readonly string[];
   readonly throttled: number;
 }
 
-/** The stored secrets against what the provider holds to be true. */
+/** The stored secrets, compared with the provider's grants. */
 export interface Judgement {
-  /** Accounts whose stored refresh token is not good any more. */
+  /** Accounts whose stored refresh token is no longer good. */
   readonly lost: number;
   readonly spentTwice: number;
   /** How many accounts were refreshed how often. */
@@ -87,9 +87,9 @@ export interface ServerMethods {
   judge(population: Population): Promise<Judgement>;
 }
 
-/** The local AWS endpoint and a token endpoint, in a process of their own. */
+/** The local AWS endpoint and a token endpoint, in their own process. */
 export interface Servers extends ServerMethods {
-  /** The environment in which a program finds the servers and the population. */
+  /** The environment for a program to find the servers and the population. */
   environment(population: Population): Record<string, string>;
   close(): void;
 }

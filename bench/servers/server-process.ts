@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
-import { createEscrowVault } from '../adapters/aws/escrow.ts';
-import { PROFILE_NOTE } from '../core/account/account.ts';
-import { keeperOf } from '../core/account/kept-by.ts';
-import { arn } from '../local/aws/arn.ts';
-import { startLocalAws } from '../local/aws/server.ts';
-import { tokenBucket } from '../local/aws/token-bucket.ts';
-import { createLocalClients } from '../local/clients.ts';
-import { signedPost } from '../test/support/aws-endpoint.ts';
-import { type ProviderFault, startStrictProvider } from '../test/support/strict-provider.ts';
+import { createEscrowVault } from '../../adapters/aws/escrow.ts';
+import { PROFILE_NOTE } from '../../core/account/account.ts';
+import { keeperOf } from '../../core/account/kept-by.ts';
+import { arn } from '../../local/aws/arn.ts';
+import { startLocalAws } from '../../local/aws/server.ts';
+import { tokenBucket } from '../../local/aws/token-bucket.ts';
+import { createLocalClients } from '../../local/clients.ts';
+import { signedPost } from '../../test/support/aws-endpoint.ts';
+import { type ProviderFault, startStrictProvider } from '../../test/support/strict-provider.ts';
 import type {
   Judgement,
   Population,
@@ -22,12 +22,12 @@ import type {
 } from './servers.ts';
 import { type AwsTrouble, accountTroubles, profileTroubles, type Trouble } from './troubles.ts';
 
-/** The process of the servers: the local AWS endpoint and a token endpoint, told by messages what to do. */
+/** The process of the servers: the local AWS endpoint and a token endpoint. Messages say what to do. */
 const provider = await startStrictProvider({ delayMilliseconds: () => delay });
-// Its own limit would slow down the filling; the one that is measured is a rule.
+// Without its own limit, so that filling it is fast. Experiments set their limit as a rule.
 const aws = await startLocalAws({
   secretsManager: { writesPerSecond: 1_000_000 },
-  // The function's clock is moved on, the server's is not.
+  // A run's clock is ahead of the server's.
   maxClockSkewSeconds: Number.POSITIVE_INFINITY,
 });
 let delay = 0;
@@ -42,14 +42,14 @@ let traffic: {
 };
 forgetTraffic();
 
-/** What a call about a secret or an item names. */
+/** The parts of a call that name a secret or an item. */
 interface CallInput {
   readonly SecretId?: string;
   readonly UpdateExpression?: string;
   readonly Key?: { readonly accountId?: { readonly S?: string } };
 }
 
-/** What goes wrong with calls about a secret or an item, by its name or id. */
+/** The trouble of a secret or an item, by its name or id. */
 const awsTroubles = new Map<string, AwsTrouble>();
 
 aws.inject(({ operation, input }) => {
@@ -70,7 +70,7 @@ aws.onEffect(({ operation, input }, status) => {
 });
 const providerTroubles = new Map<string, ProviderFault>();
 provider.inject(({ accountId = '' }) => providerTroubles.get(accountId));
-/** The connections on which token requests came. */
+/** The connections that token requests used. */
 const sockets = new WeakSet<object>();
 subscribe('http.server.request.start', (message) => {
   const { request, socket } = message as { request: IncomingMessage; socket: object };
@@ -82,7 +82,7 @@ provider.onEffect(() => {
   traffic.calls.TokenRequest = (traffic.calls.TokenRequest ?? 0) + 1;
 });
 
-/** What sets a call apart from the usual ones of a refresh. */
+/** What makes a call different from the usual ones of a refresh. */
 function kindOf(input: unknown): string {
   const { SecretId = '', Key, UpdateExpression = '' } = (input ?? {}) as CallInput;
   if (SecretId.includes('/profiles/') || Key?.accountId?.S?.startsWith(PROFILE_NOTE)) return ' of a profile';
@@ -100,7 +100,7 @@ function forgetTraffic() {
   };
 }
 
-/** Without the SDK: a hundred thousand items are to be written within seconds. */
+/** Without the SDK, which would be too slow for a hundred thousand items. */
 async function call(target: string, body: unknown): Promise<Record<string, unknown>> {
   const response = await signedPost(aws.url, target, JSON.stringify(body));
   const text = await response.text();
@@ -108,7 +108,7 @@ async function call(target: string, body: unknown): Promise<Record<string, unkno
   return JSON.parse(text);
 }
 
-/** Does one thing for each of many, a few at once. */
+/** Does something for each item, four at a time. */
 async function each<T>(all: readonly T[], act: (one: T) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async () => {
@@ -144,9 +144,9 @@ async function populate({ accounts, due, profiles = 1 }: PopulationOptions): Pro
     oauthProfile: { S: profileOf(i, profiles) },
     status: { S: 'healthy' },
     lastRefreshedAt: { N: String(now - 3600) },
-    // What is not due stays so for ten years, whatever the clock of a run is set to.
+    // Accounts that aren't due stay so for ten years, however far a run's clock is ahead.
     accessTokenExpiresAt: { N: String(i < due ? now : now + 315_360_000) },
-    // What people keep beside the attributes of the contract; brings an item to about 400 bytes.
+    // An attribute of people's own, which brings the item to about 400 bytes.
     note: { S: 'x'.repeat(200) },
   });
   const starts = Array.from({ length: Math.ceil(accounts / BATCH) }, (_, i) => i * BATCH);
@@ -171,7 +171,7 @@ function profileOf(i: number, profiles: number): string {
   return profiles === 1 ? 'crm' : `crm-${i % profiles}`;
 }
 
-/** A token set as the function has stored it an hour ago: the table's own, and of the moment that its item names. */
+/** A token set as the function stored it an hour ago, for this table. */
 function issue(table: string, accountId: string, now: number) {
   return {
     ...provider.issue(`${table}:${accountId}`),
@@ -181,7 +181,7 @@ function issue(table: string, accountId: string, now: number) {
   };
 }
 
-/** Puts accounts in every kind of trouble beside the sound ones. Half of them have failed before. */
+/** Adds accounts with every kind of trouble. Half of them have failed before. */
 async function trouble({ population, copies, profiles, accountsOfEach }: TroubledOptions): Promise<Troubled> {
   const { table, prefix } = population;
   const clients = createLocalClients(aws.url, table);
@@ -255,7 +255,7 @@ async function trouble({ population, copies, profiles, accountsOfEach }: Trouble
   return troubled;
 }
 
-/** What the kinds of trouble say of themselves by now, and whether a refresh token was spent twice in any. */
+/** What the kinds of trouble show now, and how many refresh tokens were spent twice. */
 async function aftermath({ population: { table }, troubled }: Parameters<ServerMethods['aftermath']>[0]) {
   const unseen = new Map<string, string>();
   const seen = new Set<string>();
