@@ -8,6 +8,7 @@ import { addCompletion } from './completion/command.ts';
 import { addDoctor } from './doctor/command.ts';
 import { addImport } from './import/command.ts';
 import { addExport } from './import/export.ts';
+import { addInvoke } from './invoke.ts';
 import { addProfiles } from './profiles/command.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
 import { type AddCommands, makeActions } from './shared/command.ts';
@@ -22,6 +23,7 @@ const groups: readonly AddCommands[] = [
   addAccounts,
   addStatus,
   addToken,
+  addInvoke,
   addImport,
   addExport,
   addDoctor,

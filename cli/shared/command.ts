@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { createTerminal, type Streams, type Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
-import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
+import { type Fleet, type FleetOptions, findFleet, findFunction, type InvokedFunction } from './fleet.ts';
 
 /** What a command's action is given. */
 export interface Context {
@@ -14,6 +14,8 @@ export interface Context {
   fleet(): Promise<Fleet>;
   /** The same fleet, of which a command that only `reads` says here which it is, since now it has something changed. */
   fleetToChange(): Promise<Fleet>;
+  /** The function alone, where nothing else of the fleet is needed; a deployed one has to be named. */
+  functionToInvoke(): Promise<InvokedFunction>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }
@@ -64,7 +66,9 @@ export function makeActions(
       };
       const fleet = effect === 'reads' ? find : findAndTell;
       const rest = all.slice(0, -1) as unknown as Arguments;
-      ended((await run({ terminal, signal, fleet, fleetToChange: findAndTell }, ...rest)) ?? EXIT.done);
+      const functionToInvoke = () => findFunction(options, streams.env);
+      const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
+      ended((await run(context, ...rest)) ?? EXIT.done);
     };
 }
 

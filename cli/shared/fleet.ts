@@ -85,6 +85,33 @@ export async function findFleet(
   );
 }
 
+/** What it takes to invoke a function. */
+export type InvokedFunction = Pick<Fleet, 'kind' | 'functionName' | 'lambda'>;
+
+/**
+ * Finds the function alone: by its name, which needs no stack, or as a part of the fleet. Where nothing names a deployed
+ * one, it is the local system's: a run by hand spends refresh tokens, so it never goes to a stack that nobody has named.
+ *
+ * @throws CliError saying what is missing
+ */
+export async function findFunction(
+  options: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<InvokedFunction> {
+  const { local, data, stack, region, table, prefix, function: functionName } = options;
+  const alone = [local, data, stack, table, prefix].every((option) => option === undefined);
+  if (functionName !== undefined && alone)
+    return { kind: 'aws', functionName, lambda: clientsFor(region === undefined ? {} : { region }).lambda };
+  if ([local, data, stack, region, table, prefix, functionName].some((option) => option !== undefined))
+    return await findFleet(options, env);
+  const running = await findLocalSystem(DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
+  if (running !== undefined) return localFleet(running, DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
+  throw new CliError(
+    'NO_LOCAL_SYSTEM',
+    'No local system runs here. Start it with "npm start", or name a deployed function with --function.',
+  );
+}
+
 type Running = Extract<Found, { readonly kind: 'running' }>;
 
 /**
