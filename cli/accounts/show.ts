@@ -1,4 +1,5 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { tokenSecretOf } from '../../adapters/authorization/token-secret.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { createSecrets } from '../../adapters/aws/secrets.ts';
 import { parseAccount } from '../../core/account/account.ts';
@@ -11,12 +12,12 @@ import { printable, widthOf, wrapTo } from '../../terminal/display-text.ts';
 import { type Fact, factLines, paragraph } from '../../terminal/facts.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../../terminal/fleet-table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { asCliError } from '../shared/authorization-error.ts';
 import { CliError } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
+import { restoreCommand } from '../shared/deleted-secret.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { runForAccounts } from '../shared/run-function.ts';
-import { restoreCommand } from '../shared/secret-store.ts';
-import { tokenSecretOf } from '../shared/token-secret.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 import { failureIn, needsAttention, summaryOf, textIn } from './list.ts';
@@ -79,7 +80,8 @@ async function readTokenSecret(
   let id: string;
   try {
     ({ id } = await tokenSecretOf(fleet, item, named));
-  } catch (error) {
+  } catch (thrown) {
+    const error = asCliError(thrown);
     if (!(error instanceof CliError)) throw error;
     return { id: text(item.tokenSecretId) ?? '', problem: error.message };
   }

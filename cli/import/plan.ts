@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { BatchGetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
+import { keptByOf } from '../../adapters/authorization/keeper.ts';
+import { foreignSecret } from '../../adapters/authorization/token-secret.ts';
 import { NOTE, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
 import { keeping } from '../../core/account/kept-by.ts';
 import { plainName, profileSecretIdOf, tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { looksLikeName } from '../../core/field-name.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { keptByOf, readKeeper } from '../shared/keeper.ts';
-import { foreignSecret, shellWord } from '../shared/secret-names.ts';
+import { readKeeper } from '../shared/keeper.ts';
+import { shellWord } from '../shared/shell-word.ts';
 import {
   differences,
   fingerprintOf,

@@ -6,13 +6,13 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
+import { takeOver } from '../../adapters/authorization/keeper.ts';
 import { awsFailure, ifConditionHolds } from '../../adapters/aws/aws-error.ts';
 import { CLAIM } from '../../core/account/account.ts';
 import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
-import { FORMAT_VERSION } from '../authorize/account-item.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { takeOver } from '../shared/keeper.ts';
 import type { OwnKeeper } from './plan.ts';
 import { type Candidate, differences, fingerprintOf, type Item, versionIdOf } from './row.ts';
 
