@@ -52,7 +52,7 @@ export async function showAccount(
     decision,
     advice: adviceOf(item, decision),
   };
-  terminal.result(textOf(item, secret, decision, at, terminal), value);
+  terminal.result(textOf({ item, secret, decision }, at, terminal), value);
 }
 
 interface TokenSecret {
@@ -166,13 +166,14 @@ function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined 
   return remedy === '' ? undefined : remedy;
 }
 
-function textOf(
-  item: FleetItem,
-  secret: TokenSecret,
-  decision: DecisionShown,
-  at: number,
-  terminal: Terminal,
-): string {
+/** What was read of the account. */
+interface Read {
+  readonly item: FleetItem;
+  readonly secret: TokenSecret;
+  readonly decision: DecisionShown;
+}
+
+function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal): string {
   const { paint } = terminal;
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
