@@ -203,7 +203,7 @@ export function refusal(
   description: string | undefined,
   secrets: readonly string[],
 ): AuthorizationError {
-  const told = (text: string) => printable(withoutSecrets(text, secrets));
+  const told = (text: string) => asciiOnly(withoutSecrets(text, secrets));
   const said = description === undefined ? '' : ` (${told(description).replace(/\.$/, '')})`;
   if (code === 'access_denied')
     return new AuthorizationError(
@@ -214,7 +214,7 @@ export function refusal(
   if (code === 'server_error' || code === 'temporarily_unavailable')
     return new AuthorizationError(
       'PROVIDER_UNAVAILABLE',
-      `The provider is out of order: ${code}${said}. Nothing has changed. Try again later.`,
+      `The provider has a problem of its own: ${code}${said}. Nothing has changed. Try again later.`,
     );
   return new AuthorizationError(
     'REFUSED',
@@ -223,7 +223,7 @@ export function refusal(
 }
 
 /** A provider's words, fit for a terminal. */
-export function printable(text: string): string {
+export function asciiOnly(text: string): string {
   return text
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, 200)

@@ -5,7 +5,7 @@ import { parseJsonObject } from '../../core/json-object.ts';
 import { secretValuesOf } from '../../core/profile/profile.ts';
 import type { Exchange } from '../oauth/token-endpoint.ts';
 import { AuthorizationError } from './authorization-error.ts';
-import { printable, refusal } from './authorization-request.ts';
+import { asciiOnly, refusal } from './authorization-request.ts';
 import type { Consent } from './consent.ts';
 import { type Provider, unusable } from './provider.ts';
 
@@ -61,9 +61,9 @@ function codesIn(body: Record<string, unknown>): DeviceCodes | undefined {
     return undefined;
   return {
     device_code,
-    user_code: printable(user_code),
-    verification_uri: printable(verification),
-    verification_uri_complete: isHttps(complete) ? printable(complete) : undefined,
+    user_code: asciiOnly(user_code),
+    verification_uri: asciiOnly(verification),
+    verification_uri_complete: isHttps(complete) ? asciiOnly(complete) : undefined,
     expires_in: positive(expires_in) ?? 600,
     interval: Math.min(LONGEST_INTERVAL, Math.max(1, positive(interval) ?? 5)),
   };

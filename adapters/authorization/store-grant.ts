@@ -108,6 +108,6 @@ function storeFailed(secretId: string, { kind, code }: AwsFailure): Authorizatio
 
 /** The provider has issued tokens that are not kept. */
 export function notKept({ code, what, more }: AuthorizationError): AuthorizationError {
-  const also = "The provider's new grant was not kept: it stands there, and nobody uses it.";
+  const also = "The provider's new grant was not kept. The provider still has it, and nobody uses it.";
   return new AuthorizationError(code, what, { ...more, also });
 }

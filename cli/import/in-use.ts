@@ -34,7 +34,7 @@ export function isLeased({ lease }: Item): boolean {
 export function inHand(whose: string): Busy {
   return {
     kind: 'busy',
-    text: `a run of the function has ${whose} in hand; give the same command again, in a minute or, if a run has died, within twenty`,
+    text: `a run of the function is working on ${whose}; give the same command again in a minute, or in twenty if a run has died`,
   };
 }
 
@@ -54,7 +54,7 @@ export async function secretInUse(
   for (const other of new Set([takesSecretFrom, owner])) {
     if (other === undefined || other === accountId) continue;
     if (isLeased((await itemOf(fleet, other)) ?? {}))
-      return inHand(`the account ${other}, whose secret that is,`);
+      return inHand(`the account ${other}, which has that secret`);
   }
   return undefined;
 }
