@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
 import { foreignKeeperOf, keptByOf, takeOver } from '../adapters/authorization/keeper.ts';
-import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/token-secret.ts';
+import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/secret-of-account.ts';
 import { isDeleted } from '../adapters/aws/secret-versions.ts';
 import { createSecrets } from '../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';

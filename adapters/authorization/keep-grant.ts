@@ -7,8 +7,14 @@ import type { Exchange } from '../oauth/token-endpoint.ts';
 import { type NewFacts, recordGrant, WORK_TIME } from './account-item.ts';
 import { AuthorizationError, type NextStep } from './authorization-error.ts';
 import type { Consent } from './consent.ts';
-import { type Held, hold, holdOn, letGo, type Target } from './hold.ts';
 import { type Identity, identityOf } from './identity.ts';
+import {
+  type LeasedAccount,
+  leaseAccount,
+  leaseAgain,
+  releaseAccount,
+  type Target,
+} from './leased-account.ts';
 import { mayRevoke } from './other-accounts.ts';
 import type { Provider } from './provider.ts';
 import { newTokenSet, notKept, storeGrant } from './store-grant.ts';
@@ -33,7 +39,7 @@ export interface KeptGrant {
 export async function keepGrant(consent: Consent, target: Target, provider: Provider): Promise<KeptGrant> {
   const { stores, wanted, wishes } = target;
   const owner = randomUUID();
-  let held = await hold(target, owner, consent.holds).catch((error: unknown) => {
+  let leased = await leaseAccount(target, owner, consent.holds).catch((error: unknown) => {
     throw consent.holds === 'tokens' ? grantLost(error) : error;
   });
   let done: 'nothing' | 'stored' | 'recorded' = 'nothing';
@@ -44,15 +50,15 @@ export async function keepGrant(consent: Consent, target: Target, provider: Prov
     const tokens = tokensIn(exchange, provider);
     const body = exchange.kind === 'answered' ? exchange.answer.body : '';
     const identity = await identityOf(body, tokens.accessToken, provider);
-    await refuseAnotherPerson(target, held, { identity, tokens }, provider);
+    await refuseAnotherPerson(target, leased, { identity, tokens }, provider);
     // A lease that has run out meanwhile, on a machine that slept, is taken anew before anything is written.
     if (Date.now() > deadline)
-      held = await holdOn(target, held).catch((error: unknown) => {
+      leased = await leaseAgain(target, leased).catch((error: unknown) => {
         throw grantLost(error);
       });
     const now = Math.floor(Date.now() / 1000);
-    const tokenSet = newTokenSet(tokens, held, target, now);
-    await storeGrant(target, held, tokenSet, Math.max(deadline, Date.now() + LEAST_STORE_TIME));
+    const tokenSet = newTokenSet(tokens, leased, target, now);
+    await storeGrant(target, leased, tokenSet, Math.max(deadline, Date.now() + LEAST_STORE_TIME));
     done = 'stored';
     const named = wishes.parameter !== undefined || Object.keys(consent.parameters).length > 0;
     const facts = {
@@ -62,16 +68,17 @@ export async function keepGrant(consent: Consent, target: Target, provider: Prov
       authorizedBy: identity.kind === 'known' ? identity.id : undefined,
       authorizedAt: now,
     };
-    await record(stores, held, facts, tokenSet);
+    await record(stores, leased, facts, tokenSet);
     done = 'recorded';
-    return { tokenSet, identity, created: held.created };
+    return { tokenSet, identity, created: leased.created };
   } finally {
     // What has been stored is found by the next run, if it finds the item.
-    if (done !== 'recorded') await letGo(stores, done === 'stored' ? { ...held, created: false } : held);
+    if (done !== 'recorded')
+      await releaseAccount(stores, done === 'stored' ? { ...leased, created: false } : leased);
   }
 }
 
-/** The tokens of a device are issued before the account is held: a failure to hold it leaves a grant behind. */
+/** The tokens of a device are issued before the account is leased: a failure to lease it leaves a grant behind. */
 function grantLost(error: unknown): AuthorizationError {
   if (error instanceof AuthorizationError) return notKept(error);
   const { code } = awsFailure(error);
@@ -162,7 +169,7 @@ function refuseAnotherAccount({ wanted }: Target, { parameters }: Consent): void
 
 async function refuseAnotherPerson(
   { stores, wanted }: Target,
-  { account: { accountId }, authorizedBy: before }: Held,
+  { account: { accountId }, authorizedBy: before }: LeasedAccount,
   { identity, tokens }: { readonly identity: Identity; readonly tokens: GrantedTokens },
   provider: Provider,
 ): Promise<void> {
@@ -204,13 +211,18 @@ async function revoke({ refreshToken = '' }: GrantedTokens, provider: Provider):
   }
 }
 
-async function record(stores: Stores, held: Held, facts: NewFacts, tokenSet: TokenSet): Promise<void> {
+async function record(
+  stores: Stores,
+  leased: LeasedAccount,
+  facts: NewFacts,
+  tokenSet: TokenSet,
+): Promise<void> {
   try {
-    await recordGrant(stores, held, facts, tokenSet);
+    await recordGrant(stores, leased, facts, tokenSet);
   } catch (error) {
     throw new AuthorizationError(
       'RECORD_FAILED',
-      `The new grant of ${held.account.accountId} is safe in its token secret, but the accounts table could not be written (${awsFailure(error).code}).`,
+      `The new grant of ${leased.account.accountId} is safe in its token secret, but the accounts table could not be written (${awsFailure(error).code}).`,
       { next: 'try_again' },
     );
   }

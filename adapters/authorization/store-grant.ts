@@ -10,8 +10,8 @@ import {
 import { type AwsFailure, awsFailure, isHopeless } from '../aws/aws-error.ts';
 import { createSecret, findSecret, replaceVersion, restoreSecret } from '../aws/secret-versions.ts';
 import { AuthorizationError } from './authorization-error.ts';
-import { type Held, keptElsewhere, type Target } from './hold.ts';
 import { foreignKeeper, keptByOf } from './keeper.ts';
+import { keptElsewhere, type LeasedAccount, type Target } from './leased-account.ts';
 
 /**
  * The token set of a new grant. Nothing of an earlier one goes into it: it may be another client's or another person's.
@@ -21,7 +21,7 @@ import { foreignKeeper, keptByOf } from './keeper.ts';
  */
 export function newTokenSet(
   tokens: GrantedTokens,
-  { account: { lastRefreshedAt }, current, secret: { keptFor: kept_for } }: Held,
+  { account: { lastRefreshedAt }, current, secret: { keptFor: kept_for } }: LeasedAccount,
   { keeper, wanted }: Pick<Target, 'keeper' | 'wanted'>,
   now: number,
 ): TokenSet & { readonly obtained_at: number } {
@@ -54,14 +54,14 @@ const PAUSE = 1_000;
  */
 export async function storeGrant(
   { stores, keeper }: Pick<Target, 'stores' | 'keeper'>,
-  held: Held,
+  leased: LeasedAccount,
   tokenSet: TokenSet,
   deadline: number,
 ): Promise<void> {
   const { secrets } = stores;
-  const { id: secretId } = held.secret;
-  const version = { secretId, text: serializeTokenSet(tokenSet), versionId: held.owner };
-  let current = held.current;
+  const { id: secretId } = leased.secret;
+  const version = { secretId, text: serializeTokenSet(tokenSet), versionId: leased.owner };
+  let current = leased.current;
   let missing = current === undefined;
   for (let patience = true; patience; patience = Date.now() + PAUSE <= deadline) {
     try {
@@ -75,7 +75,7 @@ export async function storeGrant(
       if (found?.kind === 'found') current = found;
       else if (found !== undefined) missing = true;
       if (current !== undefined) {
-        if (current.versionId === held.owner) return;
+        if (current.versionId === leased.owner) return;
         const keptBy = foreignKeeper(current.text, current.arn, keeper);
         if (keptBy !== undefined) throw notKept(keptElsewhere(secretId, keptBy));
         const done = await replaceVersion(secrets, version, current.versionId);

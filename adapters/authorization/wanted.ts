@@ -1,7 +1,7 @@
 import { type Account, parseAccount } from '../../core/account/account.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { AuthorizationError } from './authorization-error.ts';
-import type { TokenSecret } from './token-secret.ts';
+import type { TokenSecret } from './secret-of-account.ts';
 
 /** What a person asks for the account itself. */
 export interface Wishes {

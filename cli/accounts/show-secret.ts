@@ -1,5 +1,5 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { tokenSecretOf } from '../../adapters/authorization/token-secret.ts';
+import { tokenSecretOf } from '../../adapters/authorization/secret-of-account.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { createSecrets } from '../../adapters/aws/secrets.ts';
 import { looksLikeName } from '../../core/field-name.ts';

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
 import { isFree, readAccount } from '../../adapters/authorization/account-item.ts';
 import { createAuthorizationRequest } from '../../adapters/authorization/authorization-request.ts';
-import { busy } from '../../adapters/authorization/hold.ts';
 import { type KeptGrant, keepGrant } from '../../adapters/authorization/keep-grant.ts';
+import { busy } from '../../adapters/authorization/leased-account.ts';
 import { openProvider, type Provider } from '../../adapters/authorization/provider.ts';
 import type { Wanted } from '../../adapters/authorization/wanted.ts';
 import { labelOf } from '../../core/account/account.ts';

@@ -1,7 +1,7 @@
 import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { AuthorizationError } from '../../adapters/authorization/authorization-error.ts';
-import { currentVersion, ownSecret } from '../../adapters/authorization/hold.ts';
 import type { Keeper } from '../../adapters/authorization/keeper.ts';
+import { currentVersion, ownSecret } from '../../adapters/authorization/leased-account.ts';
 import type { Wanted } from '../../adapters/authorization/wanted.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { CliError } from '../shared/cli-error.ts';

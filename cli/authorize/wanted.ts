@@ -1,5 +1,5 @@
 import type { KnownAccount } from '../../adapters/authorization/account-item.ts';
-import { tokenSecretOf } from '../../adapters/authorization/token-secret.ts';
+import { tokenSecretOf } from '../../adapters/authorization/secret-of-account.ts';
 import { accountAsWanted, type Wanted, type Wishes } from '../../adapters/authorization/wanted.ts';
 import { usableProfile } from '../profile/profile-secret.ts';
 import type { Fleet } from '../shared/fleet.ts';

@@ -1,6 +1,6 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { keptByOf } from '../../adapters/authorization/keeper.ts';
-import { foreignSecret } from '../../adapters/authorization/token-secret.ts';
+import { foreignSecret } from '../../adapters/authorization/secret-of-account.ts';
 import { keeping } from '../../core/account/kept-by.ts';
 import { profileSecretIdOf, tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { looksLikeName } from '../../core/field-name.ts';

@@ -5,8 +5,8 @@ import { createAuthorizationRequest } from '../../adapters/authorization/authori
 import { identityOf } from '../../adapters/authorization/identity.ts';
 import { keepGrant } from '../../adapters/authorization/keep-grant.ts';
 import { openProvider, type Provider } from '../../adapters/authorization/provider.ts';
+import { tokenSecretOf } from '../../adapters/authorization/secret-of-account.ts';
 import type { Stores } from '../../adapters/authorization/stores.ts';
-import { tokenSecretOf } from '../../adapters/authorization/token-secret.ts';
 import { parseProfile } from '../../core/profile/profile.ts';
 import { anAccount } from '../support/builders.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';

@@ -5,8 +5,8 @@ import { createLeased, type KnownAccount, removeLeased, returnLease, takeLease }
 import { AuthorizationError } from './authorization-error.ts';
 import type { Consent } from './consent.ts';
 import { foreignKeeper, type Keeper, takeOver } from './keeper.ts';
+import { refuseAnothers, type TokenSecret, tokenSecretOf } from './secret-of-account.ts';
 import type { Stores } from './stores.ts';
-import { refuseAnothers, type TokenSecret, tokenSecretOf } from './token-secret.ts';
 import { accountAsWanted, sameConnection, type Wanted, type Wishes } from './wanted.ts';
 
 /** Which account gets the grant. */
@@ -21,7 +21,7 @@ export interface Target {
 }
 
 /** An account that nobody else may change until it is let go. */
-export interface Held extends KnownAccount {
+export interface LeasedAccount extends KnownAccount {
   readonly owner: string;
   /** Its item was made for this, and goes again where this fails. */
   readonly created: boolean;
@@ -42,7 +42,11 @@ const PATIENCE = { code: 30_000, tokens: 21 * 60_000 } as const;
  * @param owner of the lease
  * @throws AuthorizationError; nothing has changed then
  */
-export async function hold(target: Target, owner: string, holds: Consent['holds']): Promise<Held> {
+export async function leaseAccount(
+  target: Target,
+  owner: string,
+  holds: Consent['holds'],
+): Promise<LeasedAccount> {
   const { stores, wanted, wishes, onWait } = target;
   const { accountId } = wanted.account;
   const own = { owner, created: true, current: undefined, secret: wanted.secret };
@@ -53,16 +57,16 @@ export async function hold(target: Target, owner: string, holds: Consent['holds'
   // One's own lease was there: the answer to its making was lost, and the SDK asked again.
   return await judged(target, { ...known, ...own, created: known.account.lease?.owner === owner });
 
-  async function judged(target: Target, held: Held): Promise<Held> {
+  async function judged(target: Target, leased: LeasedAccount): Promise<LeasedAccount> {
     try {
-      if (held.created) await refuseChangedSecret(target, held);
-      else if (!sameConnection(accountAsWanted(accountId, held.account, wishes), wanted.account))
+      if (leased.created) await refuseChangedSecret(target, leased);
+      else if (!sameConnection(accountAsWanted(accountId, leased.account, wishes), wanted.account))
         throw changed(accountId);
-      const secret = await tokenSecretOf(stores, held.account, wishes.tokenSecret);
+      const secret = await tokenSecretOf(stores, leased.account, wishes.tokenSecret);
       if (secret.inHand) throw busy(accountId);
-      return { ...held, secret, current: await ownSecret(stores, held.account, secret, target.keeper) };
+      return { ...leased, secret, current: await ownSecret(stores, leased.account, secret, target.keeper) };
     } catch (error) {
-      await letGo(stores, held);
+      await releaseAccount(stores, leased);
       throw error;
     }
   }
@@ -73,14 +77,17 @@ export async function hold(target: Target, owner: string, holds: Consent['holds'
  *
  * @throws AuthorizationError where another holds it meanwhile, and does not give it back
  */
-export async function holdOn({ stores, onWait, wishes, keeper }: Target, held: Held): Promise<Held> {
-  const known = await takeLease(stores, held.account.accountId, held.owner, {
+export async function leaseAgain(
+  { stores, onWait, wishes, keeper }: Target,
+  leased: LeasedAccount,
+): Promise<LeasedAccount> {
+  const known = await takeLease(stores, leased.account.accountId, leased.owner, {
     patience: PATIENCE.tokens,
     onWait,
   });
-  if (known === undefined) throw busy(held.account.accountId);
+  if (known === undefined) throw busy(leased.account.accountId);
   const secret = await tokenSecretOf(stores, known.account, wishes.tokenSecret);
-  return { ...held, ...known, secret, current: await ownSecret(stores, known.account, secret, keeper) };
+  return { ...leased, ...known, secret, current: await ownSecret(stores, known.account, secret, keeper) };
 }
 
 /**
@@ -111,15 +118,15 @@ export function keptElsewhere(secretId: string, keptBy: string): AuthorizationEr
 }
 
 /** Gives an account back with nothing changed. */
-export async function letGo(stores: Stores, held: Held): Promise<void> {
-  if (held.created) await removeLeased(stores, held.account.accountId, held.owner);
-  else await returnLease(stores, held, held.owner);
+export async function releaseAccount(stores: Stores, leased: LeasedAccount): Promise<void> {
+  if (leased.created) await removeLeased(stores, leased.account.accountId, leased.owner);
+  else await returnLease(stores, leased, leased.owner);
 }
 
 /** A secret without an item is what an import leaves that is at work, or was stopped: its tokens are not written over. */
 async function refuseChangedSecret(
   { stores, versionBefore }: Target,
-  { account, secret }: Held,
+  { account, secret }: LeasedAccount,
 ): Promise<void> {
   if ((await currentVersion(stores, secret)) !== versionBefore) throw changed(account.accountId);
 }
