@@ -19,14 +19,12 @@ export const addInvoke: AddCommands = (program, action) => {
     .description('Invokes the function once, as its schedule does, or with an event of yours.')
     .argument('[event...]', 'what the function is given, as JSON; {} by default')
     .addHelpText('after', HELP)
-    .action(action(invoke, 'reads'));
+    .action(action(invoke));
 };
 
 async function invoke({ terminal, functionToInvoke }: Context, words: readonly string[]): Promise<undefined> {
   const event = eventIn(words);
   const fn = await functionToInvoke();
-  const where = fn.kind === 'local' ? 'here' : await fn.lambda.config.region().catch(() => 'no Region');
-  terminal.stderr.write(`Invoking the function ${fn.functionName} (${where}).\n`);
   const result = await runFunction(fn, event);
   terminal.result(JSON.stringify(result, null, 2), result);
 }

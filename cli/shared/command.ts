@@ -55,21 +55,27 @@ export function makeActions(
       let told: Promise<Fleet> | undefined;
       const findAndTell = () => {
         told ??= find().then((fleet) => {
-          // With --json too: what a script does to the wrong fleet must show in its log.
-          const { isTTY, columns } = streams.stderr;
-          const width = isTTY === true ? columns || 80 : Number.POSITIVE_INFINITY;
-          const lines = wrapTo(printable(`Acting on ${whereOf(fleet)}.`), width);
-          streams.stderr.write(`${lines.join('\n')}\n`);
+          tell(streams, whereOf(fleet));
           return fleet;
         });
         return told;
       };
       const fleet = effect === 'reads' ? find : findAndTell;
       const rest = all.slice(0, -1) as unknown as Arguments;
-      const functionToInvoke = () => findFunction(options, streams.env);
+      const functionToInvoke = async () => {
+        const found = await findFunction(options, streams.env);
+        tell(streams, 'outputs' in found ? whereOf(found) : found.label);
+        return found;
+      };
       const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
       ended((await run(context, ...rest)) ?? EXIT.done);
     };
+}
+
+/** Says where it acts, with --json too: what a script does to the wrong fleet must show in its log. */
+function tell({ stderr }: Streams, where: string): void {
+  const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
+  stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
 }
 
 /** Which fleet it is, with the parts that are not its stack's own. */

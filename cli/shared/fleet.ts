@@ -86,7 +86,7 @@ export async function findFleet(
 }
 
 /** What it takes to invoke a function. */
-export type InvokedFunction = Pick<Fleet, 'kind' | 'functionName' | 'lambda'>;
+export type InvokedFunction = Pick<Fleet, 'label' | 'functionName' | 'lambda'>;
 
 /**
  * Finds the function alone: by its name, which needs no stack, or as a part of the fleet. Where nothing names a deployed
@@ -97,11 +97,13 @@ export type InvokedFunction = Pick<Fleet, 'kind' | 'functionName' | 'lambda'>;
 export async function findFunction(
   options: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<InvokedFunction> {
+): Promise<Fleet | InvokedFunction> {
   const { local, data, stack, region, table, prefix, function: functionName } = options;
   const alone = [local, data, stack, table, prefix].every((option) => option === undefined);
-  if (functionName !== undefined && alone)
-    return { kind: 'aws', functionName, lambda: clientsFor(region === undefined ? {} : { region }).lambda };
+  if (functionName !== undefined && alone) {
+    const { lambda } = clientsFor(configFor(region, env));
+    return { label: `the function ${functionName} (${await requireRegion(lambda)})`, functionName, lambda };
+  }
   if ([local, data, stack, region, table, prefix, functionName].some((option) => option !== undefined))
     return await findFleet(options, env);
   const running = await findLocalSystem(DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
@@ -150,13 +152,20 @@ function localFleet({ system, keys }: Running, dataDirectory: string, called: st
   };
 }
 
+/** Without a Region's name here the SDK looks into the AWS configuration file. */
+function configFor(
+  region: string | undefined,
+  { AWS_REGION, AWS_DEFAULT_REGION }: Readonly<Record<string, string | undefined>>,
+): AwsConfig {
+  const named = [region, AWS_REGION, AWS_DEFAULT_REGION].find((name) => name !== undefined && name !== '');
+  return named === undefined ? {} : { region: named };
+}
+
 async function awsFleet(
-  { stack, region = '', table, prefix, function: functionName }: FleetOptions,
+  { stack, region, table, prefix, function: functionName }: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet> {
-  const named = [region, env.AWS_REGION ?? '', env.AWS_DEFAULT_REGION ?? ''].find((name) => name !== '');
-  // Without one the SDK looks into the AWS configuration file.
-  const config: AwsConfig = named === undefined ? {} : { region: named };
+  const config = configFor(region, env);
   const clients = clientsFor(config);
   const where = await requireRegion(clients.lambda);
   const byHand = table !== undefined && functionName !== undefined && stack === undefined;
