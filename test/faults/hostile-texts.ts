@@ -3,14 +3,15 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readRawResponse } from '../../adapters/oauth/raw-response.ts';
 import { decodeBody } from '../../adapters/oauth/response-body.ts';
+import { checkColumns } from '../../cli/import/columns.ts';
 import { protectCell, unprotectCell } from '../../cli/import/csv-cells.ts';
-import { checkColumns, readRow } from '../../cli/import/row.ts';
+import { openSource, type Source } from '../../cli/import/file/source.ts';
+import { readRow } from '../../cli/import/row.ts';
 import {
   checkCredentialColumns,
   checkMessageColumns,
   serviceNowSource,
 } from '../../cli/import/servicenow.ts';
-import { openSource, type Source } from '../../cli/import/source.ts';
 import { fieldsFromInput } from '../../cli/profile/fields.ts';
 import { CliError } from '../../cli/shared/cli-error.ts';
 import { parseAccount } from '../../core/account/account.ts';

@@ -223,7 +223,7 @@ describe('while it runs', () => {
   });
   afterAll(() => system.close());
 
-  const invoke = (...args: string[]) => runScript('cli/invoke.ts', ['--data', data, ...args]);
+  const invoke = (...args: string[]) => runScript('cli/main.ts', ['invoke', '--data', data, ...args]);
 
   test('the function can be invoked by hand', async () => {
     const { code, stdout } = await invoke('{"dryRun": true}');
@@ -349,7 +349,7 @@ test('after it has ended, no file says that it runs', () => {
 });
 
 test('without it, invoking says how to start it', async () => {
-  const { code, stderr } = await runScript('cli/invoke.ts', ['--data', join(data, 'elsewhere')]);
+  const { code, stderr } = await runScript('cli/main.ts', ['invoke', '--data', join(data, 'elsewhere')]);
   expect(code).toBe(1);
   expect(stderr).toContain('Start it with "npm start"');
 });

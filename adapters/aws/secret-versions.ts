@@ -10,7 +10,6 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { CliError } from './cli-error.ts';
 
 /** The current version of a secret, as it was read. */
 export interface CurrentVersion {
@@ -59,38 +58,28 @@ export async function isDeleted(client: SecretsManagerClient, SecretId: string):
   }
 }
 
-/** How a secret that waits for its deletion is brought back, as a command. */
-export function restoreCommand(secretId: string, region?: string): string {
-  const where = region === undefined ? '' : ` --region ${region}`;
-  return `aws secretsmanager restore-secret${where} --secret-id ${secretId}`;
-}
-
-/** An error that says how to restore it. */
-export function waitsForDeletion(code: string, what: string, secretId: string, region?: string): CliError {
-  return new CliError(
-    code,
-    `${what}: its secret ${secretId} waits for its deletion. Restore it: ${restoreCommand(secretId, region)}`,
-  );
+/** A version to be written. */
+interface NewVersion {
+  /** The secret's name or ARN. */
+  readonly secretId: string;
+  readonly text: string;
+  /** Becomes the version's id; a repetition with it stores at most once. */
+  readonly versionId: string;
 }
 
 /**
  * Creates a secret.
  *
- * @param token becomes the version's id; a repetition with it stores at most once
  * @param kmsKey encrypts it; the service's own key by default
  * @returns `exists` where there is one already, `deleted` where that waits for its deletion
  */
 export async function createSecret(
   client: SecretsManagerClient,
-  Name: string,
-  SecretString: string,
-  token: string,
+  { secretId: Name, text: SecretString, versionId: ClientRequestToken }: NewVersion,
   kmsKey?: string,
 ): Promise<'created' | 'exists' | 'deleted'> {
   try {
-    await client.send(
-      new CreateSecretCommand({ Name, KmsKeyId: kmsKey, SecretString, ClientRequestToken: token }),
-    );
+    await client.send(new CreateSecretCommand({ Name, KmsKeyId: kmsKey, SecretString, ClientRequestToken }));
     return 'created';
   } catch (error) {
     if (isNamed(error, 'ResourceExistsException')) return 'exists';
@@ -108,14 +97,11 @@ const NEXT = 'NEXT';
  * Secrets Manager has no conditional write; but the label AWSCURRENT is moved only away from the version that holds it.
  *
  * @param from the version that was read
- * @param token becomes the new version's id
  * @returns `changed` where another version is the current one by now
  */
 export async function replaceVersion(
   client: SecretsManagerClient,
-  SecretId: string,
-  SecretString: string,
-  token: string,
+  { secretId: SecretId, text: SecretString, versionId: token }: NewVersion,
   from: string,
 ): Promise<'replaced' | 'changed'> {
   const version = { SecretId, SecretString };

@@ -1,8 +1,13 @@
 import * as oauth from 'oauth4webapi';
-import { type CallableAddresses, refusalOf } from '../../adapters/oauth/addresses.ts';
-import { clientAuthentication, tlsIdentity } from '../../adapters/oauth/client-authentication.ts';
-import { discover } from '../../adapters/oauth/discovery.ts';
-import { createHttpsClient } from '../../adapters/oauth/https-request.ts';
+import type { Account } from '../../core/account/account.ts';
+import { shownPath } from '../../core/field-name.ts';
+import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { withoutUserinfo } from '../../core/profile/shown-address.ts';
+import { type CallableAddresses, refusalOf } from '../oauth/addresses.ts';
+import { clientAuthentication, tlsIdentity } from '../oauth/client-authentication.ts';
+import { discover } from '../oauth/discovery.ts';
+import { createHttpsClient } from '../oauth/https-request.ts';
 import {
   checkedEndpoint,
   clientOf,
@@ -11,13 +16,8 @@ import {
   type Fill,
   type MakeTokenRequest,
   sendTokenRequest,
-} from '../../adapters/oauth/token-endpoint.ts';
-import type { Account } from '../../core/account/account.ts';
-import { shownPath } from '../../core/field-name.ts';
-import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
-import type { Profile } from '../../core/profile/profile.ts';
-import { withoutUserinfo } from '../profile/fields.ts';
-import { CliError } from '../shared/cli-error.ts';
+} from '../oauth/token-endpoint.ts';
+import { AuthorizationError } from './authorization-error.ts';
 
 /** One profile's provider, as it is for one account. */
 export interface Provider {
@@ -52,7 +52,7 @@ const REQUEST_TIMEOUT = 10_000;
  * own fields win. Where they are all named, an issuer without metadata will do: it is compared with `iss` all the same.
  *
  * @param redirectUri what the account is authorized with; `{redirect_uri}` in the profile's templates stands for it
- * @throws CliError where an endpoint is wrong or the issuer can't be read
+ * @throws AuthorizationError where an endpoint is wrong or the issuer can't be read
  */
 export async function openProvider(
   given: Profile,
@@ -99,7 +99,7 @@ export async function openProvider(
       if (url === undefined) continue;
       const refused = URL.canParse(url) ? refusalOf(new URL(url), addresses) : 'must be a URL';
       if (refused !== undefined)
-        throw new CliError(
+        throw new AuthorizationError(
           'PROFILE_INVALID',
           `The provider's endpoint ${withoutUserinfo(url)} can't be used: it ${refused}.`,
         );
@@ -146,7 +146,7 @@ export async function openProvider(
     };
   } catch (error) {
     https.close();
-    throw error instanceof CliError ? error : unusable(error);
+    throw error instanceof AuthorizationError ? error : unusable(error);
   }
 }
 
@@ -177,13 +177,13 @@ function withOwnIdName(body: URLSearchParams, { client_id_parameter: name }: Pro
   return own;
 }
 
-/** A request that could not be made, or that nobody answered, as the command's end. */
-export function unusable(error: unknown): CliError {
+/** A request that could not be made, or that nobody answered, as the end of the authorization. */
+export function unusable(error: unknown): AuthorizationError {
   const { kind, detail, ...rest } = exchangeFailure(error);
   const reason = kind === 'unsent' ? (rest as { reason: string }).reason : 'provider_unavailable';
   if (reason === 'account_invalid')
-    return new CliError('PARAMETER_MISSING', `${detail}. Give it with --parameter <name>=<value>.`);
+    return new AuthorizationError('PARAMETER_MISSING', `${detail}.`, { next: 'give_parameter' });
   if (reason === 'profile_invalid')
-    return new CliError('PROFILE_INVALID', `${detail}. Correct the profile ("profiles add --change").`);
-  return new CliError('PROVIDER_UNAVAILABLE', `${detail}. Nothing has changed. Try again later.`);
+    return new AuthorizationError('PROFILE_INVALID', `${detail}.`, { next: 'correct_profile' });
+  return new AuthorizationError('PROVIDER_UNAVAILABLE', `${detail}. Nothing has changed. Try again later.`);
 }

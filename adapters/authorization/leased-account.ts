@@ -1,19 +1,19 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { awsFailure } from '../../adapters/aws/aws-error.ts';
-import { CliError } from '../shared/cli-error.ts';
-import type { Fleet } from '../shared/fleet.ts';
-import { foreignKeeper, type Keeper, takeOver } from '../shared/keeper.ts';
-import { type CurrentVersion, findSecret } from '../shared/secret-store.ts';
-import { refuseAnothers, type TokenSecret, tokenSecretOf } from '../shared/token-secret.ts';
+import { awsFailure } from '../aws/aws-error.ts';
+import { type CurrentVersion, findSecret } from '../aws/secret-versions.ts';
 import { createLeased, type KnownAccount, removeLeased, returnLease, takeLease } from './account-item.ts';
+import { AuthorizationError } from './authorization-error.ts';
 import type { Consent } from './consent.ts';
-import { accountAsWanted, sameConnection, type Wanted, type WantedOptions } from './wanted.ts';
+import { foreignKeeper, type Keeper, takeOver } from './keeper.ts';
+import { refuseAnothers, type TokenSecret, tokenSecretOf } from './secret-of-account.ts';
+import type { Stores } from './stores.ts';
+import { accountAsWanted, sameConnection, type Wanted, type Wishes } from './wanted.ts';
 
 /** Which account gets the grant. */
 export interface Target {
-  readonly fleet: Fleet;
+  readonly stores: Stores;
   readonly wanted: Wanted;
-  readonly options: WantedOptions;
+  readonly wishes: Wishes;
   /** The token secret's version before the sign-in. */
   readonly versionBefore: string | undefined;
   readonly keeper: Keeper;
@@ -21,7 +21,7 @@ export interface Target {
 }
 
 /** An account that nobody else may change until it is let go. */
-export interface Held extends KnownAccount {
+export interface LeasedAccount extends KnownAccount {
   readonly owner: string;
   /** Its item was made for this, and goes again where this fails. */
   readonly created: boolean;
@@ -40,29 +40,33 @@ const PATIENCE = { code: 30_000, tokens: 21 * 60_000 } as const;
  * Takes the account as it is now, which need not be as it was before the person signed in, and judges it anew.
  *
  * @param owner of the lease
- * @throws CliError; nothing has changed then
+ * @throws AuthorizationError; nothing has changed then
  */
-export async function hold(target: Target, owner: string, holds: Consent['holds']): Promise<Held> {
-  const { fleet, wanted, options, onWait } = target;
+export async function leaseAccount(
+  target: Target,
+  owner: string,
+  holds: Consent['holds'],
+): Promise<LeasedAccount> {
+  const { stores, wanted, wishes, onWait } = target;
   const { accountId } = wanted.account;
   const own = { owner, created: true, current: undefined, secret: wanted.secret };
-  if (!wanted.exists && (await createLeased(fleet, wanted.account, owner)))
+  if (!wanted.exists && (await createLeased(stores, wanted.account, owner)))
     return await judged(target, { ...own, account: wanted.account, authorizedBy: undefined });
-  const known = await takeLease(fleet, accountId, owner, PATIENCE[holds], onWait);
+  const known = await takeLease(stores, accountId, owner, { patience: PATIENCE[holds], onWait });
   if (known === undefined) throw busy(accountId);
   // One's own lease was there: the answer to its making was lost, and the SDK asked again.
   return await judged(target, { ...known, ...own, created: known.account.lease?.owner === owner });
 
-  async function judged(target: Target, held: Held): Promise<Held> {
+  async function judged(target: Target, leased: LeasedAccount): Promise<LeasedAccount> {
     try {
-      if (held.created) await refuseChangedSecret(target, held);
-      else if (!sameConnection(accountAsWanted(accountId, held.account, options), wanted.account))
+      if (leased.created) await refuseChangedSecret(target, leased);
+      else if (!sameConnection(accountAsWanted(accountId, leased.account, wishes), wanted.account))
         throw changed(accountId);
-      const secret = await tokenSecretOf(fleet, held.account, options.tokenSecret);
+      const secret = await tokenSecretOf(stores, leased.account, wishes.tokenSecret);
       if (secret.inHand) throw busy(accountId);
-      return { ...held, secret, current: await ownSecret(fleet, held.account, secret, target.keeper) };
+      return { ...leased, secret, current: await ownSecret(stores, leased.account, secret, target.keeper) };
     } catch (error) {
-      await letGo(fleet, held);
+      await releaseAccount(stores, leased);
       throw error;
     }
   }
@@ -71,59 +75,65 @@ export async function hold(target: Target, owner: string, holds: Consent['holds'
 /**
  * Holds an account for longer, where that took longer than was thought: a machine that slept, or a service that is slow.
  *
- * @throws CliError where another holds it meanwhile, and does not give it back
+ * @throws AuthorizationError where another holds it meanwhile, and does not give it back
  */
-export async function holdOn({ fleet, onWait, options, keeper }: Target, held: Held): Promise<Held> {
-  const known = await takeLease(fleet, held.account.accountId, held.owner, PATIENCE.tokens, onWait);
-  if (known === undefined) throw busy(held.account.accountId);
-  const secret = await tokenSecretOf(fleet, known.account, options.tokenSecret);
-  return { ...held, ...known, secret, current: await ownSecret(fleet, known.account, secret, keeper) };
+export async function leaseAgain(
+  { stores, onWait, wishes, keeper }: Target,
+  leased: LeasedAccount,
+): Promise<LeasedAccount> {
+  const known = await takeLease(stores, leased.account.accountId, leased.owner, {
+    patience: PATIENCE.tokens,
+    onWait,
+  });
+  if (known === undefined) throw busy(leased.account.accountId);
+  const secret = await tokenSecretOf(stores, known.account, wishes.tokenSecret);
+  return { ...leased, ...known, secret, current: await ownSecret(stores, known.account, secret, keeper) };
 }
 
 /**
  * An account's token secret as it is now; undefined where there is none, or one that waits for its deletion.
  *
- * @throws CliError KEPT_ELSEWHERE where the function of another table keeps it; FOREIGN_SECRET where another account
+ * @throws AuthorizationError KEPT_ELSEWHERE where the function of another table keeps it; FOREIGN_SECRET where another account
  * has it, whose grant would be lost
  */
 export async function ownSecret(
-  fleet: Fleet,
+  stores: Stores,
   { accountId }: KnownAccount['account'],
   { id: secretId }: TokenSecret,
   keeper: Keeper,
 ): Promise<CurrentVersion | undefined> {
-  const found = await findSecret(fleet.secrets, secretId);
+  const found = await findSecret(stores.secrets, secretId);
   if (found.kind !== 'found') return undefined;
   const keptBy = foreignKeeper(found.text, found.arn, keeper);
   if (keptBy !== undefined) throw keptElsewhere(secretId, keptBy);
-  await refuseAnothers(fleet, accountId, found);
+  await refuseAnothers(stores, accountId, found);
   return found;
 }
 
-export function keptElsewhere(secretId: string, keptBy: string): CliError {
-  return new CliError(
+export function keptElsewhere(secretId: string, keptBy: string): AuthorizationError {
+  return new AuthorizationError(
     'KEPT_ELSEWHERE',
     `The token secret ${secretId} is kept by the function of another table, ${keptBy} (kept_by), which may be spending its refresh token. Nothing has changed here. Authorize the account there. ${takeOver(keptBy)}`,
   );
 }
 
 /** Gives an account back with nothing changed. */
-export async function letGo(fleet: Fleet, held: Held): Promise<void> {
-  if (held.created) await removeLeased(fleet, held.account.accountId, held.owner);
-  else await returnLease(fleet, held, held.owner);
+export async function releaseAccount(stores: Stores, leased: LeasedAccount): Promise<void> {
+  if (leased.created) await removeLeased(stores, leased.account.accountId, leased.owner);
+  else await returnLease(stores, leased, leased.owner);
 }
 
 /** A secret without an item is what an import leaves that is at work, or was stopped: its tokens are not written over. */
 async function refuseChangedSecret(
-  { fleet, versionBefore }: Target,
-  { account, secret }: Held,
+  { stores, versionBefore }: Target,
+  { account, secret }: LeasedAccount,
 ): Promise<void> {
-  if ((await currentVersion(fleet, secret)) !== versionBefore) throw changed(account.accountId);
+  if ((await currentVersion(stores, secret)) !== versionBefore) throw changed(account.accountId);
 }
 
 /** The id of the version that an account's token secret has now; undefined where there is none. */
 export async function currentVersion(
-  { secrets }: Fleet,
+  { secrets }: Stores,
   { id: SecretId }: TokenSecret,
 ): Promise<string | undefined> {
   try {
@@ -135,16 +145,18 @@ export async function currentVersion(
   }
 }
 
-export function busy(accountId: string): CliError {
-  return new CliError(
+export function busy(accountId: string): AuthorizationError {
+  return new AuthorizationError(
     'ACCOUNT_BUSY',
-    `A run of the function holds ${accountId} just now. Nothing has changed. Run the command again in a minute; if it stays so, a run has died, and its hold ends within twenty minutes.`,
+    `A run of the function holds ${accountId} just now. Nothing has changed.`,
+    { next: 'try_again_in_a_minute' },
   );
 }
 
-function changed(accountId: string): CliError {
-  return new CliError(
+function changed(accountId: string): AuthorizationError {
+  return new AuthorizationError(
     'ACCOUNT_CHANGED',
-    `Somebody else has made or changed the account ${accountId} during the sign-in. Nothing has changed here. Look at it (accounts show), and run the command again.`,
+    `Somebody else has made or changed the account ${accountId} during the sign-in. Nothing has changed here.`,
+    { next: 'look_at_account' },
   );
 }

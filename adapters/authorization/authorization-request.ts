@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi';
 import { PARAMETER_VALUE } from '../../core/profile/placeholders.ts';
 import { secretValuesOf } from '../../core/profile/profile.ts';
+import { withoutUserinfo } from '../../core/profile/shown-address.ts';
 import { withoutSecrets } from '../../core/response/redaction.ts';
-import { withoutUserinfo } from '../profile/fields.ts';
-import { CliError, EXIT } from '../shared/cli-error.ts';
+import { AuthorizationError } from './authorization-error.ts';
 import type { Consent } from './consent.ts';
 import type { Provider } from './provider.ts';
 
@@ -18,7 +18,7 @@ export interface AuthorizationRequest {
   readonly needsWholeAnswer: string | undefined;
   /**
    * @param answer what the provider sent back with the browser
-   * @throws CliError where it is no consent, or not this provider's (RFC 9207)
+   * @throws AuthorizationError where it is no consent, or not this provider's (RFC 9207)
    */
   accept(answer: URLSearchParams): Consent;
   /** The same for a code that came alone: PKCE ties it to this request. */
@@ -40,7 +40,7 @@ const OWN_PARAMETERS = [
 
 /**
  * @param more parameters of this provider's own, such as `access_type=offline`
- * @throws CliError where the provider has no authorization endpoint
+ * @throws AuthorizationError where the provider has no authorization endpoint
  */
 export async function createAuthorizationRequest(
   provider: Provider,
@@ -49,14 +49,17 @@ export async function createAuthorizationRequest(
 ): Promise<AuthorizationRequest> {
   const { server, profile } = provider;
   if (server.authorization_endpoint === undefined)
-    throw new CliError(
+    throw new AuthorizationError(
       'NO_AUTHORIZATION_ENDPOINT',
-      'The profile has no authorization_endpoint, and no issuer that names one. Add it with "profiles add --change", or try --device.',
+      'The profile has no authorization_endpoint, and no issuer that names one.',
+      { next: 'add_authorization_endpoint' },
     );
   const { client_id_parameter: idParameter, authorization_code_parameter: codeParameter } = profile;
   const own = Object.keys(more).find((name) => [...OWN_PARAMETERS, idParameter].includes(name));
   if (own !== undefined)
-    throw new CliError('USAGE', `--with ${own}: is set by the request itself.`, EXIT.usage);
+    throw new AuthorizationError('USAGE', `The parameter ${own} is set by the request itself.`, {
+      next: 'leave_parameter_out',
+    });
   const state = oauth.generateRandomState();
   const verifier = profile.pkce === 'none' ? oauth.nopkce : oauth.generateRandomCodeVerifier();
   const url = new URL(server.authorization_endpoint);
@@ -113,7 +116,7 @@ export async function createAuthorizationRequest(
     accept: (answer) => {
       const accepted = accept(provider, withStandardCode(answer, codeParameter), state);
       if (!accepted.has('code'))
-        throw new CliError(
+        throw new AuthorizationError(
           'ANSWER_MALFORMED',
           `The provider sent the browser back with neither a code${codeParameter === 'code' ? '' : ` (${codeParameter})`} nor an error. Nothing has changed. Is authorization_endpoint right?`,
         );
@@ -139,7 +142,7 @@ function withStandardCode(answer: URLSearchParams, codeParameter: string): URLSe
  * What the answer says of the account itself, such as a company's id. It becomes one of the account's parameters, and
  * must be fit for that: it is put into addresses.
  *
- * @throws CliError naming the parameter that can't be one
+ * @throws AuthorizationError naming the parameter that can't be one
  */
 function callbackParameters(answer: URLSearchParams, names: readonly string[]): Record<string, string> {
   const found = names.flatMap((name) => {
@@ -147,7 +150,7 @@ function callbackParameters(answer: URLSearchParams, names: readonly string[]): 
     if (values.length === 0) return [];
     const [value = ''] = values;
     if (values.length > 1 || !PARAMETER_VALUE.test(value))
-      throw new CliError(
+      throw new AuthorizationError(
         'CALLBACK_PARAMETER',
         `The answer's ${name} can't be kept as a parameter of the account: it must be there once, and hold letters, digits, ".", "_" and "-" only. The answer was not used, and nothing has changed. Take ${name} out of callback_parameters in the profile if it is not needed.`,
       );
@@ -172,48 +175,55 @@ function accept({ server, client, profile, knowsIssuer }: Provider, answer: URLS
         ...[...answer].flatMap(([name, value]) => (OF_THE_REFUSAL.includes(name) ? [] : [value])),
       ]);
     if (parameters.get('state') !== state)
-      throw new CliError(
+      throw new AuthorizationError(
         'STATE_MISMATCH',
-        'The answer has another state than the request: it is from an earlier try, or somebody else made it. It was not used, and nothing has changed. Run the command again.',
+        'The answer has another state than the request: it is from an earlier try, or somebody else made it. It was not used, and nothing has changed.',
+        { next: 'try_again' },
       );
     if (parameters.get('iss') !== server.issuer)
-      throw new CliError(
+      throw new AuthorizationError(
         'ISSUER_MISMATCH',
         `The answer does not come from ${withoutUserinfo(server.issuer)}: its "iss" is ${parameters.has('iss') ? 'another' : 'missing'} (RFC 9207). It was not used, and nothing has changed. Is the profile's issuer right?`,
       );
-    throw new CliError(
+    throw new AuthorizationError(
       'ANSWER_MALFORMED',
-      'The answer that came with the browser can’t be understood. It was not used, and nothing has changed. Run the command again.',
+      'The answer that came with the browser can’t be understood. It was not used, and nothing has changed.',
+      { next: 'try_again' },
     );
   }
 }
 
 /**
- * The provider's "no" (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), as the command's end.
+ * The provider's "no" (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), as the end of the authorization.
  *
  * @param secrets what it may quote, and nobody must be told
  */
-export function refusal(code: string, description: string | undefined, secrets: readonly string[]): CliError {
-  const told = (text: string) => printable(withoutSecrets(text, secrets));
+export function refusal(
+  code: string,
+  description: string | undefined,
+  secrets: readonly string[],
+): AuthorizationError {
+  const told = (text: string) => asciiOnly(withoutSecrets(text, secrets));
   const said = description === undefined ? '' : ` (${told(description).replace(/\.$/, '')})`;
   if (code === 'access_denied')
-    return new CliError(
+    return new AuthorizationError(
       'DENIED',
-      `The provider says that access was not allowed: access_denied${said}. Nothing has changed. Run the command again to try once more.`,
+      `The provider says that access was not allowed: access_denied${said}. Nothing has changed.`,
+      { next: 'try_once_more' },
     );
   if (code === 'server_error' || code === 'temporarily_unavailable')
-    return new CliError(
+    return new AuthorizationError(
       'PROVIDER_UNAVAILABLE',
-      `The provider is out of order: ${code}${said}. Nothing has changed. Try again later.`,
+      `The provider has a problem of its own: ${code}${said}. Nothing has changed. Try again later.`,
     );
-  return new CliError(
+  return new AuthorizationError(
     'REFUSED',
     `The provider refused the request: ${told(code)}${said}. Nothing has changed. Check the profile's client_id, scope and redirect_uri.`,
   );
 }
 
 /** A provider's words, fit for a terminal. */
-export function printable(text: string): string {
+export function asciiOnly(text: string): string {
   return text
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, 200)

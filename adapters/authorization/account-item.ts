@@ -1,35 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { createAccountsTable } from '../../adapters/aws/accounts-table.ts';
-import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
 import { type Account, parseAccount } from '../../core/account/account.ts';
 import { unusualSecret } from '../../core/account/secret-id.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
-import { CliError } from '../shared/cli-error.ts';
-import type { Fleet } from '../shared/fleet.ts';
+import { createAccountsTable } from '../aws/accounts-table.ts';
+import { ifConditionHolds } from '../aws/aws-error.ts';
+import { AuthorizationError } from './authorization-error.ts';
+import type { Stores } from './stores.ts';
 
-/** An account as it stands in the table, with what only the command line writes. */
+/** An account as it stands in the table, with what only an authorization writes. */
 export interface KnownAccount {
   readonly account: Account;
   /** Who authorized it: `<issuer>#<subject>`. */
   readonly authorizedBy: string | undefined;
 }
 
-/** @throws CliError where the item is not that of an OAuth account, or can't be read */
-export async function readAccount(fleet: Fleet, accountId: string): Promise<KnownAccount | undefined> {
-  const { Item } = await fleet.table.send(
-    new GetCommand({ TableName: fleet.tableName, Key: { accountId }, ConsistentRead: true }),
+/** @throws AuthorizationError where the item is not that of an OAuth account, or can't be read */
+export async function readAccount(stores: Stores, accountId: string): Promise<KnownAccount | undefined> {
+  const { Item } = await stores.table.send(
+    new GetCommand({ TableName: stores.tableName, Key: { accountId }, ConsistentRead: true }),
   );
   if (Item === undefined) return undefined;
   if (Item.authenticationType !== 'oauth2')
-    throw new CliError(
+    throw new AuthorizationError(
       'NOT_OAUTH',
       `The account ${accountId} has another authenticationType than oauth2. Correct its item, or use another id.`,
     );
   refuseNewerFormat(accountId, Item);
   const parsed = parseAccount(Item);
   if (parsed.kind === 'invalid')
-    throw new CliError(
+    throw new AuthorizationError(
       'ACCOUNT_INVALID',
       `The item of ${accountId} can't be used: ${parsed.problem}. Correct it first.`,
     );
@@ -43,12 +43,13 @@ export async function readAccount(fleet: Fleet, accountId: string): Promise<Know
 /** The newest form of an item that this version knows. */
 export const FORMAT_VERSION = 1;
 
-/** @throws CliError where a newer version has made the item, which knows better */
+/** @throws AuthorizationError where a newer version has made the item, which knows better */
 function refuseNewerFormat(accountId: string, { formatVersion }: Readonly<Record<string, unknown>>): void {
   if (typeof formatVersion === 'number' && formatVersion > FORMAT_VERSION)
-    throw new CliError(
+    throw new AuthorizationError(
       'ACCOUNT_INVALID',
-      `The item of ${accountId} is made by a newer version (formatVersion ${formatVersion}). Use the command line of that version.`,
+      `The item of ${accountId} is made by a newer version (formatVersion ${formatVersion}).`,
+      { next: 'use_newer_version' },
     );
 }
 
@@ -64,24 +65,26 @@ const LOOK_AGAIN_AFTER = 500;
  * Takes the right to change the account's tokens, as a run does, so that no run in flight can store the old grant over
  * the new one.
  *
- * @param patience milliseconds to wait for a run that holds it
+ * @param patience milliseconds to wait for a run that holds it; `onWait` is told of each look
  * @returns the account as it was leased; undefined where somebody has held it all the while
  */
 export async function takeLease(
-  fleet: Fleet,
+  stores: Stores,
   accountId: string,
   owner: string,
-  patience: number,
-  onWait: () => void,
+  { patience, onWait }: { readonly patience: number; readonly onWait: () => void },
 ): Promise<KnownAccount | undefined> {
-  const table = createAccountsTable(fleet.table, fleet.tableName);
+  const table = createAccountsTable(stores.table, stores.tableName);
   const until = Date.now() + patience;
   for (;;) {
-    const known = await readAccount(fleet, accountId);
+    const known = await readAccount(stores, accountId);
     if (known === undefined)
-      throw new CliError('ACCOUNT_GONE', `The account ${accountId} has been removed in the meantime.`);
+      throw new AuthorizationError(
+        'ACCOUNT_GONE',
+        `The account ${accountId} has been removed in the meantime.`,
+      );
     const now = seconds();
-    const secretId = unusualSecret(known.account, fleet.secretNamePrefix);
+    const secretId = unusualSecret(known.account, stores.secretNamePrefix);
     const lease = { owner, expiresAt: now + LEASE_SECONDS, secretId };
     if ((await table.lease(known.account, lease, now - CLOCK_DOUBT)) === 'leased') return known;
     if (Date.now() >= until) return undefined;
@@ -91,9 +94,9 @@ export async function takeLease(
 }
 
 /** Whether nobody holds the account, or will within a few seconds. */
-export async function isFree(fleet: Fleet, accountId: string): Promise<boolean> {
+export async function isFree(stores: Stores, accountId: string): Promise<boolean> {
   for (const until = Date.now() + RUN_PATIENCE; ; ) {
-    const lease = (await readAccount(fleet, accountId))?.account.lease;
+    const lease = (await readAccount(stores, accountId))?.account.lease;
     if (lease === undefined || lease.expiresAt <= seconds() - CLOCK_DOUBT) return true;
     if (Date.now() >= until) return false;
     await sleep(LOOK_AGAIN_AFTER);
@@ -109,13 +112,13 @@ const RUN_PATIENCE = 5_000;
  *
  * @returns whether it was made; false where one is there
  */
-export async function createLeased(fleet: Fleet, account: Account, owner: string): Promise<boolean> {
+export async function createLeased(stores: Stores, account: Account, owner: string): Promise<boolean> {
   const { accountId, authenticationType, oauthProfile, name, parameters } = account;
   const lease = { owner, expiresAt: seconds() + LEASE_SECONDS };
   return await ifConditionHolds(() =>
-    fleet.table.send(
+    stores.table.send(
       new PutCommand({
-        TableName: fleet.tableName,
+        TableName: stores.tableName,
         Item: { accountId, authenticationType, oauthProfile, name, parameters, lease },
         ConditionExpression: 'attribute_not_exists(accountId)',
       }),
@@ -124,12 +127,12 @@ export async function createLeased(fleet: Fleet, account: Account, owner: string
 }
 
 /** Takes the item of `createLeased` away again. */
-export async function removeLeased(fleet: Fleet, accountId: string, owner: string): Promise<void> {
+export async function removeLeased(stores: Stores, accountId: string, owner: string): Promise<void> {
   // Where this fails too, the item is left for a run to complain about.
-  await fleet.table
+  await stores.table
     .send(
       new DeleteCommand({
-        TableName: fleet.tableName,
+        TableName: stores.tableName,
         Key: { accountId },
         ConditionExpression: '#lease.#owner = :owner',
         ExpressionAttributeNames: { '#lease': 'lease', '#owner': 'owner' },
@@ -140,8 +143,8 @@ export async function removeLeased(fleet: Fleet, accountId: string, owner: strin
 }
 
 /** Gives a lease back with nothing changed. An expired one that was found comes back: it is the sign of a dead run. */
-export async function returnLease(fleet: Fleet, { account }: KnownAccount, owner: string): Promise<void> {
-  const table = createAccountsTable(fleet.table, fleet.tableName);
+export async function returnLease(stores: Stores, { account }: KnownAccount, owner: string): Promise<void> {
+  const table = createAccountsTable(stores.table, stores.tableName);
   // Where this fails too, the lease runs out by itself.
   await table
     .record(account, owner, { set: {}, remove: [], leaveLease: account.lease })
@@ -165,9 +168,8 @@ export interface NewFacts {
  * recovery (`failing`, which it was or has become).
  */
 export async function recordGrant(
-  fleet: Fleet,
-  { account }: KnownAccount,
-  owner: string,
+  stores: Stores,
+  { account, owner }: KnownAccount & { readonly owner: string },
   facts: NewFacts,
   tokenSet: TokenSet,
 ): Promise<void> {
@@ -188,9 +190,9 @@ export async function recordGrant(
   ];
   const setting = set.map(([name]) => `#${name} = :${name}`).join(', ');
   const removing = remove.map((name) => `#${name}`).join(', ');
-  await fleet.table.send(
+  await stores.table.send(
     new UpdateCommand({
-      TableName: fleet.tableName,
+      TableName: stores.tableName,
       Key: { accountId: account.accountId },
       UpdateExpression: `SET ${setting} REMOVE ${removing}`,
       ConditionExpression: '#lease.#owner = :owner',

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { awsFailure, isHopeless } from '../../adapters/aws/aws-error.ts';
 import { nextObtainedAt } from '../../core/account/decision.ts';
 import {
   type GrantedTokens,
@@ -8,10 +7,11 @@ import {
   serializeTokenSet,
   type TokenSet,
 } from '../../core/tokens/token-set.ts';
-import { CliError } from '../shared/cli-error.ts';
-import { foreignKeeper, keptByOf } from '../shared/keeper.ts';
-import { createSecret, findSecret, replaceVersion, restoreSecret } from '../shared/secret-store.ts';
-import { type Held, keptElsewhere, type Target } from './hold.ts';
+import { type AwsFailure, awsFailure, isHopeless } from '../aws/aws-error.ts';
+import { createSecret, findSecret, replaceVersion, restoreSecret } from '../aws/secret-versions.ts';
+import { AuthorizationError } from './authorization-error.ts';
+import { foreignKeeper, keptByOf } from './keeper.ts';
+import { keptElsewhere, type LeasedAccount, type Target } from './leased-account.ts';
 
 /**
  * The token set of a new grant. Nothing of an earlier one goes into it: it may be another client's or another person's.
@@ -21,7 +21,7 @@ import { type Held, keptElsewhere, type Target } from './hold.ts';
  */
 export function newTokenSet(
   tokens: GrantedTokens,
-  { account: { lastRefreshedAt }, current, secret: { keptFor: kept_for } }: Held,
+  { account: { lastRefreshedAt }, current, secret: { keptFor: kept_for } }: LeasedAccount,
   { keeper, wanted }: Pick<Target, 'keeper' | 'wanted'>,
   now: number,
 ): TokenSet & { readonly obtained_at: number } {
@@ -50,23 +50,23 @@ const PAUSE = 1_000;
  * current one any more, the one that is there now is judged first.
  *
  * @param deadline milliseconds since the epoch
- * @throws CliError STORE_FAILED, or KEPT_ELSEWHERE; the new grant is not kept then
+ * @throws AuthorizationError STORE_FAILED, or KEPT_ELSEWHERE; the new grant is not kept then
  */
 export async function storeGrant(
-  { fleet, keeper }: Pick<Target, 'fleet' | 'keeper'>,
-  held: Held,
+  { stores, keeper }: Pick<Target, 'stores' | 'keeper'>,
+  leased: LeasedAccount,
   tokenSet: TokenSet,
   deadline: number,
 ): Promise<void> {
-  const { secrets } = fleet;
-  const { id: secretId } = held.secret;
-  const text = serializeTokenSet(tokenSet);
-  let current = held.current;
+  const { secrets } = stores;
+  const { id: secretId } = leased.secret;
+  const version = { secretId, text: serializeTokenSet(tokenSet), versionId: leased.owner };
+  let current = leased.current;
   let missing = current === undefined;
   for (let patience = true; patience; patience = Date.now() + PAUSE <= deadline) {
     try {
       if (missing) {
-        const made = await createSecret(secrets, secretId, text, held.owner);
+        const made = await createSecret(secrets, version);
         if (made === 'created') return;
         if (made === 'deleted') await restoreSecret(secrets, secretId);
         missing = false;
@@ -75,14 +75,14 @@ export async function storeGrant(
       if (found?.kind === 'found') current = found;
       else if (found !== undefined) missing = true;
       if (current !== undefined) {
-        if (current.versionId === held.owner) return;
+        if (current.versionId === leased.owner) return;
         const keptBy = foreignKeeper(current.text, current.arn, keeper);
         if (keptBy !== undefined) throw notKept(keptElsewhere(secretId, keptBy));
-        const done = await replaceVersion(secrets, secretId, text, held.owner, current.versionId);
+        const done = await replaceVersion(secrets, version, current.versionId);
         if (done === 'replaced') return;
       }
     } catch (error) {
-      if (error instanceof CliError) throw error;
+      if (error instanceof AuthorizationError) throw error;
       const failure = awsFailure(error);
       // Whoever makes or deletes it just now will be done in a moment.
       const passing = failure.kind === 'not_found' || failure.code === 'InvalidRequestException';
@@ -96,19 +96,18 @@ export async function storeGrant(
   throw storeFailed(secretId, { kind: 'unavailable', code: 'it changes all the time' });
 }
 
-function storeFailed(
-  secretId: string,
-  { kind, code }: { readonly kind: string; readonly code: string },
-): CliError {
-  return new CliError(
-    'STORE_FAILED',
-    `The token secret ${secretId} could not be written (${code}), so the provider's new grant was not kept. Nothing has changed here. ${kind === 'denied' ? 'It takes secretsmanager:GetSecretValue, PutSecretValue and CreateSecret on it.' : 'Run the command again.'}`,
-  );
+function storeFailed(secretId: string, { kind, code }: AwsFailure): AuthorizationError {
+  const what = `The token secret ${secretId} could not be written (${code}), so the provider's new grant was not kept. Nothing has changed here.`;
+  return kind === 'denied'
+    ? new AuthorizationError(
+        'STORE_FAILED',
+        `${what} It takes secretsmanager:GetSecretValue, PutSecretValue and CreateSecret on it.`,
+      )
+    : new AuthorizationError('STORE_FAILED', what, { next: 'try_again' });
 }
 
-function notKept({ code, message }: CliError): CliError {
-  return new CliError(
-    code,
-    `${message} The provider's new grant was not kept: it stands there, and nobody uses it.`,
-  );
+/** The provider has issued tokens that are not kept. */
+export function notKept({ code, what, more }: AuthorizationError): AuthorizationError {
+  const also = "The provider's new grant was not kept. The provider still has it, and nobody uses it.";
+  return new AuthorizationError(code, what, { ...more, also });
 }

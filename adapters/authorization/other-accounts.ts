@@ -1,9 +1,8 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
-import { profileNames } from '../profile/profile-secret.ts';
-import type { Fleet } from '../shared/fleet.ts';
-import { readSecret } from '../shared/secret-store.ts';
+import { readSecret, secretNames } from '../aws/secret-versions.ts';
+import type { Stores } from './stores.ts';
 
 /** An account, with who authorized it. */
 interface OtherAccount {
@@ -17,9 +16,9 @@ interface OtherAccount {
  * so no account may live on it, the one that was signed in for included: each must be known to be somebody else's,
  * unless its profile is known to be another client.
  */
-export async function mayRevoke(fleet: Fleet, clientId: string, identity: string): Promise<boolean> {
-  const clients = await clientsOfProfiles(fleet);
-  for await (const { oauthProfile, authorizedBy } of accounts(fleet)) {
+export async function mayRevoke(stores: Stores, clientId: string, identity: string): Promise<boolean> {
+  const clients = await clientsOfProfiles(stores);
+  for await (const { oauthProfile, authorizedBy } of accounts(stores)) {
     const client = clients.get(oauthProfile);
     if (client !== undefined && client !== clientId) continue;
     if (typeof authorizedBy !== 'string' || subjectOf(authorizedBy) === subjectOf(identity)) return false;
@@ -33,10 +32,10 @@ function subjectOf(identity: string): string {
 }
 
 /** The client id of each profile that can be read. */
-async function clientsOfProfiles(fleet: Fleet): Promise<ReadonlyMap<unknown, string>> {
+async function clientsOfProfiles(stores: Stores): Promise<ReadonlyMap<unknown, string>> {
   const clients = new Map<string, string>();
-  for (const name of await profileNames(fleet)) {
-    const text = await readSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
+  for (const name of await secretNames(stores.secrets, profileSecretIdOf(stores.secretNamePrefix, ''))) {
+    const text = await readSecret(stores.secrets, profileSecretIdOf(stores.secretNamePrefix, name));
     const client = parseJsonObject(text ?? '')?.client_id;
     if (typeof client === 'string') clients.set(name, client);
   }
@@ -44,16 +43,16 @@ async function clientsOfProfiles(fleet: Fleet): Promise<ReadonlyMap<unknown, str
 }
 
 /** Every account that names a profile. Reads the whole table. */
-export async function* accountsOf(fleet: Fleet, profile: string): AsyncGenerator<OtherAccount> {
-  for await (const account of accounts(fleet)) if (account.oauthProfile === profile) yield account;
+export async function* accountsOf(stores: Stores, profile: string): AsyncGenerator<OtherAccount> {
+  for await (const account of accounts(stores)) if (account.oauthProfile === profile) yield account;
 }
 
-async function* accounts(fleet: Fleet): AsyncGenerator<OtherAccount> {
+async function* accounts(stores: Stores): AsyncGenerator<OtherAccount> {
   let ExclusiveStartKey: Record<string, unknown> | undefined;
   do {
-    const page = await fleet.table.send(
+    const page = await stores.table.send(
       new ScanCommand({
-        TableName: fleet.tableName,
+        TableName: stores.tableName,
         ConsistentRead: true,
         FilterExpression: 'attribute_exists(oauthProfile)',
         ProjectionExpression: 'accountId, oauthProfile, authorizedBy',
