@@ -3,7 +3,7 @@ import { awsFailure } from '../adapters/aws/aws-error.ts';
 import { type Escrowed, fingerprintOf } from '../adapters/aws/escrow.ts';
 import type { PutSecret } from '../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
-import { type Account, type Changes, type Lease, labelOf } from '../core/account/account.ts';
+import type { Lease } from '../core/account/account.ts';
 import {
   CLOCK_ERROR,
   decideTokenSet,
@@ -16,20 +16,15 @@ import {
   STALE_READS_FOR,
 } from '../core/account/decision.ts';
 import { keeperOf, keeping } from '../core/account/kept-by.ts';
-import {
-  ambiguousSince,
-  type Conclusion,
-  conclude,
-  type Ending,
-  type Trouble,
-} from '../core/account/outcome.ts';
+import { ambiguousSince, type Ending, type Trouble } from '../core/account/outcome.ts';
 import { tokenSecretIdOf, unusualSecret } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
-import { type Reason, severityOf } from '../core/reason.ts';
+import type { Reason } from '../core/reason.ts';
 import { serializeTokenSet, type TokenSet, withRefreshToken } from '../core/tokens/token-set.ts';
 import type { Edges } from './edges.ts';
+import { errorNameOf } from './errors.ts';
 import { keepTokens } from './keep-tokens.ts';
-import type { Log } from './log.ts';
+import { recordDeferral, recordEnding } from './record.ts';
 import { type Report, reportOn } from './run-result.ts';
 import { ownSecret } from './secret-owner.ts';
 import {
@@ -61,8 +56,8 @@ export async function refreshAccount(visit: Visit, edges: Edges): Promise<Report
   const { ending, leasedSecret } = await visitLeased(visit, lease, edges);
   const report =
     ending.kind === 'deferred'
-      ? await putOff(account, attemptId, ending, edges)
-      : await finish(account, attemptId, ending, edges);
+      ? await recordDeferral(account, { attemptId, ...ending }, edges)
+      : await recordEnding(account, ending, { kind: 'attempt', attemptId }, edges);
   if (leasedSecret !== undefined) await releaseQuietly(leasedSecret, attemptId, ending.obtainedAt, edges);
   return report;
 }
@@ -213,7 +208,7 @@ async function ownedBy(
     const question = { account, read, keptByUs, prefix, lease, now, longestLease };
     return await ownSecret(question, edges);
   } catch (error) {
-    edges.log.warn(`It could not be found out whose the token secret is (${nameOf(error)}).`, {
+    edges.log.warn(`It could not be found out whose the token secret is (${errorNameOf(error)}).`, {
       accountId: account.accountId,
     });
     return { kind: 'unknown' as const };
@@ -322,7 +317,7 @@ async function openEscrow({ account }: Visit, { vault }: Edges): Promise<Escrowe
   } catch (error) {
     const denied = awsFailure(error).kind === 'denied';
     return {
-      ...unsettled(`it can't be decrypted (${nameOf(error)})`),
+      ...unsettled(`it can't be decrypted (${errorNameOf(error)})`),
       ...(denied && { reason: 'permission_missing' }),
     };
   }
@@ -422,105 +417,6 @@ async function waitForRoom(
   return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);
 }
 
-/** Gives an account back to a later run. */
-async function putOff(
-  account: Account,
-  attemptId: string,
-  { reason, escrowSettled, obtainedAt }: Deferred,
-  edges: Edges,
-): Promise<Report> {
-  // An expired lease that was found here goes back: it is the only sign that a run died holding it.
-  const changes: Changes = {
-    set: { lastRefreshedAt: obtainedAt },
-    remove: escrowSettled && account.escrow !== undefined ? ['escrow'] : [],
-    leaveLease: account.lease,
-  };
-  await recordQuietly(account, attemptId, changes, edges);
-  return reportOn(account, 'defer', reason);
-}
-
-/** Tells, writes down and gives the lease back; in this order, so that everybody hears of each change of state. */
-async function finish(account: Account, attemptId: string, ending: Ending, edges: Edges): Promise<Report> {
-  const { failure: profileTrouble } = edges.notes.get(account.oauthProfile);
-  const conclusion = conclude(account, ending, secondsOf(edges.clock), profileTrouble?.reason);
-  logConclusion(account, ending, conclusion, edges.log);
-  const changes = await announce(account, ending.reason, conclusion, edges);
-  await recordQuietly(account, attemptId, changes, edges);
-  if (ending.kind === 'trouble')
-    return reportOn(
-      account,
-      conclusion.status === 'reauthorization_required' ? 'reauthorize' : 'retry',
-      ending.reason,
-    );
-  const accessTokenExpiresAt = ending.tokenSet.expires_at ?? null;
-  const action = { refreshed: 'refresh', reconciled: 'reconcile', does_not_expire: 'leave' } as const;
-  return {
-    accountId: account.accountId,
-    action: action[ending.kind],
-    reason: ending.reason,
-    accessTokenExpiresAt,
-  };
-}
-
-/**
- * Puts the event of a change of state on the bus, before the change is written: a crash between the two tells it
- * twice, the other order could tell it never. If the bus does not take it, the status stays as it was.
- *
- * @returns the changes to write
- */
-export async function announce(
-  account: Pick<Account, 'accountId' | 'name' | 'oauthProfile'>,
-  reason: Reason,
-  { event, changes, changesWithoutTransition }: Conclusion,
-  { events, clock, log }: Pick<Edges, 'events' | 'clock' | 'log'>,
-): Promise<Changes> {
-  if (event === undefined) return changes;
-  const { accountId, oauthProfile } = account;
-  try {
-    const detail = { accountId, name: labelOf(account), oauthProfile, reason, at: secondsOf(clock) };
-    await events.put({ type: event, detail });
-    return changes;
-  } catch (error) {
-    log.error('The bus did not take the event of a change of state. It is told again by a later run.', {
-      accountId,
-      awsError: nameOf(error),
-    });
-    return changesWithoutTransition;
-  }
-}
-
-function logConclusion(account: Account, ending: Ending, { message, status }: Conclusion, log: Log): void {
-  const fields = {
-    accountId: account.accountId,
-    oauthProfile: account.oauthProfile,
-    reason: ending.reason,
-    status,
-  };
-  if (ending.kind !== 'trouble') log.info(message, fields);
-  else if (severityOf(ending.reason) === 'transient') log.warn(message, fields);
-  else log.error(message, fields);
-}
-
-/**
- * A record that fails loses nothing: the lease runs out, and a later run finds the token set in the secret and
- * writes it down (`reconciled`).
- */
-async function recordQuietly(
-  account: Account,
-  attemptId: string,
-  changes: Changes,
-  { table, log }: Edges,
-): Promise<void> {
-  const { accountId } = account;
-  try {
-    const recorded = await table.record(account, attemptId, changes);
-    if (recorded === 'lost') log.warn('The lease was gone before the end of the visit.', { accountId });
-  } catch (error) {
-    const awsError = nameOf(error);
-    log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
-  }
-}
-
 /** A lease of a secret's note that is not given back runs out by itself. */
 async function releaseQuietly(
   arn: string,
@@ -532,12 +428,7 @@ async function releaseQuietly(
     await table.releaseSecret(arn, attemptId, obtainedAt);
   } catch (error) {
     log.warn("The lease of an account's secret could not be given back. It runs out.", {
-      awsError: nameOf(error),
+      awsError: errorNameOf(error),
     });
   }
-}
-
-/** The name alone: an AWS error's message can quote what was sent. */
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'UnknownError';
 }

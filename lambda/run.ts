@@ -11,13 +11,15 @@ import {
   isUrgent,
 } from '../core/account/decision.ts';
 import { isDueAgain } from '../core/account/evidence.ts';
-import { ambiguousSince, conclude } from '../core/account/outcome.ts';
+import { ambiguousSince } from '../core/account/outcome.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Edges } from './edges.ts';
+import { throwIfFatal } from './errors.ts';
 import type { RunRequest } from './event.ts';
-import { announce, LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
+import { recordEnding } from './record.ts';
+import { LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
 import { createTally, type Report, type RunOutcome, reportOn, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
 import { MINIMUM_TIME, type Visit } from './spend-refresh-token.ts';
@@ -398,24 +400,9 @@ async function preview(
 }
 
 /** Writes down trouble that was found before there was anything to lease. */
-async function noteTrouble(account: Account, reason: Reason, detail: string, edges: Edges): Promise<void> {
-  const now = secondsOf(edges.clock);
-  const conclusion = conclude(
-    account,
-    { kind: 'trouble', reason, detail, ambiguousSince: ambiguousSince(account) },
-    now,
-  );
-  const { accountId, oauthProfile } = account;
-  edges.log.error(conclusion.message, { accountId, oauthProfile, reason, status: conclusion.status });
-  try {
-    await edges.table.note(accountId, now, await announce(account, reason, conclusion, edges));
-  } catch (error) {
-    throwIfFatal(error);
-    edges.log.warn('The trouble of an account could not be recorded.', {
-      accountId,
-      awsError: awsFailure(error).code,
-    });
-  }
+async function noteTrouble(account: Account, reason: Reason, detail: string, edges: Edges): Promise<Report> {
+  const ending = { kind: 'trouble', reason, detail, ambiguousSince: ambiguousSince(account) } as const;
+  return await recordEnding(account, ending, { kind: 'nobody' }, edges);
 }
 
 /** The lease could not even be asked for. Without the table there is no job to do; anything less is this account's. */
@@ -425,9 +412,4 @@ function notLeased(account: Account, error: unknown, { log }: Edges): Report {
   const reason = kind === 'refused' ? 'account_invalid' : 'store_unavailable';
   log.warn(`The account could not be leased (${code}).`, { accountId: account.accountId, reason });
   return reportOn(account, 'retry', reason);
-}
-
-function throwIfFatal(error: unknown): void {
-  const { kind } = awsFailure(error);
-  if (kind === 'denied' || kind === 'not_found') throw error;
 }

@@ -20,6 +20,7 @@ import { type Reason, refreshingSentence, severityOf } from '../core/reason.ts';
 import { namedFields } from '../core/tokens/response-fields.ts';
 import { mergeTokenSet, storable, type TokenSet } from '../core/tokens/token-set.ts';
 import type { Edges } from './edges.ts';
+import { errorNameOf } from './errors.ts';
 import { keepInEscrow, keepTokens } from './keep-tokens.ts';
 
 /** One due account, as a run hands it over. */
@@ -209,10 +210,6 @@ function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { s
 /** Of a run's whole time, what a provider whose speed nobody knows gets, and one whose profile says how long it takes. */
 const UNKNOWN_SHARE = 1 / 3;
 const NAMED_SHARE = 1 / 2;
-
-function errorNameOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error;
-}
 
 function ended(ending: Ending | Deferred): Step {
   return { kind: 'end', ending };

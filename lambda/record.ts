@@ -1,0 +1,116 @@
+import { awsFailure } from '../adapters/aws/aws-error.ts';
+import { type Account, type Changes, labelOf } from '../core/account/account.ts';
+import { type Conclusion, conclude, type Ending } from '../core/account/outcome.ts';
+import { secondsOf } from '../core/clock.ts';
+import { type Reason, severityOf } from '../core/reason.ts';
+import type { Edges } from './edges.ts';
+import { errorNameOf, throwIfFatal } from './errors.ts';
+import { type Report, reportOn } from './run-result.ts';
+import type { Deferred } from './spend-refresh-token.ts';
+
+/** How the account's item is held: by an attempt, whose lease is given back, or by nobody, where nothing could be leased. */
+export type Holder = { readonly kind: 'attempt'; readonly attemptId: string } | { readonly kind: 'nobody' };
+
+/**
+ * Says in the log, to the bus and in the account's item how it ended, and gives the lease back; in this order, so that
+ * everybody hears of each change of state. Rejects only where nothing was leased and the table can't be written at all.
+ */
+export async function recordEnding(
+  account: Account,
+  ending: Ending,
+  holder: Holder,
+  edges: Edges,
+): Promise<Report> {
+  const profileFailure = edges.notes.get(account.oauthProfile).failure;
+  const conclusion = conclude(account, ending, secondsOf(edges.clock), profileFailure?.reason);
+  log(account, ending, { conclusion, holder }, edges);
+  const changes = await tell(account, ending.reason, conclusion, edges);
+  await write(account, changes, holder, edges);
+  return reportOf(account, ending, conclusion);
+}
+
+/** Gives an account back to a later run: nothing is told. */
+export async function recordDeferral(
+  account: Account,
+  { attemptId, reason, escrowSettled, obtainedAt }: Deferred & { readonly attemptId: string },
+  edges: Edges,
+): Promise<Report> {
+  // An expired lease that was found here goes back: it is the only sign that a run died holding it.
+  const changes: Changes = {
+    set: { lastRefreshedAt: obtainedAt },
+    remove: escrowSettled && account.escrow !== undefined ? ['escrow'] : [],
+    leaveLease: account.lease,
+  };
+  await write(account, changes, { kind: 'attempt', attemptId }, edges);
+  return reportOn(account, 'defer', reason);
+}
+
+function reportOf(account: Account, ending: Ending, { status }: Conclusion): Report {
+  const { reason } = ending;
+  if (ending.kind === 'trouble')
+    return reportOn(account, status === 'reauthorization_required' ? 'reauthorize' : 'retry', reason);
+  const action = { refreshed: 'refresh', reconciled: 'reconcile', does_not_expire: 'leave' } as const;
+  const accessTokenExpiresAt = ending.tokenSet.expires_at ?? null;
+  return { accountId: account.accountId, action: action[ending.kind], reason, accessTokenExpiresAt };
+}
+
+function log(
+  { accountId, oauthProfile }: Account,
+  { kind, reason }: Ending,
+  { conclusion: { message, status }, holder }: { conclusion: Conclusion; holder: Holder },
+  { log }: Edges,
+): void {
+  const fields = { accountId, oauthProfile, reason, status };
+  if (kind !== 'trouble') log.info(message, fields);
+  else if (holder.kind === 'attempt' && severityOf(reason) === 'transient') log.warn(message, fields);
+  else log.error(message, fields);
+}
+
+/**
+ * Puts the event of a change of state on the bus, before the change is written: a crash between the two tells it
+ * twice, the other order could tell it never. If the bus does not take it, the status stays as it was.
+ *
+ * @returns the changes to write
+ */
+async function tell(
+  account: Account,
+  reason: Reason,
+  { event, changes, changesWithoutTransition }: Conclusion,
+  { events, clock, log }: Edges,
+): Promise<Changes> {
+  if (event === undefined) return changes;
+  const { accountId, oauthProfile } = account;
+  try {
+    const detail = { accountId, name: labelOf(account), oauthProfile, reason, at: secondsOf(clock) };
+    await events.put({ type: event, detail });
+    return changes;
+  } catch (error) {
+    log.error('The bus did not take the event of a change of state. It is told again by a later run.', {
+      accountId,
+      awsError: errorNameOf(error),
+    });
+    return changesWithoutTransition;
+  }
+}
+
+/**
+ * What an attempt can't write down is not lost: the lease runs out, and a later run finds the token set in the secret
+ * and writes it down (`reconciled`).
+ */
+async function write(account: Account, changes: Changes, holder: Holder, edges: Edges): Promise<void> {
+  const { table, clock, log } = edges;
+  const { accountId } = account;
+  try {
+    if (holder.kind === 'nobody') return void (await table.note(accountId, secondsOf(clock), changes));
+    const recorded = await table.record(account, holder.attemptId, changes);
+    if (recorded === 'lost') log.warn('The lease was gone before the end of the visit.', { accountId });
+  } catch (error) {
+    if (holder.kind === 'attempt') {
+      const awsError = errorNameOf(error);
+      return log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
+    }
+    throwIfFatal(error);
+    const awsError = awsFailure(error).code;
+    log.warn('The trouble of an account could not be recorded.', { accountId, awsError });
+  }
+}
