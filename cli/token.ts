@@ -201,14 +201,14 @@ async function readToken(
   const secret = await tokenSecretOf(fleet, { accountId, tokenSecretId }, tokenSecret);
   const { id } = secret;
   const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
-  if (read.kind === 'trouble' && read.reason === 'secret_missing' && (await isDeleted(fleet.secrets, id)))
+  if (read.kind === 'failed' && read.reason === 'secret_missing' && (await isDeleted(fleet.secrets, id)))
     throw waitsForDeletion(
       'NO_TOKEN_SET',
       `${printable(accountId)} has no token set`,
       id,
       fleet.config.region,
     );
-  if (read.kind === 'trouble')
+  if (read.kind === 'failed')
     throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
   await refuseOthersTokens(fleet, accountId, secret, read);
   const { access_token, token_type = 'Bearer', expires_at, obtained_at } = read.tokenSet;

@@ -3,7 +3,7 @@ import type { Escrowed } from '../adapters/aws/escrow.ts';
 import type { PutSecret } from '../adapters/aws/secrets.ts';
 import type { EscrowKind } from '../core/account/account.ts';
 import { secondsOf } from '../core/clock.ts';
-import type { Edges } from './edges.ts';
+import type { Ports } from './ports.ts';
 
 export interface KeepTokens {
   readonly accountId: string;
@@ -32,7 +32,7 @@ export type Kept =
   | { readonly kind: 'stored' }
   | { readonly kind: 'escrowed' | 'lost'; readonly failure: AwsFailure };
 
-type KeepEdges = Pick<Edges, 'table' | 'vault' | 'spending' | 'clock' | 'log' | 'count'>;
+type KeepPorts = Pick<Ports, 'table' | 'vault' | 'limits' | 'clock' | 'log' | 'count'>;
 
 const TRY_TIMEOUT = 5_000;
 /** A store that is not done by then is helped by escrow, and goes on beside it. */
@@ -49,9 +49,9 @@ const RESERVE = 2_000;
  * Escrow begins at the first try that fails, or after half a second: while the store is being tried again, the process
  * can die with the only copy of a refresh token.
  */
-export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Kept> {
-  const { spending, clock, log, count } = edges;
-  const escrow = createEscrowing(what.atStake, edges);
+export async function keepTokens(what: KeepTokens, ports: KeepPorts): Promise<Kept> {
+  const { limits, clock, log, count } = ports;
+  const escrow = createEscrowing(what.atStake, ports);
   const timeLeft = () => what.deadline - RESERVE - clock.now();
   const begun = clock.now();
   let over = false;
@@ -61,15 +61,15 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
   const end = async (kept: Kept | undefined, failure: AwsFailure): Promise<Kept> => {
     over = true;
     if (kept !== undefined) {
-      await escrow.settled();
+      await escrow.done();
       return kept;
     }
     escrow.begin();
-    let escrowed = await escrow.settled();
+    let escrowed = await escrow.done();
     if (!escrowed) {
       // That may have been a try from before. None is lost without a last one.
       escrow.begin();
-      escrowed = await escrow.settled();
+      escrowed = await escrow.done();
     }
     return { kind: escrowed ? 'escrowed' : 'lost', failure };
   };
@@ -77,7 +77,7 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
     const put = await what.store(Math.floor(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()))));
     if (put.kind === 'stored') {
-      spending.storeWorks();
+      limits.storeWorked();
       return await end({ kind: 'stored' }, failure);
     }
     failure = put.failure;
@@ -90,8 +90,8 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
         tries,
       });
     if (isHopeless(failure)) {
-      if (what.atStake === undefined || (await escrow.settled())) break;
-    } else if (what.isEvidence) spending.storeFailed(what.secretId);
+      if (what.atStake === undefined || (await escrow.done())) break;
+    } else if (what.isEvidence) limits.storeFailed(what.secretId);
     // The next run goes on, as with an outage that lasts.
     if (escrow.holds() && clock.now() - begun > PATIENCE) break;
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
@@ -107,16 +107,16 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
 export async function keepInEscrow(
   write: EscrowWrite,
   deadline: number,
-  edges: Omit<KeepEdges, 'spending'>,
+  ports: Omit<KeepPorts, 'limits'>,
 ): Promise<boolean> {
-  if (edges.vault === undefined) return false;
-  const escrow = createEscrowing(write, edges);
-  const timeLeft = () => deadline - RESERVE - edges.clock.now();
+  if (ports.vault === undefined) return false;
+  const escrow = createEscrowing(write, ports);
+  const timeLeft = () => deadline - RESERVE - ports.clock.now();
   for (let tries = 1; ; tries++) {
     escrow.begin();
-    if (await escrow.settled()) return true;
+    if (await escrow.done()) return true;
     if (timeLeft() <= 0) return false;
-    await edges.clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
+    await ports.clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
 }
 
@@ -124,14 +124,14 @@ interface Escrowing {
   /** Puts it into escrow, unless it is there, or on its way there, or there is nothing at stake. */
   begin(): void;
   /** Whether it is there, once what was begun has ended. */
-  settled(): Promise<boolean>;
+  done(): Promise<boolean>;
   /** Whether it is known to be there. */
   holds(): boolean;
 }
 
 function createEscrowing(
   write: EscrowWrite | undefined,
-  { vault, table, clock, log, count }: Omit<KeepEdges, 'spending'>,
+  { vault, table, clock, log, count }: Omit<KeepPorts, 'limits'>,
 ): Escrowing {
   let current: Promise<boolean> | undefined;
   let sealed: Promise<string> | undefined;
@@ -141,7 +141,7 @@ function createEscrowing(
       sealed ??= vault?.seal(accountId, kind, content);
       const ciphertext = (await sealed) ?? '';
       const escrow = { kind, ciphertext, attemptId, at: secondsOf(clock), secretId };
-      if ((await table.putEscrow(accountId, attemptId, escrow)) === 'lost') throw new EscrowTaken();
+      if ((await table.putEscrow(accountId, attemptId, escrow)) === 'conflict') throw new EscrowTaken();
       if (kind === 'token') count('escrowed');
       held = true;
       return true;
@@ -157,7 +157,7 @@ function createEscrowing(
     begin: () => {
       if (vault !== undefined && write !== undefined) current ??= attempt(write);
     },
-    settled: async () => (await current) ?? false,
+    done: async () => (await current) ?? false,
     holds: () => held,
   };
 }

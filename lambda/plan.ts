@@ -9,10 +9,10 @@ import { ambiguousSince } from '../core/account/outcome.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Edges } from './edges.ts';
 import { throwIfFatal } from './errors.ts';
 import type { RunRequest } from './event.ts';
-import { recordEnding } from './record.ts';
+import type { Ports } from './ports.ts';
+import { recordOutcome } from './record.ts';
 import { LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
 import { type Report, reportOn } from './run-result.ts';
 import type { Work } from './schedule.ts';
@@ -43,28 +43,28 @@ export async function planPage(
   items: readonly Item[],
   request: RunRequest,
   settings: RunSettings,
-  edges: Edges,
+  ports: Ports,
 ): Promise<readonly Plan[]> {
   const parsed = items.map((item) => ({ item, parsed: parseAccount(item) }));
   const profiles = new Set(
     parsed.flatMap(({ parsed: { kind, account } }) => (kind === 'account' ? [account.oauthProfile] : [])),
   );
   const load = async (name: string) => {
-    const [profile] = await Promise.all([edges.profiles.load(name), edges.notes.load(name)]);
+    const [profile] = await Promise.all([ports.profiles.load(name), ports.notes.load(name)]);
     return [name, profile] as const;
   };
   const loaded = new Map(await Promise.all([...profiles].map(load)));
   return parsed.flatMap(({ item, parsed }) => {
     const { account } = parsed;
-    if (isUrgent(account.escrow)) edges.count('inEscrow');
+    if (isUrgent(account.escrow)) ports.count('inEscrow');
     const why = whyLeftAlone(item);
     if (why !== undefined) {
-      edges.log.warn(`The account is left alone: ${why}`, { accountId: account.accountId });
+      ports.log.warn(`The account is left alone: ${why}`, { accountId: account.accountId });
       return [nothing(account, 'retry', 'account_invalid')];
     }
-    if (parsed.kind === 'invalid') return [planInvalid(parsed, request, edges)];
+    if (parsed.kind === 'invalid') return [planInvalid(parsed, request, ports)];
     const profile = loaded.get(account.oauthProfile);
-    return profile === undefined ? [] : [planAccount(account, profile, { request, settings }, edges)];
+    return profile === undefined ? [] : [planAccount(account, profile, { request, settings }, ports)];
   });
 }
 
@@ -76,18 +76,18 @@ function planAccount(
   account: Account,
   loaded: LoadedProfile,
   { request, settings }: { request: RunRequest; settings: RunSettings },
-  edges: Edges,
+  ports: Ports,
 ): Plan {
   const input: DecisionInput = {
-    now: secondsOf(edges.clock),
+    now: secondsOf(ports.clock),
     refreshWindow: windowOf(loaded, settings.refreshWindow),
     refreshSpread: settings.refreshSpread,
     force: request.force,
-    dueAgain: isDueAgain(account, edges.notes.get(account.oauthProfile)),
+    dueAgain: isDueAgain(account, ports.notes.get(account.oauthProfile)),
   };
   const { action, reason } = decide(account, input);
   return action === 'refresh'
-    ? planDue({ account, reason, input, loaded }, request, settings, edges)
+    ? planDue({ account, reason, input, loaded }, request, settings, ports)
     : nothing(account, action, reason);
 }
 
@@ -107,16 +107,16 @@ function whyLeftAlone(item: Item): string | undefined {
 function planInvalid(
   { account, problem }: Extract<ParsedAccount, { kind: 'invalid' }>,
   { dryRun, accountIds }: RunRequest,
-  edges: Edges,
+  ports: Ports,
 ): Plan {
   const { accountId, nextAttemptAt = 0 } = account;
-  if (nextAttemptAt > secondsOf(edges.clock) && accountIds === undefined)
+  if (nextAttemptAt > secondsOf(ports.clock) && accountIds === undefined)
     return nothing(account, 'leave', 'account_invalid');
   const tooLate = reportOn(account, 'retry', 'account_invalid');
   const detail = `The account's item can't be used: ${problem}`;
   const run = async () => {
-    if (!dryRun) await recordUnleased(account, 'account_invalid', detail, edges);
-    else edges.log.warn(detail, { accountId });
+    if (!dryRun) await recordUnleased(account, 'account_invalid', detail, ports);
+    else ports.log.warn(detail, { accountId });
     return tooLate;
   };
   return { kind: 'invalid', work: { account, run, tooLate, bytes: bytesOf(account) } };
@@ -138,24 +138,24 @@ function planDue(
   { account, reason, input, loaded }: DueAccount,
   { dryRun }: RunRequest,
   settings: RunSettings,
-  edges: Edges,
+  ports: Ports,
 ): Plan {
   const { secretNamePrefix, tableName, formerTables, begun, deadline } = settings;
-  const refuse = async (trouble: Extract<LoadedProfile, { kind: 'trouble' }>) => {
-    if (!dryRun) await recordUnleased(account, trouble.reason, trouble.detail, edges);
+  const refuse = async (trouble: Extract<LoadedProfile, { kind: 'unusable' }>) => {
+    if (!dryRun) await recordUnleased(account, trouble.reason, trouble.detail, ports);
     return reportOn(account, 'retry', trouble.reason);
   };
   const refresh = async () => {
-    const again = await edges.profiles.load(account.oauthProfile);
-    if (again.kind === 'trouble') return await refuse(again);
+    const again = await ports.profiles.load(account.oauthProfile);
+    if (again.kind === 'unusable') return await refuse(again);
     const { profile } = again;
-    if (dryRun) return await preview({ account, reason, profile, input }, secretNamePrefix, edges);
+    if (dryRun) return await preview({ account, reason, profile, input }, secretNamePrefix, ports);
     const tables = { tableName, formerTables };
     const times = { begun, deadline, longestLease: longestLease(settings) };
     const visit = { account, reason, profile, input, secretNamePrefix, ...tables, ...times };
-    return await refreshAccount(visit, edges).catch((error: unknown) => notLeased(account, error, edges));
+    return await refreshAccount(visit, ports).catch((error: unknown) => notLeased(account, error, ports));
   };
-  const run = () => (loaded.kind === 'trouble' ? refuse(loaded) : refresh());
+  const run = () => (loaded.kind === 'unusable' ? refuse(loaded) : refresh());
   const tooLate = reportOn(account, 'defer', 'out_of_time');
   return { kind: 'due', work: { account, run, tooLate, bytes: bytesOf(account) } };
 }
@@ -173,10 +173,10 @@ function longestLease({ begun, deadline }: RunSettings): number {
 async function preview(
   { account, reason, profile, input }: Pick<Visit, 'account' | 'reason' | 'profile' | 'input'>,
   prefix: string,
-  { secrets }: Edges,
+  { secrets }: Ports,
 ): Promise<Report> {
   const read = await readTokenSet(tokenSecretIdOf(prefix, account), secrets);
-  if (read.kind === 'trouble') return reportOn(account, 'retry', read.reason);
+  if (read.kind === 'failed') return reportOn(account, 'retry', read.reason);
   const decision = decideTokenSet(read.tokenSet, account, profile, input);
   if (decision.action === 'leave') return reportOn(account, 'leave', 'does_not_expire');
   if (decision.action === 'reauthorize') return reportOn(account, 'reauthorize', decision.reason);
@@ -184,13 +184,13 @@ async function preview(
 }
 
 /** Writes down trouble that was found before there was anything to lease. */
-async function recordUnleased(account: Account, reason: Reason, detail: string, edges: Edges): Promise<void> {
-  const ending = { kind: 'trouble', reason, detail, ambiguousSince: ambiguousSince(account) } as const;
-  await recordEnding(account, ending, { kind: 'nobody' }, edges);
+async function recordUnleased(account: Account, reason: Reason, detail: string, ports: Ports): Promise<void> {
+  const outcome = { kind: 'failed', reason, detail, ambiguousSince: ambiguousSince(account) } as const;
+  await recordOutcome(account, outcome, { kind: 'nobody' }, ports);
 }
 
 /** The lease could not even be asked for. Without the table there is no job to do; anything less is this account's. */
-function notLeased(account: Account, error: unknown, { log }: Edges): Report {
+function notLeased(account: Account, error: unknown, { log }: Ports): Report {
   throwIfFatal(error);
   const { kind, code } = awsFailure(error);
   const reason = kind === 'refused' ? 'account_invalid' : 'store_unavailable';

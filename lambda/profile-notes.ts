@@ -36,7 +36,7 @@ export interface ProfileNotes {
   /** How many due accounts of each profile wait for the end of its trouble, as this run has found. */
   waiting(counts: ReadonlyMap<string, number>, segment: string): void;
   /** Resolves when all that is known is written down, or could not be. */
-  settled(): Promise<void>;
+  flushed(): Promise<void>;
 }
 
 interface ProfileState {
@@ -121,7 +121,7 @@ export function createProfileNotes({
         const event = eventOf(written, now);
         const failure = now.failure ?? written.failure;
         const next = event === undefined ? now : { ...now, eventOwed: event, eventOwedAt: secondsOf(clock) };
-        if ((await table.putProfileNote(profile, next, written)) === 'lost') {
+        if ((await table.putProfileNote(profile, next, written)) === 'conflict') {
           conflicts++;
           await read(profile);
           continue;
@@ -280,7 +280,7 @@ export function createProfileNotes({
         });
       }
     },
-    settled: async () => {
+    flushed: async () => {
       while ([...states.values()].some(({ busy }) => busy))
         await Promise.all([...states.values()].map(({ writing }) => writing));
     },

@@ -1,10 +1,10 @@
 import { awsFailure } from '../adapters/aws/aws-error.ts';
 import { type Account, type Changes, labelOf } from '../core/account/account.ts';
-import { type Conclusion, conclude, type Ending } from '../core/account/outcome.ts';
+import { type Conclusion, conclude, type Outcome } from '../core/account/outcome.ts';
 import { secondsOf } from '../core/clock.ts';
 import { type Reason, severityOf } from '../core/reason.ts';
-import type { Edges } from './edges.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
+import type { Ports } from './ports.ts';
 import { type Report, reportOn } from './run-result.ts';
 import type { Deferred } from './spend-refresh-token.ts';
 
@@ -15,25 +15,25 @@ export type Holder = { readonly kind: 'attempt'; readonly attemptId: string } | 
  * Says in the log, to the bus and in the account's item how it ended, and gives the lease back; in this order, so that
  * everybody hears of each change of state. Rejects only where nothing was leased and the table can't be written at all.
  */
-export async function recordEnding(
+export async function recordOutcome(
   account: Account,
-  ending: Ending,
+  outcome: Outcome,
   holder: Holder,
-  edges: Edges,
+  ports: Ports,
 ): Promise<Report> {
-  const profileFailure = edges.notes.get(account.oauthProfile).failure;
-  const conclusion = conclude(account, ending, secondsOf(edges.clock), profileFailure?.reason);
-  log(account, ending, { conclusion, holder }, edges);
-  const changes = await tell(account, ending.reason, conclusion, edges);
-  await write(account, changes, holder, edges);
-  return reportOf(account, ending, conclusion);
+  const profileFailure = ports.notes.get(account.oauthProfile).failure;
+  const conclusion = conclude(account, outcome, secondsOf(ports.clock), profileFailure?.reason);
+  log(account, outcome, { conclusion, holder }, ports);
+  const changes = await tell(account, outcome.reason, conclusion, ports);
+  await write(account, changes, holder, ports);
+  return reportOf(account, outcome, conclusion);
 }
 
 /** Gives an account back to a later run: nothing is told. */
 export async function recordDeferral(
   account: Account,
   { attemptId, reason, escrowSettled, obtainedAt }: Deferred & { readonly attemptId: string },
-  edges: Edges,
+  ports: Ports,
 ): Promise<Report> {
   // An expired lease that was found here goes back: it is the only sign that a run died holding it.
   const changes: Changes = {
@@ -41,27 +41,27 @@ export async function recordDeferral(
     remove: escrowSettled && account.escrow !== undefined ? ['escrow'] : [],
     leaveLease: account.lease,
   };
-  await write(account, changes, { kind: 'attempt', attemptId }, edges);
+  await write(account, changes, { kind: 'attempt', attemptId }, ports);
   return reportOn(account, 'defer', reason);
 }
 
-function reportOf(account: Account, ending: Ending, { status }: Conclusion): Report {
-  const { reason } = ending;
-  if (ending.kind === 'trouble')
+function reportOf(account: Account, outcome: Outcome, { status }: Conclusion): Report {
+  const { reason } = outcome;
+  if (outcome.kind === 'failed')
     return reportOn(account, status === 'reauthorization_required' ? 'reauthorize' : 'retry', reason);
   const action = { refreshed: 'refresh', reconciled: 'reconcile', does_not_expire: 'leave' } as const;
-  const accessTokenExpiresAt = ending.tokenSet.expires_at ?? null;
-  return { accountId: account.accountId, action: action[ending.kind], reason, accessTokenExpiresAt };
+  const accessTokenExpiresAt = outcome.tokenSet.expires_at ?? null;
+  return { accountId: account.accountId, action: action[outcome.kind], reason, accessTokenExpiresAt };
 }
 
 function log(
   { accountId, oauthProfile }: Account,
-  { kind, reason }: Ending,
+  { kind, reason }: Outcome,
   { conclusion: { message, status }, holder }: { conclusion: Conclusion; holder: Holder },
-  { log }: Edges,
+  { log }: Ports,
 ): void {
   const fields = { accountId, oauthProfile, reason, status };
-  if (kind !== 'trouble') log.info(message, fields);
+  if (kind !== 'failed') log.info(message, fields);
   else if (holder.kind === 'attempt' && severityOf(reason) === 'transient') log.warn(message, fields);
   else log.error(message, fields);
 }
@@ -76,7 +76,7 @@ async function tell(
   account: Account,
   reason: Reason,
   { event, changes, changesWithoutTransition }: Conclusion,
-  { events, clock, log }: Edges,
+  { events, clock, log }: Ports,
 ): Promise<Changes> {
   if (event === undefined) return changes;
   const { accountId, oauthProfile } = account;
@@ -97,13 +97,13 @@ async function tell(
  * What an attempt can't write down is not lost: the lease runs out, and a later run finds the token set in the secret
  * and writes it down (`reconciled`).
  */
-async function write(account: Account, changes: Changes, holder: Holder, edges: Edges): Promise<void> {
-  const { table, clock, log } = edges;
+async function write(account: Account, changes: Changes, holder: Holder, ports: Ports): Promise<void> {
+  const { table, clock, log } = ports;
   const { accountId } = account;
   try {
     if (holder.kind === 'nobody') return void (await table.note(accountId, secondsOf(clock), changes));
-    const recorded = await table.record(account, holder.attemptId, changes);
-    if (recorded === 'lost') log.warn('The lease was gone before the end of the visit.', { accountId });
+    const recorded = await table.release(account, holder.attemptId, changes);
+    if (recorded === 'conflict') log.warn('The lease was gone before the end of the visit.', { accountId });
   } catch (error) {
     if (holder.kind === 'attempt') {
       const awsError = errorNameOf(error);

@@ -16,20 +16,20 @@ import {
   STALE_READS_FOR,
 } from '../core/account/decision.ts';
 import { keeperOf, keeping } from '../core/account/kept-by.ts';
-import { ambiguousSince, type Ending, type Trouble } from '../core/account/outcome.ts';
+import { ambiguousSince, type Failed, type Outcome } from '../core/account/outcome.ts';
 import { tokenSecretIdOf, unusualSecret } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
 import { serializeTokenSet, type TokenSet, withRefreshToken } from '../core/tokens/token-set.ts';
-import type { Edges } from './edges.ts';
 import { errorNameOf } from './errors.ts';
 import { keepTokens } from './keep-tokens.ts';
-import { recordDeferral, recordEnding } from './record.ts';
+import type { Ports } from './ports.ts';
+import { recordDeferral, recordOutcome } from './record.ts';
 import { type Report, reportOn } from './run-result.ts';
 import { ownSecret } from './secret-owner.ts';
 import {
   type Deferred,
-  type HeldEscrow,
+  type EscrowState,
   spendRefreshToken,
   troubleOfStore,
   type Visit,
@@ -42,7 +42,7 @@ export const LEASE_MARGIN = 2 * CLOCK_ERROR;
  * The way of one due account: lease, re-read, exchange, store, record. Only a lease that can't be asked for makes it
  * reject, with the SDK's error; everything else becomes the report.
  */
-export async function refreshAccount(visit: Visit, edges: Edges): Promise<Report> {
+export async function refreshAccount(visit: Visit, ports: Ports): Promise<Report> {
   const { account, input, deadline } = visit;
   const attemptId = randomUUID();
   // No holder can outlive its lease: the process is gone by the deadline, whatever becomes of it.
@@ -51,42 +51,42 @@ export async function refreshAccount(visit: Visit, edges: Edges): Promise<Report
     expiresAt: Math.ceil(deadline / 1000) + LEASE_MARGIN,
     secretId: unusualSecret(account, visit.secretNamePrefix),
   };
-  if ((await edges.table.lease(account, lease, input.now)) === 'lost')
+  if ((await ports.table.lease(account, lease, input.now)) === 'conflict')
     return reportOn(account, 'leave', 'leased_elsewhere');
-  const { ending, leasedSecret } = await visitLeased(visit, lease, edges);
+  const { outcome, leasedSecret } = await visitLeased(visit, lease, ports);
   const report =
-    ending.kind === 'deferred'
-      ? await recordDeferral(account, { attemptId, ...ending }, edges)
-      : await recordEnding(account, ending, { kind: 'attempt', attemptId }, edges);
-  if (leasedSecret !== undefined) await releaseQuietly(leasedSecret, attemptId, ending.obtainedAt, edges);
+    outcome.kind === 'deferred'
+      ? await recordDeferral(account, { attemptId, ...outcome }, ports)
+      : await recordOutcome(account, outcome, { kind: 'attempt', attemptId }, ports);
+  if (leasedSecret !== undefined) await releaseQuietly(leasedSecret, attemptId, outcome.obtainedAt, ports);
   return report;
 }
 
 interface Visited {
-  readonly ending: Ending | Deferred;
+  readonly outcome: Outcome | Deferred;
   /** The ARN of a secret whose note is leased as well. */
   readonly leasedSecret?: string | undefined;
 }
 
-async function visitLeased(visit: Visit, lease: Lease, edges: Edges): Promise<Visited> {
+async function visitLeased(visit: Visit, lease: Lease, ports: Ports): Promise<Visited> {
   const { account } = visit;
   const secretId = tokenSecretIdOf(visit.secretNamePrefix, account);
-  const read = await readTokenSet(secretId, edges.secrets);
-  if (read.kind === 'trouble') return { ending: { ...read, ambiguousSince: ambiguousSince(account) } };
+  const read = await readTokenSet(secretId, ports.secrets);
+  if (read.kind === 'failed') return { outcome: { ...read, ambiguousSince: ambiguousSince(account) } };
   const kept = keptBy(visit, read);
-  if (kept.kind === 'foreign') return { ending: foreign(secretId, read.tokenSet.kept_by) };
-  const own = await ownedBy(visit, lease, read, kept.kind === 'ours', edges);
-  if (own.kind === 'busy') return { ending: deferred('leased_elsewhere') };
-  if (own.kind === 'unknown') return { ending: deferred('store_unavailable') };
-  if (own.kind === 'trouble') return { ending: own };
+  if (kept.kind === 'foreign') return { outcome: foreign(secretId, read.tokenSet.kept_by) };
+  const own = await ownedBy(visit, lease, read, kept.kind === 'ours', ports);
+  if (own.kind === 'busy') return { outcome: deferred('leased_elsewhere') };
+  if (own.kind === 'unknown') return { outcome: deferred('store_unavailable') };
+  if (own.kind === 'failed') return { outcome: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
   const stale =
-    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(visit, secretId, read, edges));
+    isStaleRead(read, newest, visit.input.now) || (await hasStoredSince(visit, secretId, read, ports));
   const { keptFor, spendFrom } = own;
-  const ending = stale
+  const outcome = stale
     ? deferred('store_unavailable')
-    : await visitOwned(visit, lease.owner, { secretId, read, newest, kept, keptFor, spendFrom }, edges);
-  return { ending, leasedSecret: own.leased };
+    : await visitOwned(visit, lease.owner, { secretId, read, newest, kept, keptFor, spendFrom }, ports);
+  return { outcome, leasedSecret: own.leased };
 }
 
 /**
@@ -97,7 +97,7 @@ async function hasStoredSince(
   { account: { lease }, input }: Visit,
   secretId: string,
   { version }: ReadTokens,
-  { secrets }: Edges,
+  { secrets }: Ports,
 ): Promise<boolean> {
   if (lease === undefined || lease.owner === version.versionId) return false;
   // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
@@ -123,51 +123,61 @@ async function visitOwned(
   visit: Visit,
   attemptId: string,
   owned: Owned,
-  edges: Edges,
-): Promise<Ending | Deferred> {
+  ports: Ports,
+): Promise<Outcome | Deferred> {
   const { secretId, read, newest } = owned;
   const { account, input, profile } = visit;
-  const settled = await settleEscrow(visit, { secretId, read, newest }, edges);
-  if (settled.kind === 'trouble') return { ...settled, ambiguousSince: ambiguousSince(account, read) };
-  if (settled.kind === 'deferred') return settled;
-  const { escrow } = settled;
-  const moved = settled.read !== read;
-  const obtainedAt = moved ? obtainedAtOf(settled.read) : undefined;
+  const restored = await restoreEscrow(visit, { secretId, read, newest }, ports);
+  if (restored.kind === 'failed') return { ...restored, ambiguousSince: ambiguousSince(account, read) };
+  if (restored.kind === 'deferred') return restored;
+  const { escrow } = restored;
+  const moved = restored.read !== read;
+  const obtainedAt = moved ? obtainedAtOf(restored.read) : undefined;
   const escrowSettled = escrow.kind === 'none';
-  const decision = decideTokenSet(settled.read.tokenSet, account, profile, input);
+  const decision = decideTokenSet(restored.read.tokenSet, account, profile, input);
   if (escrow.kind !== 'candidate') {
-    const { tokenSet } = settled.read;
+    const { tokenSet } = restored.read;
     const escrowStays = escrow.kind === 'stays';
-    const known = { tokenSet, obtainedAt: obtainedAtOf(settled.read), escrowStays };
+    const known = { tokenSet, obtainedAt: obtainedAtOf(restored.read), escrowStays };
     if (decision.action === 'leave') return { ...known, kind: 'does_not_expire', reason: 'does_not_expire' };
     if (decision.action === 'reconcile') return { ...known, kind: 'reconciled', reason: visit.reason };
     if (decision.action === 'reauthorize')
-      return { kind: 'trouble', reason: decision.reason, escrowSettled, obtainedAt };
+      return { kind: 'failed', reason: decision.reason, escrowSettled, obtainedAt };
   }
   if (owned.spendFrom !== undefined && owned.spendFrom > input.now)
     return { ...deferred('leased_elsewhere'), escrowSettled, obtainedAt };
-  const doubt = ambiguousSince(account, settled.read);
-  const wait = await waitForRoom(settled.read.tokenSet, secretId, visit, edges);
+  const since = ambiguousSince(account, restored.read);
+  const wait = await waitForRoom(restored.read.tokenSet, secretId, visit, ports);
   if (wait > 0)
     return {
-      kind: 'trouble',
+      kind: 'failed',
       reason: 'lifetime_too_short',
       retryAfter: wait,
-      ambiguousSince: doubt,
+      ambiguousSince: since,
       escrowSettled,
       obtainedAt,
     };
-  const claimed = await claim(visit, { ...owned, read: settled.read }, edges);
-  if (claimed.kind === 'trouble') return { ...claimed, ambiguousSince: doubt, escrowSettled, obtainedAt };
+  const claimed = await claim(visit, { ...owned, read: restored.read }, ports);
+  if (claimed.kind === 'failed') return { ...claimed, ambiguousSince: since, escrowSettled, obtainedAt };
   if (claimed.kind === 'deferred') return { ...claimed, escrowSettled, obtainedAt };
   const { tokenSet, version } = claimed;
-  const ending = await spendRefreshToken(
+  const outcome = await spendRefreshToken(
     visit,
     attemptId,
-    { tokenSet, version, secretId, refreshToken: tokenSet.refresh_token, doubt, escrow, newest },
-    edges,
+    {
+      tokenSet,
+      version,
+      secretId,
+      refreshToken: tokenSet.refresh_token,
+      ambiguousSince: since,
+      escrow,
+      newest,
+    },
+    ports,
   );
-  return ending.kind === 'refreshed' || ending.obtainedAt !== undefined ? ending : { ...ending, obtainedAt };
+  return outcome.kind === 'refreshed' || outcome.obtainedAt !== undefined
+    ? outcome
+    : { ...outcome, obtainedAt };
 }
 
 function deferred(reason: Reason): Deferred {
@@ -188,9 +198,9 @@ function keptBy({ tableName, formerTables }: Visit, { tokenSet, version }: ReadT
   return kind === 'free' ? { kind, keeper } : { kind };
 }
 
-function foreign(secretId: string, keeper: string | undefined): Trouble {
+function foreign(secretId: string, keeper: string | undefined): Failed {
   return {
-    kind: 'trouble',
+    kind: 'failed',
     reason: 'secret_invalid',
     detail: `The token secret "${secretId}" is kept by the function of the table ${keeper} (kept_by). If that function has stopped for good, name its table in formerAccountsTables (FORMER_ACCOUNTS_TABLES) and this one takes the secret over`,
   };
@@ -201,14 +211,14 @@ async function ownedBy(
   lease: Lease,
   read: ReadTokens,
   keptByUs: boolean,
-  edges: Edges,
+  ports: Ports,
 ) {
   try {
-    const now = secondsOf(edges.clock);
+    const now = secondsOf(ports.clock);
     const question = { account, read, keptByUs, prefix, lease, now, longestLease };
-    return await ownSecret(question, edges);
+    return await ownSecret(question, ports);
   } catch (error) {
-    edges.log.warn(`It could not be found out whose the token secret is (${errorNameOf(error)}).`, {
+    ports.log.warn(`It could not be found out whose the token secret is (${errorNameOf(error)}).`, {
       accountId: account.accountId,
     });
     return { kind: 'unknown' as const };
@@ -224,8 +234,8 @@ const CLAIM_TIMEOUT = 5_000;
 async function claim(
   { account }: Visit,
   { secretId, read, kept, keptFor }: Owned,
-  { secrets, turn, clock, log }: Edges,
-): Promise<ReadTokens | Trouble | Deferred> {
+  { secrets, turn, clock, log }: Ports,
+): Promise<ReadTokens | Failed | Deferred> {
   if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
   await turnOfReplacing(turn);
   const { versionId } = read.version;
@@ -238,7 +248,7 @@ async function claim(
   if (put.kind === 'failed') {
     const { reason, steady } = troubleOfStore(put.failure);
     const detail = `The token secret can't be written (${put.failure.code}), so nothing was spent`;
-    return { kind: 'trouble', reason, steady, detail };
+    return { kind: 'failed', reason, steady, detail };
   }
   log.info('The token set is kept by this function from now on.', { accountId: account.accountId });
   const createdAt = secondsOf(clock);
@@ -253,7 +263,7 @@ async function claim(
  * A replacing takes two writes. While a visit waits for their turns, that of its store has gone by: taken again, so that
  * never more is written in a second than there are turns.
  */
-async function turnOfReplacing(turn: Edges['turn']): Promise<void> {
+async function turnOfReplacing(turn: Ports['turn']): Promise<void> {
   await turn();
   await turn();
   await turn();
@@ -264,9 +274,9 @@ function versionNamed(...parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex');
 }
 
-type SettledEscrow =
-  | { readonly kind: 'settled'; readonly read: ReadTokens; readonly escrow: HeldEscrow }
-  | Trouble
+type RestoredEscrow =
+  | { readonly kind: 'restored'; readonly read: ReadTokens; readonly escrow: EscrowState }
+  | Failed
   | Deferred;
 
 /**
@@ -276,59 +286,60 @@ type SettledEscrow =
  * effect after all. If it holds the refresh token that was spent for the escrowed one, whoever wrote it, or a version
  * that is older than the escrow, the escrowed one takes its place. Anything else is a newer grant, and that one stays.
  */
-async function settleEscrow(
+async function restoreEscrow(
   visit: Visit,
   { secretId, read, newest }: Pick<Owned, 'secretId' | 'read' | 'newest'>,
-  edges: Edges,
-): Promise<SettledEscrow> {
+  ports: Ports,
+): Promise<RestoredEscrow> {
   const { account } = visit;
   const { escrow, accountId } = account;
-  if (escrow === undefined) return { kind: 'settled', read, escrow: { kind: 'none' } };
-  if (read.version.versionId === escrow.attemptId) return { kind: 'settled', read, escrow: { kind: 'none' } };
+  if (escrow === undefined) return { kind: 'restored', read, escrow: { kind: 'none' } };
+  if (read.version.versionId === escrow.attemptId)
+    return { kind: 'restored', read, escrow: { kind: 'none' } };
   const urgent = isUrgent(escrow);
-  const opened = await openEscrow(visit, edges);
+  const opened = await openEscrow(visit, ports);
   if (!('supersedes' in opened))
-    return urgent ? opened : { kind: 'settled', read, escrow: { kind: 'stays' } };
-  if (!urgent) return { kind: 'settled', read, escrow: { kind: 'stays', content: opened } };
+    return urgent ? opened : { kind: 'restored', read, escrow: { kind: 'stays' } };
+  if (!urgent) return { kind: 'restored', read, escrow: { kind: 'stays', content: opened } };
   // A person may have pointed the account at another secret since, or at a copy of this one.
   const elsewhere = escrow.secretId !== account.tokenSecretId && !holdsSuperseded(read, opened);
-  const home = elsewhere ? await readHome(visit, escrow.secretId, edges) : { secretId, read };
+  const home = elsewhere ? await readSecretOfEscrow(visit, escrow.secretId, ports) : { secretId, read };
   if ('reason' in home) return home;
   if (!isSuperseded(home.read, opened) || opened.refreshToken === undefined)
-    return { kind: 'settled', read, escrow: { kind: 'none' } };
+    return { kind: 'restored', read, escrow: { kind: 'none' } };
   if (escrow.kind === 'candidate')
-    return { kind: 'settled', read, escrow: { kind: elsewhere ? 'stays' : 'candidate', content: opened } };
-  const moved = await moveHome(
+    return { kind: 'restored', read, escrow: { kind: elsewhere ? 'stays' : 'candidate', content: opened } };
+  const moved = await moveIntoSecret(
     visit,
     { ...home, newest },
     { ...opened, refreshToken: opened.refreshToken },
-    edges,
+    ports,
   );
   if (moved.kind !== 'read') return moved;
-  edges.log.info('Refresh token moved from escrow into the token secret.', { accountId });
-  return { kind: 'settled', read: elsewhere ? read : moved, escrow: { kind: 'none' } };
+  ports.log.info('Refresh token moved from escrow into the token secret.', { accountId });
+  return { kind: 'restored', read: elsewhere ? read : moved, escrow: { kind: 'none' } };
 }
 
-async function openEscrow({ account }: Visit, { vault }: Edges): Promise<Escrowed | Trouble> {
+async function openEscrow({ account }: Visit, { vault }: Ports): Promise<Escrowed | Failed> {
   const { accountId, escrow } = account;
-  if (vault === undefined || escrow === undefined) return unsettled('ESCROW_KEY_ID is not set');
+  if (vault === undefined || escrow === undefined) return notRestored('ESCROW_KEY_ID is not set');
   try {
     return await vault.open(accountId, escrow);
   } catch (error) {
     const denied = awsFailure(error).kind === 'denied';
     return {
-      ...unsettled(`it can't be decrypted (${errorNameOf(error)})`),
+      ...notRestored(`it can't be decrypted (${errorNameOf(error)})`),
       ...(denied && { reason: 'permission_missing' }),
     };
   }
 }
 
 /** The secret that an escrow belongs to, where the account names another by now. */
-async function readHome(
+async function readSecretOfEscrow(
   { account, secretNamePrefix }: Visit,
   tokenSecretId: string | undefined,
-  { secrets }: Edges,
-): Promise<{ secretId: string; read: ReadTokens } | Trouble> {
+  { secrets }: Ports,
+): Promise<{ secretId: string; read: ReadTokens } | Failed> {
   const secretId = tokenSecretIdOf(secretNamePrefix, { accountId: account.accountId, tokenSecretId });
   const read = await readTokenSet(secretId, secrets);
   return read.kind === 'read' ? { secretId, read } : read;
@@ -339,12 +350,12 @@ const MOVE_TIME = 8_000;
 /** A store that has failed for so long, seconds, says nothing new about Secrets Manager. */
 const NO_EVIDENCE_AFTER = 900;
 
-async function moveHome(
+async function moveIntoSecret(
   { account, deadline }: Visit,
   { secretId, read, newest }: Pick<Owned, 'secretId' | 'read' | 'newest'>,
   escrowed: Escrowed & { readonly refreshToken: string },
-  edges: Edges,
-): Promise<ReadTokens | Trouble | Deferred> {
+  ports: Ports,
+): Promise<ReadTokens | Failed | Deferred> {
   const { accountId, escrow } = account;
   const { versionId } = read.version;
   // Follows from what was read, so that it is the same text whenever it is tried again.
@@ -352,11 +363,11 @@ async function moveHome(
   const tokenSet = withRefreshToken(read.tokenSet, escrowed.refreshToken, obtainedAt);
   const text = serializeTokenSet(tokenSet);
   const token = versionNamed('escrow', escrow?.attemptId ?? '', versionId);
-  await turnOfReplacing(edges.turn);
-  const begun = edges.clock.now();
+  await turnOfReplacing(ports.turn);
+  const begun = ports.clock.now();
   let overtaken = false;
   const store = async (timeout: number): Promise<PutSecret> => {
-    const put = await edges.secrets.replace(secretId, versionId, text, token, timeout);
+    const put = await ports.secrets.replace(secretId, versionId, text, token, timeout);
     if (put.kind !== 'overtaken') return put;
     overtaken = true;
     return { kind: 'failed', failure: { kind: 'refused', code: 'OVERTAKEN' } };
@@ -365,7 +376,7 @@ async function moveHome(
   const until = Math.min(deadline, begun + MOVE_TIME);
   const kept = await keepTokens(
     { accountId, secretId, store, atStake: undefined, isEvidence, deadline: until },
-    edges,
+    ports,
   );
   if (overtaken) return deferred('leased_elsewhere');
   if (kept.kind === 'stored')
@@ -375,7 +386,7 @@ async function moveHome(
       version: { ...read.version, text, versionId: token, createdAt: begun / 1000, isClaim: true },
     };
   const { reason, steady } = troubleOfStore(kept.failure);
-  return { ...unsettled(`the token secret can't be written (${kept.failure.code})`), reason, steady };
+  return { ...notRestored(`the token secret can't be written (${kept.failure.code})`), reason, steady };
 }
 
 /** An exchange takes less than this from the re-read of the secret to its answer, seconds; with two machines' clocks. */
@@ -392,9 +403,9 @@ function isSuperseded(read: ReadTokens, escrowed: Escrowed): boolean {
   return version.createdAt !== undefined && version.createdAt < obtainedAt - LONGEST_EXCHANGE;
 }
 
-function unsettled(why: string): Trouble {
+function notRestored(why: string): Failed {
   return {
-    kind: 'trouble',
+    kind: 'failed',
     reason: 'store_unavailable',
     detail: `The refresh token stays in escrow: ${why}`,
   };
@@ -410,7 +421,7 @@ async function waitForRoom(
   tokenSet: TokenSet,
   secretId: string,
   { input }: Visit,
-  { secrets }: Edges,
+  { secrets }: Ports,
 ): Promise<number> {
   if (!input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
   const dates = await secrets.versionDates(secretId);
@@ -422,7 +433,7 @@ async function releaseQuietly(
   arn: string,
   attemptId: string,
   obtainedAt: number | undefined,
-  { table, log }: Edges,
+  { table, log }: Ports,
 ): Promise<void> {
   try {
     await table.releaseSecret(arn, attemptId, obtainedAt);

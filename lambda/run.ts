@@ -2,10 +2,10 @@ import type { Item } from '../adapters/aws/accounts-table.ts';
 import type { AwsFailure } from '../adapters/aws/aws-error.ts';
 import type { Account } from '../core/account/account.ts';
 import { secondsOf } from '../core/clock.ts';
-import type { Edges } from './edges.ts';
 import type { RunRequest } from './event.ts';
 import { planPage, type RunSettings } from './plan.ts';
-import { createTally, type Report, type RunOutcome, reportOn, type Tally } from './run-result.ts';
+import type { Ports } from './ports.ts';
+import { createTally, type Report, type RunSummary, reportOn, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
 import { MINIMUM_TIME } from './spend-refresh-token.ts';
 
@@ -28,16 +28,16 @@ const KEY_PATIENCE = 3_000;
  * account's trouble is its report; only a table that can't be read or written makes the run reject, and then not before
  * all that is in flight has ended: answered, stored, recorded.
  */
-export async function run(request: RunRequest, settings: RunSettings, edges: Edges): Promise<RunOutcome> {
-  const begun = edges.clock.now();
-  const tally = createTally(settings.runId, request, edges.clock);
-  const worker = createWorker(request, settings, edges, tally);
+export async function run(request: RunRequest, settings: RunSettings, ports: Ports): Promise<RunSummary> {
+  const begun = ports.clock.now();
+  const tally = createTally(settings.runId, request, ports.clock);
+  const worker = createWorker(request, settings, ports, tally);
   let fatal: unknown;
   try {
-    for await (const items of pagesOf(request, settings, edges, tally)) {
-      for (const plan of await planPage(items, request, settings, edges)) {
+    for await (const items of pagesOf(request, settings, ports, tally)) {
+      for (const plan of await planPage(items, request, settings, ports)) {
         if (plan.kind === 'due') tally.add('due', 1);
-        if (plan.kind === 'nothing') worker.settle(plan.account, plan.report);
+        if (plan.kind === 'nothing') worker.finish(plan.account, plan.report);
         else worker.add(plan.work);
       }
       if (!(await worker.wantsMore())) break;
@@ -50,12 +50,12 @@ export async function run(request: RunRequest, settings: RunSettings, edges: Edg
   const stopped = await worker.ended();
   if (!request.dryRun) {
     // A run over a few named accounts does not know who waits.
-    if (request.accountIds === undefined) edges.notes.waiting(worker.waitingFor(), segmentOf(request));
-    await edges.notes.settled();
+    if (request.accountIds === undefined) ports.notes.waiting(worker.waitingFor(), segmentOf(request));
+    await ports.notes.flushed();
   }
   fatal ??= stopped;
   if (fatal !== undefined) throw fatal;
-  return tally.outcome(edges.clock.now() - begun);
+  return tally.summary(ports.clock.now() - begun);
 }
 
 function segmentOf({ share }: RunRequest): string {
@@ -65,7 +65,7 @@ function segmentOf({ share }: RunRequest): string {
 interface Worker {
   add(work: Work): void;
   /** What became of an account. */
-  settle(account: Account, report: Report): void;
+  finish(account: Account, report: Report): void;
   /** Resolves when more work is wanted; `false` where none is any more. */
   wantsMore(): Promise<boolean>;
   /** Begins nothing any more. */
@@ -77,8 +77,8 @@ interface Worker {
 }
 
 /** Does the work of a run, as much at once and as fast as its limits allow. */
-function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, tally: Tally): Worker {
-  const { clock, notes, spending } = edges;
+function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, tally: Tally): Worker {
+  const { clock, notes, limits } = ports;
   const schedule = createSchedule({
     maxInFlight: MAX_IN_FLIGHT,
     admit: request.dryRun ? () => 'start' : notes.admit,
@@ -90,7 +90,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
   let inFlight = 0;
   let complete = false;
   let stopped: { readonly error: unknown } | undefined;
-  let storesFailSince: number | undefined;
+  let openSince: number | undefined;
   let startedAt = clock.now();
   let changed = Promise.withResolvers<void>();
   const wake = () => {
@@ -102,11 +102,11 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
     limit = Math.min(MAX_IN_FLIGHT, limit * 2);
     wake();
   }, 1_000);
-  const over = () => stopped !== undefined || timeIsUp(settings, edges);
-  const settle = ({ oauthProfile }: Account, report: Report) => {
+  const over = () => stopped !== undefined || timeIsUp(settings, ports);
+  const finish = ({ oauthProfile }: Account, report: Report) => {
     if (notes.get(oauthProfile).failure?.reason === report.reason)
       waitingFor.set(oauthProfile, (waitingFor.get(oauthProfile) ?? 0) + 1);
-    tally.settle(report);
+    tally.count(report);
   };
   const start = async (work: Work) => {
     inFlight++;
@@ -114,7 +114,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
     let report = work.tooLate;
     try {
       if (!over()) report = await work.run();
-      settle(work.account, report);
+      finish(work.account, report);
     } catch (error) {
       stopped ??= { error };
     } finally {
@@ -126,34 +126,34 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
     }
   };
   const dispatch = async () => {
-    if (!request.dryRun) await escrowKey(edges);
+    if (!request.dryRun) await escrowKey(ports);
     while (!complete || schedule.size() > 0 || inFlight > 0) {
       if (over()) {
-        for (const work of schedule.drain()) settle(work.account, work.tooLate);
+        for (const work of schedule.drain()) finish(work.account, work.tooLate);
         if (complete && inFlight === 0) return;
         await changed.promise;
         continue;
       }
-      if (spending.storesFail()) {
-        storesFailSince ??= clock.now();
-        if (clock.now() - storesFailSince > STORE_PATIENCE)
+      if (limits.circuitIsOpen()) {
+        openSince ??= clock.now();
+        if (clock.now() - openSince > STORE_PATIENCE)
           for (const work of schedule.drain())
-            settle(work.account, reportOn(work.account, 'defer', 'store_unavailable'));
+            finish(work.account, reportOn(work.account, 'defer', 'store_unavailable'));
         await changed.promise;
         continue;
       }
-      storesFailSince = undefined;
+      openSince = undefined;
       const next = inFlight < limit ? schedule.next() : undefined;
       if (next?.kind === 'defer')
-        settle(next.work.account, reportOn(next.work.account, 'defer', next.reason));
+        finish(next.work.account, reportOn(next.work.account, 'defer', next.reason));
       else if (next?.kind === 'start') {
-        if (!request.dryRun) await edges.turn();
+        if (!request.dryRun) await ports.turn();
         startedAt = clock.now();
         void start(next.work);
       } else {
         // The hand is full of what can't begin, such as the accounts of a provider that hangs: others have their turn.
         if (schedule.full() && clock.now() - startedAt > STUCK_AFTER)
-          for (const work of schedule.surplus()) settle(work.account, work.tooLate);
+          for (const work of schedule.surplus()) finish(work.account, work.tooLate);
         await changed.promise;
       }
     }
@@ -164,7 +164,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
       schedule.add(work);
       wake();
     },
-    settle,
+    finish,
     wantsMore: async () => {
       while (schedule.full() && !over()) await changed.promise;
       return !over();
@@ -184,7 +184,7 @@ function createWorker(request: RunRequest, settings: RunSettings, edges: Edges, 
 }
 
 /** A run gets its data key before it spends anything. Without one it goes on: escrow is the second line. */
-async function escrowKey({ vault, clock, log, count }: Edges): Promise<void> {
+async function escrowKey({ vault, clock, log, count }: Ports): Promise<void> {
   if (vault === undefined) return;
   const late: AwsFailure = { kind: 'unavailable', code: 'TIMEOUT' };
   const ready = await Promise.race([vault.prepare(), clock.sleep(KEY_PATIENCE).then(() => late)]);
@@ -196,14 +196,14 @@ async function escrowKey({ vault, clock, log, count }: Edges): Promise<void> {
   );
 }
 
-function timeIsUp({ deadline }: RunSettings, { clock }: Edges): boolean {
+function timeIsUp({ deadline }: RunSettings, { clock }: Ports): boolean {
   return deadline - clock.now() < MINIMUM_TIME;
 }
 
 async function* pagesOf(
   { accountIds, force, dryRun, share }: RunRequest,
   { refreshSpread }: RunSettings,
-  { table, profiles, clock }: Edges,
+  { table, profiles, clock }: Ports,
   tally: Tally,
 ): AsyncGenerator<readonly Item[]> {
   if (accountIds === undefined) {

@@ -6,7 +6,7 @@ import { type Exchange, tokenRequestTimeout } from '../adapters/oauth/token-endp
 import { type Account, type EscrowKind, labelOf } from '../core/account/account.ts';
 import { type DecisionInput, nextObtainedAt } from '../core/account/decision.ts';
 import { judgeDeath, type Refusal } from '../core/account/evidence.ts';
-import type { Ending, Trouble } from '../core/account/outcome.ts';
+import type { Failed, Outcome } from '../core/account/outcome.ts';
 import type { ErrorAnswer } from '../core/answer/provider-error.ts';
 import {
   type Asked,
@@ -19,9 +19,9 @@ import type { Profile } from '../core/profile/profile.ts';
 import { type Reason, refreshingSentence, severityOf } from '../core/reason.ts';
 import { namedFields } from '../core/tokens/response-fields.ts';
 import { mergeTokenSet, storable, type TokenSet } from '../core/tokens/token-set.ts';
-import type { Edges } from './edges.ts';
 import { errorNameOf } from './errors.ts';
 import { keepInEscrow, keepTokens } from './keep-tokens.ts';
+import type { Ports } from './ports.ts';
 
 /** One due account, as a run hands it over. */
 export interface Visit {
@@ -42,15 +42,15 @@ export interface Visit {
 }
 
 /** What is held, under the lease, when a refresh token is about to be spent. */
-export interface Held {
+export interface CurrentGrant {
   readonly tokenSet: TokenSet;
   readonly version: SecretVersion;
   readonly secretId: string;
   /** The refresh token in the secret; absent where it has none. */
   readonly refreshToken: string | undefined;
   /** Since when an answer for this refresh token may have been lost, seconds since the epoch. */
-  readonly doubt: number | undefined;
-  readonly escrow: HeldEscrow;
+  readonly ambiguousSince: number | undefined;
+  readonly escrow: EscrowState;
   /** When the newest token set known was obtained, seconds since the epoch. */
   readonly newest: number | undefined;
 }
@@ -62,7 +62,7 @@ export interface Held {
  * - `candidate`: it is tried before the refresh token in the secret;
  * - `stays`: an answer that waits for a person, or what belongs to another secret.
  */
-export interface HeldEscrow {
+export interface EscrowState {
   readonly kind: 'none' | 'candidate' | 'stays';
   readonly content?: Escrowed | undefined;
 }
@@ -86,11 +86,11 @@ export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;
 
 /** What happened so far with the refresh tokens of one visit. */
 interface Progress {
-  readonly held: Held;
+  readonly grant: CurrentGrant;
   readonly profile: Profile;
   /** Profiles still to be tried if the client is rejected; undefined before they were asked for. */
   readonly otherClients: readonly Profile[] | undefined;
-  readonly answerLost: boolean;
+  readonly unanswered: boolean;
   readonly reread: boolean;
   /** Another token is refused than before: a candidate for the first time, or after one that was dropped. */
   readonly anew: boolean;
@@ -98,7 +98,7 @@ interface Progress {
 
 type Step =
   | { readonly kind: 'again'; readonly progress: Progress }
-  | { readonly kind: 'end'; readonly ending: Ending | Deferred };
+  | { readonly kind: 'end'; readonly outcome: Outcome | Deferred };
 
 /**
  * Spends the refresh token, and keeps what that buys. Four things make it try again within the visit:
@@ -111,55 +111,55 @@ type Step =
 export async function spendRefreshToken(
   visit: Visit,
   attemptId: string,
-  held: Held,
-  edges: Edges,
-): Promise<Ending | Deferred> {
+  grant: CurrentGrant,
+  ports: Ports,
+): Promise<Outcome | Deferred> {
   const { account, reason } = visit;
-  edges.log.info(refreshingSentence(labelOf(account)), { accountId: account.accountId, reason });
+  ports.log.info(refreshingSentence(labelOf(account)), { accountId: account.accountId, reason });
   let step: Step = {
     kind: 'again',
     progress: {
-      held,
+      grant,
       profile: visit.profile,
       otherClients: undefined,
-      answerLost: false,
+      unanswered: false,
       reread: false,
       anew: false,
     },
   };
-  while (step.kind === 'again') step = await attempt(visit, attemptId, step.progress, edges);
-  return step.ending;
+  while (step.kind === 'again') step = await attempt(visit, attemptId, step.progress, ports);
+  return step.outcome;
 }
 
 /** The token to send: a candidate first, as what the provider issued last is the live one. */
-function tokenToSend({ escrow, refreshToken }: Held): string | undefined {
+function tokenToSend({ escrow, refreshToken }: CurrentGrant): string | undefined {
   return (escrow.kind === 'candidate' ? escrow.content?.refreshToken : undefined) ?? refreshToken;
 }
 
-async function attempt(visit: Visit, attemptId: string, progress: Progress, edges: Edges): Promise<Step> {
+async function attempt(visit: Visit, attemptId: string, progress: Progress, ports: Ports): Promise<Step> {
   const { account, deadline } = visit;
-  const { profile, held, answerLost } = progress;
-  const sent = tokenToSend(held);
-  if (sent === undefined) return ended(trouble('no_refresh_token', undefined, held));
-  const left = deadline - edges.clock.now();
-  const needed = answerLost ? SHORTEST_EXCHANGE : timeToAnswer(visit, profile, edges);
+  const { profile, grant, unanswered } = progress;
+  const sent = tokenToSend(grant);
+  if (sent === undefined) return ended(trouble('no_refresh_token', undefined, grant));
+  const left = deadline - ports.clock.now();
+  const needed = unanswered ? SHORTEST_EXCHANGE : timeToAnswer(visit, profile, ports);
   const refusal =
     left < STORE_TIME + needed
       ? 'out_of_time'
-      : edges.spending.request(account.oauthProfile, profile, secondsOf(edges.clock));
+      : ports.limits.request(account.oauthProfile, profile, secondsOf(ports.clock));
   if (refusal !== undefined)
-    return answerLost
+    return unanswered
       ? refused(
           visit,
           progress,
           { reason: 'provider_unavailable', message: 'The provider did not answer' },
-          edges,
+          ports,
         )
-      : ended({ kind: 'deferred', reason: refusal, escrowSettled: held.escrow.kind === 'none' });
-  const asked = await ask(visit, { profile, held, sent }, Math.floor(left - STORE_TIME), edges);
+      : ended({ kind: 'deferred', reason: refusal, escrowSettled: grant.escrow.kind === 'none' });
+  const asked = await ask(visit, { profile, grant, sent }, Math.floor(left - STORE_TIME), ports);
   return asked.answer.kind === 'granted'
-    ? ended(await keep(visit, attemptId, { progress, sent, now: asked.now }, asked.answer, edges))
-    : await afterError(visit, attemptId, { progress, sent, now: asked.now }, asked, asked.answer, edges);
+    ? ended(await keep(visit, attemptId, { progress, sent, now: asked.now }, asked.answer, ports))
+    : await afterError(visit, attemptId, { progress, sent, now: asked.now }, asked, asked.answer, ports);
 }
 
 /** What the provider was found to say, and when, seconds since the epoch. */
@@ -178,21 +178,21 @@ interface Heard {
  */
 async function ask(
   { account }: Visit,
-  { profile, held, sent }: { profile: Profile; held: Held; sent: string },
+  { profile, grant, sent }: { profile: Profile; grant: CurrentGrant; sent: string },
   longest: number,
-  edges: Edges,
+  ports: Ports,
 ): Promise<Heard> {
-  const begun = edges.clock.now();
-  const exchange = await edges.endpoint.refresh({
+  const begun = ports.clock.now();
+  const exchange = await ports.endpoint.refresh({
     profile,
     account,
     refreshToken: sent,
     timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
   });
   if (exchange.kind === 'answered')
-    edges.spending.answeredAfter(account.oauthProfile, edges.clock.now() - begun);
-  const now = secondsOf(edges.clock);
-  const answer = understood(exchange, { profile, previous: held.tokenSet, sent, now }, edges);
+    ports.limits.answeredAfter(account.oauthProfile, ports.clock.now() - begun);
+  const now = secondsOf(ports.clock);
+  const answer = understood(exchange, { profile, previous: grant.tokenSet, sent, now }, ports);
   return { exchange: exchange.kind, answer, now };
 }
 
@@ -200,8 +200,8 @@ async function ask(
  * Milliseconds that must be left for the answer before a refresh token is spent: half as long again as this profile's
  * slowest answer in this run; before there is one, as long as its provider may take, as far as the run can afford it.
  */
-function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { spending }: Edges): number {
-  const slowest = spending.slowestAnswer(account.oauthProfile);
+function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { limits }: Ports): number {
+  const slowest = limits.slowestAnswer(account.oauthProfile);
   const share = profile.token_request_timeout_seconds === undefined ? UNKNOWN_SHARE : NAMED_SHARE;
   const expected = slowest === undefined ? (deadline - begun) * share : 1.5 * slowest;
   return Math.max(2 * SHORTEST_EXCHANGE, Math.min(tokenRequestTimeout(profile), expected));
@@ -211,11 +211,11 @@ function timeToAnswer({ account, begun, deadline }: Visit, profile: Profile, { s
 const UNKNOWN_SHARE = 1 / 3;
 const NAMED_SHARE = 1 / 2;
 
-function ended(ending: Ending | Deferred): Step {
-  return { kind: 'end', ending };
+function ended(outcome: Outcome | Deferred): Step {
+  return { kind: 'end', outcome };
 }
 
-function understood(exchange: Exchange, asked: Omit<Asked, 'secrets'>, { log }: Edges): TokenAnswer {
+function understood(exchange: Exchange, asked: Omit<Asked, 'secrets'>, { log }: Ports): TokenAnswer {
   if (exchange.kind === 'answered') {
     try {
       return interpretTokenAnswer(exchange.answer, { ...asked, secrets: exchange.secrets });
@@ -245,44 +245,44 @@ async function afterError(
   { progress, sent, now }: Sent,
   { exchange }: Pick<Heard, 'exchange'>,
   error: ErrorAnswer,
-  edges: Edges,
+  ports: Ports,
 ): Promise<Step> {
   const { accountId, oauthProfile } = visit.account;
   const mayHaveRotated = error.mayHaveRotated || error.candidate !== undefined || error.unread !== undefined;
-  const doubt = mayHaveRotated ? (progress.held.doubt ?? now) : progress.held.doubt;
-  const held = { ...progress.held, doubt };
+  const { ambiguousSince } = progress.grant;
+  const grant = { ...progress.grant, ambiguousSince: ambiguousSince ?? (mayHaveRotated ? now : undefined) };
   // What the answer may hold comes first, whatever else it says.
-  const kept = await keepFromError(visit, attemptId, held, error, now, edges);
+  const kept = await keepFromError(visit, attemptId, grant, error, now, ports);
   const { reason, detail: message, retryAfter } = error;
   const refusal = { reason, message, retryAfter };
-  const isCandidate = held.escrow.kind === 'candidate' && sent === held.escrow.content?.refreshToken;
+  const isCandidate = grant.escrow.kind === 'candidate' && sent === grant.escrow.content?.refreshToken;
   if (kept !== undefined) {
-    const next = { ...progress, held: { ...held, escrow: kept } };
+    const next = { ...progress, grant: { ...grant, escrow: kept } };
     // An answer that can't be read refuses a candidate as well, unless it brought another one.
     return isCandidate && error.candidate === undefined
-      ? await candidateRefused(visit, attemptId, next, refusal, edges)
-      : refused(visit, next, refusal, edges);
+      ? await candidateRefused(visit, attemptId, next, refusal, ports)
+      : refused(visit, next, refusal, ports);
   }
-  if (error.cut && !progress.answerLost) {
-    edges.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
+  if (error.cut && !progress.unanswered) {
+    ports.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
       accountId,
     });
-    return { kind: 'again', progress: { ...progress, held, answerLost: true } };
+    return { kind: 'again', progress: { ...progress, grant, unanswered: true } };
   }
   if (reason === 'grant_revoked' && !progress.reread) {
-    const replaced = await replacedGrant(held, edges);
+    const replaced = await replacedGrant(grant, ports);
     if (replaced !== undefined)
-      return { kind: 'again', progress: { ...progress, held: replaced, reread: true } };
+      return { kind: 'again', progress: { ...progress, grant: replaced, reread: true } };
   }
   if (reason === 'client_rejected' && exchange === 'answered') {
     const [next, ...rest] =
-      progress.otherClients ?? (await edges.profiles.alternatives(oauthProfile, progress.profile));
+      progress.otherClients ?? (await ports.profiles.alternatives(oauthProfile, progress.profile));
     if (next !== undefined)
-      return { kind: 'again', progress: { ...progress, held, profile: next, otherClients: rest } };
+      return { kind: 'again', progress: { ...progress, grant, profile: next, otherClients: rest } };
   }
   return isCandidate
-    ? await candidateRefused(visit, attemptId, { ...progress, held }, refusal, edges)
-    : refused(visit, { ...progress, held }, refusal, edges);
+    ? await candidateRefused(visit, attemptId, { ...progress, grant }, refusal, ports)
+    : refused(visit, { ...progress, grant }, refusal, ports);
 }
 
 /** What a refused candidate may be called, and is then dropped like a dead grant. */
@@ -294,25 +294,25 @@ async function candidateRefused(
   attemptId: string,
   progress: Progress,
   refusal: Refusal,
-  edges: Edges,
+  ports: Ports,
 ): Promise<Step> {
   const { account } = visit;
-  const now = secondsOf(edges.clock);
-  if (!droppable.includes(refusal.reason)) return refused(visit, progress, refusal, edges);
-  const note = edges.notes.get(account.oauthProfile);
+  const now = secondsOf(ports.clock);
+  if (!droppable.includes(refusal.reason)) return refused(visit, progress, refusal, ports);
+  const note = ports.notes.get(account.oauthProfile);
   const token = { since: account.escrow?.at ?? now, refusals: droppable };
   const verdict = judgeDeath(account, note, now, token);
   if (verdict !== 'believed')
-    return refused(visit, { ...progress, anew: verdict === 'first' }, refusal, edges);
-  edges.log.warn(
+    return refused(visit, { ...progress, anew: verdict === 'first' }, refusal, ports);
+  ports.log.warn(
     'What looked like a new refresh token is refused for good. The one in the secret is tried again.',
     {
       accountId: account.accountId,
     },
   );
-  const { content } = progress.held.escrow;
+  const { content } = progress.grant.escrow;
   // The candidate goes; an answer that was kept beside it waits on.
-  const escrow: HeldEscrow =
+  const escrow: EscrowState =
     content?.answer === undefined
       ? { kind: 'none' }
       : { kind: 'stays', content: { ...content, refreshToken: undefined } };
@@ -325,32 +325,32 @@ async function candidateRefused(
         content: escrow.content,
         secretId: account.tokenSecretId,
       },
-      keepUntil(visit, edges),
-      edges,
+      keepUntil(visit, ports),
+      ports,
     );
-  const held = { ...progress.held, escrow };
-  return { kind: 'again', progress: { ...progress, held, reread: false, anew: true } };
+  const grant = { ...progress.grant, escrow };
+  return { kind: 'again', progress: { ...progress, grant, reread: false, anew: true } };
 }
 
 /** The end of a visit in which nothing was granted: what it says about the profile, and about the account. */
-function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, clock }: Edges): Step {
+function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, clock }: Ports): Step {
   const { account } = visit;
-  const { held, anew } = progress;
+  const { grant, anew } = progress;
   const at = secondsOf(clock);
   const { reason, message, retryAfter } = refusal;
   // What people wrote wrongly was found before the provider was asked.
   if (severityOf(reason) !== 'invalid') notes.answered(account.oauthProfile, { account, at, refusal });
   if (reason !== 'grant_revoked')
-    return ended({ ...trouble(reason, message, held), retryAfter, ...(anew && { anew }) });
+    return ended({ ...trouble(reason, message, grant), retryAfter, ...(anew && { anew }) });
   const verdict = judgeDeath(account, notes.get(account.oauthProfile), at);
   const dead: Reason =
     verdict === 'provider_wide'
       ? 'provider_wide_refusal'
-      : held.doubt === undefined
+      : grant.ambiguousSince === undefined
         ? 'grant_revoked'
         : 'grant_possibly_lost';
   return ended({
-    ...trouble(dead, dead === 'grant_possibly_lost' ? undefined : message, held),
+    ...trouble(dead, dead === 'grant_possibly_lost' ? undefined : message, grant),
     // A token that was not refused before can't be believed dead yet.
     believed: verdict === 'believed' && !anew,
     ...((anew || verdict === 'first') && { anew: true }),
@@ -358,23 +358,27 @@ function refused(visit: Visit, progress: Progress, refusal: Refusal, { notes, cl
 }
 
 /** A person, or another run, may have put a new grant into the secret while the old one was being refused. */
-async function replacedGrant(held: Held, { secrets }: Edges): Promise<Held | undefined> {
-  const again = await readTokenSet(held.secretId, secrets);
-  if (again.kind !== 'read' || again.version.versionId === held.version.versionId) return undefined;
+async function replacedGrant(grant: CurrentGrant, { secrets }: Ports): Promise<CurrentGrant | undefined> {
+  const again = await readTokenSet(grant.secretId, secrets);
+  if (again.kind !== 'read' || again.version.versionId === grant.version.versionId) return undefined;
   const refreshToken = again.tokenSet.refresh_token;
-  if (refreshToken === undefined || refreshToken === held.refreshToken) return undefined;
+  if (refreshToken === undefined || refreshToken === grant.refreshToken) return undefined;
   // One reader can see an older version than the next: only what was written later is new.
-  const { createdAt: before } = held.version;
+  const { createdAt: before } = grant.version;
   const { createdAt } = again.version;
   if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;
   const { tokenSet, version } = again;
   // A candidate of the old grant is out of date; what waits for a person goes on waiting.
-  const escrow: HeldEscrow = held.escrow.kind === 'stays' ? held.escrow : { kind: 'none' };
-  return { ...held, tokenSet, version, refreshToken, doubt: undefined, escrow };
+  const escrow: EscrowState = grant.escrow.kind === 'stays' ? grant.escrow : { kind: 'none' };
+  return { ...grant, tokenSet, version, refreshToken, ambiguousSince: undefined, escrow };
 }
 
-function trouble(reason: Reason, detail: string | undefined, { doubt, escrow }: Held): Trouble {
-  return { kind: 'trouble', reason, detail, ambiguousSince: doubt, escrowSettled: escrow.kind === 'none' };
+function trouble(
+  reason: Reason,
+  detail: string | undefined,
+  { ambiguousSince, escrow }: CurrentGrant,
+): Failed {
+  return { kind: 'failed', reason, detail, ambiguousSince, escrowSettled: escrow.kind === 'none' };
 }
 
 /**
@@ -386,18 +390,18 @@ function trouble(reason: Reason, detail: string | undefined, { doubt, escrow }: 
 async function keepFromError(
   visit: Visit,
   attemptId: string,
-  held: Held,
+  grant: CurrentGrant,
   { candidate, unread }: ErrorAnswer,
   now: number,
-  edges: Edges,
-): Promise<HeldEscrow | undefined> {
-  const before = held.escrow.content;
-  const spent = held.refreshToken ?? '';
+  ports: Ports,
+): Promise<EscrowState | undefined> {
+  const before = grant.escrow.content;
+  const spent = grant.refreshToken ?? '';
   const supersedes = fingerprintOf(spent);
-  const write = async (kind: EscrowKind, content: Escrowed): Promise<HeldEscrow> => {
+  const write = async (kind: EscrowKind, content: Escrowed): Promise<EscrowState> => {
     const { accountId, tokenSecretId: secretId } = visit.account;
-    const until = keepUntil(visit, edges);
-    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, until, edges);
+    const until = keepUntil(visit, ports);
+    await keepInEscrow({ accountId, attemptId, kind, content, secretId }, until, ports);
     return { kind: kind === 'answer' ? 'stays' : 'candidate', content };
   };
   if (candidate !== undefined)
@@ -409,9 +413,9 @@ async function keepFromError(
     });
   if (unread === undefined) return undefined;
   // The oldest is kept: it is the one that may hold a token.
-  if (before?.answer !== undefined) return held.escrow;
+  if (before?.answer !== undefined) return grant.escrow;
   const answer = packAnswer(unread);
-  return held.escrow.kind === 'candidate' && before !== undefined
+  return grant.escrow.kind === 'candidate' && before !== undefined
     ? await write('candidate', { ...before, answer })
     : await write('answer', { answer, supersedes, obtainedAt: now });
 }
@@ -427,21 +431,21 @@ async function keep(
   attemptId: string,
   request: Sent,
   answer: Granted,
-  edges: Edges,
-): Promise<Ending | Deferred> {
+  ports: Ports,
+): Promise<Outcome | Deferred> {
   try {
-    return await store(visit, attemptId, request, answer, edges);
+    return await store(visit, attemptId, request, answer, ports);
   } catch (error) {
     const { accountId, tokenSecretId: secretId } = visit.account;
-    edges.log.error('A token set could not be stored.', { accountId, errorName: errorNameOf(error) });
+    ports.log.error('A token set could not be stored.', { accountId, errorName: errorNameOf(error) });
     const { refreshToken } = answer.tokens;
-    const { held } = request.progress;
+    const { grant } = request.progress;
     const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
     if (refreshToken === undefined) return notStored('lost', failure, false, request.now);
-    const supersedes = fingerprintOf(held.refreshToken ?? '');
+    const supersedes = fingerprintOf(grant.refreshToken ?? '');
     const content = { refreshToken, supersedes, obtainedAt: request.now };
     const write = { accountId, attemptId, kind: 'token' as const, content, secretId };
-    const isKept = await keepInEscrow(write, keepUntil(visit, edges), edges);
+    const isKept = await keepInEscrow(write, keepUntil(visit, ports), ports);
     return notStored(isKept ? 'escrowed' : 'lost', failure, true, request.now);
   }
 }
@@ -449,69 +453,75 @@ async function keep(
 async function store(
   visit: Visit,
   attemptId: string,
-  { progress: { held, profile }, sent, now }: Sent,
+  { progress: { grant, profile }, sent, now }: Sent,
   answer: Granted,
-  edges: Edges,
-): Promise<Ending | Deferred> {
+  ports: Ports,
+): Promise<Outcome | Deferred> {
   const { account, reason } = visit;
   const { accountId, oauthProfile, tokenSecretId } = account;
-  const obtainedAt = nextObtainedAt(now, held, held.newest);
-  const merged = mergeTokenSet({ ...held.tokenSet, refresh_token: sent }, answer.tokens, obtainedAt);
-  const rotated = merged.refresh_token !== held.refreshToken;
+  const obtainedAt = nextObtainedAt(now, grant, grant.newest);
+  const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, answer.tokens, obtainedAt);
+  const rotated = merged.refresh_token !== grant.refreshToken;
   const content = {
     refreshToken: merged.refresh_token,
-    answer: held.escrow.content?.answer,
-    supersedes: fingerprintOf(held.refreshToken ?? ''),
+    answer: grant.escrow.content?.answer,
+    supersedes: fingerprintOf(grant.refreshToken ?? ''),
     obtainedAt: now,
   };
   const atStake = { accountId, attemptId, kind: 'token' as const, content, secretId: tokenSecretId };
-  const { kind, tokenSet, text } = storable(merged, held.tokenSet, namedFields(profile));
-  const { store, until, wasOvertaken } = storing(visit, attemptId, held, text, edges);
+  const { kind, tokenSet, text } = storable(merged, grant.tokenSet, namedFields(profile));
+  const { store, until, wasOvertaken } = storing(visit, attemptId, grant, text, ports);
   const kept = await keepTokens(
     {
       accountId,
-      secretId: held.secretId,
+      secretId: grant.secretId,
       store,
       atStake: rotated ? atStake : undefined,
       isEvidence: true,
       deadline: until,
     },
-    edges,
+    ports,
   );
-  if (kept.kind === 'stored' && held.version.isClaim)
-    await edges.secrets.relabel(held.secretId, held.version.versionId, attemptId);
-  for (const doubt of answer.doubts) edges.log.warn(doubt, { accountId, oauthProfile });
-  edges.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
-  if (profile !== visit.profile) edges.profiles.adopt(oauthProfile, profile);
+  if (kept.kind === 'stored' && grant.version.isClaim)
+    await ports.secrets.relabel(grant.secretId, grant.version.versionId, attemptId);
+  for (const doubt of answer.doubts) ports.log.warn(doubt, { accountId, oauthProfile });
+  ports.notes.answered(oauthProfile, { account, at: now, refusal: undefined });
+  if (profile !== visit.profile) ports.profiles.adopt(oauthProfile, profile);
   // Another visit has begun since: what becomes of the account is for that one to say.
   if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere', escrowSettled: false };
   if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, now);
   if (kind === 'whole') return { kind: 'refreshed', tokenSet, reason, obtainedAt };
-  return { kind: 'trouble', reason: 'token_set_too_large', obtainedAt, escrowSettled: true };
+  return { kind: 'failed', reason: 'token_set_too_large', obtainedAt, escrowSettled: true };
 }
 
 /** Milliseconds that a process which woke up late takes to keep what it has. */
 const LATE_WORK = 120_000;
 
 /** Whether an answer was heard so late that the process must have stood still meanwhile. */
-function isLate({ deadline }: Visit, { clock }: Edges): boolean {
+function isLate({ deadline }: Visit, { clock }: Ports): boolean {
   return clock.now() > deadline - LEAST_STORE_TIME;
 }
 
 /** Until when what an answer holds is tried to be kept, milliseconds since the epoch. */
-function keepUntil(visit: Visit, edges: Edges): number {
-  return isLate(visit, edges) ? edges.clock.now() + LATE_WORK : visit.deadline;
+function keepUntil(visit: Visit, ports: Ports): number {
+  return isLate(visit, ports) ? ports.clock.now() + LATE_WORK : visit.deadline;
 }
 
 /**
  * How an answer is stored. A process that was frozen may hear it when its lease is over and another visit has begun:
  * then it takes the place of the version that was read, and of no other.
  */
-function storing(visit: Visit, attemptId: string, { secretId, version }: Held, text: string, edges: Edges) {
-  const { secrets } = edges;
-  const until = keepUntil(visit, edges);
+function storing(
+  visit: Visit,
+  attemptId: string,
+  { secretId, version }: CurrentGrant,
+  text: string,
+  ports: Ports,
+) {
+  const { secrets } = ports;
+  const until = keepUntil(visit, ports);
   let overtaken = false;
-  if (!isLate(visit, edges)) {
+  if (!isLate(visit, ports)) {
     const store = (timeout: number) => secrets.put(secretId, text, attemptId, timeout);
     return { store, until, wasOvertaken: () => false };
   }
@@ -524,10 +534,10 @@ function storing(visit: Visit, attemptId: string, { secretId, version }: Held, t
   return { store, until, wasOvertaken: () => overtaken };
 }
 
-function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, now: number): Trouble {
+function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, now: number): Failed {
   const { reason, steady } = troubleOfStore(failure);
   const secret = `The token secret can't be written (${failure.code})`;
-  const base = { kind: 'trouble', reason, steady } as const;
+  const base = { kind: 'failed', reason, steady } as const;
   if (!rotated) return { ...base, detail: `${secret}; the refresh token did not change` };
   if (kind === 'escrowed') return { ...base, detail: `${secret}; the new refresh token is safe in escrow` };
   const detail = `${secret}, nor could the new refresh token be put into escrow`;

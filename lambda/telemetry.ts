@@ -1,7 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { METRIC, METRIC_NAMESPACE, METRIC_SERVICE } from './metric-names.ts';
-import type { RunOutcome } from './run-result.ts';
+import type { RunSummary } from './run-result.ts';
 
 const serviceName = process.env.POWERTOOLS_SERVICE_NAME ?? METRIC_SERVICE;
 
@@ -28,7 +28,7 @@ export interface RunCounters {
  *   not happen counts durations
  */
 export function publishRunMetrics(
-  { result, accessTokensExpired }: RunOutcome,
+  { result, accessTokensExpired }: RunSummary,
   counters: RunCounters,
   over: 'table' | 'named accounts',
 ): void {

@@ -144,7 +144,7 @@ export async function returnLease(fleet: Fleet, { account }: KnownAccount, owner
   const table = createAccountsTable(fleet.table, fleet.tableName);
   // Where this fails too, the lease runs out by itself.
   await table
-    .record(account, owner, { set: {}, remove: [], leaveLease: account.lease })
+    .release(account, owner, { set: {}, remove: [], leaveLease: account.lease })
     .catch(() => undefined);
 }
 

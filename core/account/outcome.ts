@@ -5,7 +5,7 @@ import { obtainedAtOf, type ReadVersion } from './decision.ts';
 import { calledDead } from './evidence.ts';
 
 /** How a visit to a leased account ended. */
-export type Ending = Fresh | Trouble;
+export type Outcome = Fresh | Failed;
 
 export interface Fresh {
   readonly kind: 'refreshed' | 'reconciled' | 'does_not_expire';
@@ -17,8 +17,8 @@ export interface Fresh {
   readonly escrowStays?: boolean | undefined;
 }
 
-export interface Trouble {
-  readonly kind: 'trouble';
+export interface Failed {
+  readonly kind: 'failed';
   readonly reason: Reason;
   /** What exactly was wrong, free of secrets. */
   readonly detail?: string | undefined;
@@ -60,10 +60,10 @@ export interface Conclusion {
  * @param now seconds since the epoch
  * @param toldAsOne the reason of trouble of the whole profile, while it stands: it was told once, for all its accounts
  */
-export function conclude(account: Account, ending: Ending, now: number, toldAsOne?: string): Conclusion {
-  return ending.kind === 'trouble'
-    ? inTrouble(account, ending, now, toldAsOne)
-    : healthy(account, ending, now);
+export function conclude(account: Account, outcome: Outcome, now: number, toldAsOne?: string): Conclusion {
+  return outcome.kind === 'failed'
+    ? inTrouble(account, outcome, now, toldAsOne)
+    : healthy(account, outcome, now);
 }
 
 /** Seconds after which a secret whose token does not expire is read again. */
@@ -111,7 +111,7 @@ function healthySentence(kind: Fresh['kind'], reason: Reason, label: string): st
 
 function inTrouble(
   account: Account,
-  trouble: Trouble,
+  trouble: Failed,
   now: number,
   toldAsOne: string | undefined,
 ): Conclusion {
@@ -159,7 +159,7 @@ function eventFor(status: AccountStatus): AccountEventType {
 }
 
 /** A provider's "this grant is dead" is not final before it is believed: see evidence.ts. */
-function statusAfter(account: Account, { reason, believed }: Trouble): AccountStatus {
+function statusAfter(account: Account, { reason, believed }: Failed): AccountStatus {
   if (believed) return 'reauthorization_required';
   if (severityOf(reason) !== 'person') return 'failing';
   if (!calledDead({ reason })) return 'reauthorization_required';
@@ -168,7 +168,7 @@ function statusAfter(account: Account, { reason, believed }: Trouble): AccountSt
 
 function failureAfter(
   { failure: before, status }: Account,
-  { reason, ambiguousSince, anew }: Trouble,
+  { reason, ambiguousSince, anew }: Failed,
   message: string,
   now: number,
   untold: boolean,
@@ -195,7 +195,7 @@ const LONGEST_BACK_OFF = 900;
  * long each time, up to 15 minutes. What people have to correct is looked at every 5 minutes at least, and a store
  * that is out of order by every run; a token set that is too large is bought again once an hour.
  */
-export function backOff({ reason, steady }: Pick<Trouble, 'reason' | 'steady'>, count: number): number {
+export function backOff({ reason, steady }: Pick<Failed, 'reason' | 'steady'>, count: number): number {
   if (steady) return FIRST_BACK_OFF;
   if (reason === 'token_set_too_large') return 3_600;
   const limit = severityOf(reason) === 'invalid' ? 300 : LONGEST_BACK_OFF;

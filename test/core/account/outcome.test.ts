@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Account, AccountStatus, Failure } from '../../../core/account/account.ts';
-import { ambiguousSince, backOff, conclude, type Trouble } from '../../../core/account/outcome.ts';
+import { ambiguousSince, backOff, conclude, type Failed } from '../../../core/account/outcome.ts';
 import type { Reason } from '../../../core/reason.ts';
 import { anAccount, aTokenSet, NOW } from '../../support/builders.ts';
 
@@ -8,8 +8,8 @@ function aFailure(reason: Reason, differences: Partial<Failure> = {}): Failure {
   return { reason, message: '', count: 1, since: NOW - 600, at: NOW - 60, ...differences };
 }
 
-function trouble(reason: Reason, differences: Partial<Trouble> = {}): Trouble {
-  return { kind: 'trouble', reason, ...differences };
+function trouble(reason: Reason, differences: Partial<Failed> = {}): Failed {
+  return { kind: 'failed', reason, ...differences };
 }
 
 describe('the state of an account after trouble', () => {
@@ -146,7 +146,7 @@ describe('the state of an account after trouble', () => {
   const sinceRows: readonly {
     readonly name: string;
     readonly before: Failure | undefined;
-    readonly now: Trouble;
+    readonly now: Failed;
     readonly since: number;
     readonly count: number;
   }[] = [
@@ -259,8 +259,8 @@ describe('the state of an account after a refresh', () => {
   ];
   test.each(rows)('%s', (_, account, event) => {
     const tokenSet = aTokenSet({ obtained_at: NOW, expires_at: NOW + 3_600 });
-    const ending = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
-    const conclusion = conclude(anAccount(account), ending, NOW);
+    const outcome = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
+    const conclusion = conclude(anAccount(account), outcome, NOW);
     expect(conclusion.event).toBe(event);
     expect(conclusion.changes.set).toEqual({
       status: 'healthy',
@@ -279,13 +279,13 @@ describe('the state of an account after a refresh', () => {
 
   test('is noted as of when the set was obtained, not of when it was found', () => {
     const tokenSet = aTokenSet({ obtained_at: NOW - 90, expires_at: NOW + 3_600 });
-    const ending = { kind: 'reconciled', tokenSet, reason: 'expiring', obtainedAt: NOW - 90 } as const;
-    expect(conclude(anAccount(), ending, NOW).changes.set.lastRefreshedAt).toBe(NOW - 90);
+    const outcome = { kind: 'reconciled', tokenSet, reason: 'expiring', obtainedAt: NOW - 90 } as const;
+    expect(conclude(anAccount(), outcome, NOW).changes.set.lastRefreshedAt).toBe(NOW - 90);
   });
 
   test('knows of an access token that has no end, and looks at its secret once a day', () => {
     const tokenSet = aTokenSet({ expires_at: undefined, refresh_token: undefined });
-    const ending = {
+    const outcome = {
       kind: 'does_not_expire',
       tokenSet,
       reason: 'does_not_expire',
@@ -293,7 +293,7 @@ describe('the state of an account after a refresh', () => {
     } as const;
     const { changes, event, message } = conclude(
       anAccount({ failure: aFailure('rate_limited'), status: 'failing' }),
-      ending,
+      outcome,
       NOW,
     );
     expect(changes.set).toMatchObject({
@@ -329,8 +329,8 @@ describe('the state of an account after a refresh', () => {
 
   test('ends the loan of its usual secret once the account has it back', () => {
     const tokenSet = aTokenSet();
-    const ending = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
-    const remove = (account: Partial<Account>) => conclude(anAccount(account), ending, NOW).changes.remove;
+    const outcome = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
+    const remove = (account: Partial<Account>) => conclude(anAccount(account), outcome, NOW).changes.remove;
     expect(remove({ secretLentTo: 'other' })).toContain('secretLentTo');
     expect(remove({ secretLentTo: 'other', tokenSecretId: 'oauth/shared' })).not.toContain('secretLentTo');
   });
@@ -341,7 +341,7 @@ describe('trouble that is told as one with its profile', () => {
   interface Row {
     readonly name: string;
     readonly account: Partial<Account>;
-    readonly trouble: Trouble;
+    readonly trouble: Failed;
     /** The reason of the profile's trouble, while it stands. */
     readonly profile: Reason | undefined;
     readonly event: string | undefined;
@@ -421,8 +421,13 @@ describe('trouble that is told as one with its profile', () => {
 
   test('an account of which nobody was told recovers without a word', () => {
     const account = anAccount({ status: 'failing', failure: untold('client_rejected') });
-    const ending = { kind: 'refreshed', tokenSet: aTokenSet(), reason: 'expiring', obtainedAt: NOW } as const;
-    expect(conclude(account, ending, NOW).event).toBeUndefined();
+    const outcome = {
+      kind: 'refreshed',
+      tokenSet: aTokenSet(),
+      reason: 'expiring',
+      obtainedAt: NOW,
+    } as const;
+    expect(conclude(account, outcome, NOW).event).toBeUndefined();
   });
 });
 

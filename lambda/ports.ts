@@ -5,12 +5,12 @@ import type { Profiles } from '../adapters/aws/profiles.ts';
 import type { Secrets } from '../adapters/aws/secrets.ts';
 import type { TokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ProfileNotes } from './profile-notes.ts';
-import type { Spending } from './spending.ts';
 
 /** Everything outside the process that the way of an account touches. Only the handler makes these. */
-export interface Edges {
+export interface Ports {
   readonly table: AccountsTable;
   readonly secrets: Secrets;
   readonly profiles: Profiles;
@@ -19,7 +19,7 @@ export interface Edges {
   /** Undefined where no escrow key is set. */
   readonly vault: EscrowVault | undefined;
   readonly events: Events;
-  readonly spending: Spending;
+  readonly limits: Limits;
   /** Resolves when it is this run's turn for the writes of one more refresh to Secrets Manager. */
   readonly turn: () => Promise<void>;
   readonly clock: Clock;
