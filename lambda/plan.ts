@@ -6,6 +6,7 @@ import { type Account, NOTE, type ParsedAccount, parseAccount } from '../core/ac
 import { type DecisionInput, decide, decideTokenSet, isUrgent } from '../core/account/decision.ts';
 import { isDueAgain } from '../core/account/evidence.ts';
 import { ambiguousSince } from '../core/account/outcome.ts';
+import { type Report, reportOn } from '../core/account/report.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
@@ -14,7 +15,6 @@ import type { RunRequest } from './event.ts';
 import type { Ports } from './ports.ts';
 import { recordOutcome } from './record.ts';
 import { LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
-import { type Report, reportOn } from './run-result.ts';
 import type { Work } from './schedule.ts';
 import type { Visit } from './spend-refresh-token.ts';
 

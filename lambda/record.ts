@@ -1,11 +1,11 @@
 import { awsFailure } from '../adapters/aws/aws-error.ts';
 import { type Account, type Changes, labelOf } from '../core/account/account.ts';
 import { type Conclusion, conclude, type Outcome } from '../core/account/outcome.ts';
+import { type Report, reportOn } from '../core/account/report.ts';
 import { secondsOf } from '../core/clock.ts';
 import { type Reason, severityOf } from '../core/reason.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
 import type { Ports } from './ports.ts';
-import { type Report, reportOn } from './run-result.ts';
 import type { Deferred } from './spend-refresh-token.ts';
 
 /** How the account's item is held: by an attempt, whose lease is given back, or by nobody, where nothing could be leased. */

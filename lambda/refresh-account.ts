@@ -17,6 +17,7 @@ import {
 } from '../core/account/decision.ts';
 import { keeperOf, keeping } from '../core/account/kept-by.ts';
 import { ambiguousSince, type Failed, type Outcome } from '../core/account/outcome.ts';
+import { type Report, reportOn } from '../core/account/report.ts';
 import { tokenSecretIdOf, unusualSecret } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
@@ -25,7 +26,6 @@ import { errorNameOf } from './errors.ts';
 import { keepTokens } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
 import { recordDeferral, recordOutcome } from './record.ts';
-import { type Report, reportOn } from './run-result.ts';
 import { ownSecret } from './secret-owner.ts';
 import {
   type Deferred,

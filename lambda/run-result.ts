@@ -1,22 +1,7 @@
-import type { Account } from '../core/account/account.ts';
+import type { Report } from '../core/account/report.ts';
 import { type Clock, secondsOf } from '../core/clock.ts';
-import { type Reason, severityOf } from '../core/reason.ts';
+import { severityOf } from '../core/reason.ts';
 import type { RunRequest } from './event.ts';
-
-/** What a run did with an account, as its result shows it. */
-export interface Report {
-  readonly accountId: string;
-  readonly action: 'leave' | 'refresh' | 'reconcile' | 'retry' | 'reauthorize' | 'defer';
-  readonly reason: Reason;
-  /** Seconds since the epoch; null where no access token is known. */
-  readonly accessTokenExpiresAt: number | null;
-}
-
-/** How the result shows an account. */
-export function reportOn(account: Account, action: Report['action'], reason: Reason): Report {
-  const { accountId, accessTokenExpiresAt } = account;
-  return { accountId, action, reason, accessTokenExpiresAt: accessTokenExpiresAt ?? null };
-}
 
 /** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
 export interface RunResult {

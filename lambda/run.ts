@@ -1,11 +1,12 @@
 import type { Item } from '../adapters/aws/accounts-table.ts';
 import type { AwsFailure } from '../adapters/aws/aws-error.ts';
 import type { Account } from '../core/account/account.ts';
+import { type Report, reportOn } from '../core/account/report.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { RunRequest } from './event.ts';
 import { planPage, type RunSettings } from './plan.ts';
 import type { Ports } from './ports.ts';
-import { createTally, type Report, type RunSummary, reportOn, type Tally } from './run-result.ts';
+import { createTally, type RunSummary, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
 import { MINIMUM_TIME } from './spend-refresh-token.ts';
 

@@ -1,6 +1,6 @@
 import type { Account } from '../core/account/account.ts';
+import type { Report } from '../core/account/report.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Report } from './run-result.ts';
 
 /** One account to be visited. */
 export interface Work {
