@@ -34,7 +34,7 @@ const KEYS = 3;
 const ALARMS = 8;
 /** DynamoDB reads so much for a page. */
 const PAGE_BYTES = 1_048_576;
-/** Seconds after which a profile's last grant is noted anew (core/account/evidence.ts). */
+/** Seconds after which a profile's last grant is noted anew (core/account/profile-note.ts). */
 const NOTED_EVERY = 600;
 /** Begun in a second by all segments together (lambda/run.ts). */
 const STARTS_PER_SECOND = 48;

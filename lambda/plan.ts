@@ -10,13 +10,13 @@ import { type Report, reportOn } from '../core/account/report.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
-import { throwIfFatal } from './errors.ts';
+import type { DueAccount } from './attempt/attempt.ts';
+import { throwIfFatal } from './attempt/errors.ts';
+import type { Ports } from './attempt/ports.ts';
+import { recordOutcome } from './attempt/record.ts';
+import { LEASE_MARGIN, refreshAccount } from './attempt/refresh-account.ts';
 import type { RunRequest } from './event.ts';
-import type { Ports } from './ports.ts';
-import { recordOutcome } from './record.ts';
-import { LEASE_MARGIN, refreshAccount } from './refresh-account.ts';
 import type { Work } from './schedule.ts';
-import type { Visit } from './spend-refresh-token.ts';
 
 export interface RunSettings {
   readonly runId: string;
@@ -126,24 +126,18 @@ function bytesOf(account: Account): number {
   return JSON.stringify(account).length;
 }
 
-interface DueAccount {
-  readonly account: Account;
-  /** Why it is due. */
-  readonly reason: Reason;
-  readonly input: DecisionInput;
-  readonly loaded: LoadedProfile;
-}
+type Found = Pick<DueAccount, 'account' | 'reason' | 'input'> & { readonly loaded: LoadedProfile };
 
 function planDue(
-  { account, reason, input, loaded }: DueAccount,
+  { account, reason, input, loaded }: Found,
   { dryRun }: RunRequest,
   settings: RunSettings,
   ports: Ports,
 ): Plan {
   const { secretNamePrefix, tableName, formerTables, begun, deadline } = settings;
-  const refuse = async (trouble: Extract<LoadedProfile, { kind: 'unusable' }>) => {
-    if (!dryRun) await recordUnleased(account, trouble.reason, trouble.detail, ports);
-    return reportOn(account, 'retry', trouble.reason);
+  const refuse = async (unusable: Extract<LoadedProfile, { kind: 'unusable' }>) => {
+    if (!dryRun) await recordUnleased(account, unusable.reason, unusable.detail, ports);
+    return reportOn(account, 'retry', unusable.reason);
   };
   const refresh = async () => {
     const again = await ports.profiles.load(account.oauthProfile);
@@ -152,8 +146,8 @@ function planDue(
     if (dryRun) return await preview({ account, reason, profile, input }, secretNamePrefix, ports);
     const tables = { tableName, formerTables };
     const times = { begun, deadline, longestLease: longestLease(settings) };
-    const visit = { account, reason, profile, input, secretNamePrefix, ...tables, ...times };
-    return await refreshAccount(visit, ports).catch((error: unknown) => notLeased(account, error, ports));
+    const due = { account, reason, profile, input, secretNamePrefix, ...tables, ...times };
+    return await refreshAccount(due, ports).catch((error: unknown) => notLeased(account, error, ports));
   };
   const run = () => (loaded.kind === 'unusable' ? refuse(loaded) : refresh());
   const tooLate = reportOn(account, 'defer', 'out_of_time');
@@ -164,14 +158,14 @@ function planDue(
 const USUAL_TIME = 120;
 const MINUTE = 60;
 
-/** Seconds after which any visit that is under way now has ended, its lease included. */
+/** Seconds after which any attempt that is under way now has ended, its lease included. */
 function longestLease({ begun, deadline }: RunSettings): number {
   return Math.max(USUAL_TIME, (deadline - begun) / 1000) + LEASE_MARGIN + MINUTE;
 }
 
 /** What a run would do, from what can be read without changing anything. */
 async function preview(
-  { account, reason, profile, input }: Pick<Visit, 'account' | 'reason' | 'profile' | 'input'>,
+  { account, reason, profile, input }: Pick<DueAccount, 'account' | 'reason' | 'profile' | 'input'>,
   prefix: string,
   { secrets }: Ports,
 ): Promise<Report> {
@@ -183,7 +177,7 @@ async function preview(
   return reportOn(account, decision.action === 'reconcile' ? 'reconcile' : 'refresh', reason);
 }
 
-/** Writes down trouble that was found before there was anything to lease. */
+/** Writes down what was found wrong before there was anything to lease. */
 async function recordUnleased(account: Account, reason: Reason, detail: string, ports: Ports): Promise<void> {
   const outcome = { kind: 'failed', reason, detail, ambiguousSince: ambiguousSince(account) } as const;
   await recordOutcome(account, outcome, { kind: 'nobody' }, ports);

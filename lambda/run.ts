@@ -3,12 +3,12 @@ import type { AwsFailure } from '../adapters/aws/aws-error.ts';
 import type { Account } from '../core/account/account.ts';
 import { type Report, reportOn } from '../core/account/report.ts';
 import { secondsOf } from '../core/clock.ts';
+import type { Ports } from './attempt/ports.ts';
+import { MINIMUM_TIME } from './attempt/spend-refresh-token.ts';
 import type { RunRequest } from './event.ts';
 import { planPage, type RunSettings } from './plan.ts';
-import type { Ports } from './ports.ts';
 import { createTally, type RunSummary, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
-import { MINIMUM_TIME } from './spend-refresh-token.ts';
 
 /** Accounts in flight at once, at most: enough to reach Secrets Manager's 50 writes a second at 800 ms each. */
 export const MAX_IN_FLIGHT = 40;
@@ -26,7 +26,7 @@ const KEY_PATIENCE = 3_000;
 
 /**
  * One run: reads the accounts page by page, decides, and refreshes what is due, a bounded number at once. One
- * account's trouble is its report; only a table that can't be read or written makes the run reject, and then not before
+ * account's failure is its report; only a table that can't be read or written makes the run reject, and then not before
  * all that is in flight has ended: answered, stored, recorded.
  */
 export async function run(request: RunRequest, settings: RunSettings, ports: Ports): Promise<RunSummary> {
@@ -73,7 +73,7 @@ interface Worker {
   stop(error: unknown): void;
   /** Resolves when all work is done, with what stopped it. */
   ended(): Promise<unknown>;
-  /** How many due accounts of each profile wait for the end of its trouble. */
+  /** How many due accounts of each profile wait for the end of its failure. */
   waitingFor(): ReadonlyMap<string, number>;
 }
 

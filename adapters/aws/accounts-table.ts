@@ -7,8 +7,8 @@ import {
   type Lease,
   PROFILE_NOTE,
 } from '../../core/account/account.ts';
-import type { ProfileNote } from '../../core/account/evidence.ts';
 import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
+import type { ProfileNote } from '../../core/account/profile-note.ts';
 import { ifConditionHolds } from './aws-error.ts';
 import { projection, scanFilter } from './scan-filter.ts';
 

@@ -55,7 +55,7 @@ export interface Failure {
   readonly message: string;
   /** How many runs in a row ended with this reason. */
   readonly count: number;
-  /** When the trouble began. */
+  /** When the failure began. */
   readonly since: number;
   /** When it was last seen. */
   readonly at: number;
@@ -64,7 +64,7 @@ export interface Failure {
    * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
    */
   readonly ambiguousSince?: number | undefined;
-  /** It began while its profile's trouble was told as one, so nobody was told of this account. */
+  /** It began while its profile's failure was told as one, so nobody was told of this account. */
   readonly untold?: boolean | undefined;
 }
 
@@ -207,7 +207,7 @@ export type ParsedAccount =
   | { readonly kind: 'account'; readonly account: Account }
   | {
       readonly kind: 'invalid';
-      /** What could be read of it, enough to write the trouble down. */
+      /** What could be read of it, enough to write the failure down. */
       readonly account: Account;
       readonly problem: string;
     };

@@ -3,11 +3,11 @@ import type { AccountEvent } from '../../adapters/aws/events.ts';
 import type { SecretVersion } from '../../adapters/aws/secrets.ts';
 import type { Account, Changes } from '../../core/account/account.ts';
 import { CLOCK_ERROR, decide, nextObtainedAt } from '../../core/account/decision.ts';
-import type { ProfileNote } from '../../core/account/evidence.ts';
-import { createLimits } from '../../lambda/limits.ts';
-import type { Ports } from '../../lambda/ports.ts';
-import { createProfileNotes } from '../../lambda/profile-notes.ts';
-import { refreshAccount } from '../../lambda/refresh-account.ts';
+import type { ProfileNote } from '../../core/account/profile-note.ts';
+import { createLimits } from '../../lambda/attempt/limits.ts';
+import type { Ports } from '../../lambda/attempt/ports.ts';
+import { createProfileNotes } from '../../lambda/attempt/profile-notes.ts';
+import { refreshAccount } from '../../lambda/attempt/refresh-account.ts';
 import { anAccount, aProfile, aTokenSet, NOW } from './builders.ts';
 
 /**

@@ -2,17 +2,15 @@ import { describe, expect, test } from 'vitest';
 import type { Account, Failure } from '../../../core/account/account.ts';
 import {
   afterTry,
-  eventOf,
   isAmongRefused,
   isDueAgain,
-  isWorthWriting,
   judgeDeath,
   mayTryRefused,
   after as noteAfter,
-  type ProfileNote,
   triesInRun,
 } from '../../../core/account/evidence.ts';
 import { conclude } from '../../../core/account/outcome.ts';
+import { eventOf, isWorthWriting, type ProfileNote } from '../../../core/account/profile-note.ts';
 import type { Reason } from '../../../core/reason.ts';
 import { anAccount, aTokenSet, NOW } from '../../support/builders.ts';
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { ProfileEvent } from '../../adapters/aws/events.ts';
-import type { Account } from '../../core/account/account.ts';
-import type { ProfileNote } from '../../core/account/evidence.ts';
-import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
-import type { Reason } from '../../core/reason.ts';
-import { createProfileNotes, type ProfileNotes } from '../../lambda/profile-notes.ts';
-import { anAccount, NOW } from '../support/builders.ts';
+import type { ProfileEvent } from '../../../adapters/aws/events.ts';
+import type { Account } from '../../../core/account/account.ts';
+import { parseProfileNote } from '../../../core/account/parse-profile-note.ts';
+import type { ProfileNote } from '../../../core/account/profile-note.ts';
+import type { Reason } from '../../../core/reason.ts';
+import { createProfileNotes, type ProfileNotes } from '../../../lambda/attempt/profile-notes.ts';
+import { anAccount, NOW } from '../../support/builders.ts';
 
 /** The accounts table as far as notes need it, a bus, and runs over both. Each call takes a moment. */
 function aWorld(before: ProfileNote = {}) {

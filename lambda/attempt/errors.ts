@@ -1,4 +1,4 @@
-import { awsFailure } from '../adapters/aws/aws-error.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
 
 /** The name alone: an AWS error's message can quote what was sent. */
 export function errorNameOf(error: unknown): string {

@@ -1,5 +1,5 @@
-import type { Profile } from '../core/profile/profile.ts';
-import type { Reason } from '../core/reason.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import type { Reason } from '../../core/reason.ts';
 
 /** Decides, within one run, whether a refresh token may be spent now. What it stops is left to a later run, unharmed. */
 export interface Limits {
@@ -16,7 +16,7 @@ export interface Limits {
   storeWorked(): void;
 }
 
-/** Puts of so many different secrets have failed: it is the store's trouble, and not one secret's. */
+/** Puts of so many different secrets have failed: the store is failing, and not one secret. */
 const SECRETS_THAT_FAIL = 2;
 
 /** @param shares how many runs share a profile's rate limit: the number of segments */

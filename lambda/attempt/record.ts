@@ -1,12 +1,18 @@
-import { awsFailure } from '../adapters/aws/aws-error.ts';
-import { type Account, type Changes, labelOf } from '../core/account/account.ts';
-import { type Conclusion, conclude, type Outcome } from '../core/account/outcome.ts';
-import { type Report, reportOn } from '../core/account/report.ts';
-import { secondsOf } from '../core/clock.ts';
-import { type Reason, severityOf } from '../core/reason.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { type Account, type Changes, labelOf } from '../../core/account/account.ts';
+import {
+  type Conclusion,
+  changesOfDeferral,
+  conclude,
+  type Failed,
+  type Outcome,
+  type Succeeded,
+} from '../../core/account/outcome.ts';
+import { type Report, reportOn } from '../../core/account/report.ts';
+import { secondsOf } from '../../core/clock.ts';
+import { type Reason, severityOf } from '../../core/reason.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
 import type { Ports } from './ports.ts';
-import type { Deferred } from './spend-refresh-token.ts';
 
 /** How the account's item is held: by an attempt, whose lease is given back, or by nobody, where nothing could be leased. */
 export type Holder = { readonly kind: 'attempt'; readonly attemptId: string } | { readonly kind: 'nobody' };
@@ -21,6 +27,10 @@ export async function recordOutcome(
   holder: Holder,
   ports: Ports,
 ): Promise<Report> {
+  if (outcome.kind === 'deferred') {
+    await write(account, changesOfDeferral(account, outcome), holder, ports);
+    return reportOn(account, 'defer', outcome.reason);
+  }
   const profileFailure = ports.notes.get(account.oauthProfile).failure;
   const conclusion = conclude(account, outcome, secondsOf(ports.clock), profileFailure?.reason);
   log(account, outcome, { conclusion, holder }, ports);
@@ -29,23 +39,7 @@ export async function recordOutcome(
   return reportOf(account, outcome, conclusion);
 }
 
-/** Gives an account back to a later run: nothing is told. */
-export async function recordDeferral(
-  account: Account,
-  { attemptId, reason, escrowSettled, obtainedAt }: Deferred & { readonly attemptId: string },
-  ports: Ports,
-): Promise<Report> {
-  // An expired lease that was found here goes back: it is the only sign that a run died holding it.
-  const changes: Changes = {
-    set: { lastRefreshedAt: obtainedAt },
-    remove: escrowSettled && account.escrow !== undefined ? ['escrow'] : [],
-    leaveLease: account.lease,
-  };
-  await write(account, changes, { kind: 'attempt', attemptId }, ports);
-  return reportOn(account, 'defer', reason);
-}
-
-function reportOf(account: Account, outcome: Outcome, { status }: Conclusion): Report {
+function reportOf(account: Account, outcome: Succeeded | Failed, { status }: Conclusion): Report {
   const { reason } = outcome;
   if (outcome.kind === 'failed')
     return reportOn(account, status === 'reauthorization_required' ? 'reauthorize' : 'retry', reason);
@@ -56,7 +50,7 @@ function reportOf(account: Account, outcome: Outcome, { status }: Conclusion): R
 
 function log(
   { accountId, oauthProfile }: Account,
-  { kind, reason }: Outcome,
+  { kind, reason }: Succeeded | Failed,
   { conclusion: { message, status }, holder }: { conclusion: Conclusion; holder: Holder },
   { log }: Ports,
 ): void {
@@ -75,7 +69,7 @@ function log(
 async function tell(
   account: Account,
   reason: Reason,
-  { event, changes, changesWithoutTransition }: Conclusion,
+  { event, changes, changesIfUntold }: Conclusion,
   { events, clock, log }: Ports,
 ): Promise<Changes> {
   if (event === undefined) return changes;
@@ -89,7 +83,7 @@ async function tell(
       accountId,
       awsError: errorNameOf(error),
     });
-    return changesWithoutTransition;
+    return changesIfUntold;
   }
 }
 

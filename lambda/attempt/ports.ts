@@ -1,10 +1,10 @@
-import type { AccountsTable } from '../adapters/aws/accounts-table.ts';
-import type { EscrowVault } from '../adapters/aws/escrow.ts';
-import type { Events } from '../adapters/aws/events.ts';
-import type { Profiles } from '../adapters/aws/profiles.ts';
-import type { Secrets } from '../adapters/aws/secrets.ts';
-import type { TokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
-import type { Clock } from '../core/clock.ts';
+import type { AccountsTable } from '../../adapters/aws/accounts-table.ts';
+import type { EscrowVault } from '../../adapters/aws/escrow.ts';
+import type { Events } from '../../adapters/aws/events.ts';
+import type { Profiles } from '../../adapters/aws/profiles.ts';
+import type { Secrets } from '../../adapters/aws/secrets.ts';
+import type { TokenEndpoint } from '../../adapters/oauth/token-endpoint.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ProfileNotes } from './profile-notes.ts';

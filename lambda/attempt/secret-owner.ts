@@ -1,9 +1,9 @@
-import type { SecretNote } from '../adapters/aws/accounts-table.ts';
-import type { ReadTokens } from '../adapters/aws/token-secret.ts';
-import type { Account, Lease } from '../core/account/account.ts';
-import { obtainedAtOf } from '../core/account/decision.ts';
-import type { Failed } from '../core/account/outcome.ts';
-import { namesSecret, tokenSecretIdOf } from '../core/account/secret-id.ts';
+import type { SecretNote } from '../../adapters/aws/accounts-table.ts';
+import type { ReadTokens } from '../../adapters/aws/token-secret.ts';
+import type { Account, Lease } from '../../core/account/account.ts';
+import { obtainedAtOf } from '../../core/account/decision.ts';
+import type { Failed } from '../../core/account/outcome.ts';
+import { namesSecret, tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import type { Ports } from './ports.ts';
 
 /**
@@ -35,7 +35,7 @@ export interface OwnershipQuestion {
   readonly lease: Lease;
   /** Seconds since the epoch. */
   readonly now: number;
-  /** Seconds after which any visit that is under way now has ended, its lease included. */
+  /** Seconds after which any attempt that is under way now has ended, its lease included. */
   readonly longestLease: number;
 }
 
@@ -96,7 +96,7 @@ export async function ownSecret(
     return { kind: 'own', leased: arn, newest: obtainedAt, spendFrom: waitUntil };
   }
 
-  /** The trouble, where the note says that it is the secret of another account, which still names it. */
+  /** The failure, where the note says that it is the secret of another account, which still names it. */
   async function anothers(noted: SecretNote | undefined): Promise<Failed | undefined> {
     const owner = noted?.secretOwner;
     if (owner === undefined || owner === accountId) return undefined;

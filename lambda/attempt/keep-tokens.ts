@@ -1,8 +1,9 @@
-import { type AwsFailure, awsFailure, isHopeless } from '../adapters/aws/aws-error.ts';
-import type { Escrowed } from '../adapters/aws/escrow.ts';
-import type { PutSecret } from '../adapters/aws/secrets.ts';
-import type { EscrowKind } from '../core/account/account.ts';
-import { secondsOf } from '../core/clock.ts';
+import { type AwsFailure, awsFailure, isHopeless } from '../../adapters/aws/aws-error.ts';
+import type { Escrowed } from '../../adapters/aws/escrow.ts';
+import type { PutSecret } from '../../adapters/aws/secrets.ts';
+import type { EscrowKind } from '../../core/account/account.ts';
+import { secondsOf } from '../../core/clock.ts';
+import type { Reason } from '../../core/reason.ts';
 import type { Ports } from './ports.ts';
 
 export interface KeepTokens {
@@ -162,11 +163,21 @@ function createEscrowing(
   };
 }
 
-/** Another visit has left something in escrow since. */
+/** Another attempt has left something in escrow since. */
 class EscrowTaken extends Error {}
 
 /** Milliseconds before the next try: 100, doubling to 2 s, half of it at random so that runs don't march in step. */
 function pause(tries: number): number {
   const full = Math.min(100 * 2 ** (tries - 1), 2_000);
   return full / 2 + Math.random() * (full / 2);
+}
+
+/** What a secret that can't be written comes to. Only what may pass by itself is tried by every run. */
+export function storeFailure({ kind, code }: AwsFailure): {
+  readonly reason: Reason;
+  readonly steady: boolean;
+} {
+  if (kind === 'denied') return { reason: 'permission_missing', steady: false };
+  if (code === 'LimitExceededException') return { reason: 'lifetime_too_short', steady: false };
+  return { reason: 'store_unavailable', steady: kind === 'throttled' || kind === 'unavailable' };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseProfile } from '../../core/profile/profile.ts';
-import { createLimits } from '../../lambda/limits.ts';
+import { parseProfile } from '../../../core/profile/profile.ts';
+import { createLimits } from '../../../lambda/attempt/limits.ts';
 
 const T = 1_800_000_000;
 
