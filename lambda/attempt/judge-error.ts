@@ -8,7 +8,7 @@ import { secondsOf } from '../../core/clock.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';
 import { type Attempt, afterwards, type CurrentGrant, type EscrowState } from './attempt.ts';
-import { keepFromError, keepUntil } from './keep-answer.ts';
+import { keepFromError, keepUntil } from './keep-response.ts';
 import { keepInEscrow } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
 

@@ -13,7 +13,7 @@ import { refreshingSentence } from '../../core/reason.ts';
 import { type Attempt, afterwards, type CurrentGrant } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
 import { failed, judgeError, type Progress, refused, type Step } from './judge-error.ts';
-import { keepGranted } from './keep-answer.ts';
+import { keepGranted } from './keep-response.ts';
 import type { Ports } from './ports.ts';
 
 const SHORTEST_EXCHANGE = 3_000;
@@ -68,12 +68,12 @@ async function exchangeOnce(attempt: Attempt, progress: Progress, ports: Ports):
   if (refusal !== undefined)
     return { kind: 'end', outcome: { kind: 'deferred', reason: refusal, escrow: afterwards(grant.escrow) } };
   const longest = Math.floor(left - STORE_TIME);
-  const { answer, ...heard } = await ask(attempt, { profile, grant, sent, longest }, ports);
+  const { response, ...heard } = await ask(attempt, { profile, grant, sent, longest }, ports);
   const exchanged = { progress, sent, ...heard };
-  if (answer.kind === 'error') return await judgeError(attempt, exchanged, answer, ports);
+  if (response.kind === 'error') return await judgeError(attempt, exchanged, response, ports);
   return {
     kind: 'end',
-    outcome: await keepGranted(attempt, { profile, grant, sent, ...heard }, answer, ports),
+    outcome: await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports),
   };
 }
 
@@ -92,7 +92,7 @@ interface Request {
 /** What the provider was found to say, and when, seconds since the epoch. */
 interface Heard {
   readonly exchange: Exchange['kind'];
-  readonly answer: TokenAnswer;
+  readonly response: TokenAnswer;
   readonly at: number;
 }
 
@@ -115,8 +115,8 @@ async function ask(
   if (exchange.kind === 'answered')
     ports.limits.answeredAfter(account.oauthProfile, ports.clock.now() - begun);
   const at = secondsOf(ports.clock);
-  const answer = understood(exchange, { profile, previous: grant.tokenSet, sent, now: at }, ports);
-  return { exchange: exchange.kind, answer, at };
+  const response = understood(exchange, { profile, previous: grant.tokenSet, sent, now: at }, ports);
+  return { exchange: exchange.kind, response, at };
 }
 
 /**

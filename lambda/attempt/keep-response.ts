@@ -33,15 +33,15 @@ interface Bought {
 export async function keepGranted(
   attempt: Attempt,
   bought: Bought,
-  answer: Granted,
+  response: Granted,
   ports: Ports,
 ): Promise<Outcome> {
   try {
-    return await store(attempt, bought, answer, ports);
+    return await store(attempt, bought, response, ports);
   } catch (error) {
     const { accountId } = attempt.account;
     ports.log.error('A token set could not be stored.', { accountId, errorName: errorNameOf(error) });
-    const { refreshToken } = answer.tokens;
+    const { refreshToken } = response.tokens;
     const { grant, at } = bought;
     const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
     if (refreshToken === undefined) return notStored('lost', failure, false, at);
@@ -55,14 +55,14 @@ export async function keepGranted(
 async function store(
   attempt: Attempt,
   { profile, grant, sent, at }: Bought,
-  answer: Granted,
+  response: Granted,
   ports: Ports,
 ): Promise<Outcome> {
   const { account, reason } = attempt;
   const { accountId, oauthProfile } = account;
   const { secretId, version } = grant;
   const obtainedAt = nextObtainedAt(at, grant, grant.newest);
-  const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, answer.tokens, obtainedAt);
+  const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, response.tokens, obtainedAt);
   const rotated = merged.refresh_token !== grant.refreshToken;
   const content = {
     refreshToken: merged.refresh_token,
@@ -76,7 +76,7 @@ async function store(
   const kept = await keepTokens({ accountId, secretId, store, atStake, isEvidence: true, deadline }, ports);
   if (kept.kind === 'stored' && version.isClaim)
     await ports.secrets.relabel(secretId, version.versionId, attempt.id);
-  for (const doubt of answer.doubts) ports.log.warn(doubt, { accountId, oauthProfile });
+  for (const doubt of response.doubts) ports.log.warn(doubt, { accountId, oauthProfile });
   ports.notes.answered(oauthProfile, { account, at, refusal: undefined });
   if (profile !== attempt.profile) ports.profiles.adopt(oauthProfile, profile);
   // Another attempt has begun since: what becomes of the account is for that one to say.
