@@ -59,27 +59,14 @@ export async function keepTokens(what: KeepTokens, ports: KeepPorts): Promise<Ke
   clock.sleep(ESCROW_AFTER).then(() => {
     if (!over) escrow.begin();
   });
-  const end = async (kept: Kept | undefined, failure: AwsFailure): Promise<Kept> => {
-    over = true;
-    if (kept !== undefined) {
-      await escrow.done();
-      return kept;
-    }
-    escrow.begin();
-    let escrowed = await escrow.done();
-    if (!escrowed) {
-      // That may have been a try from before. None is lost without a last one.
-      escrow.begin();
-      escrowed = await escrow.done();
-    }
-    return { kind: escrowed ? 'escrowed' : 'lost', failure };
-  };
   let failure: AwsFailure = { kind: 'unavailable', code: 'OUT_OF_TIME' };
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
     const put = await what.store(Math.floor(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()))));
     if (put.kind === 'stored') {
+      over = true;
       limits.storeWorked();
-      return await end({ kind: 'stored' }, failure);
+      await escrow.done();
+      return { kind: 'stored' };
     }
     failure = put.failure;
     escrow.begin();
@@ -97,7 +84,16 @@ export async function keepTokens(what: KeepTokens, ports: KeepPorts): Promise<Ke
     if (escrow.holds() && clock.now() - begun > PATIENCE) break;
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
-  return await end(undefined, failure);
+  over = true;
+  return { kind: (await lastTry(escrow)) ? 'escrowed' : 'lost', failure };
+}
+
+/** What is on its way into escrow may be a try that fails. Nothing is lost without a last one. */
+async function lastTry(escrow: Escrowing): Promise<boolean> {
+  escrow.begin();
+  if (await escrow.done()) return true;
+  escrow.begin();
+  return await escrow.done();
 }
 
 /**
