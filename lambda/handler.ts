@@ -17,12 +17,13 @@ import { systemClock } from '../adapters/system-clock.ts';
 import { tableNameOf } from '../core/account/kept-by.ts';
 import { createPace } from '../core/pace.ts';
 import { createLimits } from './attempt/limits.ts';
+import type { RunCounters } from './attempt/ports.ts';
 import { createProfileNotes } from './attempt/profile-notes.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { readEvent } from './event.ts';
 import { MAX_IN_FLIGHT, run, STARTS_PER_SECOND } from './run.ts';
 import type { RunResult } from './run-result.ts';
-import { logger, publishRunMetrics, type RunCounters } from './telemetry.ts';
+import { logger, publishRunMetrics } from './telemetry.ts';
 
 /** Every AWS call has an end, so that a call that hangs leaves time to do something about it. */
 const calls = {

@@ -1,5 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { RunCounters } from './attempt/ports.ts';
 import { METRIC, METRIC_NAMESPACE, METRIC_SERVICE } from './metric-names.ts';
 import type { RunSummary } from './run-result.ts';
 
@@ -9,17 +10,6 @@ const serviceName = process.env.POWERTOOLS_SERVICE_NAME ?? METRIC_SERVICE;
 export const logger = new Logger({ serviceName });
 
 const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName });
-
-/** What only a metric shows, counted during one run. */
-export interface RunCounters {
-  storesThrottled: number;
-  /** Refresh tokens put into escrow. */
-  escrowed: number;
-  /** 1 where the run found, when it began, that the escrow key can't be used. */
-  escrowUnavailable: number;
-  /** Accounts found with a refresh token in escrow. */
-  inEscrow: number;
-}
 
 /**
  * Writes one EMF line with the run's metrics; the only dimension is the service.

@@ -25,5 +25,16 @@ export interface Ports {
   readonly clock: Clock;
   readonly log: Log;
   /** Counts what only a metric shows. */
-  readonly count: (what: 'storesThrottled' | 'escrowed' | 'inEscrow' | 'escrowUnavailable') => void;
+  readonly count: (what: keyof RunCounters) => void;
+}
+
+/** What only a metric shows, counted during one run. */
+export interface RunCounters {
+  storesThrottled: number;
+  /** Refresh tokens put into escrow. */
+  escrowed: number;
+  /** 1 where the run found, when it began, that the escrow key can't be used. */
+  escrowUnavailable: number;
+  /** Accounts found with a refresh token in escrow. */
+  inEscrow: number;
 }
