@@ -16,7 +16,7 @@ import { secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
 import { type Attempt, afterwards, type DueAccount, type EscrowState } from './attempt.ts';
-import { claimSecret, type KeptBy, keptBy, keptElsewhere, type SecretToClaim } from './claim-secret.ts';
+import { claimTokenSet, type KeptBy, keptBy, keptElsewhere, type SetToClaim } from './claim-token-set.ts';
 import { errorNameOf } from './errors.ts';
 import type { Ports } from './ports.ts';
 import { recordOutcome } from './record.ts';
@@ -92,7 +92,7 @@ async function hasStoredSince(
 }
 
 /** What is known of the secret when it is sure whose it is. */
-interface Owned extends SecretToClaim {
+interface Owned extends SetToClaim {
   /** When the newest token set known was obtained, seconds since the epoch. */
   readonly newest: number | undefined;
   /** Nothing is spent before, seconds since the epoch. */
@@ -135,7 +135,7 @@ async function decideAndSpend(
   const retryAfter = await secondsUntilRoom(read.tokenSet, secretId, attempt, ports);
   if (retryAfter > 0)
     return { kind: 'failed', reason: 'lifetime_too_short', retryAfter, ambiguousSince: since };
-  const claimed = await claimSecret(attempt, owned, ports);
+  const claimed = await claimTokenSet(attempt, owned, ports);
   if (claimed.kind === 'failed') return { ...claimed, ambiguousSince: since };
   if (claimed.kind === 'deferred') return claimed;
   const { tokenSet, version } = claimed;

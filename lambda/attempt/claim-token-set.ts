@@ -31,7 +31,7 @@ export function keptElsewhere(secretId: string, keeper: string | undefined): Fai
   };
 }
 
-export interface SecretToClaim {
+export interface SetToClaim {
   readonly secretId: string;
   readonly read: ReadTokens;
   readonly kept: KeptBy;
@@ -45,9 +45,9 @@ const CLAIM_TIMEOUT = 5_000;
  * Makes a token set this table's and this account's, before its refresh token is first spent: of two functions over the
  * same secrets, one alone can do that to the version that both have read.
  */
-export async function claimSecret(
+export async function claimTokenSet(
   { account }: Attempt,
-  { secretId, read, kept, keptFor }: SecretToClaim,
+  { secretId, read, kept, keptFor }: SetToClaim,
   ports: Ports,
 ): Promise<ReadTokens | Failed | Deferred> {
   if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
