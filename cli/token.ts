@@ -5,8 +5,8 @@ import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/secre
 import { isDeleted } from '../adapters/aws/secret-versions.ts';
 import { createSecrets } from '../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
+import type { Report } from '../core/account/report.ts';
 import { isReason, REASONS } from '../core/reason.ts';
-import type { Report } from '../lambda/run-result.ts';
 import { printable } from '../terminal/display-text.ts';
 import { now, readItem } from './accounts/items.ts';
 import { readDuration } from './shared/arguments.ts';
@@ -210,14 +210,14 @@ async function readToken(
   const secret = await tokenSecretOf(fleet, { accountId, tokenSecretId }, tokenSecret);
   const { id } = secret;
   const read = await readTokenSet(id, createSecrets(fleet.secrets, fleet.secrets));
-  if (read.kind === 'trouble' && read.reason === 'secret_missing' && (await isDeleted(fleet.secrets, id)))
+  if (read.kind === 'failed' && read.reason === 'secret_missing' && (await isDeleted(fleet.secrets, id)))
     throw waitsForDeletion(
       'NO_TOKEN_SET',
       `${printable(accountId)} has no token set`,
       id,
       fleet.config.region,
     );
-  if (read.kind === 'trouble')
+  if (read.kind === 'failed')
     throw new CliError('NO_TOKEN_SET', `${read.detail}. ${REASONS[read.reason].remedy}`);
   await refuseOthersTokens(fleet, accountId, secret, read);
   const { access_token, token_type = 'Bearer', expires_at, obtained_at } = read.tokenSet;

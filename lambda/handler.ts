@@ -16,13 +16,14 @@ import { createTokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { tableNameOf } from '../core/account/kept-by.ts';
 import { createPace } from '../core/pace.ts';
+import { createLimits } from './attempt/limits.ts';
+import type { RunCounters } from './attempt/ports.ts';
+import { createProfileNotes } from './attempt/profile-notes.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { readEvent } from './event.ts';
-import { createProfileNotes } from './profile-notes.ts';
 import { MAX_IN_FLIGHT, run, STARTS_PER_SECOND } from './run.ts';
 import type { RunResult } from './run-result.ts';
-import { createSpending } from './spending.ts';
-import { logger, publishRunMetrics, type RunCounters } from './telemetry.ts';
+import { logger, publishRunMetrics } from './telemetry.ts';
 
 /** Every AWS call has an end, so that a call that hangs leaves time to do something about it. */
 const calls = {
@@ -97,7 +98,7 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
   const clock = systemClock;
   const log = logger;
   try {
-    const outcome = await run(
+    const summary = await run(
       request,
       { ...invocation, ...tables, secretNamePrefix, refreshWindow, refreshSpread },
       {
@@ -113,7 +114,7 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
         }),
         vault: escrowKeyId === undefined ? undefined : createEscrowVault(clients.kms, escrowKeyId),
         events,
-        spending: createSpending(segments),
+        limits: createLimits(segments),
         turn: createPace(STARTS_PER_SECOND / segments, clock),
         clock,
         log,
@@ -123,9 +124,9 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
       },
     );
     const over = request.accountIds === undefined ? 'table' : 'named accounts';
-    if (!request.dryRun) publishRunMetrics(outcome, counters, over);
-    logger.info('Run finished.', { ...outcome.result });
-    return outcome.result;
+    if (!request.dryRun) publishRunMetrics(summary, counters, over);
+    logger.info('Run finished.', { ...summary.result });
+    return summary.result;
   } finally {
     https.close();
   }

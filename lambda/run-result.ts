@@ -1,22 +1,7 @@
-import type { Account } from '../core/account/account.ts';
+import type { Report } from '../core/account/report.ts';
 import { type Clock, secondsOf } from '../core/clock.ts';
-import { type Reason, severityOf } from '../core/reason.ts';
+import { severityOf } from '../core/reason.ts';
 import type { RunRequest } from './event.ts';
-
-/** What a run did with an account, as its result shows it. */
-export interface Report {
-  readonly accountId: string;
-  readonly action: 'leave' | 'refresh' | 'reconcile' | 'retry' | 'reauthorize' | 'defer';
-  readonly reason: Reason;
-  /** Seconds since the epoch; null where no access token is known. */
-  readonly accessTokenExpiresAt: number | null;
-}
-
-/** How the result shows an account. */
-export function reportOn(account: Account, action: Report['action'], reason: Reason): Report {
-  const { accountId, accessTokenExpiresAt } = account;
-  return { accountId, action, reason, accessTokenExpiresAt: accessTokenExpiresAt ?? null };
-}
 
 /** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
 export interface RunResult {
@@ -42,17 +27,17 @@ const MAX_REPORTS = 25_000;
 
 type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 'durationMs'>;
 
-export interface RunOutcome {
+export interface RunSummary {
   readonly result: RunResult;
   /** Accounts whose access token has run out though no person is needed: refreshing them fails, or is late. */
   readonly accessTokensExpired: number;
 }
 
 export interface Tally {
-  add(counter: 'scanned' | 'due', count: number): void;
+  add(counter: 'scanned' | 'due', accounts: number): void;
   /** Counts one account by what became of it. */
-  settle(report: Report): void;
-  outcome(durationMs: number): RunOutcome;
+  count(report: Report): void;
+  summary(durationMs: number): RunSummary;
 }
 
 /** Counts what becomes of the accounts of one run. */
@@ -75,7 +60,7 @@ export function createTally(runId: string, request: RunRequest, clock: Clock): T
     add: (counter: Counter, count: number) => {
       counts[counter] += count;
     },
-    settle: (report: Report) => {
+    count: (report: Report) => {
       const counter = request.dryRun ? counterOfDryRun(report) : counterOf(report);
       if (counter !== undefined) counts[counter]++;
       if (isOverdue(report, secondsOf(clock))) accessTokensExpired++;
@@ -83,7 +68,7 @@ export function createTally(runId: string, request: RunRequest, clock: Clock): T
       if (accounts.length < MAX_REPORTS) accounts.push(report);
       else accountsOmitted++;
     },
-    outcome: (durationMs: number): RunOutcome => ({
+    summary: (durationMs: number): RunSummary => ({
       result: {
         runId,
         ...counts,

@@ -1,8 +1,8 @@
 import type { Account } from '../core/account/account.ts';
+import type { Report } from '../core/account/report.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Report } from './run-result.ts';
 
-/** One account to be visited. */
+/** What is to be done with one account. */
 export interface Work {
   readonly account: Account;
   readonly run: () => Promise<Report>;
@@ -28,7 +28,7 @@ export interface Schedule {
   /** No more is wanted in hand: memory must not grow with the table, nor with what an item holds. */
   full(): boolean;
   next(): Next | undefined;
-  /** A visit has ended. A profile that answers with grants may have more and more in flight. */
+  /** What was begun with an account has ended. A profile that answers with grants may have more and more in flight. */
   ended(work: Work, report: Report): void;
   /** Takes away what can't be done in this run though there is room: all but its share of whoever waits most. */
   surplus(): readonly Work[];

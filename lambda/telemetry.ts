@@ -1,7 +1,8 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { RunCounters } from './attempt/ports.ts';
 import { METRIC, METRIC_NAMESPACE, METRIC_SERVICE } from './metric-names.ts';
-import type { RunOutcome } from './run-result.ts';
+import type { RunSummary } from './run-result.ts';
 
 const serviceName = process.env.POWERTOOLS_SERVICE_NAME ?? METRIC_SERVICE;
 
@@ -10,17 +11,6 @@ export const logger = new Logger({ serviceName });
 
 const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName });
 
-/** What only a metric shows, counted during one run. */
-export interface RunCounters {
-  storesThrottled: number;
-  /** Refresh tokens put into escrow. */
-  escrowed: number;
-  /** 1 where the run found, when it began, that the escrow key can't be used. */
-  escrowUnavailable: number;
-  /** Accounts found with a refresh token in escrow. */
-  inEscrow: number;
-}
-
 /**
  * Writes one EMF line with the run's metrics; the only dimension is the service.
  *
@@ -28,7 +18,7 @@ export interface RunCounters {
  *   not happen counts durations
  */
 export function publishRunMetrics(
-  { result, accessTokensExpired }: RunOutcome,
+  { result, accessTokensExpired }: RunSummary,
   counters: RunCounters,
   over: 'table' | 'named accounts',
 ): void {

@@ -147,7 +147,7 @@ export async function returnLease(stores: Stores, { account }: KnownAccount, own
   const table = createAccountsTable(stores.table, stores.tableName);
   // Where this fails too, the lease runs out by itself.
   await table
-    .record(account, owner, { set: {}, remove: [], leaveLease: account.lease })
+    .release(account, owner, { set: {}, remove: [], leaveLease: account.lease })
     .catch(() => undefined);
 }
 

@@ -7,8 +7,8 @@ import {
   type Lease,
   PROFILE_NOTE,
 } from '../../core/account/account.ts';
-import type { ProfileNote } from '../../core/account/evidence.ts';
 import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
+import type { ProfileNote } from '../../core/account/profile-note.ts';
 import { ifConditionHolds } from './aws-error.ts';
 import { projection, scanFilter } from './scan-filter.ts';
 
@@ -45,37 +45,37 @@ export interface AccountsTable {
    *
    * @param lease must end after the moment when this process can't be alive any more
    * @param now seconds since the epoch
-   * @returns `lost` where another holds it or has held it since, or the item is no longer as it was scanned
+   * @returns `conflict` where another holds it or has held it since, or the item is no longer as it was scanned
    */
-  lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'lost'>;
+  lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'conflict'>;
   /**
    * Writes the end of a visit and gives the lease back, if it is still `owner`'s. Where the account names another secret
    * by now, the lease is given back and nothing else is said of it.
    */
-  record(account: Account, owner: string, changes: Changes): Promise<'recorded' | 'lost'>;
+  release(account: Account, owner: string, changes: Changes): Promise<'recorded' | 'conflict'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
-  note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'lost'>;
+  note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'conflict'>;
   /** What is noted of a secret that is not its account's usual one; undefined where nothing is. */
   secretNote(arn: string): Promise<SecretNote | undefined>;
   /**
    * Writes down whose a secret is, and leases it, where nobody else holds it.
    *
-   * @returns `lost` where it is another's, or leased
+   * @returns `conflict` where it is another's, or leased
    */
-  claimSecret(arn: string, claim: SecretClaim): Promise<'claimed' | 'lost'>;
+  claimSecret(arn: string, claim: SecretClaim): Promise<'claimed' | 'conflict'>;
   /** Gives the lease of a secret back, if it is still `owner`'s. `obtainedAt` is of the newest token set in it. */
   releaseSecret(arn: string, owner: string, obtainedAt: number | undefined): Promise<void>;
   /** Notes in an account's item that its usual secret is another's now; refused while it is leased. */
-  lendSecret(accountId: string, lentTo: string, now: number): Promise<'recorded' | 'lost'>;
+  lendSecret(accountId: string, lentTo: string, now: number): Promise<'recorded' | 'conflict'>;
   /**
    * Keeps what could not be stored.
    *
-   * @returns `lost` where somebody else has visited the account since and left something in escrow
+   * @returns `conflict` where somebody else has visited the account since and left something in escrow
    */
-  putEscrow(accountId: string, owner: string, escrow: Escrow): Promise<'recorded' | 'lost'>;
+  putEscrow(accountId: string, owner: string, escrow: Escrow): Promise<'recorded' | 'conflict'>;
   profileNote(profile: string): Promise<ProfileNote>;
   /** Writes a profile's note, if it is still as it was when `before` was read. */
-  putProfileNote(profile: string, note: ProfileNote, before: ProfileNote): Promise<'recorded' | 'lost'>;
+  putProfileNote(profile: string, note: ProfileNote, before: ProfileNote): Promise<'recorded' | 'conflict'>;
 }
 
 /** Whose a secret is that an account names (contract, `#secret:`), and who is at work with it. */
@@ -231,9 +231,9 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           }),
         ),
       );
-      return answer === 'recorded' ? 'leased' : 'lost';
+      return answer === 'recorded' ? 'leased' : 'conflict';
     },
-    record: async ({ accountId, tokenSecretId }, owner, changes) => {
+    release: async ({ accountId, tokenSecretId }, owner, changes) => {
       const condition = {
         expression: '#lease.#owner = :owner',
         names: { '#lease': 'lease', '#owner': 'owner' },
@@ -293,7 +293,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           },
         },
       );
-      return answer === 'recorded' ? 'claimed' : 'lost';
+      return answer === 'recorded' ? 'claimed' : 'conflict';
     },
     releaseSecret: async (arn, owner, obtainedAt) => {
       const condition = {
@@ -362,8 +362,8 @@ interface Condition {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'lost'> {
-  return (await ifConditionHolds(send)) ? 'recorded' : 'lost';
+async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'conflict'> {
+  return (await ifConditionHolds(send)) ? 'recorded' : 'conflict';
 }
 
 function unchangedSince(account: Account): Condition {

@@ -1,6 +1,6 @@
 import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import type { ProfileEventType } from '../../core/account/evidence.ts';
 import type { AccountEventType } from '../../core/account/outcome.ts';
+import type { ProfileEventType } from '../../core/account/profile-note.ts';
 import type { Reason } from '../../core/reason.ts';
 
 /** The `source` of every event that the function puts on the bus. */

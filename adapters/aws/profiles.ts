@@ -8,7 +8,7 @@ import { waitsForDeletion, whyUnread } from './unread-secret.ts';
 export type LoadedProfile =
   | { readonly kind: 'profile'; readonly profile: Profile }
   | {
-      readonly kind: 'trouble';
+      readonly kind: 'unusable';
       readonly reason: Extract<
         Reason,
         'profile_missing' | 'profile_invalid' | 'permission_missing' | 'store_unavailable'
@@ -118,8 +118,8 @@ function interpret(name: string, prefix: string, read: ReadSecret): LoadedProfil
 }
 
 function trouble(
-  reason: Extract<LoadedProfile, { kind: 'trouble' }>['reason'],
+  reason: Extract<LoadedProfile, { kind: 'unusable' }>['reason'],
   detail: string,
 ): LoadedProfile {
-  return { kind: 'trouble', reason, detail };
+  return { kind: 'unusable', reason, detail };
 }

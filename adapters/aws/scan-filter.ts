@@ -1,22 +1,6 @@
 import type { ScanCommandInput } from '@aws-sdk/lib-dynamodb';
-import { type Account, NOTE, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
+import { ATTRIBUTES, NOTE } from '../../core/account/account.ts';
 import { LONGEST_LIFETIME } from '../../core/account/decision.ts';
-
-/** What the function reads of an account. */
-const attributes = [
-  ...WRITTEN_BY_PEOPLE,
-  'formatVersion',
-  'accessTokenExpiresAt',
-  'doesNotExpire',
-  'refreshTokenExpiresAt',
-  'status',
-  'failure',
-  'nextAttemptAt',
-  'lastRefreshedAt',
-  'lease',
-  'escrow',
-  'secretLentTo',
-] as const satisfies readonly (keyof Account)[];
 
 /** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
 const MAX_KNOWN_PROFILES = 100;
@@ -25,8 +9,8 @@ const MAX_WINDOWS = 20;
 /** Asks for these attributes alone. */
 export function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
   return {
-    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
-    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
+    ProjectionExpression: ATTRIBUTES.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(ATTRIBUTES.map((name) => [`#${name}`, name])),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Trouble } from '../../core/account/outcome.ts';
+import type { Failed } from '../../core/account/outcome.ts';
 import { parseTokenSet, type TokenSet } from '../../core/tokens/token-set.ts';
 import type { Secrets, SecretVersion } from './secrets.ts';
 import { waitsForDeletion, whyUnread } from './unread-secret.ts';
@@ -10,11 +10,11 @@ export interface ReadTokens {
 }
 
 /** Reads and understands an account's token secret; what is wrong with it comes as trouble of the account. */
-export async function readTokenSet(secretId: string, secrets: Secrets): Promise<ReadTokens | Trouble> {
+export async function readTokenSet(secretId: string, secrets: Secrets): Promise<ReadTokens | Failed> {
   const read = await secrets.read(secretId);
   if (read.kind === 'missing')
     return {
-      kind: 'trouble',
+      kind: 'failed',
       reason: 'secret_missing',
       detail: `The token secret "${secretId}" ${read.awaitingDeletion ? waitsForDeletion(secretId) : 'does not exist'}`,
     };
@@ -25,7 +25,7 @@ export async function readTokenSet(secretId: string, secrets: Secrets): Promise<
       later: 'store_unavailable',
     } as const;
     return {
-      kind: 'trouble',
+      kind: 'failed',
       reason: reasons[whyUnread(read.failure)],
       detail: `The token secret "${secretId}" can't be read (${read.failure.code})`,
     };
@@ -33,7 +33,7 @@ export async function readTokenSet(secretId: string, secrets: Secrets): Promise<
   const parsed = parseTokenSet(read.secret.text);
   return parsed.kind === 'invalid'
     ? {
-        kind: 'trouble',
+        kind: 'failed',
         reason: 'secret_invalid',
         detail: `The token secret "${secretId}": ${parsed.problem}`,
       }

@@ -33,7 +33,7 @@ const KEYS = 3;
 const ALARMS = 8;
 /** The size of a page of a scan. */
 const PAGE_BYTES = 1_048_576;
-/** Seconds between two notes of a profile's last grant (core/account/evidence.ts). */
+/** Seconds between two notes of a profile's last grant (core/account/profile-note.ts). */
 const NOTED_EVERY = 600;
 /** Accounts that all segments together begin in a second (lambda/run.ts). */
 const STARTS_PER_SECOND = 48;

@@ -1,5 +1,5 @@
+import type { Report } from '../../core/account/report.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
-import type { Report } from '../../lambda/run-result.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
 import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import { renderTable, type Style } from '../../terminal/table.ts';

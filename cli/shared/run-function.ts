@@ -1,5 +1,6 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import type { Report, RunResult } from '../../lambda/run-result.ts';
+import type { Report } from '../../core/account/report.ts';
+import type { RunResult } from '../../lambda/run-result.ts';
 import { printable } from '../../terminal/display-text.ts';
 import { CliError } from './cli-error.ts';
 import type { Fleet, InvokedFunction } from './fleet.ts';

@@ -2,30 +2,147 @@ import * as v from 'valibot';
 import { problemOf } from '../problem.ts';
 import type { Reason } from '../reason.ts';
 
-/** One item of the accounts table, as the function reads it. Times are seconds since the epoch. */
-export interface Account {
-  readonly accountId: string;
-  readonly name?: string | undefined;
-  readonly authenticationType: string;
-  readonly oauthProfile: string;
-  readonly tokenSecretId?: string | undefined;
-  readonly enabled?: boolean | undefined;
-  readonly parameters?: Readonly<Record<string, string>> | undefined;
+const string = v.string('must be a string');
+const filled = v.pipe(string, v.minLength(1, 'must not be empty'));
+const seconds = v.pipe(
+  v.number('must be a number (seconds since the epoch)'),
+  v.finite('must be a number (seconds since the epoch)'),
+);
+
+/** Names that can stand in a secret's name; anything else would make the secret unreachable. */
+const secretNamePart = /^[A-Za-z0-9/_+=.@-]{1,400}$/;
+
+const flag = v.boolean('must be true or false (BOOL)');
+
+/** Any other text; written so that the known reasons are still completed by editors. */
+export type UnknownReason = string & Record<never, never>;
+
+export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
+
+const failureSchema = v.object(
+  {
+    /** A newer version may have written one that this version does not know: see `isReason`. */
+    reason: v.pipe(
+      string,
+      v.transform((reason): Reason | UnknownReason => reason),
+    ),
+    message: string,
+    /** How many runs in a row ended with this reason. */
+    count: seconds,
+    /** When the failure began. */
+    since: seconds,
+    /** When it was last seen. */
+    at: seconds,
+    /**
+     * Since when an exchange may have been answered without the answer reaching us. While it stands, an
+     * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
+     */
+    ambiguousSince: v.optional(seconds),
+    /** It began while its profile's failure was told as one, so nobody was told of this account. */
+    untold: v.optional(flag),
+  },
+  'must be a map',
+);
+export type Failure = Readonly<v.InferOutput<typeof failureSchema>>;
+
+const leaseSchema = v.object(
+  {
+    /** The attempt's id. */
+    owner: string,
+    expiresAt: seconds,
+    /** The secret that it is for, where that is not the account's usual one. */
+    secretId: v.optional(string),
+  },
+  'must be a map',
+);
+/** The right to spend the account's refresh token until `expiresAt`. */
+export type Lease = Readonly<v.InferOutput<typeof leaseSchema>>;
+
+/**
+ * What is in escrow, the stronger first (contract):
+ *
+ * - `token`: a refresh token that came with a plain success and waits to be stored;
+ * - `candidate`: what looked like a refresh token in any other answer; it is tried before it is believed;
+ * - `answer`: an answer in which no token could be read; it waits for a person.
+ */
+export type EscrowKind = (typeof ESCROW_KINDS)[number];
+export const ESCROW_KINDS = ['token', 'candidate', 'answer'] as const;
+
+const escrowSchema = v.object(
+  {
+    /** `token` where absent. */
+    kind: v.optional(v.picklist(ESCROW_KINDS, `must be one of ${ESCROW_KINDS.join(', ')}`)),
+    ciphertext: filled,
+    attemptId: filled,
+    at: seconds,
+    /** The secret that it belongs to, where that is not the account's usual one. */
+    secretId: v.optional(string),
+  },
+  'must be a map',
+);
+/** What could not be stored, encrypted under the escrow key. */
+export type Escrow = Readonly<v.InferOutput<typeof escrowSchema>>;
+
+const accountSchema = v.object({
+  accountId: filled,
+  name: v.optional(string),
+  authenticationType: string,
+  oauthProfile: v.pipe(
+    filled,
+    v.regex(
+      secretNamePart,
+      "may hold letters, digits and / _ + = . @ - only, as it is part of a secret's name",
+    ),
+  ),
+  tokenSecretId: v.optional(filled),
+  enabled: v.optional(flag),
   /** 1 where absent; an item of a higher one is made by a newer version and is not touched. */
-  readonly formatVersion?: number | undefined;
-  readonly accessTokenExpiresAt?: number | undefined;
+  formatVersion: v.optional(v.number('must be a number')),
+  parameters: v.optional(
+    v.record(
+      v.pipe(string, v.regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must have simple names')),
+      v.pipe(
+        v.string('must be a map of strings'),
+        v.regex(
+          /^(?!\.)[A-Za-z0-9._-]{1,255}(?<!\.)$/,
+          'may hold letters, digits, ".", "_" and "-" only, and no "." at either end',
+        ),
+      ),
+      'must be a map of strings',
+    ),
+  ),
+  accessTokenExpiresAt: v.optional(seconds),
   /** The access token has no end, and there is nothing to refresh. */
-  readonly doesNotExpire?: boolean | undefined;
-  readonly refreshTokenExpiresAt?: number | undefined;
-  readonly status?: AccountStatus | undefined;
-  readonly failure?: Failure | undefined;
-  readonly nextAttemptAt?: number | undefined;
-  readonly lastRefreshedAt?: number | undefined;
-  readonly lease?: Lease | undefined;
-  readonly escrow?: Escrow | undefined;
+  doesNotExpire: v.optional(flag),
+  refreshTokenExpiresAt: v.optional(seconds),
+  status: v.optional(
+    v.picklist(
+      ['healthy', 'failing', 'reauthorization_required'] as const satisfies readonly AccountStatus[],
+      'must be healthy, failing or reauthorization_required',
+    ),
+  ),
+  failure: v.optional(failureSchema),
+  nextAttemptAt: v.optional(seconds),
+  lastRefreshedAt: v.optional(seconds),
+  lease: v.optional(leaseSchema),
+  escrow: v.optional(escrowSchema),
   /** The account that its usual secret went to while it named another. */
-  readonly secretLentTo?: string | undefined;
-}
+  secretLentTo: v.optional(string),
+});
+
+/** One item of the accounts table, as the function reads it. Times are seconds since the epoch. */
+export type Account = Readonly<v.InferOutput<typeof accountSchema>>;
+
+/** The attributes that the function reads. */
+export const ATTRIBUTES = Object.keys(accountSchema.entries) as readonly (keyof Account)[];
+
+const usableSchema = v.pipe(
+  accountSchema,
+  v.check(
+    (item) => item.tokenSecretId !== undefined || secretNamePart.test(item.accountId),
+    'accountId: may hold letters, digits and / _ + = . @ - only where tokenSecretId is absent',
+  ),
+);
 
 /** The attributes that people write (contract); the others are the function's. */
 export const WRITTEN_BY_PEOPLE = [
@@ -47,59 +164,6 @@ export const CLAIM = '#secret:';
 /** Begins the key of a note about a profile. */
 export const PROFILE_NOTE = '#profile:';
 
-export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
-
-export interface Failure {
-  /** A newer version may have written one that this version does not know: see `isReason`. */
-  readonly reason: Reason | UnknownReason;
-  readonly message: string;
-  /** How many runs in a row ended with this reason. */
-  readonly count: number;
-  /** When the trouble began. */
-  readonly since: number;
-  /** When it was last seen. */
-  readonly at: number;
-  /**
-   * Since when an exchange may have been answered without the answer reaching us. While it stands, an
-   * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
-   */
-  readonly ambiguousSince?: number | undefined;
-  /** It began while its profile's trouble was told as one, so nobody was told of this account. */
-  readonly untold?: boolean | undefined;
-}
-
-/** Any other text; written so that the known reasons are still completed by editors. */
-export type UnknownReason = string & Record<never, never>;
-
-/** The right to spend the account's refresh token until `expiresAt`. `owner` is the attempt's id. */
-export interface Lease {
-  readonly owner: string;
-  readonly expiresAt: number;
-  /** The secret that it is for, where that is not the account's usual one. */
-  readonly secretId?: string | undefined;
-}
-
-/**
- * What is in escrow, the stronger first (contract):
- *
- * - `token`: a refresh token that came with a plain success and waits to be stored;
- * - `candidate`: what looked like a refresh token in any other answer; it is tried before it is believed;
- * - `answer`: an answer in which no token could be read; it waits for a person.
- */
-export type EscrowKind = (typeof ESCROW_KINDS)[number];
-export const ESCROW_KINDS = ['token', 'candidate', 'answer'] as const;
-
-/** What could not be stored, encrypted under the escrow key. */
-export interface Escrow {
-  /** `token` where absent. */
-  readonly kind?: EscrowKind | undefined;
-  readonly ciphertext: string;
-  readonly attemptId: string;
-  readonly at: number;
-  /** The secret that it belongs to, where that is not the account's usual one. */
-  readonly secretId?: string | undefined;
-}
-
 /** Attributes to set, and attributes to remove. */
 export interface Changes {
   readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
@@ -117,97 +181,11 @@ export function labelOf(account: { accountId: string; name?: unknown }): string 
   return label.length > LONGEST_LABEL ? `${label.slice(0, LONGEST_LABEL).toWellFormed()}…` : label;
 }
 
-const string = v.string('must be a string');
-const filled = v.pipe(string, v.minLength(1, 'must not be empty'));
-const seconds = v.pipe(
-  v.number('must be a number (seconds since the epoch)'),
-  v.finite('must be a number (seconds since the epoch)'),
-);
-
-/** Names that can stand in a secret's name; anything else would make the secret unreachable. */
-const secretNamePart = /^[A-Za-z0-9/_+=.@-]{1,400}$/;
-
-const accountSchema = v.pipe(
-  v.object({
-    accountId: filled,
-    name: v.optional(string),
-    authenticationType: string,
-    oauthProfile: v.pipe(
-      filled,
-      v.regex(
-        secretNamePart,
-        "may hold letters, digits and / _ + = . @ - only, as it is part of a secret's name",
-      ),
-    ),
-    tokenSecretId: v.optional(filled),
-    enabled: v.optional(v.boolean('must be true or false (BOOL)')),
-    formatVersion: v.optional(v.number('must be a number')),
-    parameters: v.optional(
-      v.record(
-        v.pipe(string, v.regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must have simple names')),
-        v.pipe(
-          v.string('must be a map of strings'),
-          v.regex(
-            /^(?!\.)[A-Za-z0-9._-]{1,255}(?<!\.)$/,
-            'may hold letters, digits, ".", "_" and "-" only, and no "." at either end',
-          ),
-        ),
-        'must be a map of strings',
-      ),
-    ),
-    accessTokenExpiresAt: v.optional(seconds),
-    doesNotExpire: v.optional(v.boolean('must be true or false (BOOL)')),
-    refreshTokenExpiresAt: v.optional(seconds),
-    status: v.optional(
-      v.picklist(
-        ['healthy', 'failing', 'reauthorization_required'],
-        'must be healthy, failing or reauthorization_required',
-      ),
-    ),
-    failure: v.optional(
-      v.object(
-        {
-          reason: string,
-          message: string,
-          count: seconds,
-          since: seconds,
-          at: seconds,
-          ambiguousSince: v.optional(seconds),
-          untold: v.optional(v.boolean('must be true or false (BOOL)')),
-        },
-        'must be a map',
-      ),
-    ),
-    nextAttemptAt: v.optional(seconds),
-    lastRefreshedAt: v.optional(seconds),
-    lease: v.optional(
-      v.object({ owner: string, expiresAt: seconds, secretId: v.optional(string) }, 'must be a map'),
-    ),
-    escrow: v.optional(
-      v.object(
-        {
-          kind: v.optional(v.picklist(ESCROW_KINDS, `must be one of ${ESCROW_KINDS.join(', ')}`)),
-          ciphertext: filled,
-          attemptId: filled,
-          at: seconds,
-          secretId: v.optional(string),
-        },
-        'must be a map',
-      ),
-    ),
-    secretLentTo: v.optional(string),
-  }),
-  v.check(
-    (item) => item.tokenSecretId !== undefined || secretNamePart.test(item.accountId),
-    'accountId: may hold letters, digits and / _ + = . @ - only where tokenSecretId is absent',
-  ),
-);
-
 export type ParsedAccount =
   | { readonly kind: 'account'; readonly account: Account }
   | {
       readonly kind: 'invalid';
-      /** What could be read of it, enough to write the trouble down. */
+      /** What could be read of it, enough to write the failure down. */
       readonly account: Account;
       readonly problem: string;
     };
@@ -218,14 +196,14 @@ export type ParsedAccount =
  * @returns the account, or the first attribute that is wrong with what it must be; never its value
  */
 export function parseAccount(item: Readonly<Record<string, unknown>>): ParsedAccount {
-  const result = v.safeParse(accountSchema, item, { abortEarly: true });
+  const result = v.safeParse(usableSchema, item, { abortEarly: true });
   if (result.success) return { kind: 'account', account: result.output };
   return { kind: 'invalid', account: salvage(item), problem: problemOf(result.issues[0]) };
 }
 
 /** The parts of an unreadable item that can be read: whose it is, and what was noted of it before. */
 function salvage(item: Readonly<Record<string, unknown>>): Account {
-  const { entries } = accountSchema.pipe[0];
+  const { entries } = accountSchema;
   const read = <T>(schema: v.GenericSchema<unknown, T>, value: unknown) => {
     const result = v.safeParse(schema, value);
     return result.success ? result.output : undefined;

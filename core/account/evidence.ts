@@ -1,59 +1,11 @@
 import type { Reason } from '../reason.ts';
-import type { Account, Failure } from './account.ts';
+import type { Account } from './account.ts';
+import { isOfWideRefusal, type ProfileFailure, type ProfileNote, type WideRefusal } from './profile-note.ts';
 
 /**
  * What one account is told is evidence about its profile only as far as the profile's other accounts bear it out
  * (contract, *Evidence*). Pure: what is known of a profile, and what each answer of its provider changes about it.
  */
-
-/** A profile's note in the accounts table, `#profile:<name>`. Times are seconds since the epoch. */
-export interface ProfileNote {
-  /** Written at most every ten minutes, unless something was refused since. */
-  readonly lastGrantAt?: number | undefined;
-  /** The profile's trouble, while it stands. */
-  readonly failure?: ProfileFailure | undefined;
-  /** The last accounts asked, while each was refused for its provider's sake and none was granted. */
-  readonly streak?: readonly string[] | undefined;
-  /** Minutes since the epoch → how many accounts were asked, and how many first called dead, in it. */
-  readonly asked?: Readonly<Record<string, Asked>> | undefined;
-  /** The provider refuses nearly all grants at once. */
-  readonly wideRefusal?: WideRefusal | undefined;
-  /** When a grant ended the last such trouble. */
-  readonly wideRefusalEndedAt?: number | undefined;
-  /** When an account was last refused for the first time: a grant after it has to be written down. */
-  readonly refusedAt?: number | undefined;
-  /** Segment → how many of its due accounts wait for the end of the trouble. */
-  readonly waiting?: Readonly<Record<string, number>> | undefined;
-  /** An event that is being put, or that the bus did not take, and since when. */
-  readonly eventOwed?: ProfileEventType | undefined;
-  readonly eventOwedAt?: number | undefined;
-  /** Counts the writes of this note. */
-  readonly revision?: number | undefined;
-}
-
-export type ProfileEventType = 'OAuth Profile Failing' | 'OAuth Profile Recovered';
-
-export interface ProfileFailure extends Omit<Failure, 'ambiguousSince' | 'untold'> {
-  readonly reason: Reason;
-  /** Due accounts that could not be refreshed for it, tried or not, over all segments. */
-  readonly accounts: number;
-  /** The provider asked to be left alone until then. */
-  readonly retryAt?: number | undefined;
-}
-
-interface Asked {
-  readonly all: number;
-  readonly refused: number;
-}
-
-interface WideRefusal {
-  readonly since: number;
-  /** The refusals since then were counted together. */
-  readonly countedSince: number;
-  /** Begins a quarter of an hour in which some of the refused are tried. */
-  readonly triedSince: number;
-  readonly tries: number;
-}
 
 /** How a provider answered one account. */
 export interface Answered {
@@ -74,14 +26,13 @@ export interface Refusal {
 const QUARTER = 900;
 const HOUR = 3_600;
 const DAY = 86_400;
-/** So many accounts refused in a row, and the provider is in trouble. */
+/** So many accounts refused in a row, and the provider is failing. */
 const IN_A_ROW = 3;
 /** So many accounts called dead within a quarter of an hour, and so large a part of those asked. */
 const CALLED_DEAD = 5;
 const NEARLY_ALL = 0.9;
-/** So many accounts of a profile in trouble are tried: in a run, or of those refused by the whole in a quarter of an hour. */
+/** So many accounts of a failing profile are tried: in a run, or of those refused by the whole in a quarter of an hour. */
 export const TRIES = 5;
-const GRANT_WRITTEN_EVERY = 600;
 
 const ofTheProvider: readonly string[] = ['provider_unavailable', 'rate_limited'] satisfies Reason[];
 const ofTheClient: readonly string[] = ['client_rejected'] satisfies Reason[];
@@ -112,17 +63,13 @@ export function after(before: ProfileNote, answered: Answered): ProfileNote {
 /** After a day, a provider-wide refusal is over, and refusals are believed. */
 function withoutExpired(note: ProfileNote, at: number): ProfileNote {
   if (note.wideRefusal === undefined || at - note.wideRefusal.since < DAY) return note;
-  return { ...note, wideRefusal: undefined, failure: ofWideRefusal(note) ? undefined : note.failure };
-}
-
-function ofWideRefusal({ failure }: ProfileNote): boolean {
-  return failure?.reason === 'provider_wide_refusal';
+  return { ...note, wideRefusal: undefined, failure: isOfWideRefusal(note) ? undefined : note.failure };
 }
 
 function afterGrant(note: ProfileNote, { account, at }: Answered): ProfileNote {
   const wideEnds = note.wideRefusal !== undefined && isAmongRefused(account, note);
   const wideRefusal = wideEnds ? undefined : note.wideRefusal;
-  const failureStays = ofWideRefusal(note) && !wideEnds;
+  const failureStays = isOfWideRefusal(note) && !wideEnds;
   return {
     ...note,
     lastGrantAt: Math.max(at, note.lastGrantAt ?? 0),
@@ -134,7 +81,7 @@ function afterGrant(note: ProfileNote, { account, at }: Answered): ProfileNote {
   };
 }
 
-/** Where the client's trouble ends, a provider-wide refusal that still stands is what is left. */
+/** Where the client's failure ends, a provider-wide refusal that still stands is what is left. */
 function shownFor(wideRefusal: WideRefusal | undefined, note: ProfileNote): ProfileFailure | undefined {
   if (wideRefusal === undefined || note.failure === undefined) return undefined;
   return { ...note.failure, reason: 'provider_wide_refusal', since: wideRefusal.since, retryAt: undefined };
@@ -147,8 +94,8 @@ function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): 
   const first = failure === undefined || calledDeadNow || isFirstAgain(failure, note);
   const watched = first ? { ...note, refusedAt: at } : note;
   if (speaksOfProfile(refusal.reason)) {
-    // Another account was granted something since this one's trouble began: it is in trouble of its own.
-    if (isOwnTrouble(account, note)) return watched;
+    // Another account was granted something since this one's failure began: it fails for itself.
+    if (failsForItself(account, note)) return watched;
     return believedOfProfile(watched, answered, refusal);
   }
   const calm = { ...watched, streak: undefined };
@@ -167,7 +114,7 @@ function isFirstAgain(failure: { readonly at: number } | undefined, note: Profil
   );
 }
 
-function isOwnTrouble({ failure }: Answered['account'], { lastGrantAt = 0 }: ProfileNote): boolean {
+function failsForItself({ failure }: Answered['account'], { lastGrantAt = 0 }: ProfileNote): boolean {
   return failure !== undefined && lastGrantAt > failure.since;
 }
 
@@ -175,7 +122,7 @@ function believedOfProfile(note: ProfileNote, { account, at }: Answered, refusal
   const { reason, message, retryAfter } = refusal;
   const { accountId } = account;
   const streak = [...(note.streak ?? []).filter((one) => one !== accountId), accountId].slice(-IN_A_ROW);
-  const stands = note.failure !== undefined && !ofWideRefusal(note);
+  const stands = note.failure !== undefined && !isOfWideRefusal(note);
   const begins =
     ofTheClient.includes(reason) || retryAfter !== undefined || streak.length >= IN_A_ROW || stands;
   if (!begins) return { ...note, streak };
@@ -202,7 +149,7 @@ function failureOf(
 function believedOfAll(note: ProfileNote, { at }: Answered, { message }: Refusal): ProfileNote {
   const reason = 'provider_wide_refusal';
   if (note.wideRefusal !== undefined)
-    return ofWideRefusal(note)
+    return isOfWideRefusal(note)
       ? { ...note, failure: failureOf(note.failure, { reason, message, at }) }
       : note;
   const all = Object.values(note.asked ?? {}).reduce((sum, one) => sum + one.all, 0);
@@ -259,14 +206,14 @@ export function judgeDeath(
   if (failure === undefined || isFirstAgain(failure, note)) return 'first';
   // Whatever was wrong before, such as an outage, says nothing about how long the grant has been called dead.
   if (!calledDead(failure) && !token?.refusals.includes(failure.reason)) return 'first';
-  if (token !== undefined && failure.since <= token.since + SAME_VISIT) return 'first';
+  if (token !== undefined && failure.since <= token.since + SAME_ATTEMPT) return 'first';
   const grantedSince = note.lastGrantAt !== undefined && note.lastGrantAt > failure.since;
   const age = now - failure.since;
   return age >= HOUR || (age >= QUARTER && grantedSince) ? 'believed' : 'doubted';
 }
 
-/** Seconds between what a visit puts into escrow and the trouble that it writes down at its end. */
-const SAME_VISIT = 10;
+/** Seconds between what an attempt puts into escrow and the failure that it writes down at its end. */
+const SAME_ATTEMPT = 10;
 
 /** Whether an account that waits after a refusal is due at once: a provider-wide refusal has ended since. */
 export function isDueAgain({ failure }: Pick<Account, 'failure'>, note: ProfileNote): boolean {
@@ -295,29 +242,6 @@ export function mayTryRefused({ wideRefusal }: ProfileNote, at: number): boolean
 
 /** How many accounts of a profile may be tried in one run; undefined where nothing stands against it. */
 export function triesInRun(note: ProfileNote, now: number): number | undefined {
-  if (note.failure === undefined || ofWideRefusal(note)) return undefined;
+  if (note.failure === undefined || isOfWideRefusal(note)) return undefined;
   return (note.failure.retryAt ?? 0) > now ? 1 : TRIES;
-}
-
-/** What is told when the profile's trouble begins or is ended by a grant; undefined where neither is so. */
-export function eventOf(before: ProfileNote, now: ProfileNote): ProfileEventType | undefined {
-  const was = before.failure !== undefined;
-  const is = now.failure !== undefined;
-  if (!was && is) return 'OAuth Profile Failing';
-  // A provider-wide refusal can also run out, and nobody has recovered then.
-  const ranOut = ofWideRefusal(before) && now.wideRefusalEndedAt === before.wideRefusalEndedAt;
-  return was && !is && !ranOut ? 'OAuth Profile Recovered' : undefined;
-}
-
-/** Whether a note has to be written, or may wait for the next change. */
-export function isWorthWriting(before: ProfileNote, now: ProfileNote): boolean {
-  const { lastGrantAt: written = 0 } = before;
-  const { lastGrantAt = 0, refusedAt = 0 } = now;
-  if (lastGrantAt - written >= GRANT_WRITTEN_EVERY) return true;
-  if (lastGrantAt > refusedAt && written <= refusedAt && refusedAt > 0) return true;
-  const { lastGrantAt: _, asked: askedBefore, ...restBefore } = before;
-  const { lastGrantAt: __, asked, ...rest } = now;
-  if (JSON.stringify(restBefore) !== JSON.stringify(rest)) return true;
-  const refusals = (of: ProfileNote['asked']) => Object.values(of ?? {}).some((one) => one.refused > 0);
-  return refusals(asked) && JSON.stringify(askedBefore) !== JSON.stringify(asked);
 }

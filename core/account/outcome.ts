@@ -4,38 +4,42 @@ import { type Account, type AccountStatus, type Changes, type Failure, labelOf }
 import { obtainedAtOf, type ReadVersion } from './decision.ts';
 import { calledDead } from './evidence.ts';
 
-/** How a visit to a leased account ended. */
-export type Ending = Fresh | Trouble;
+/** How an attempt at an account ended. */
+export type Outcome = Succeeded | Failed | Deferred;
 
-export interface Fresh {
-  readonly kind: 'refreshed' | 'reconciled' | 'does_not_expire';
-  readonly tokenSet: TokenSet;
+interface Ended {
   readonly reason: Reason;
-  /** When the token set was obtained, seconds since the epoch. */
-  readonly obtainedAt: number | undefined;
-  /** What is in escrow waits on: nothing was granted that would make it out of date. */
-  readonly escrowStays?: boolean | undefined;
+  /** When the token set was obtained that the attempt has stored, however it ended; seconds since the epoch. */
+  readonly obtainedAt?: number | undefined;
+  /** What was in the account's escrow has been dealt with and can go. */
+  readonly escrow?: 'done' | 'stays' | undefined;
 }
 
-export interface Trouble {
-  readonly kind: 'trouble';
-  readonly reason: Reason;
+/** The token set is good. */
+export interface Succeeded extends Ended {
+  readonly kind: 'refreshed' | 'reconciled' | 'does_not_expire';
+  readonly tokenSet: TokenSet;
+}
+
+export interface Failed extends Ended {
+  readonly kind: 'failed';
   /** What exactly was wrong, free of secrets. */
   readonly detail?: string | undefined;
   /** Not to be tried again before this many seconds have passed. */
   readonly retryAfter?: number | undefined;
   /** Since when an answer may have been lost; see `Failure.ambiguousSince`. */
   readonly ambiguousSince?: number | undefined;
-  /** The account's escrow has been dealt with and can go. */
-  readonly escrowSettled?: boolean | undefined;
-  /** When the token set was obtained that this visit has stored all the same, seconds since the epoch. */
-  readonly obtainedAt?: number | undefined;
   /** A refusal that is believed: only a person can help. */
   readonly believed?: boolean | undefined;
-  /** What is refused now is another token than the one that was refused before: the trouble begins anew. */
+  /** What is refused now is another token than the one that was refused before: the failure begins anew. */
   readonly anew?: boolean | undefined;
   /** It is soon over, or never: tried by each run rather than ever more seldom. */
   readonly steady?: boolean | undefined;
+}
+
+/** Nothing is wrong with the account, but its turn is in a later run. */
+export interface Deferred extends Ended {
+  readonly kind: 'deferred';
 }
 
 /** Changes of an account's state, each told once. */
@@ -44,33 +48,47 @@ export type AccountEventType =
   | 'OAuth Account Failing'
   | 'OAuth Account Recovered';
 
-/** What is to be written, said and told at the end of a visit. Pure data. */
+/** What is to be written, logged and told at the end of an attempt. Pure data. */
 export interface Conclusion {
   readonly changes: Changes;
-  /** What `changes` leaves out if the event can't be told: a status moves only once its event is on the bus. */
-  readonly changesWithoutTransition: Changes;
+  /** The changes to write if the event can't be told: a status moves only once its event is on the bus. */
+  readonly changesIfUntold: Changes;
   readonly event: AccountEventType | undefined;
   readonly status: AccountStatus;
   readonly message: string;
 }
 
 /**
- * How the end of a visit changes the account.
+ * How success or failure changes the account.
  *
  * @param now seconds since the epoch
- * @param toldAsOne the reason of trouble of the whole profile, while it stands: it was told once, for all its accounts
+ * @param toldAsOne the reason of the whole profile's failure, while it stands: it was told once, for all its accounts
  */
-export function conclude(account: Account, ending: Ending, now: number, toldAsOne?: string): Conclusion {
-  return ending.kind === 'trouble'
-    ? inTrouble(account, ending, now, toldAsOne)
-    : healthy(account, ending, now);
+export function conclude(
+  account: Account,
+  outcome: Succeeded | Failed,
+  now: number,
+  toldAsOne?: string,
+): Conclusion {
+  return outcome.kind === 'failed'
+    ? afterFailure(account, outcome, now, toldAsOne)
+    : afterSuccess(account, outcome, now);
+}
+
+/** How putting an account off changes it. An expired lease that was found goes back: it is the only sign of a dead run. */
+export function changesOfDeferral(account: Account, { escrow, obtainedAt }: Deferred): Changes {
+  return {
+    set: { lastRefreshedAt: obtainedAt },
+    remove: escrow === 'done' && account.escrow !== undefined ? ['escrow'] : [],
+    leaveLease: account.lease,
+  };
 }
 
 /** Seconds after which a secret whose token does not expire is read again. */
 const LOOK_AGAIN = 86_400;
 
-function healthy(account: Account, fresh: Fresh, now: number): Conclusion {
-  const { tokenSet, kind, reason, obtainedAt } = fresh;
+function afterSuccess(account: Account, outcome: Succeeded, now: number): Conclusion {
+  const { tokenSet, kind, reason, obtainedAt, escrow } = outcome;
   const endless = tokenSet.expires_at === undefined;
   const facts: Changes = {
     set: {
@@ -80,7 +98,8 @@ function healthy(account: Account, fresh: Fresh, now: number): Conclusion {
       ...(endless && { doesNotExpire: true, nextAttemptAt: now + LOOK_AGAIN }),
     },
     remove: [
-      ...(fresh.escrowStays ? [] : (['escrow'] as const)),
+      // Whatever is in escrow is out of date once there is a new grant.
+      ...(kind === 'refreshed' || escrow === 'done' ? (['escrow'] as const) : []),
       ...(endless ? (['accessTokenExpiresAt'] as const) : (['nextAttemptAt', 'doesNotExpire'] as const)),
       ...(tokenSet.refresh_token_expires_at === undefined ? (['refreshTokenExpiresAt'] as const) : []),
       ...(account.tokenSecretId === undefined && account.secretLentTo !== undefined
@@ -91,14 +110,14 @@ function healthy(account: Account, fresh: Fresh, now: number): Conclusion {
   const told = account.status !== undefined && account.status !== 'healthy' && !account.failure?.untold;
   return {
     changes: { set: { ...facts.set, status: 'healthy' }, remove: [...facts.remove, 'failure'] },
-    changesWithoutTransition: facts,
+    changesIfUntold: facts,
     event: told ? 'OAuth Account Recovered' : undefined,
     status: 'healthy',
     message: healthySentence(kind, reason, labelOf(account)),
   };
 }
 
-function healthySentence(kind: Fresh['kind'], reason: Reason, label: string): string {
+function healthySentence(kind: Succeeded['kind'], reason: Reason, label: string): string {
   switch (kind) {
     case 'refreshed':
       return `OAuth access token refreshed (${reason}). Account="${label}"`;
@@ -109,25 +128,25 @@ function healthySentence(kind: Fresh['kind'], reason: Reason, label: string): st
   }
 }
 
-function inTrouble(
+function afterFailure(
   account: Account,
-  trouble: Trouble,
+  outcome: Failed,
   now: number,
   toldAsOne: string | undefined,
 ): Conclusion {
-  const status = statusAfter(account, trouble);
+  const status = statusAfter(account, outcome);
   const final = status === 'reauthorization_required';
-  const message = sentence(trouble.reason, labelOf(account), trouble.detail, final);
-  // What was not there when the visit began is another's, whose lease was over; unless this one has stored since.
-  const own = account.escrow !== undefined || trouble.obtainedAt !== undefined;
-  const settled = trouble.escrowSettled && own ? (['escrow'] as const) : [];
-  const stored = trouble.obtainedAt === undefined ? {} : { lastRefreshedAt: trouble.obtainedAt };
-  // Waiting for a person already: trouble on the way of a forced try changes nothing about that.
+  const message = sentence(outcome.reason, labelOf(account), outcome.detail, final);
+  // What was not there when the attempt began is another's, whose lease was over; unless this one has stored since.
+  const own = account.escrow !== undefined || outcome.obtainedAt !== undefined;
+  const gone = outcome.escrow === 'done' && own ? (['escrow'] as const) : [];
+  const stored = outcome.obtainedAt === undefined ? {} : { lastRefreshedAt: outcome.obtainedAt };
+  // Waiting for a person already: a forced try that fails on its way changes nothing about that.
   if (account.status === 'reauthorization_required' && status === 'failing') {
-    const nothing: Changes = { set: stored, remove: settled };
+    const nothing: Changes = { set: stored, remove: gone };
     return {
       changes: nothing,
-      changesWithoutTransition: nothing,
+      changesIfUntold: nothing,
       event: undefined,
       status: account.status,
       message,
@@ -135,19 +154,19 @@ function inTrouble(
   }
   const began = status === 'failing' && account.status !== 'failing';
   const goesOn = status === 'failing' && !began;
-  const covered = toldAsOne === trouble.reason;
+  const covered = toldAsOne === outcome.reason;
   const untold = covered && (began || account.failure?.untold === true);
   // What was told as one with its profile, and goes on after the profile's end, is told now.
   const changed = account.status !== status || (goesOn && account.failure?.untold === true && !covered);
-  const failure = failureAfter(account, trouble, message, now, untold);
-  const wait = Math.max(trouble.retryAfter ?? 0, backOff(trouble, failure.count));
-  const retry: Changes = { set: { ...stored, failure, nextAttemptAt: now + wait }, remove: settled };
+  const failure = failureAfter(account, outcome, { message, now, untold });
+  const wait = Math.max(outcome.retryAfter ?? 0, backOff(outcome, failure.count));
+  const retry: Changes = { set: { ...stored, failure, nextAttemptAt: now + wait }, remove: gone };
   return {
     changes:
       status === 'failing'
-        ? { set: { ...retry.set, status }, remove: [...settled, 'doesNotExpire'] }
-        : { set: { ...stored, failure, status }, remove: ['nextAttemptAt', 'doesNotExpire', ...settled] },
-    changesWithoutTransition: retry,
+        ? { set: { ...retry.set, status }, remove: [...gone, 'doesNotExpire'] }
+        : { set: { ...stored, failure, status }, remove: ['nextAttemptAt', 'doesNotExpire', ...gone] },
+    changesIfUntold: retry,
     event: changed && !untold ? eventFor(status) : undefined,
     status,
     message,
@@ -159,7 +178,7 @@ function eventFor(status: AccountStatus): AccountEventType {
 }
 
 /** A provider's "this grant is dead" is not final before it is believed: see evidence.ts. */
-function statusAfter(account: Account, { reason, believed }: Trouble): AccountStatus {
+function statusAfter(account: Account, { reason, believed }: Failed): AccountStatus {
   if (believed) return 'reauthorization_required';
   if (severityOf(reason) !== 'person') return 'failing';
   if (!calledDead({ reason })) return 'reauthorization_required';
@@ -168,10 +187,8 @@ function statusAfter(account: Account, { reason, believed }: Trouble): AccountSt
 
 function failureAfter(
   { failure: before, status }: Account,
-  { reason, ambiguousSince, anew }: Trouble,
-  message: string,
-  now: number,
-  untold: boolean,
+  { reason, ambiguousSince, anew }: Failed,
+  { message, now, untold }: Pick<Failure, 'message'> & { readonly now: number; readonly untold: boolean },
 ): Failure {
   const again = before !== undefined && before.reason === reason && !anew;
   // A grant that is called dead for the first time: its time runs from here, whatever was wrong before.
@@ -195,7 +212,7 @@ const LONGEST_BACK_OFF = 900;
  * long each time, up to 15 minutes. What people have to correct is looked at every 5 minutes at least, and a store
  * that is out of order by every run; a token set that is too large is bought again once an hour.
  */
-export function backOff({ reason, steady }: Pick<Trouble, 'reason' | 'steady'>, count: number): number {
+export function backOff({ reason, steady }: Pick<Failed, 'reason' | 'steady'>, count: number): number {
   if (steady) return FIRST_BACK_OFF;
   if (reason === 'token_set_too_large') return 3_600;
   const limit = severityOf(reason) === 'invalid' ? 300 : LONGEST_BACK_OFF;

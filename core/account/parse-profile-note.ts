@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { isReason, type Reason } from '../reason.ts';
-import type { ProfileNote } from './evidence.ts';
+import type { ProfileNote } from './profile-note.ts';
 
 /** What can't be read counts as absent, and stays in the table as it is: evidence is gathered anew. */
 const orAbsent = <Value>(schema: v.GenericSchema<unknown, Value>) =>

@@ -73,11 +73,11 @@ describe('a secret that can’t be read', () => {
   test.each(rows)('because $because is told as that', async ({ read, tokens, profile }) => {
     const code = read.kind === 'failed' ? read.failure.code : '';
     const account = await tokensIn(read);
-    expect(account).toMatchObject({ kind: 'trouble', reason: tokens });
-    expect(account.kind === 'trouble' && account.detail).toContain(`can't be read (${code})`);
+    expect(account).toMatchObject({ kind: 'failed', reason: tokens });
+    expect(account.kind === 'failed' && account.detail).toContain(`can't be read (${code})`);
     const client = await profileIn(read);
-    expect(client).toMatchObject({ kind: 'trouble', reason: profile });
-    expect(client.kind === 'trouble' && client.detail).toContain(`profile "crm" can't be read (${code})`);
+    expect(client).toMatchObject({ kind: 'unusable', reason: profile });
+    expect(client.kind === 'unusable' && client.detail).toContain(`profile "crm" can't be read (${code})`);
   });
 });
 
@@ -86,13 +86,13 @@ describe('a secret that waits for its deletion', () => {
 
   test('is missing, with the command that restores it', async () => {
     expect(await tokensIn(waiting)).toEqual({
-      kind: 'trouble',
+      kind: 'failed',
       reason: 'secret_missing',
       detail:
         'The token secret "oauth/accounts/acme" waits for its deletion and can be restored: "aws secretsmanager restore-secret --secret-id oauth/accounts/acme"',
     });
     expect(await profileIn(waiting)).toEqual({
-      kind: 'trouble',
+      kind: 'unusable',
       reason: 'profile_missing',
       detail:
         'The profile secret of oauthProfile "crm" waits for its deletion and can be restored: "aws secretsmanager restore-secret --secret-id oauth/profiles/crm"',
@@ -100,8 +100,8 @@ describe('a secret that waits for its deletion', () => {
   });
 
   test('has its name in the command so that a shell takes it as one word', async () => {
-    const trouble = await tokensIn(waiting, "odd 'name; rm");
-    expect(trouble.kind === 'trouble' && trouble.detail).toContain("--secret-id 'odd '\\''name; rm'");
+    const failed = await tokensIn(waiting, "odd 'name; rm");
+    expect(failed.kind === 'failed' && failed.detail).toContain("--secret-id 'odd '\\''name; rm'");
   });
 
   test('is told from one that is not there', async () => {

@@ -184,7 +184,7 @@ describe('A lease is refused', () => {
     );
     if (escrowed) await table.putEscrow(accountId, 'other', { ciphertext: 'c', attemptId: 'other', at: NOW });
     expect(await table.lease(scanned(accountId), { owner: 'this', expiresAt: NOW + 400 }, NOW + 151)).toBe(
-      'lost',
+      'conflict',
     );
     const { lease, escrow } = (await world.item(accountId)) as Record<string, never>;
     expect(

@@ -3,11 +3,11 @@ import type { AccountEvent } from '../../adapters/aws/events.ts';
 import type { SecretVersion } from '../../adapters/aws/secrets.ts';
 import type { Account, Changes } from '../../core/account/account.ts';
 import { CLOCK_ERROR, decide, nextObtainedAt } from '../../core/account/decision.ts';
-import type { ProfileNote } from '../../core/account/evidence.ts';
-import type { Edges } from '../../lambda/edges.ts';
-import { createProfileNotes } from '../../lambda/profile-notes.ts';
-import { refreshAccount } from '../../lambda/refresh-account.ts';
-import { createSpending } from '../../lambda/spending.ts';
+import type { ProfileNote } from '../../core/account/profile-note.ts';
+import { createLimits } from '../../lambda/attempt/limits.ts';
+import type { Ports } from '../../lambda/attempt/ports.ts';
+import { createProfileNotes } from '../../lambda/attempt/profile-notes.ts';
+import { refreshAccount } from '../../lambda/attempt/refresh-account.ts';
 import { anAccount, aProfile, aTokenSet, NOW } from './builders.ts';
 
 /**
@@ -174,7 +174,7 @@ export function createModel(
       : { status: 200, body: JSON.stringify(body) };
   };
 
-  const edgesOf = (holder: Holder, participant: Participant): Edges => {
+  const portsOf = (holder: Holder, participant: Participant): Ports => {
     const faults = [...participant.faults];
     const lagging = [...(participant.lagging ?? [])];
     let frozenFor = participant.frozenFor ?? 0;
@@ -309,7 +309,7 @@ export function createModel(
         table: {
           profileNote: async () => note,
           putProfileNote: async (_, next, before) => {
-            if (before.revision !== note.revision) return 'lost';
+            if (before.revision !== note.revision) return 'conflict';
             note = { ...next, revision: (before.revision ?? 0) + 1 };
             return 'recorded';
           },
@@ -344,7 +344,7 @@ export function createModel(
           }),
         putOfProfile: async () => undefined,
       },
-      spending: createSpending(1),
+      limits: createLimits(1),
       turn: async () => undefined,
       clock,
       log,
@@ -361,8 +361,8 @@ export function createModel(
         deadline: now + LAMBDA_TIMEOUT,
         seen: new Set(),
       };
-      const edges = edgesOf(holder, participant);
-      const begun = edges.clock.now();
+      const ports = portsOf(holder, participant);
+      const begun = ports.clock.now();
       const input = { now: Math.floor(begun / 1000), refreshWindow: 300, force: participant.force };
       const account = item;
       const { action, reason } = decide(account, input);
@@ -380,7 +380,7 @@ export function createModel(
         longestLease: 240,
       };
       // Only a lease that could not be asked for makes it reject; then nothing was spent.
-      await refreshAccount(visit, edges).catch(() => undefined);
+      await refreshAccount(visit, ports).catch(() => undefined);
     },
     authorize: () => {
       // The command line waits for the lease of a visit like everybody else.
@@ -472,13 +472,13 @@ function modelTable({ call, item, set, keep, noted }: ModelTable): AccountsTable
         const unchanged = Object.keys({ ...is, ...was }).every(
           (name) => is[name as keyof typeof is] === was[name as keyof typeof was],
         );
-        if (!free || !unchanged) return 'lost';
+        if (!free || !unchanged) return 'conflict';
         set({ ...item(), lease });
         return 'leased';
       }),
-    record: (_, owner, changes) =>
+    release: (_, owner, changes) =>
       call('record', () => {
-        if (item().lease?.owner !== owner) return 'lost';
+        if (item().lease?.owner !== owner) return 'conflict';
         write(changes);
         return 'recorded';
       }),
@@ -487,7 +487,8 @@ function modelTable({ call, item, set, keep, noted }: ModelTable): AccountsTable
     claimSecret: async (_, { accountId, lease, before, now, waitUntil }) => {
       const { secretOwner, lease: held } = noted.note ?? {};
       const owned = secretOwner === before?.secretOwner || secretOwner === accountId;
-      if (!owned || (held !== undefined && held.expiresAt > now && held.owner !== lease.owner)) return 'lost';
+      if (!owned || (held !== undefined && held.expiresAt > now && held.owner !== lease.owner))
+        return 'conflict';
       noted.note = { ...noted.note, secretOwner: accountId, lease, ...(waitUntil && { waitUntil }) };
       return 'claimed';
     },
@@ -502,7 +503,7 @@ function modelTable({ call, item, set, keep, noted }: ModelTable): AccountsTable
         const { escrow: before, lease } = item();
         const mayPut =
           before === undefined || lease?.owner === owner || before.attemptId === escrow.attemptId;
-        if (!mayPut) return 'lost';
+        if (!mayPut) return 'conflict';
         set({ ...item(), escrow });
         keep(JSON.parse(escrow.ciphertext).refreshToken);
         return 'recorded';

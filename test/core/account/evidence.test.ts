@@ -2,17 +2,15 @@ import { describe, expect, test } from 'vitest';
 import type { Account, Failure } from '../../../core/account/account.ts';
 import {
   afterTry,
-  eventOf,
   isAmongRefused,
   isDueAgain,
-  isWorthWriting,
   judgeDeath,
   mayTryRefused,
   after as noteAfter,
-  type ProfileNote,
   triesInRun,
 } from '../../../core/account/evidence.ts';
 import { conclude } from '../../../core/account/outcome.ts';
+import { eventOf, isWorthWriting, type ProfileNote } from '../../../core/account/profile-note.ts';
 import type { Reason } from '../../../core/reason.ts';
 import { anAccount, aTokenSet, NOW } from '../../support/builders.ts';
 
@@ -47,16 +45,16 @@ function aProfileOf(before: Readonly<Record<string, Partial<Account>>> = {}) {
       const event = eventOf(known, note);
       if (event !== undefined) events.push(event);
       const verdict = reason === 'grant_revoked' ? judgeDeath(account, note, at) : undefined;
-      const ending =
+      const outcome =
         reason === 'granted'
           ? ({ kind: 'refreshed', tokenSet: aTokenSet(), reason: 'expiring', obtainedAt: at } as const)
           : ({
-              kind: 'trouble',
+              kind: 'failed',
               reason: verdict === 'provider_wide' ? 'provider_wide_refusal' : reason,
               believed: verdict === 'believed',
               anew: verdict === 'first',
             } as const);
-      const conclusion = conclude(account, ending, at, note.failure?.reason);
+      const conclusion = conclude(account, outcome, at, note.failure?.reason);
       if (conclusion.event !== undefined) told.push(`${id}: ${conclusion.event}`);
       const { failure: _, ...rest } = account;
       const failure = reason === 'granted' ? undefined : conclusion.changes.set.failure;

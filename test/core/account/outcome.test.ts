@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Account, AccountStatus, Failure } from '../../../core/account/account.ts';
-import { ambiguousSince, backOff, conclude, type Trouble } from '../../../core/account/outcome.ts';
+import { ambiguousSince, backOff, conclude, type Failed } from '../../../core/account/outcome.ts';
 import type { Reason } from '../../../core/reason.ts';
 import { anAccount, aTokenSet, NOW } from '../../support/builders.ts';
 
@@ -8,8 +8,8 @@ function aFailure(reason: Reason, differences: Partial<Failure> = {}): Failure {
   return { reason, message: '', count: 1, since: NOW - 600, at: NOW - 60, ...differences };
 }
 
-function trouble(reason: Reason, differences: Partial<Trouble> = {}): Trouble {
-  return { kind: 'trouble', reason, ...differences };
+function failed(reason: Reason, differences: Partial<Failed> = {}): Failed {
+  return { kind: 'failed', reason, ...differences };
 }
 
 describe('the state of an account after trouble', () => {
@@ -109,7 +109,7 @@ describe('the state of an account after trouble', () => {
     ],
   ];
   test.each(rows)('%s', (_, account, reason, status, event) => {
-    const conclusion = conclude(anAccount(account), trouble(reason), NOW);
+    const conclusion = conclude(anAccount(account), failed(reason), NOW);
     expect({ status: conclusion.status, event: conclusion.event }).toEqual({ status, event });
   });
 
@@ -118,7 +118,7 @@ describe('the state of an account after trouble', () => {
     'grant_possibly_lost',
   ] as const)('a refusal that is believed needs a person, and that is told (%s)', (reason) => {
     const account = anAccount({ status: 'failing', failure: aFailure('grant_revoked') });
-    const conclusion = conclude(account, trouble(reason, { believed: true }), NOW);
+    const conclusion = conclude(account, failed(reason, { believed: true }), NOW);
     expect(conclusion.status).toBe('reauthorization_required');
     expect(conclusion.event).toBe('OAuth Reauthorization Required');
     expect(conclusion.message).toContain('Manual reauthorization required.');
@@ -126,69 +126,69 @@ describe('the state of an account after trouble', () => {
   });
 
   test('a refusal that is not believed yet says that it is tried again', () => {
-    const { message } = conclude(anAccount(), trouble('grant_revoked'), NOW);
+    const { message } = conclude(anAccount(), failed('grant_revoked'), NOW);
     expect(message).toContain('It is tried again before anybody is asked to sign in.');
     expect(message).not.toContain('Manual reauthorization required');
   });
 
   test('says since when, how often, and when it is tried again', () => {
     const account = anAccount({ status: 'failing', failure: aFailure('rate_limited', { count: 2 }) });
-    const { set } = conclude(account, trouble('rate_limited'), NOW).changes;
+    const { set } = conclude(account, failed('rate_limited'), NOW).changes;
     expect(set.failure).toMatchObject({ reason: 'rate_limited', count: 3, since: NOW - 600, at: NOW });
     expect(set.nextAttemptAt).toBe(NOW + 180);
   });
 
   test('waits as long as the provider asks for', () => {
-    const { set } = conclude(anAccount(), trouble('rate_limited', { retryAfter: 1_000 }), NOW).changes;
+    const { set } = conclude(anAccount(), failed('rate_limited', { retryAfter: 1_000 }), NOW).changes;
     expect(set.nextAttemptAt).toBe(NOW + 1_000);
   });
 
   const sinceRows: readonly {
     readonly name: string;
     readonly before: Failure | undefined;
-    readonly now: Trouble;
+    readonly now: Failed;
     readonly since: number;
     readonly count: number;
   }[] = [
     {
       name: 'trouble begins when it is first seen',
       before: undefined,
-      now: trouble('rate_limited'),
+      now: failed('rate_limited'),
       since: NOW,
       count: 1,
     },
     {
       name: 'other trouble after it counts anew, and is as old',
       before: aFailure('rate_limited', { count: 7 }),
-      now: trouble('provider_unavailable'),
+      now: failed('provider_unavailable'),
       since: NOW - 600,
       count: 1,
     },
     {
       name: 'the time of a dead grant runs from its first refusal, whatever was wrong before',
       before: aFailure('provider_unavailable', { count: 7 }),
-      now: trouble('grant_revoked'),
+      now: failed('grant_revoked'),
       since: NOW,
       count: 1,
     },
     {
       name: 'the time of a dead grant runs on where it is called lost, or refused with all others',
       before: aFailure('grant_revoked'),
-      now: trouble('provider_wide_refusal'),
+      now: failed('provider_wide_refusal'),
       since: NOW - 600,
       count: 1,
     },
     {
       name: 'other trouble after a dead grant is as new as it is',
       before: aFailure('grant_revoked'),
-      now: trouble('provider_unavailable'),
+      now: failed('provider_unavailable'),
       since: NOW,
       count: 1,
     },
     {
       name: 'another refresh token that is refused begins anew',
       before: aFailure('grant_revoked', { count: 3 }),
-      now: trouble('grant_revoked', { anew: true }),
+      now: failed('grant_revoked', { anew: true }),
       since: NOW,
       count: 1,
     },
@@ -200,20 +200,20 @@ describe('the state of an account after trouble', () => {
 
   test('a store that is out of order is tried by each run, however long it lasts', () => {
     const account = anAccount({ status: 'failing', failure: aFailure('store_unavailable', { count: 9 }) });
-    const steady = conclude(account, trouble('store_unavailable', { steady: true }), NOW).changes.set;
+    const steady = conclude(account, failed('store_unavailable', { steady: true }), NOW).changes.set;
     expect(steady.nextAttemptAt).toBe(NOW + 45);
-    const lasting = conclude(account, trouble('store_unavailable'), NOW).changes.set;
+    const lasting = conclude(account, failed('store_unavailable'), NOW).changes.set;
     expect(lasting.nextAttemptAt).toBe(NOW + 900);
   });
 
   test('notes what was stored all the same', () => {
-    const stored = trouble('token_set_too_large', { obtainedAt: NOW - 2 });
+    const stored = failed('token_set_too_large', { obtainedAt: NOW - 2 });
     const { set } = conclude(anAccount(), stored, NOW).changes;
     expect(set).toMatchObject({ lastRefreshedAt: NOW - 2, nextAttemptAt: NOW + 3_600 });
   });
 
   test('keeps the end of an access token that a person has to replace', () => {
-    const { set, remove } = conclude(anAccount(), trouble('no_refresh_token'), NOW).changes;
+    const { set, remove } = conclude(anAccount(), failed('no_refresh_token'), NOW).changes;
     expect(set).not.toHaveProperty('accessTokenExpiresAt');
     expect(remove).not.toContain('accessTokenExpiresAt');
   });
@@ -221,7 +221,7 @@ describe('the state of an account after trouble', () => {
   test('keeps in mind since when an answer may have been lost', () => {
     const { set } = conclude(
       anAccount(),
-      trouble('provider_unavailable', { ambiguousSince: NOW }),
+      failed('provider_unavailable', { ambiguousSince: NOW }),
       NOW,
     ).changes;
     expect(set.failure?.ambiguousSince).toBe(NOW);
@@ -229,16 +229,16 @@ describe('the state of an account after trouble', () => {
 
   test('keeps what is in escrow unless it has been dealt with', () => {
     const account = anAccount({ escrow: { ciphertext: 'c', attemptId: 'a', at: NOW } });
-    expect(conclude(account, trouble('store_unavailable'), NOW).changes.remove).not.toContain('escrow');
-    const settled = conclude(account, trouble('rate_limited', { escrowSettled: true }), NOW);
-    expect(settled.changes.remove).toContain('escrow');
-    expect(settled.changesWithoutTransition.remove).toContain('escrow');
+    expect(conclude(account, failed('store_unavailable'), NOW).changes.remove).not.toContain('escrow');
+    const done = conclude(account, failed('rate_limited', { escrow: 'done' }), NOW);
+    expect(done.changes.remove).toContain('escrow');
+    expect(done.changesIfUntold.remove).toContain('escrow');
   });
 
   test('moves no status where its event was not taken', () => {
-    const { changesWithoutTransition } = conclude(anAccount(), trouble('no_refresh_token'), NOW);
-    expect(changesWithoutTransition.set.status).toBeUndefined();
-    expect(changesWithoutTransition.set.nextAttemptAt).toBeGreaterThan(NOW);
+    const { changesIfUntold } = conclude(anAccount(), failed('no_refresh_token'), NOW);
+    expect(changesIfUntold.set.status).toBeUndefined();
+    expect(changesIfUntold.set.nextAttemptAt).toBeGreaterThan(NOW);
   });
 });
 
@@ -259,8 +259,8 @@ describe('the state of an account after a refresh', () => {
   ];
   test.each(rows)('%s', (_, account, event) => {
     const tokenSet = aTokenSet({ obtained_at: NOW, expires_at: NOW + 3_600 });
-    const ending = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
-    const conclusion = conclude(anAccount(account), ending, NOW);
+    const outcome = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
+    const conclusion = conclude(anAccount(account), outcome, NOW);
     expect(conclusion.event).toBe(event);
     expect(conclusion.changes.set).toEqual({
       status: 'healthy',
@@ -279,21 +279,22 @@ describe('the state of an account after a refresh', () => {
 
   test('is noted as of when the set was obtained, not of when it was found', () => {
     const tokenSet = aTokenSet({ obtained_at: NOW - 90, expires_at: NOW + 3_600 });
-    const ending = { kind: 'reconciled', tokenSet, reason: 'expiring', obtainedAt: NOW - 90 } as const;
-    expect(conclude(anAccount(), ending, NOW).changes.set.lastRefreshedAt).toBe(NOW - 90);
+    const outcome = { kind: 'reconciled', tokenSet, reason: 'expiring', obtainedAt: NOW - 90 } as const;
+    expect(conclude(anAccount(), outcome, NOW).changes.set.lastRefreshedAt).toBe(NOW - 90);
   });
 
   test('knows of an access token that has no end, and looks at its secret once a day', () => {
     const tokenSet = aTokenSet({ expires_at: undefined, refresh_token: undefined });
-    const ending = {
+    const outcome = {
       kind: 'does_not_expire',
       tokenSet,
       reason: 'does_not_expire',
       obtainedAt: NOW - 9,
+      escrow: 'done',
     } as const;
     const { changes, event, message } = conclude(
       anAccount({ failure: aFailure('rate_limited'), status: 'failing' }),
-      ending,
+      outcome,
       NOW,
     );
     expect(changes.set).toMatchObject({
@@ -329,8 +330,8 @@ describe('the state of an account after a refresh', () => {
 
   test('ends the loan of its usual secret once the account has it back', () => {
     const tokenSet = aTokenSet();
-    const ending = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
-    const remove = (account: Partial<Account>) => conclude(anAccount(account), ending, NOW).changes.remove;
+    const outcome = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
+    const remove = (account: Partial<Account>) => conclude(anAccount(account), outcome, NOW).changes.remove;
     expect(remove({ secretLentTo: 'other' })).toContain('secretLentTo');
     expect(remove({ secretLentTo: 'other', tokenSecretId: 'oauth/shared' })).not.toContain('secretLentTo');
   });
@@ -341,7 +342,7 @@ describe('trouble that is told as one with its profile', () => {
   interface Row {
     readonly name: string;
     readonly account: Partial<Account>;
-    readonly trouble: Trouble;
+    readonly failed: Failed;
     /** The reason of the profile's trouble, while it stands. */
     readonly profile: Reason | undefined;
     readonly event: string | undefined;
@@ -351,7 +352,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that begins to fail for it is not told',
       account: {},
-      trouble: trouble('client_rejected'),
+      failed: failed('client_rejected'),
       profile: 'client_rejected',
       event: undefined,
       untold: true,
@@ -359,7 +360,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'a new account that begins to fail for it is not told',
       account: { status: undefined },
-      trouble: trouble('provider_unavailable'),
+      failed: failed('provider_unavailable'),
       profile: 'provider_unavailable',
       event: undefined,
       untold: true,
@@ -367,7 +368,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that begins to fail for something else is told',
       account: {},
-      trouble: trouble('request_rejected'),
+      failed: failed('request_rejected'),
       profile: 'client_rejected',
       event: 'OAuth Account Failing',
       untold: undefined,
@@ -375,7 +376,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that fails on while it stands stays untold',
       account: { status: 'failing', failure: untold('client_rejected') },
-      trouble: trouble('client_rejected'),
+      failed: failed('client_rejected'),
       profile: 'client_rejected',
       event: undefined,
       untold: true,
@@ -383,7 +384,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that still fails after its end is told then',
       account: { status: 'failing', failure: untold('client_rejected') },
-      trouble: trouble('client_rejected'),
+      failed: failed('client_rejected'),
       profile: undefined,
       event: 'OAuth Account Failing',
       untold: undefined,
@@ -391,7 +392,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that fails for something else by then is told of that',
       account: { status: 'failing', failure: untold('client_rejected') },
-      trouble: trouble('malformed_response'),
+      failed: failed('malformed_response'),
       profile: 'client_rejected',
       event: 'OAuth Account Failing',
       untold: undefined,
@@ -399,7 +400,7 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that was told before it began is not told again, and not taken back',
       account: { status: 'failing', failure: aFailure('provider_unavailable') },
-      trouble: trouble('provider_unavailable'),
+      failed: failed('provider_unavailable'),
       profile: 'provider_unavailable',
       event: undefined,
       untold: undefined,
@@ -407,22 +408,27 @@ describe('trouble that is told as one with its profile', () => {
     {
       name: 'an account that needs a person after all is told',
       account: { status: 'failing', failure: untold('provider_wide_refusal') },
-      trouble: trouble('grant_revoked', { believed: true }),
+      failed: failed('grant_revoked', { believed: true }),
       profile: undefined,
       event: 'OAuth Reauthorization Required',
       untold: undefined,
     },
   ];
-  test.each(rows)('$name', ({ account, trouble, profile, event, untold }) => {
-    const conclusion = conclude(anAccount(account), trouble, NOW, profile);
+  test.each(rows)('$name', ({ account, failed, profile, event, untold }) => {
+    const conclusion = conclude(anAccount(account), failed, NOW, profile);
     expect(conclusion.event).toBe(event);
     expect(conclusion.changes.set.failure?.untold).toBe(untold);
   });
 
   test('an account of which nobody was told recovers without a word', () => {
     const account = anAccount({ status: 'failing', failure: untold('client_rejected') });
-    const ending = { kind: 'refreshed', tokenSet: aTokenSet(), reason: 'expiring', obtainedAt: NOW } as const;
-    expect(conclude(account, ending, NOW).event).toBeUndefined();
+    const outcome = {
+      kind: 'refreshed',
+      tokenSet: aTokenSet(),
+      reason: 'expiring',
+      obtainedAt: NOW,
+    } as const;
+    expect(conclude(account, outcome, NOW).event).toBeUndefined();
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ProfileNote } from '../../../core/account/evidence.ts';
 import { parseProfileNote } from '../../../core/account/parse-profile-note.ts';
+import type { ProfileNote } from '../../../core/account/profile-note.ts';
 import { NOW } from '../../support/builders.ts';
 
 const failure = { reason: 'client_rejected', message: 'm', count: 1, since: NOW, at: NOW, accounts: 1 };

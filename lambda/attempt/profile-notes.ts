@@ -1,21 +1,23 @@
-import type { AccountsTable } from '../adapters/aws/accounts-table.ts';
-import { awsFailure } from '../adapters/aws/aws-error.ts';
-import type { Events } from '../adapters/aws/events.ts';
-import type { Account } from '../core/account/account.ts';
+import type { AccountsTable } from '../../adapters/aws/accounts-table.ts';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import type { Events } from '../../adapters/aws/events.ts';
+import type { Account } from '../../core/account/account.ts';
 import {
   type Answered,
   after,
   afterTry,
-  eventOf,
   isAmongRefused,
-  isWorthWriting,
   mayTryRefused,
+  triesInRun,
+} from '../../core/account/evidence.ts';
+import {
+  eventOf,
+  isWorthWriting,
   type ProfileEventType,
   type ProfileNote,
-  triesInRun,
-} from '../core/account/evidence.ts';
-import { type Clock, secondsOf } from '../core/clock.ts';
-import type { Reason } from '../core/reason.ts';
+} from '../../core/account/profile-note.ts';
+import { type Clock, secondsOf } from '../../core/clock.ts';
+import type { Reason } from '../../core/reason.ts';
 import type { Log } from './log.ts';
 
 /** What a run knows of the profiles that it meets, shared with other runs through their notes in the table. */
@@ -25,18 +27,18 @@ export interface ProfileNotes {
   /** What is known of a profile now. */
   get(profile: string): ProfileNote;
   /**
-   * Whether an account of a profile in trouble may be tried now: `start` it, let it `wait` for the one that is being
+   * Whether an account of a failing profile may be tried now: `start` it, let it `wait` for the one that is being
    * tried, or leave it to a later run for the reason given.
    */
   admit(account: Account): 'start' | 'wait' | { readonly defer: Reason };
-  /** An account's visit begins. Call the function that is returned at its end. */
+  /** An attempt at an account begins. Call the function that is returned at its end. */
   begin(account: Account): () => void;
   /** How a provider answered an account. */
   answered(profile: string, answered: Answered): void;
-  /** How many due accounts of each profile wait for the end of its trouble, as this run has found. */
+  /** How many due accounts of each profile wait for the end of its failure, as this run has found. */
   waiting(counts: ReadonlyMap<string, number>, segment: string): void;
   /** Resolves when all that is known is written down, or could not be. */
-  settled(): Promise<void>;
+  flushed(): Promise<void>;
 }
 
 interface ProfileState {
@@ -50,7 +52,7 @@ interface ProfileState {
   /** What is being written or told; it may have ended. */
   writing: Promise<void>;
   busy: boolean;
-  /** Of this run, while the profile is in trouble. */
+  /** Of this run, while the profile is failing. */
   tries: number;
   triesOfRefused: number;
   trying: number;
@@ -121,7 +123,7 @@ export function createProfileNotes({
         const event = eventOf(written, now);
         const failure = now.failure ?? written.failure;
         const next = event === undefined ? now : { ...now, eventOwed: event, eventOwedAt: secondsOf(clock) };
-        if ((await table.putProfileNote(profile, next, written)) === 'lost') {
+        if ((await table.putProfileNote(profile, next, written)) === 'conflict') {
           conflicts++;
           await read(profile);
           continue;
@@ -280,7 +282,7 @@ export function createProfileNotes({
         });
       }
     },
-    settled: async () => {
+    flushed: async () => {
       while ([...states.values()].some(({ busy }) => busy))
         await Promise.all([...states.values()].map(({ writing }) => writing));
     },

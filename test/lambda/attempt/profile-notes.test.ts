@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { ProfileEvent } from '../../adapters/aws/events.ts';
-import type { Account } from '../../core/account/account.ts';
-import type { ProfileNote } from '../../core/account/evidence.ts';
-import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
-import type { Reason } from '../../core/reason.ts';
-import { createProfileNotes, type ProfileNotes } from '../../lambda/profile-notes.ts';
-import { anAccount, NOW } from '../support/builders.ts';
+import type { ProfileEvent } from '../../../adapters/aws/events.ts';
+import type { Account } from '../../../core/account/account.ts';
+import { parseProfileNote } from '../../../core/account/parse-profile-note.ts';
+import type { ProfileNote } from '../../../core/account/profile-note.ts';
+import type { Reason } from '../../../core/reason.ts';
+import { createProfileNotes, type ProfileNotes } from '../../../lambda/attempt/profile-notes.ts';
+import { anAccount, NOW } from '../../support/builders.ts';
 
 /** The accounts table as far as notes need it, a bus, and runs over both. Each call takes a moment. */
 function aWorld(before: ProfileNote = {}) {
@@ -33,7 +33,7 @@ function aWorld(before: ProfileNote = {}) {
           putProfileNote: async (_, next, known) => {
             await moment();
             if (world.tableIsDown) throw Object.assign(new Error('out of order'), { name: 'Outage' });
-            if (known.revision !== note.revision) return 'lost';
+            if (known.revision !== note.revision) return 'conflict';
             const defined = Object.entries({ ...next, revision: (known.revision ?? 0) + 1 });
             note = Object.fromEntries(defined.filter(([, value]) => value !== undefined));
             world.writes++;
@@ -79,7 +79,7 @@ describe('the note of a profile', () => {
       world.answer(notes, `account-${i}`, 'granted');
       if (i % 100 === 0) await moment();
     }
-    await notes.settled();
+    await notes.flushed();
     expect(world.writes).toBe(1);
     expect(world.note().lastGrantAt).toBe(NOW);
   });
@@ -89,7 +89,7 @@ describe('the note of a profile', () => {
     const [one, other] = await Promise.all([world.run(), world.run()]);
     for (const [i, id] of ['a', 'b', 'c', 'd', 'e', 'f'].entries())
       world.answer(i % 2 === 0 ? one : other, id, 'grant_revoked');
-    await Promise.all([one.settled(), other.settled()]);
+    await Promise.all([one.flushed(), other.flushed()]);
     expect(Object.values(world.note().asked ?? {})).toEqual([{ all: 6, refused: 6 }]);
     expect(world.note().failure?.reason).toBe('provider_wide_refusal');
     expect(world.types()).toEqual(['OAuth Profile Failing']);
@@ -107,7 +107,7 @@ describe('the note of a profile', () => {
       await moment();
       world.answer(notes, `d${i}`, 'granted');
     }
-    await notes.settled();
+    await notes.flushed();
     expect(Object.values(notes.get('crm').asked ?? {}).reduce((sum, { all }) => sum + all, 0)).toBe(6);
     expect(world.note().lastGrantAt).toBe(NOW + 1);
   });
@@ -117,13 +117,13 @@ describe('the note of a profile', () => {
     const notes = await world.run();
     world.tableIsDown = true;
     world.answer(notes, 'a', 'client_rejected');
-    await notes.settled();
+    await notes.flushed();
     expect(notes.get('crm').failure?.reason).toBe('client_rejected');
     expect(world.note()).toEqual({});
     expect(world.types(), 'nothing is told that could be told again').toEqual([]);
     world.tableIsDown = false;
     world.answer(notes, 'b', 'client_rejected');
-    await notes.settled();
+    await notes.flushed();
     expect(world.note().failure?.reason).toBe('client_rejected');
     expect(world.types()).toEqual(['OAuth Profile Failing']);
   });
@@ -134,7 +134,7 @@ describe('the event of a profile', () => {
     const world = aWorld();
     const runs = await Promise.all([world.run(), world.run(), world.run(), world.run()]);
     for (const [i, run] of runs.entries()) world.answer(run, `account-${i}`, 'client_rejected');
-    await Promise.all(runs.map((run) => run.settled()));
+    await Promise.all(runs.map((run) => run.flushed()));
     expect(world.types()).toEqual(['OAuth Profile Failing']);
     expect(world.note().eventOwed).toBeUndefined();
     expect(world.events[0]?.detail).toMatchObject({
@@ -150,10 +150,10 @@ describe('the event of a profile', () => {
     world.beforeEvent = async () => {
       world.beforeEvent = async () => {};
       const other = await world.run();
-      await other.settled();
+      await other.flushed();
     };
     world.answer(notes, 'a', 'client_rejected');
-    await notes.settled();
+    await notes.flushed();
     expect(world.types()).toEqual(['OAuth Profile Failing']);
   });
 
@@ -161,9 +161,9 @@ describe('the event of a profile', () => {
     const world = aWorld();
     const notes = await world.run();
     world.answer(notes, 'a', 'client_rejected');
-    await notes.settled();
+    await notes.flushed();
     world.answer(notes, 'b', 'granted');
-    await notes.settled();
+    await notes.flushed();
     expect(world.events.map(({ type, detail }) => [type, detail.reason])).toEqual([
       ['OAuth Profile Failing', 'client_rejected'],
       ['OAuth Profile Recovered', 'client_rejected'],
@@ -176,21 +176,21 @@ describe('the event of a profile', () => {
     const notes = await world.run();
     world.busIsDown = true;
     world.answer(notes, 'a', 'client_rejected');
-    await notes.settled();
+    await notes.flushed();
     expect(world.types()).toEqual([]);
     expect(world.note().eventOwed).toBe('OAuth Profile Failing');
     world.pass(60);
     const still = await world.run();
-    await still.settled();
+    await still.flushed();
     expect(world.types()).toEqual([]);
     world.busIsDown = false;
     world.pass(60);
     const runs = await Promise.all([world.run(), world.run(), world.run(), world.run()]);
-    await Promise.all(runs.map((run) => run.settled()));
+    await Promise.all(runs.map((run) => run.flushed()));
     expect(world.types()).toEqual(['OAuth Profile Failing']);
     expect(world.note().eventOwed).toBeUndefined();
     world.pass(60);
-    await (await world.run()).settled();
+    await (await world.run()).flushed();
     expect(world.types()).toEqual(['OAuth Profile Failing']);
   });
 });
@@ -243,7 +243,7 @@ describe('an account of a profile', () => {
     const world = aWorld();
     const before = await world.run();
     world.answer(before, 'a', 'client_rejected', retryAfter);
-    await before.settled();
+    await before.flushed();
     const notes = await world.run();
     expect(admitted(notes, accounts)).toBe(tried);
     expect(notes.admit(failing('x', 'client_rejected'))).toEqual({ defer: 'client_rejected' });
@@ -273,17 +273,17 @@ describe('an account of a profile', () => {
     const world = aWorld();
     const first = await world.run();
     for (let i = 0; i < 10; i++) world.answer(first, `account-${i}`, 'grant_revoked');
-    await first.settled();
+    await first.flushed();
     world.pass(60);
     const waiting = refused(20, 'provider_wide_refusal');
     const one = await world.run();
     expect(admitted(one, waiting.slice(0, 3))).toBe(3);
-    await one.settled();
+    await one.flushed();
     const other = await world.run();
     expect(admitted(other, waiting)).toBe(2);
     expect(other.admit(failing('x', 'provider_wide_refusal'))).toEqual({ defer: 'provider_wide_refusal' });
     expect(other.admit(anAccount()), 'everybody else is tried as ever').toBe('start');
-    await other.settled();
+    await other.flushed();
     world.pass(900);
     expect(admitted(await world.run(), waiting)).toBe(5);
   });
@@ -296,16 +296,16 @@ describe('the accounts that wait for a profile', () => {
     const [one, other] = runs;
     if (one === undefined || other === undefined) throw new Error('two runs');
     world.answer(one, 'a', 'client_rejected');
-    await one.settled();
+    await one.flushed();
     world.answer(other, 'b', 'client_rejected');
-    await other.settled();
+    await other.flushed();
     one.waiting(new Map([['crm', 70]]), '0/2');
     other.waiting(new Map([['crm', 50]]), '1/2');
-    await Promise.all(runs.map((run) => run.settled()));
+    await Promise.all(runs.map((run) => run.flushed()));
     expect(world.note().failure?.accounts).toBe(120);
     const later = await world.run();
     later.waiting(new Map([['crm', 10]]), '0/2');
-    await later.settled();
+    await later.flushed();
     expect(world.note().failure?.accounts).toBe(60);
   });
 
@@ -314,10 +314,10 @@ describe('the accounts that wait for a profile', () => {
     const notes = await world.run();
     world.answer(notes, 'a', 'client_rejected');
     notes.waiting(new Map([['crm', 70]]), '1/2');
-    await notes.settled();
+    await notes.flushed();
     const later = await world.run();
     later.waiting(new Map([['crm', 90]]), '0/1');
-    await later.settled();
+    await later.flushed();
     expect(world.note().failure?.accounts).toBe(90);
   });
 
@@ -325,7 +325,7 @@ describe('the accounts that wait for a profile', () => {
     const world = aWorld();
     const notes = await world.run();
     notes.waiting(new Map([['crm', 3]]), '0/1');
-    await notes.settled();
+    await notes.flushed();
     expect(world.writes).toBe(0);
   });
 });

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AccountsTable, createAccountsTable } from '../../adapters/aws/accounts-table.ts';
-import { type Account, parseAccount } from '../../core/account/account.ts';
-import { tokenSecretIdOf, unusualSecret } from '../../core/account/secret-id.ts';
-import { type Ownership, ownSecret } from '../../lambda/secret-owner.ts';
-import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
-import { clientSettings, createAccountsTable as makeTable } from '../support/aws-endpoint.ts';
-import { NOW } from '../support/builders.ts';
+import { type AccountsTable, createAccountsTable } from '../../../adapters/aws/accounts-table.ts';
+import { type Account, parseAccount } from '../../../core/account/account.ts';
+import { tokenSecretIdOf, unusualSecret } from '../../../core/account/secret-id.ts';
+import { type Ownership, ownSecret } from '../../../lambda/attempt/secret-owner.ts';
+import { type LocalAws, startLocalAws } from '../../../local/aws/server.ts';
+import { clientSettings, createAccountsTable as makeTable } from '../../support/aws-endpoint.ts';
+import { NOW } from '../../support/builders.ts';
 
 let aws: LocalAws;
 let client: DynamoDBDocumentClient;
@@ -56,7 +56,7 @@ async function aTable() {
     const account = await accountOf(accountId);
     const secretId = unusualSecret(account, PREFIX);
     const lease = { owner: randomUUID(), expiresAt: now + 180, secretId };
-    if ((await table.lease(account, lease, now)) === 'lost') throw new Error(`${accountId} is leased`);
+    if ((await table.lease(account, lease, now)) === 'conflict') throw new Error(`${accountId} is leased`);
     const name = secret || tokenSecretIdOf(PREFIX, account);
     const version = { text: '{}', versionId: 'v', createdAt: obtainedAt, name, arn: arnOf(name) };
     const read = { kind: 'read' as const, tokenSet: { obtained_at: obtainedAt }, version };
@@ -72,7 +72,7 @@ async function aTable() {
     const own = await ownSecret(question, { table });
     /** Ends the visit, having stored or not. */
     const end = async (stored?: number) => {
-      await table.record(account, lease.owner, { set: { lastRefreshedAt: stored }, remove: [] });
+      await table.release(account, lease.owner, { set: { lastRefreshedAt: stored }, remove: [] });
       if (own.kind === 'own' && own.leased !== undefined)
         await table.releaseSecret(own.leased, lease.owner, stored);
     };
@@ -98,7 +98,7 @@ async function aTable() {
   };
 }
 
-const kindOf = (own: Ownership) => (own.kind === 'trouble' ? own.reason : own.kind);
+const kindOf = (own: Ownership) => (own.kind === 'failed' ? own.reason : own.kind);
 
 describe('one secret has one account', () => {
   test('in the ordinary case the one whose usual secret it is, without a further call', async () => {

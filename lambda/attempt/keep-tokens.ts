@@ -1,9 +1,10 @@
-import { type AwsFailure, awsFailure, isHopeless } from '../adapters/aws/aws-error.ts';
-import type { Escrowed } from '../adapters/aws/escrow.ts';
-import type { PutSecret } from '../adapters/aws/secrets.ts';
-import type { EscrowKind } from '../core/account/account.ts';
-import { secondsOf } from '../core/clock.ts';
-import type { Edges } from './edges.ts';
+import { type AwsFailure, awsFailure, isHopeless } from '../../adapters/aws/aws-error.ts';
+import type { Escrowed } from '../../adapters/aws/escrow.ts';
+import type { PutSecret } from '../../adapters/aws/secrets.ts';
+import type { EscrowKind } from '../../core/account/account.ts';
+import { secondsOf } from '../../core/clock.ts';
+import type { Reason } from '../../core/reason.ts';
+import type { Ports } from './ports.ts';
 
 export interface KeepTokens {
   readonly accountId: string;
@@ -32,7 +33,7 @@ export type Kept =
   | { readonly kind: 'stored' }
   | { readonly kind: 'escrowed' | 'lost'; readonly failure: AwsFailure };
 
-type KeepEdges = Pick<Edges, 'table' | 'vault' | 'spending' | 'clock' | 'log' | 'count'>;
+type KeepPorts = Pick<Ports, 'table' | 'vault' | 'limits' | 'clock' | 'log' | 'count'>;
 
 const TRY_TIMEOUT = 5_000;
 /** A store that is not done by then is helped by escrow, and goes on beside it. */
@@ -49,36 +50,23 @@ const RESERVE = 2_000;
  * Escrow begins at the first try that fails, or after half a second: while the store is being tried again, the process
  * can die with the only copy of a refresh token.
  */
-export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Kept> {
-  const { spending, clock, log, count } = edges;
-  const escrow = createEscrowing(what.atStake, edges);
+export async function keepTokens(what: KeepTokens, ports: KeepPorts): Promise<Kept> {
+  const { limits, clock, log, count } = ports;
+  const escrow = createEscrowing(what.atStake, ports);
   const timeLeft = () => what.deadline - RESERVE - clock.now();
   const begun = clock.now();
   let over = false;
   clock.sleep(ESCROW_AFTER).then(() => {
     if (!over) escrow.begin();
   });
-  const end = async (kept: Kept | undefined, failure: AwsFailure): Promise<Kept> => {
-    over = true;
-    if (kept !== undefined) {
-      await escrow.settled();
-      return kept;
-    }
-    escrow.begin();
-    let escrowed = await escrow.settled();
-    if (!escrowed) {
-      // That may have been a try from before. None is lost without a last one.
-      escrow.begin();
-      escrowed = await escrow.settled();
-    }
-    return { kind: escrowed ? 'escrowed' : 'lost', failure };
-  };
   let failure: AwsFailure = { kind: 'unavailable', code: 'OUT_OF_TIME' };
   for (let tries = 1; tries === 1 || timeLeft() > 0; tries++) {
     const put = await what.store(Math.floor(Math.max(500, Math.min(TRY_TIMEOUT, timeLeft()))));
     if (put.kind === 'stored') {
-      spending.storeWorks();
-      return await end({ kind: 'stored' }, failure);
+      over = true;
+      limits.storeWorked();
+      await escrow.done();
+      return { kind: 'stored' };
     }
     failure = put.failure;
     escrow.begin();
@@ -90,13 +78,22 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
         tries,
       });
     if (isHopeless(failure)) {
-      if (what.atStake === undefined || (await escrow.settled())) break;
-    } else if (what.isEvidence) spending.storeFailed(what.secretId);
+      if (what.atStake === undefined || (await escrow.done())) break;
+    } else if (what.isEvidence) limits.storeFailed(what.secretId);
     // The next run goes on, as with an outage that lasts.
     if (escrow.holds() && clock.now() - begun > PATIENCE) break;
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
-  return await end(undefined, failure);
+  over = true;
+  return { kind: (await lastTry(escrow)) ? 'escrowed' : 'lost', failure };
+}
+
+/** What is on its way into escrow may be a try that fails. Nothing is lost without a last one. */
+async function lastTry(escrow: Escrowing): Promise<boolean> {
+  escrow.begin();
+  if (await escrow.done()) return true;
+  escrow.begin();
+  return await escrow.done();
 }
 
 /**
@@ -107,16 +104,16 @@ export async function keepTokens(what: KeepTokens, edges: KeepEdges): Promise<Ke
 export async function keepInEscrow(
   write: EscrowWrite,
   deadline: number,
-  edges: Omit<KeepEdges, 'spending'>,
+  ports: Omit<KeepPorts, 'limits'>,
 ): Promise<boolean> {
-  if (edges.vault === undefined) return false;
-  const escrow = createEscrowing(write, edges);
-  const timeLeft = () => deadline - RESERVE - edges.clock.now();
+  if (ports.vault === undefined) return false;
+  const escrow = createEscrowing(write, ports);
+  const timeLeft = () => deadline - RESERVE - ports.clock.now();
   for (let tries = 1; ; tries++) {
     escrow.begin();
-    if (await escrow.settled()) return true;
+    if (await escrow.done()) return true;
     if (timeLeft() <= 0) return false;
-    await edges.clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
+    await ports.clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
 }
 
@@ -124,14 +121,14 @@ interface Escrowing {
   /** Puts it into escrow, unless it is there, or on its way there, or there is nothing at stake. */
   begin(): void;
   /** Whether it is there, once what was begun has ended. */
-  settled(): Promise<boolean>;
+  done(): Promise<boolean>;
   /** Whether it is known to be there. */
   holds(): boolean;
 }
 
 function createEscrowing(
   write: EscrowWrite | undefined,
-  { vault, table, clock, log, count }: Omit<KeepEdges, 'spending'>,
+  { vault, table, clock, log, count }: Omit<KeepPorts, 'limits'>,
 ): Escrowing {
   let current: Promise<boolean> | undefined;
   let sealed: Promise<string> | undefined;
@@ -141,7 +138,7 @@ function createEscrowing(
       sealed ??= vault?.seal(accountId, kind, content);
       const ciphertext = (await sealed) ?? '';
       const escrow = { kind, ciphertext, attemptId, at: secondsOf(clock), secretId };
-      if ((await table.putEscrow(accountId, attemptId, escrow)) === 'lost') throw new EscrowTaken();
+      if ((await table.putEscrow(accountId, attemptId, escrow)) === 'conflict') throw new EscrowTaken();
       if (kind === 'token') count('escrowed');
       held = true;
       return true;
@@ -157,16 +154,26 @@ function createEscrowing(
     begin: () => {
       if (vault !== undefined && write !== undefined) current ??= attempt(write);
     },
-    settled: async () => (await current) ?? false,
+    done: async () => (await current) ?? false,
     holds: () => held,
   };
 }
 
-/** Another visit has left something in escrow since. */
+/** Another attempt has left something in escrow since. */
 class EscrowTaken extends Error {}
 
 /** Milliseconds before the next try: 100, doubling to 2 s, half of it at random so that runs don't march in step. */
 function pause(tries: number): number {
   const full = Math.min(100 * 2 ** (tries - 1), 2_000);
   return full / 2 + Math.random() * (full / 2);
+}
+
+/** What a secret that can't be written comes to. Only what may pass by itself is tried by every run. */
+export function storeFailure({ kind, code }: AwsFailure): {
+  readonly reason: Reason;
+  readonly steady: boolean;
+} {
+  if (kind === 'denied') return { reason: 'permission_missing', steady: false };
+  if (code === 'LimitExceededException') return { reason: 'lifetime_too_short', steady: false };
+  return { reason: 'store_unavailable', steady: kind === 'throttled' || kind === 'unavailable' };
 }

@@ -1,10 +1,10 @@
-import type { Profile } from '../core/profile/profile.ts';
-import type { Reason } from '../core/reason.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import type { Reason } from '../../core/reason.ts';
 
 /** Decides, within one run, whether a refresh token may be spent now. What it stops is left to a later run, unharmed. */
-export interface Spending {
+export interface Limits {
   /** Whether stores fail, so that nothing may be spent until one works. */
-  storesFail(): boolean;
+  circuitIsOpen(): boolean;
   /** Asks for the right to send one token request, and counts it; the reason where it is refused. */
   request(name: string, profile: Profile, now: number): Reason | undefined;
   /** An answer of a profile's provider took so many milliseconds. */
@@ -13,23 +13,23 @@ export interface Spending {
   slowestAnswer(name: string): number | undefined;
   /** A put was throttled, or not answered, or failed on the service's side. */
   storeFailed(secretId: string): void;
-  storeWorks(): void;
+  storeWorked(): void;
 }
 
-/** Puts of so many different secrets have failed: it is the store's trouble, and not one secret's. */
+/** Puts of so many different secrets have failed: the store is failing, and not one secret. */
 const SECRETS_THAT_FAIL = 2;
 
 /** @param shares how many runs share a profile's rate limit: the number of segments */
-export function createSpending(shares: number): Spending {
+export function createLimits(shares: number): Limits {
   const failing = new Set<string>();
   /** When requests were sent, seconds since the epoch, within the last minute. */
   const sentAt = new Map<string, readonly number[]>();
   const slowest = new Map<string, number>();
-  const storesFail = () => failing.size >= SECRETS_THAT_FAIL;
+  const circuitIsOpen = () => failing.size >= SECRETS_THAT_FAIL;
   return {
-    storesFail,
+    circuitIsOpen,
     request: (name, profile, now) => {
-      if (storesFail()) return 'store_unavailable';
+      if (circuitIsOpen()) return 'store_unavailable';
       if (profile.max_requests_per_minute === undefined) return undefined;
       const recent = (sentAt.get(name) ?? []).filter((at) => now - at < 60);
       sentAt.set(name, recent);
@@ -45,7 +45,7 @@ export function createSpending(shares: number): Spending {
     storeFailed: (secretId) => {
       failing.add(secretId);
     },
-    storeWorks: () => {
+    storeWorked: () => {
       failing.clear();
     },
   };

@@ -1,10 +1,10 @@
-import type { SecretNote } from '../adapters/aws/accounts-table.ts';
-import type { ReadTokens } from '../adapters/aws/token-secret.ts';
-import type { Account, Lease } from '../core/account/account.ts';
-import { obtainedAtOf } from '../core/account/decision.ts';
-import type { Trouble } from '../core/account/outcome.ts';
-import { namesSecret, tokenSecretIdOf } from '../core/account/secret-id.ts';
-import type { Edges } from './edges.ts';
+import type { SecretNote } from '../../adapters/aws/accounts-table.ts';
+import type { ReadTokens } from '../../adapters/aws/token-secret.ts';
+import type { Account, Lease } from '../../core/account/account.ts';
+import { obtainedAtOf } from '../../core/account/decision.ts';
+import type { Failed } from '../../core/account/outcome.ts';
+import { namesSecret, tokenSecretIdOf } from '../../core/account/secret-id.ts';
+import type { Ports } from './ports.ts';
 
 /**
  * Whose a secret is: decided here, and nowhere else. One secret has one account, however it is named: the one whose
@@ -23,7 +23,7 @@ export type Ownership =
       readonly keptFor?: string | undefined;
     }
   | { readonly kind: 'busy' }
-  | Trouble;
+  | Failed;
 
 export interface OwnershipQuestion {
   readonly account: Account;
@@ -35,14 +35,14 @@ export interface OwnershipQuestion {
   readonly lease: Lease;
   /** Seconds since the epoch. */
   readonly now: number;
-  /** Seconds after which any visit that is under way now has ended, its lease included. */
+  /** Seconds after which any attempt that is under way now has ended, its lease included. */
   readonly longestLease: number;
 }
 
 /** Rejects with the SDK's error. */
 export async function ownSecret(
   question: OwnershipQuestion,
-  { table }: Pick<Edges, 'table'>,
+  { table }: Pick<Ports, 'table'>,
 ): Promise<Ownership> {
   const { account, read, prefix, keptByUs, lease, now } = question;
   const { accountId } = account;
@@ -66,10 +66,10 @@ export async function ownSecret(
     const usualOwner = name.startsWith(accounts) ? name.slice(accounts.length) : undefined;
     const item = usualOwner === undefined ? undefined : await table.get(usualOwner);
     if (usualOwner !== undefined && item !== undefined) {
-      if (names(item.tokenSecretId, name, arn))
+      if (refersTo(item.tokenSecretId, name, arn))
         return notTheAccounts(account, `it is the account "${usualOwner}"'s`);
       // It names another now, and may be at work with this one still.
-      if ((await table.lendSecret(usualOwner, accountId, now)) === 'lost') return { kind: 'busy' };
+      if ((await table.lendSecret(usualOwner, accountId, now)) === 'conflict') return { kind: 'busy' };
     }
     const note = await table.secretNote(arn);
     const refused = await anothers(note);
@@ -92,18 +92,18 @@ export async function ownSecret(
     const newest = Math.max(known ?? 0, before?.obtainedAt ?? 0);
     const obtainedAt = newest === 0 ? undefined : newest;
     const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil, obtainedAt });
-    if (answer === 'lost') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
+    if (answer === 'conflict') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
     return { kind: 'own', leased: arn, newest: obtainedAt, spendFrom: waitUntil };
   }
 
-  /** The trouble, where the note says that it is the secret of another account, which still names it. */
-  async function anothers(noted: SecretNote | undefined): Promise<Trouble | undefined> {
+  /** The failure, where the note says that it is the secret of another account, which still names it. */
+  async function anothers(noted: SecretNote | undefined): Promise<Failed | undefined> {
     const owner = noted?.secretOwner;
     if (owner === undefined || owner === accountId) return undefined;
     // The one whose usual secret it is comes before all others.
     if (name === tokenSecretIdOf(prefix, { accountId })) return undefined;
     const other = await table.get(owner);
-    return other !== undefined && names(other.tokenSecretId, name, arn, `${prefix}accounts/${owner}`)
+    return other !== undefined && refersTo(other.tokenSecretId, name, arn, `${prefix}accounts/${owner}`)
       ? notTheAccounts(account, `it is the account "${owner}"'s`)
       : undefined;
   }
@@ -129,14 +129,14 @@ function isBehind({ lastRefreshedAt, lease }: Account, { tokenSet: { obtained_at
  *
  * @param usual the account's usual secret, which is meant where the attribute is absent; by default this very one
  */
-function names(tokenSecretId: unknown, name: string, arn: string, usual = name): boolean {
+function refersTo(tokenSecretId: unknown, name: string, arn: string, usual = name): boolean {
   if (tokenSecretId === undefined) return usual === name;
   return namesSecret(String(tokenSecretId), { name, arn });
 }
 
-function notTheAccounts({ tokenSecretId, accountId }: Account, why: string): Trouble {
+function notTheAccounts({ tokenSecretId, accountId }: Account, why: string): Failed {
   return {
-    kind: 'trouble',
+    kind: 'failed',
     reason: 'secret_invalid',
     detail: `tokenSecretId "${tokenSecretId ?? accountId}" can't be this account's secret: ${why}. Give the account a secret of its own, or remove one of the two`,
   };

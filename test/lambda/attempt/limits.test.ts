@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseProfile } from '../../core/profile/parse-profile.ts';
-import { createSpending } from '../../lambda/spending.ts';
+import { parseProfile } from '../../../core/profile/parse-profile.ts';
+import { createLimits } from '../../../lambda/attempt/limits.ts';
 
 const T = 1_800_000_000;
 
@@ -14,12 +14,12 @@ function profileWith(max_requests_per_minute?: number) {
 
 /** Asks for so many requests at a moment and counts those that may be sent. */
 function allowed(
-  spending: ReturnType<typeof createSpending>,
+  limits: ReturnType<typeof createLimits>,
   requests: number,
   at = T,
   profile = profileWith(10),
 ) {
-  return Array.from({ length: requests }, () => spending.request('crm', profile, at)).filter(
+  return Array.from({ length: requests }, () => limits.request('crm', profile, at)).filter(
     (refusal) => refusal === undefined,
   ).length;
 }
@@ -34,21 +34,21 @@ describe('max_requests_per_minute', () => {
     ['more shares than requests still let each send one', 20, 10, 25, 1],
   ];
   test.each(rows)('%s', (_, shares, limit, requests, expected) => {
-    expect(allowed(createSpending(shares), requests, T, profileWith(limit))).toBe(expected);
+    expect(allowed(createLimits(shares), requests, T, profileWith(limit))).toBe(expected);
   });
 
   test('counts over any sixty seconds, not by the clock’s minute', () => {
-    const spending = createSpending(1);
-    expect(allowed(spending, 6, T)).toBe(6);
-    expect(allowed(spending, 6, T + 59)).toBe(4);
-    expect(allowed(spending, 10, T + 60)).toBe(6);
+    const limits = createLimits(1);
+    expect(allowed(limits, 6, T)).toBe(6);
+    expect(allowed(limits, 6, T + 59)).toBe(4);
+    expect(allowed(limits, 10, T + 60)).toBe(6);
   });
 
   test('holds for each profile alone', () => {
-    const spending = createSpending(1);
-    allowed(spending, 10);
-    expect(spending.request('crm', profileWith(10), T)).toBe('rate_limited');
-    expect(spending.request('billing', profileWith(10), T)).toBeUndefined();
+    const limits = createLimits(1);
+    allowed(limits, 10);
+    expect(limits.request('crm', profileWith(10), T)).toBe('rate_limited');
+    expect(limits.request('billing', profileWith(10), T)).toBeUndefined();
   });
 });
 
@@ -104,20 +104,19 @@ describe('while stores fail', () => {
     },
   ];
   test.each(rows)('$name', ({ puts, stops }) => {
-    const spending = createSpending(1);
-    for (const [put, secretId] of puts)
-      put === 'fails' ? spending.storeFailed(secretId) : spending.storeWorks();
-    expect(spending.storesFail()).toBe(stops);
+    const limits = createLimits(1);
+    for (const [put, secretId] of puts) put === 'fails' ? limits.storeFailed(secretId) : limits.storeWorked();
+    expect(limits.circuitIsOpen()).toBe(stops);
     for (const name of ['crm', 'billing'])
-      expect(spending.request(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);
+      expect(limits.request(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);
   });
 
   test('no request is counted against a limit', () => {
-    const spending = createSpending(1);
-    spending.storeFailed('a');
-    spending.storeFailed('b');
-    expect(allowed(spending, 25)).toBe(0);
-    spending.storeWorks();
-    expect(allowed(spending, 25)).toBe(10);
+    const limits = createLimits(1);
+    limits.storeFailed('a');
+    limits.storeFailed('b');
+    expect(allowed(limits, 25)).toBe(0);
+    limits.storeWorked();
+    expect(allowed(limits, 25)).toBe(10);
   });
 });

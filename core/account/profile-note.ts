@@ -1,0 +1,81 @@
+import type { Reason } from '../reason.ts';
+import type { Failure } from './account.ts';
+
+/** A profile's note in the accounts table, `#profile:<name>`. Times are seconds since the epoch. */
+export interface ProfileNote {
+  /** Written at most every ten minutes, unless something was refused since. */
+  readonly lastGrantAt?: number | undefined;
+  /** The profile's failure, while it stands. */
+  readonly failure?: ProfileFailure | undefined;
+  /** The last accounts asked, while each was refused for its provider's sake and none was granted. */
+  readonly streak?: readonly string[] | undefined;
+  /** Minutes since the epoch → how many accounts were asked, and how many first called dead, in it. */
+  readonly asked?: Readonly<Record<string, Asked>> | undefined;
+  /** The provider refuses nearly all grants at once. */
+  readonly wideRefusal?: WideRefusal | undefined;
+  /** When a grant ended the last such refusal. */
+  readonly wideRefusalEndedAt?: number | undefined;
+  /** When an account was last refused for the first time: a grant after it has to be written down. */
+  readonly refusedAt?: number | undefined;
+  /** Segment → how many of its due accounts wait for the end of the failure. */
+  readonly waiting?: Readonly<Record<string, number>> | undefined;
+  /** An event that is being put, or that the bus did not take, and since when. */
+  readonly eventOwed?: ProfileEventType | undefined;
+  readonly eventOwedAt?: number | undefined;
+  /** Counts the writes of this note. */
+  readonly revision?: number | undefined;
+}
+
+export type ProfileEventType = 'OAuth Profile Failing' | 'OAuth Profile Recovered';
+
+export interface ProfileFailure extends Omit<Failure, 'ambiguousSince' | 'untold'> {
+  readonly reason: Reason;
+  /** Due accounts that could not be refreshed for it, tried or not, over all segments. */
+  readonly accounts: number;
+  /** The provider asked to be left alone until then. */
+  readonly retryAt?: number | undefined;
+}
+
+interface Asked {
+  readonly all: number;
+  readonly refused: number;
+}
+
+export interface WideRefusal {
+  readonly since: number;
+  /** The refusals since then were counted together. */
+  readonly countedSince: number;
+  /** Begins a quarter of an hour in which some of the refused are tried. */
+  readonly triedSince: number;
+  readonly tries: number;
+}
+
+/** Whether what is shown as the profile's failure is a provider-wide refusal. */
+export function isOfWideRefusal({ failure }: ProfileNote): boolean {
+  return failure?.reason === 'provider_wide_refusal';
+}
+
+/** What is told when the profile's failure begins or is ended by a grant; undefined where neither is so. */
+export function eventOf(before: ProfileNote, now: ProfileNote): ProfileEventType | undefined {
+  const was = before.failure !== undefined;
+  const is = now.failure !== undefined;
+  if (!was && is) return 'OAuth Profile Failing';
+  // A provider-wide refusal can also run out, and nobody has recovered then.
+  const ranOut = isOfWideRefusal(before) && now.wideRefusalEndedAt === before.wideRefusalEndedAt;
+  return was && !is && !ranOut ? 'OAuth Profile Recovered' : undefined;
+}
+
+const GRANT_WRITTEN_EVERY = 600;
+
+/** Whether a note has to be written, or may wait for the next change. */
+export function isWorthWriting(before: ProfileNote, now: ProfileNote): boolean {
+  const { lastGrantAt: written = 0 } = before;
+  const { lastGrantAt = 0, refusedAt = 0 } = now;
+  if (lastGrantAt - written >= GRANT_WRITTEN_EVERY) return true;
+  if (lastGrantAt > refusedAt && written <= refusedAt && refusedAt > 0) return true;
+  const { lastGrantAt: _, asked: askedBefore, ...restBefore } = before;
+  const { lastGrantAt: __, asked, ...rest } = now;
+  if (JSON.stringify(restBefore) !== JSON.stringify(rest)) return true;
+  const refusals = (of: ProfileNote['asked']) => Object.values(of ?? {}).some((one) => one.refused > 0);
+  return refusals(asked) && JSON.stringify(askedBefore) !== JSON.stringify(asked);
+}

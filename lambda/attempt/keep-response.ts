@@ -1,0 +1,180 @@
+import type { AwsFailure } from '../../adapters/aws/aws-error.ts';
+import { type Escrowed, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import { nextObtainedAt } from '../../core/account/decision.ts';
+import type { Failed, Outcome } from '../../core/account/outcome.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import type { ErrorResponse } from '../../core/response/error-response.ts';
+import type { TokenResponse } from '../../core/response/token-response.ts';
+import { namedFields } from '../../core/tokens/response-fields.ts';
+import { mergeTokenSet, storable } from '../../core/tokens/token-set.ts';
+import type { Attempt, CurrentGrant, EscrowedToken, EscrowState } from './attempt.ts';
+import { errorNameOf } from './errors.ts';
+import { type EscrowWrite, keepInEscrow, keepTokens, storeFailure } from './keep-tokens.ts';
+import type { Ports } from './ports.ts';
+import { replacing } from './replace-version.ts';
+
+type Granted = Extract<TokenResponse, { kind: 'granted' }>;
+
+/** The exchange in which something was granted. */
+interface Bought {
+  readonly profile: Profile;
+  /** What the account had before. */
+  readonly grant: CurrentGrant;
+  /** The refresh token that was spent. */
+  readonly sent: string;
+  /** Seconds since the epoch. */
+  readonly at: number;
+}
+
+/**
+ * Stores what was granted. If the provider rotates, the refresh token that was sent is dead from here on: a fault of this
+ * program's own must not lose the new one either.
+ */
+export async function keepGranted(
+  attempt: Attempt,
+  bought: Bought,
+  response: Granted,
+  ports: Ports,
+): Promise<Outcome> {
+  try {
+    return await store(attempt, bought, response, ports);
+  } catch (error) {
+    const { accountId } = attempt.account;
+    ports.log.error('A token set could not be stored.', { accountId, errorName: errorNameOf(error) });
+    const { refreshToken } = response.tokens;
+    const { grant, at } = bought;
+    const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
+    if (refreshToken === undefined) return notStored('lost', failure, false, at);
+    const content = { refreshToken, supersedes: supersededBy(grant), obtainedAt: at };
+    const write = escrowWrite(attempt, 'token', content);
+    const isKept = await keepInEscrow(write, keepUntil(attempt, ports), ports);
+    return notStored(isKept ? 'escrowed' : 'lost', failure, true, at);
+  }
+}
+
+async function store(
+  attempt: Attempt,
+  { profile, grant, sent, at }: Bought,
+  response: Granted,
+  ports: Ports,
+): Promise<Outcome> {
+  const { account, reason } = attempt;
+  const { accountId, oauthProfile } = account;
+  const { secretId, version } = grant;
+  const obtainedAt = nextObtainedAt(at, grant, grant.newest);
+  const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, response.tokens, obtainedAt);
+  const rotated = merged.refresh_token !== grant.refreshToken;
+  const content = {
+    refreshToken: merged.refresh_token,
+    answer: contentOf(grant.escrow)?.answer,
+    supersedes: supersededBy(grant),
+    obtainedAt: at,
+  };
+  const atStake = rotated ? escrowWrite(attempt, 'token', content) : undefined;
+  const { kind, tokenSet, text } = storable(merged, grant.tokenSet, namedFields(profile));
+  const { store, deadline, wasOvertaken } = storing(attempt, grant, text, ports);
+  const kept = await keepTokens({ accountId, secretId, store, atStake, isEvidence: true, deadline }, ports);
+  if (kept.kind === 'stored' && version.isClaim)
+    await ports.secrets.relabel(secretId, version.versionId, attempt.id);
+  for (const doubt of response.doubts) ports.log.warn(doubt, { accountId, oauthProfile });
+  ports.notes.answered(oauthProfile, { account, at, refusal: undefined });
+  if (profile !== attempt.profile) ports.profiles.adopt(oauthProfile, profile);
+  // Another attempt has begun since: what becomes of the account is for that one to say.
+  if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere', escrow: 'stays' };
+  if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, at);
+  return kind === 'whole'
+    ? { kind: 'refreshed', tokenSet, reason, obtainedAt }
+    : { kind: 'failed', reason: 'token_set_too_large', obtainedAt, escrow: 'done' };
+}
+
+/** Where less of it is left, milliseconds, when the answer is heard, the process stood still meanwhile. */
+const LEAST_STORE_TIME = 5_000;
+/** Milliseconds that a process which woke up late takes to keep what it has. */
+const LATE_WORK = 120_000;
+
+/** Whether an answer was heard so late that the process must have stood still meanwhile. */
+function isLate({ deadline }: Attempt, { clock }: Ports): boolean {
+  return clock.now() > deadline - LEAST_STORE_TIME;
+}
+
+/** Until when what an answer holds is tried to be kept, milliseconds since the epoch. */
+export function keepUntil(attempt: Attempt, ports: Ports): number {
+  return isLate(attempt, ports) ? ports.clock.now() + LATE_WORK : attempt.deadline;
+}
+
+/**
+ * How an answer is stored. A process that was frozen may hear it when its lease is over and another attempt has begun:
+ * then it takes the place of the version that was read, and of no other.
+ */
+function storing(attempt: Attempt, { secretId, version }: CurrentGrant, text: string, ports: Ports) {
+  const deadline = keepUntil(attempt, ports);
+  const { id: versionId } = attempt;
+  if (isLate(attempt, ports))
+    return { deadline, ...replacing({ secretId, from: version.versionId, text, versionId }, ports) };
+  const store = (timeout: number) => ports.secrets.put(secretId, text, versionId, timeout);
+  return { deadline, store, wasOvertaken: () => false };
+}
+
+function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, at: number): Failed {
+  const secret = `The token secret can't be written (${failure.code})`;
+  const base = { kind: 'failed', ...storeFailure(failure), escrow: 'stays' } as const;
+  if (!rotated) return { ...base, detail: `${secret}; the refresh token did not change` };
+  if (kind === 'escrowed') return { ...base, detail: `${secret}; the new refresh token is safe in escrow` };
+  const detail = `${secret}, nor could the new refresh token be put into escrow`;
+  return { ...base, detail, ambiguousSince: at };
+}
+
+type KeptFromError =
+  | { readonly kind: 'nothing' }
+  /** What the account's escrow comes to with it. */
+  | { readonly kind: 'kept'; readonly escrow: EscrowState };
+
+/**
+ * Keeps in escrow what an answer that is no plain success may hold: what looks like a refresh token, or else the answer
+ * itself, where it was a success that can't be read.
+ */
+export async function keepFromError(
+  attempt: Attempt,
+  grant: CurrentGrant,
+  { candidate, unread, at }: ErrorResponse & { readonly at: number },
+  ports: Ports,
+): Promise<KeptFromError> {
+  const before = contentOf(grant.escrow);
+  const supersedes = supersededBy(grant);
+  const keep = async (kind: 'candidate' | 'answer', content: Escrowed) => {
+    await keepInEscrow(escrowWrite(attempt, kind, content), keepUntil(attempt, ports), ports);
+  };
+  const keepCandidate = async (content: EscrowedToken): Promise<KeptFromError> => {
+    await keep('candidate', content);
+    return { kind: 'kept', escrow: { kind: 'candidate', content } };
+  };
+  if (candidate !== undefined)
+    return await keepCandidate({
+      refreshToken: candidate,
+      answer: before?.answer,
+      supersedes,
+      obtainedAt: at,
+    });
+  if (unread === undefined) return { kind: 'nothing' };
+  // The oldest is kept: it is the one that may hold a token.
+  if (before?.answer !== undefined) return { kind: 'kept', escrow: grant.escrow };
+  const answer = packAnswer(unread);
+  if (grant.escrow.kind === 'candidate') return await keepCandidate({ ...grant.escrow.content, answer });
+  const content = { answer, supersedes, obtainedAt: at };
+  await keep('answer', content);
+  return { kind: 'kept', escrow: { kind: 'stays', content } };
+}
+
+function escrowWrite({ account, id }: Attempt, kind: EscrowWrite['kind'], content: Escrowed): EscrowWrite {
+  const { accountId, tokenSecretId: secretId } = account;
+  return { accountId, attemptId: id, kind, content, secretId };
+}
+
+function contentOf(escrow: EscrowState): Escrowed | undefined {
+  return escrow.kind === 'none' ? undefined : escrow.content;
+}
+
+/** What the secret held is out of date once this is stored; see `Escrowed.supersedes`. */
+function supersededBy({ refreshToken }: CurrentGrant): string {
+  return fingerprintOf(refreshToken ?? '');
+}

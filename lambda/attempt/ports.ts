@@ -1,0 +1,40 @@
+import type { AccountsTable } from '../../adapters/aws/accounts-table.ts';
+import type { EscrowVault } from '../../adapters/aws/escrow.ts';
+import type { Events } from '../../adapters/aws/events.ts';
+import type { Profiles } from '../../adapters/aws/profiles.ts';
+import type { Secrets } from '../../adapters/aws/secrets.ts';
+import type { TokenEndpoint } from '../../adapters/oauth/token-endpoint.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Limits } from './limits.ts';
+import type { Log } from './log.ts';
+import type { ProfileNotes } from './profile-notes.ts';
+
+/** Everything outside the process that the way of an account touches. Only the handler makes these. */
+export interface Ports {
+  readonly table: AccountsTable;
+  readonly secrets: Secrets;
+  readonly profiles: Profiles;
+  readonly notes: ProfileNotes;
+  readonly endpoint: TokenEndpoint;
+  /** Undefined where no escrow key is set. */
+  readonly vault: EscrowVault | undefined;
+  readonly events: Events;
+  readonly limits: Limits;
+  /** Resolves when it is this run's turn for the writes of one more refresh to Secrets Manager. */
+  readonly turn: () => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Counts what only a metric shows. */
+  readonly count: (what: keyof RunCounters) => void;
+}
+
+/** What only a metric shows, counted during one run. */
+export interface RunCounters {
+  storesThrottled: number;
+  /** Refresh tokens put into escrow. */
+  escrowed: number;
+  /** 1 where the run found, when it began, that the escrow key can't be used. */
+  escrowUnavailable: number;
+  /** Accounts found with a refresh token in escrow. */
+  inEscrow: number;
+}

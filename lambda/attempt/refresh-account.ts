@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto';
+import { type ReadTokens, readTokenSet } from '../../adapters/aws/token-secret.ts';
+import {
+  CLOCK_ERROR,
+  decideTokenSet,
+  isShortLived,
+  isStaleRead,
+  obtainedAtOf,
+  roomForVersion,
+  STALE_READS_FOR,
+} from '../../core/account/decision.ts';
+import { ambiguousSince, type Deferred, type Outcome } from '../../core/account/outcome.ts';
+import { type Report, reportOn } from '../../core/account/report.ts';
+import { tokenSecretIdOf, unusualSecret } from '../../core/account/secret-id.ts';
+import { secondsOf } from '../../core/clock.ts';
+import type { Reason } from '../../core/reason.ts';
+import type { TokenSet } from '../../core/tokens/token-set.ts';
+import { type Attempt, afterwards, type DueAccount, type EscrowState } from './attempt.ts';
+import { claimTokenSet, type KeptBy, keptBy, keptElsewhere, type SetToClaim } from './claim-token-set.ts';
+import { errorNameOf } from './errors.ts';
+import type { Ports } from './ports.ts';
+import { recordOutcome } from './record.ts';
+import { restoreEscrow } from './restore-escrow.ts';
+import { ownSecret } from './secret-owner.ts';
+import { spendRefreshToken } from './spend-refresh-token.ts';
+
+/** Added to the deadline, seconds: the holder's clock and another's may each be wrong. */
+export const LEASE_MARGIN = 2 * CLOCK_ERROR;
+
+/**
+ * The way of one due account: lease, re-read, exchange, store, record. Only a lease that can't be asked for makes it
+ * reject, with the SDK's error; everything else becomes the report.
+ */
+export async function refreshAccount(due: DueAccount, ports: Ports): Promise<Report> {
+  const { account, input, deadline, secretNamePrefix } = due;
+  const id = randomUUID();
+  // No holder can outlive its lease: the process is gone by the deadline, whatever becomes of it.
+  const expiresAt = Math.ceil(deadline / 1000) + LEASE_MARGIN;
+  const lease = { owner: id, expiresAt, secretId: unusualSecret(account, secretNamePrefix) };
+  if ((await ports.table.lease(account, lease, input.now)) === 'conflict')
+    return reportOn(account, 'leave', 'leased_elsewhere');
+  const { outcome, leasedSecret } = await attemptLeased({ ...due, id, lease }, ports);
+  const report = await recordOutcome(account, outcome, { kind: 'attempt', attemptId: id }, ports);
+  if (leasedSecret !== undefined) await releaseSecret(leasedSecret, id, outcome.obtainedAt, ports);
+  return report;
+}
+
+interface Attempted {
+  readonly outcome: Outcome;
+  /** The ARN of a secret whose note is leased as well. */
+  readonly leasedSecret?: string | undefined;
+}
+
+async function attemptLeased(attempt: Attempt, ports: Ports): Promise<Attempted> {
+  const { account, input } = attempt;
+  const secretId = tokenSecretIdOf(attempt.secretNamePrefix, account);
+  const read = await readTokenSet(secretId, ports.secrets);
+  if (read.kind === 'failed') return { outcome: { ...read, ambiguousSince: ambiguousSince(account) } };
+  const kept = keptBy(attempt, read);
+  if (kept.kind === 'foreign') return { outcome: keptElsewhere(secretId, read.tokenSet.kept_by) };
+  const own = await ownedBy(attempt, read, kept, ports);
+  if (own.kind === 'busy') return { outcome: deferred('leased_elsewhere') };
+  if (own.kind === 'unknown') return { outcome: deferred('store_unavailable') };
+  if (own.kind === 'failed') return { outcome: own };
+  const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
+  const stale =
+    isStaleRead(read, newest, input.now) || (await hasStoredSince(attempt, secretId, read, ports));
+  const { keptFor, spendFrom } = own;
+  const outcome = stale
+    ? deferred('store_unavailable')
+    : await attemptOwned(attempt, { secretId, read, newest, kept, keptFor, spendFrom }, ports);
+  return { outcome, leasedSecret: own.leased };
+}
+
+/**
+ * Whether a run that died holding the lease had stored what it got, though the read does not show it yet: its attempt's
+ * id is the id of the version.
+ */
+async function hasStoredSince(
+  { account: { lease }, input }: Attempt,
+  secretId: string,
+  { version }: ReadTokens,
+  { secrets }: Ports,
+): Promise<boolean> {
+  if (lease === undefined || lease.owner === version.versionId) return false;
+  // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
+  if (input.now >= lease.expiresAt + STALE_READS_FOR) return false;
+  const stored = await secrets.readVersion(secretId, lease.owner);
+  if (stored.kind !== 'found') return stored.kind === 'failed';
+  const { createdAt } = stored.secret;
+  return createdAt === undefined || version.createdAt === undefined || createdAt >= version.createdAt;
+}
+
+/** What is known of the secret when it is sure whose it is. */
+interface Owned extends SetToClaim {
+  /** When the newest token set known was obtained, seconds since the epoch. */
+  readonly newest: number | undefined;
+  /** Nothing is spent before, seconds since the epoch. */
+  readonly spendFrom: number | undefined;
+}
+
+async function attemptOwned(attempt: Attempt, owned: Owned, ports: Ports): Promise<Outcome> {
+  const { account } = attempt;
+  const restored = await restoreEscrow(attempt, owned, ports);
+  if (restored.kind === 'failed') return { ...restored, ambiguousSince: ambiguousSince(account, owned.read) };
+  if (restored.kind === 'deferred') return restored;
+  const { read, escrow } = restored;
+  const outcome = await decideAndSpend(attempt, { ...owned, read }, escrow, ports);
+  // A refresh token that was moved out of escrow has been stored, however the rest ended.
+  const storedAt = read === owned.read ? undefined : obtainedAtOf(read);
+  return {
+    ...outcome,
+    escrow: outcome.escrow ?? afterwards(escrow),
+    obtainedAt: outcome.obtainedAt ?? storedAt,
+  };
+}
+
+async function decideAndSpend(
+  attempt: Attempt,
+  owned: Owned,
+  escrow: EscrowState,
+  ports: Ports,
+): Promise<Outcome> {
+  const { account, input, profile } = attempt;
+  const { read, secretId, newest, spendFrom } = owned;
+  const decision = decideTokenSet(read.tokenSet, account, profile, input);
+  if (escrow.kind !== 'candidate') {
+    const good = { tokenSet: read.tokenSet, obtainedAt: obtainedAtOf(read) };
+    if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
+    if (decision.action === 'reconcile') return { ...good, kind: 'reconciled', reason: attempt.reason };
+    if (decision.action === 'reauthorize') return { kind: 'failed', reason: decision.reason };
+  }
+  if (spendFrom !== undefined && spendFrom > input.now) return deferred('leased_elsewhere');
+  const since = ambiguousSince(account, read);
+  const retryAfter = await secondsUntilRoom(read.tokenSet, secretId, attempt, ports);
+  if (retryAfter > 0)
+    return { kind: 'failed', reason: 'lifetime_too_short', retryAfter, ambiguousSince: since };
+  const claimed = await claimTokenSet(attempt, owned, ports);
+  if (claimed.kind === 'failed') return { ...claimed, ambiguousSince: since };
+  if (claimed.kind === 'deferred') return claimed;
+  const { tokenSet, version } = claimed;
+  const refreshToken = tokenSet.refresh_token;
+  return await spendRefreshToken(
+    attempt,
+    { tokenSet, version, secretId, refreshToken, ambiguousSince: since, escrow, newest },
+    ports,
+  );
+}
+
+function deferred(reason: Reason): Deferred {
+  return { kind: 'deferred', reason };
+}
+
+async function ownedBy(
+  { account, secretNamePrefix: prefix, longestLease, lease }: Attempt,
+  read: ReadTokens,
+  kept: KeptBy,
+  ports: Ports,
+) {
+  try {
+    const now = secondsOf(ports.clock);
+    const keptByUs = kept.kind === 'ours';
+    const question = { account, read, keptByUs, prefix, lease, now, longestLease };
+    return await ownSecret(question, ports);
+  } catch (error) {
+    ports.log.warn(`It could not be found out whose the token secret is (${errorNameOf(error)}).`, {
+      accountId: account.accountId,
+    });
+    return { kind: 'unknown' as const };
+  }
+}
+
+/**
+ * Sees the version quota coming for token sets that are replaced often, by their lifetime or by force, before a grant
+ * could be lost to it.
+ *
+ * @returns seconds until the secret has room for one more version; 0 where it has
+ */
+async function secondsUntilRoom(
+  tokenSet: TokenSet,
+  secretId: string,
+  { input }: Attempt,
+  { secrets }: Ports,
+): Promise<number> {
+  if (!input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
+  const dates = await secrets.versionDates(secretId);
+  return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);
+}
+
+/** A lease of a secret's note that is not given back runs out by itself. */
+async function releaseSecret(
+  arn: string,
+  attemptId: string,
+  obtainedAt: number | undefined,
+  { table, log }: Ports,
+): Promise<void> {
+  try {
+    await table.releaseSecret(arn, attemptId, obtainedAt);
+  } catch (error) {
+    log.warn("The lease of an account's secret could not be given back. It runs out.", {
+      awsError: errorNameOf(error),
+    });
+  }
+}

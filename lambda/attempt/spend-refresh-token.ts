@@ -1,0 +1,156 @@
+import { type Exchange, tokenRequestTimeout } from '../../adapters/oauth/token-endpoint.ts';
+import { labelOf } from '../../core/account/account.ts';
+import type { Outcome } from '../../core/account/outcome.ts';
+import { secondsOf } from '../../core/clock.ts';
+import type { Profile } from '../../core/profile/profile.ts';
+import { refreshingSentence } from '../../core/reason.ts';
+import type { RequestContext } from '../../core/response/request-context.ts';
+import {
+  interpretTokenResponse,
+  type TokenResponse,
+  uninterpreted,
+} from '../../core/response/token-response.ts';
+import { type Attempt, afterwards, type CurrentGrant } from './attempt.ts';
+import { errorNameOf } from './errors.ts';
+import { failed, judgeError, type Progress, refused, type Step } from './judge-error.ts';
+import { keepGranted } from './keep-response.ts';
+import type { Ports } from './ports.ts';
+
+const SHORTEST_EXCHANGE = 3_000;
+/** Kept free for storing what an exchange bought. */
+const STORE_TIME = 6_000;
+/** Milliseconds without which no refresh token is spent: a try, a second try where the first is not answered, the store. */
+export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;
+
+/**
+ * Spends the refresh token, and keeps what that buys. Four things make it try again within the attempt:
+ *
+ * - no answer: the same token once more at once, inside the grace period that many providers give;
+ * - a dead grant: the secret is read again, and if somebody has put a new grant there, that one is used;
+ * - a rejected client: the profile is read again, then its previous version is tried;
+ * - a candidate that is refused for good: the token in the secret.
+ */
+export async function spendRefreshToken(
+  attempt: Attempt,
+  grant: CurrentGrant,
+  ports: Ports,
+): Promise<Outcome> {
+  const { account, reason, profile } = attempt;
+  ports.log.info(refreshingSentence(labelOf(account)), { accountId: account.accountId, reason });
+  let step: Step = {
+    kind: 'again',
+    progress: { grant, profile, otherClients: undefined, unanswered: false, reread: false, anew: false },
+  };
+  while (step.kind === 'again') step = await exchangeOnce(attempt, step.progress, ports);
+  return step.outcome;
+}
+
+/** The token to send: a candidate first, as what the provider issued last is the live one. */
+function tokenToSend({ escrow, refreshToken }: CurrentGrant): string | undefined {
+  return escrow.kind === 'candidate' ? escrow.content.refreshToken : refreshToken;
+}
+
+async function exchangeOnce(attempt: Attempt, progress: Progress, ports: Ports): Promise<Step> {
+  const { account, deadline } = attempt;
+  const { profile, grant, unanswered } = progress;
+  const sent = tokenToSend(grant);
+  if (sent === undefined) return { kind: 'end', outcome: failed('no_refresh_token', undefined, grant) };
+  const left = deadline - ports.clock.now();
+  const needed = unanswered ? SHORTEST_EXCHANGE : timeToAnswer(attempt, profile, ports);
+  const refusal =
+    left < STORE_TIME + needed
+      ? 'out_of_time'
+      : ports.limits.request(account.oauthProfile, profile, secondsOf(ports.clock));
+  if (refusal !== undefined && unanswered) {
+    const silence = { reason: 'provider_unavailable', message: 'The provider did not answer' } as const;
+    return refused(attempt, progress, silence, ports);
+  }
+  if (refusal !== undefined)
+    return { kind: 'end', outcome: { kind: 'deferred', reason: refusal, escrow: afterwards(grant.escrow) } };
+  const longest = Math.floor(left - STORE_TIME);
+  const { response, ...heard } = await ask(attempt, { profile, grant, sent, longest }, ports);
+  const exchanged = { progress, sent, ...heard };
+  if (response.kind === 'error') return await judgeError(attempt, exchanged, response, ports);
+  return {
+    kind: 'end',
+    outcome: await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports),
+  };
+}
+
+interface Request {
+  readonly profile: Profile;
+  readonly grant: CurrentGrant;
+  /** The refresh token. */
+  readonly sent: string;
+  /**
+   * Milliseconds that the run can wait. It waits as long as the provider may take, and leaves time for the store: an
+   * answer that is waited for is worth more than a second try.
+   */
+  readonly longest: number;
+}
+
+/** What the provider was found to say, and when, seconds since the epoch. */
+interface Heard {
+  readonly exchange: Exchange['kind'];
+  readonly response: TokenResponse;
+  readonly at: number;
+}
+
+/**
+ * Sends one token request and judges the answer. Its text ends here: many large ones, each kept while it is being stored,
+ * would fill the memory.
+ */
+async function ask(
+  { account }: Attempt,
+  { profile, grant, sent, longest }: Request,
+  ports: Ports,
+): Promise<Heard> {
+  const begun = ports.clock.now();
+  const exchange = await ports.endpoint.refresh({
+    profile,
+    account,
+    refreshToken: sent,
+    timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
+  });
+  if (exchange.kind === 'response')
+    ports.limits.answeredAfter(account.oauthProfile, ports.clock.now() - begun);
+  const at = secondsOf(ports.clock);
+  const response = understood(exchange, { profile, previous: grant.tokenSet, sent, now: at }, ports);
+  return { exchange: exchange.kind, response, at };
+}
+
+/**
+ * Milliseconds that must be left for the answer before a refresh token is spent: half as long again as this profile's
+ * slowest answer in this run; before there is one, as long as its provider may take, as far as the run can afford it.
+ */
+function timeToAnswer({ account, begun, deadline }: Attempt, profile: Profile, { limits }: Ports): number {
+  const slowest = limits.slowestAnswer(account.oauthProfile);
+  const share = profile.token_request_timeout_seconds === undefined ? UNKNOWN_SHARE : NAMED_SHARE;
+  const expected = slowest === undefined ? (deadline - begun) * share : 1.5 * slowest;
+  return Math.max(2 * SHORTEST_EXCHANGE, Math.min(tokenRequestTimeout(profile), expected));
+}
+
+/** Of a run's whole time, what a provider whose speed nobody knows gets, and one whose profile says how long it takes. */
+const UNKNOWN_SHARE = 1 / 3;
+const NAMED_SHARE = 1 / 2;
+
+function understood(
+  exchange: Exchange,
+  asked: Omit<RequestContext, 'secrets'>,
+  { log }: Ports,
+): TokenResponse {
+  if (exchange.kind === 'response') {
+    try {
+      return interpretTokenResponse(exchange.response, { ...asked, secrets: exchange.secrets });
+    } catch (error) {
+      log.error('An answer could not be judged. It is kept in escrow for a person.', {
+        errorName: errorNameOf(error),
+      });
+      return uninterpreted(exchange.response);
+    }
+  }
+  const { detail } = exchange;
+  return exchange.kind === 'no_response'
+    ? { kind: 'error', reason: 'provider_unavailable', detail, mayHaveRotated: true, cut: true }
+    : { kind: 'error', reason: exchange.reason, detail, mayHaveRotated: false, cut: false };
+}
