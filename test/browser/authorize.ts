@@ -84,7 +84,7 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     await chromium.page.type('[name=user_code]', 'WRONGCODE');
     await click(chromium, 'button');
     await looksGood(chromium, '5-device-wrong-code');
-    claim('a wrong code is refused', await says(chromium, 'not the code'));
+    claim('a wrong code is refused', await says(chromium, 'No device is waiting with this code'));
     // The address with the code in it goes on by itself.
     await chromium.page.goto(address);
     await chromium.page.waitForSelector('button[name="abort"]');
