@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { projectRoot } from '../infra/bundling.ts';
-import { type Figure, type Findings, isMet } from './experiment.ts';
-import type { Sample } from './statistics.ts';
-import { render } from './svg.ts';
+import { wrapTo } from '../terminal/display-text.ts';
+import { type Figure, type Findings, isMet } from './experiments/experiment.ts';
+import type { Sample } from './experiments/statistics.ts';
 
-/** Where and with what the figures were taken; nothing that tells whose machine it is. */
+/** The machine that measured, without a word about whose it is. */
 export interface Machine {
   readonly node: string;
   readonly platform: string;
@@ -73,29 +73,24 @@ export function table(
       `  ${measured}  against ${against.padEnd(26)} ${ratioText.padStart(6)}  ${spreadOf(ratio).padEnd(11)} ${targetOf(figure, which)}`.trimEnd(),
     ].join('\n');
   });
-  const notes = facts.map(([name, value]) => styleText('dim', wrap(`${name}: ${value}`, 76, '  ')));
+  const notes = facts.map(([name, value]) => styleText('dim', indented(`${name}: ${value}`, '  ')));
   return [styleText('underline', title), ...rows, ...notes, ...tables.map(sheet), ''].join('\n');
 }
 
-/** One row below the other, each value with its heading: these tables are wider than a terminal. */
+/** These tables are wider than a terminal, so each value stands beside its heading. */
 function sheet({ head, rows }: NonNullable<Findings['tables']>[number]): string {
   return rows
     .map(([first = '', ...cells]) => {
       const values = cells.map((cell, i) => `${head[i + 1]} ${styleText('bold', cell)}`);
-      return `  ${styleText('bold', `${head[0]}: ${first}`)}\n${wrap(values.join(', '), 76, '    ')}`;
+      return `  ${styleText('bold', `${head[0]}: ${first}`)}\n${indented(values.join(', '), '    ')}`;
     })
     .join('\n');
 }
 
-function wrap(text: string, width: number, indent: string): string {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.map((line) => indent + line).join('\n');
-}
+const indented = (text: string, indent: string) =>
+  wrapTo(text, 76)
+    .map((line) => indent + line)
+    .join('\n');
 
 interface Results {
   readonly machine: Machine;
@@ -104,7 +99,7 @@ interface Results {
 
 const resultsFile = join(projectRoot, 'bench', 'results.json');
 
-/** The results written last, with what was measured anew in its place; each says at which commit it was taken. */
+/** The last results, with the new ones in their place. Each says which commit it measured. */
 export function renewed(
   { machine: before, findings }: Results,
   measured: readonly Findings[],
@@ -123,21 +118,17 @@ export function writeResults(findings: readonly Findings[]): void {
   writeFileSync(resultsFile, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 
-/** Draws the pictures and renews what stands between the markers of the performance page. */
+/** Writes the figures between the markers of the performance page. */
 export function writePage(findings: readonly Findings[]): void {
-  const images = join(projectRoot, 'docs', 'performance');
-  mkdirSync(images, { recursive: true });
-  for (const chart of findings.flatMap(({ charts = [] }) => charts))
-    writeFileSync(join(images, chart.file), render(chart));
   const page = join(projectRoot, 'docs', 'performance.md');
   const text = readFileSync(page, 'utf8');
   const sections = findings.map((one) => markdown(one)).join('\n\n');
   const { node, platform, cpus, memoryGigabytes } = machine();
-  const where = `Measured with Node.js ${node} on ${platform}, ${cpus} CPUs, ${memoryGigabytes} GB, each at the commit that it names.`;
+  const where = `Measured with Node.js ${node} on ${platform}, ${cpus} CPUs, ${memoryGigabytes} GB, each at the commit named beside it.`;
   writeFileSync(page, between(text, 'figures', `${where}\n\n${sections}`));
 }
 
-function markdown({ title, commit, figures, facts = [], tables = [], charts = [] }: Findings): string {
+function markdown({ title, commit, figures, facts = [], tables = [] }: Findings): string {
   const cell = (figure: Figure) => {
     const { name, unit, value, baseline, ratio, target } = figure;
     const verdict = target === undefined ? '' : isMet(figure, 'bound') ? ' ✓' : ' ✗';
@@ -162,7 +153,6 @@ function markdown({ title, commit, figures, facts = [], tables = [], charts = []
       : []),
     ...(facts.length > 0 ? ['', ...facts.map(([name, value]) => `- ${name}: ${value}.`)] : []),
     ...sheets,
-    ...charts.flatMap((chart) => ['', `![${chart.title}](performance/${chart.file})`]),
   ].join('\n');
 }
 

@@ -1,17 +1,17 @@
 import { parseArgs } from 'node:util';
 import { reportCounts } from '../test/faults/counts.ts';
-import { backlog } from './backlog.ts';
-import { bulkheads } from './bulkheads.ts';
-import { buildBundles } from './bundles.ts';
-import { cost } from './cost.ts';
-import { costPerRefresh } from './cost-per-refresh.ts';
-import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiment.ts';
-import { growth } from './growth.ts';
-import { atTheLimit, shares } from './limit.ts';
+import { bulkheads } from './experiments/bulkheads.ts';
+import { costPerRefresh } from './experiments/cost-per-refresh.ts';
+import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiments/experiment.ts';
+import { growth } from './experiments/growth.ts';
+import { atTheLimit, shares } from './experiments/limit.ts';
+import { start } from './experiments/start.ts';
+import { throughput } from './experiments/throughput.ts';
+import { backlog } from './models/backlog.ts';
+import { cost } from './models/cost.ts';
+import { buildBundles } from './programs/bundles.ts';
 import { machine, readResults, renewed, table, writePage, writeResults } from './report.ts';
-import { startServers } from './servers.ts';
-import { start } from './start.ts';
-import { throughput } from './throughput.ts';
+import { startServers } from './servers/servers.ts';
 
 const experiments: Readonly<Record<string, Experiment>> = {
   start,
@@ -24,21 +24,20 @@ const experiments: Readonly<Record<string, Experiment>> = {
   growth,
   cost,
 };
-/** What the guard leaves out, since it compares nothing that a change could make worse unseen. */
+/** Left out by the guard, since these are calculated, not measured. */
 const models = ['backlog', 'cost'];
 
 const HELP = `npm run bench -- [options]
 
-  (nothing)               everything; a few minutes; writes bench/results.json,
-                          docs/performance.md and its pictures
-  --only NAME,NAME        some of it, and writes no files; there are
+  (nothing)               everything, in a few minutes; writes bench/results.json
+                          and docs/performance.md
+  --only NAME,NAME        only these, without writing files. There are
                           ${Object.keys(experiments).slice(0, 5).join(', ')},
                           ${Object.keys(experiments).slice(5).join(', ')}
-  --write                 with --only: writes these figures into the files in
-                          place of the ones before
+  --write                 with --only: writes these figures into the files
   --nightly               also a table of a million accounts
   --guard                 the short variant for CI: ratios within wide bounds
-  --json                  prints the results as JSON in place of the tables
+  --json                  prints the results as JSON instead of tables
   --help                  this text
 `;
 
@@ -48,7 +47,7 @@ if (values.help) {
   process.exit();
 }
 if (values.write && values.guard) {
-  console.error('The guard measures too little to be written down: leave out --write or --guard.');
+  console.error('The guard measures too little to be worth writing down. Leave out --write or --guard.');
   process.exit(2);
 }
 const scale: Scale = values.guard ? 'guard' : values.nightly ? 'nightly' : 'default';
@@ -78,7 +77,7 @@ const findings: Findings[] = [];
 try {
   for (const name of chosen) {
     step++;
-    // Each with servers of its own: what one leaves behind must not slow down the next.
+    // Each experiment has its own servers, so that it can't slow down the next one.
     const servers = await startServers();
     const bench: Bench = { scale, servers, bundles, progress: (what) => show(`${name}: ${what}`) };
     try {

@@ -8,7 +8,9 @@ import { addCompletion } from './completion/command.ts';
 import { addDoctor } from './doctor/command.ts';
 import { addImport } from './import/command.ts';
 import { addExport } from './import/export.ts';
+import { addInvoke } from './invoke.ts';
 import { addProfiles } from './profiles/command.ts';
+import { asCliError } from './shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
 import { type AddCommands, makeActions } from './shared/command.ts';
 import { DEFAULT_STACK } from './shared/fleet.ts';
@@ -22,6 +24,7 @@ const groups: readonly AddCommands[] = [
   addAccounts,
   addStatus,
   addToken,
+  addInvoke,
   addImport,
   addExport,
   addDoctor,
@@ -136,7 +139,8 @@ function isInterruption(error: unknown, { aborted }: AbortSignal): boolean {
 function tell(streams: Streams, args: readonly string[], error: unknown): ExitCode {
   const json = asksJson(args);
   const terminal = createTerminal(streams, json);
-  const { code, message, exitCode } = error instanceof CliError ? error : unexpected(error);
+  const known = asCliError(error);
+  const { code, message, exitCode } = known instanceof CliError ? known : unexpected(error);
   if (json) terminal.result('', { error: { code, message } });
   else streams.stderr.write(`${errorText(message, streams.stderr, terminal)}\n`);
   return exitCode;

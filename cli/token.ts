@@ -1,5 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Option } from 'commander';
+import { foreignKeeperOf, keptByOf, takeOver } from '../adapters/authorization/keeper.ts';
+import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/secret-of-account.ts';
+import { isDeleted } from '../adapters/aws/secret-versions.ts';
 import { createSecrets } from '../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
 import type { Report } from '../core/account/report.ts';
@@ -9,13 +12,13 @@ import { now, readItem } from './accounts/items.ts';
 import { readDuration } from './shared/arguments.ts';
 import { CliError, EXIT } from './shared/cli-error.ts';
 import type { AddCommands, Context } from './shared/command.ts';
+import { waitsForDeletion } from './shared/deleted-secret.ts';
 import type { Fleet } from './shared/fleet.ts';
 import { addExamples } from './shared/help.ts';
-import { foreignKeeperOf, keptByOf, readKeeper, takeOver } from './shared/keeper.ts';
+import { readKeeper } from './shared/keeper.ts';
 import { type RunOptions, runForAccounts } from './shared/run-function.ts';
-import { shellWord } from './shared/secret-names.ts';
-import { isDeleted, waitsForDeletion } from './shared/secret-store.ts';
-import { type TokenSecret, tokenSecretOf, tokenSecretOption } from './shared/token-secret.ts';
+import { shellWord } from './shared/shell-word.ts';
+import { tokenSecretOption } from './shared/token-secret-option.ts';
 
 interface TokenOptions {
   /** Seconds for which the token must still be good. */
@@ -109,9 +112,13 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
       throw livesTooShort(accountId, lifetimeOf(stored), options);
     const [report] = await runForAccounts(await context.fleetToChange(), [accountId], run, { signal });
     if (report === undefined) signal.throwIfAborted();
-    const next = nextStep(report, run, stored, options, accountId);
+    const next = nextStep({ accountId, report, stored }, run, options);
     if (next === 'read') {
-      const fresh = await readAfterRefresh(fleet, accountId, options, report, giveUpAt, signal);
+      const fresh = await readAfterRefresh(fleet, accountId, options, {
+        expected: report?.accessTokenExpiresAt ?? 0,
+        giveUpAt,
+        signal,
+      });
       if (fresh !== undefined && left(fresh) >= options.for) return handedOut(fresh);
       if (run.force || report?.action === 'refresh') throw tooShort(accountId, fresh, options);
     }
@@ -126,13 +133,18 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
 
 const WAIT_MILLISECONDS = 500;
 
+/** An account that the function has looked at, and what was stored before. */
+interface Looked {
+  readonly accountId: string;
+  readonly report: Report | undefined;
+  readonly stored: StoredToken | undefined;
+}
+
 /** What to do after the function has looked at the account. @throws CliError where there is no use in going on */
 function nextStep(
-  report: Report | undefined,
+  { accountId, report, stored }: Looked,
   { force = false }: RunOptions,
-  stored: StoredToken | undefined,
   options: TokenOptions,
-  accountId: string,
 ): 'read' | 'wait' | 'force' {
   if (report === undefined)
     throw new CliError('REFRESH_FAILED', `The function did not report on ${printable(accountId)}.`);
@@ -173,11 +185,8 @@ async function readAfterRefresh(
   fleet: Fleet,
   accountId: string,
   options: TokenOptions,
-  report: Report | undefined,
-  giveUpAt: number,
-  signal: AbortSignal,
+  { expected, giveUpAt, signal }: { expected: number; giveUpAt: number; signal: AbortSignal },
 ): Promise<StoredToken | undefined> {
-  const expected = report?.accessTokenExpiresAt ?? 0;
   for (;;) {
     const token = await readToken(fleet, accountId, options);
     if ((token === undefined ? 0 : (token.expires_at ?? expected)) >= expected || Date.now() >= giveUpAt)

@@ -1,4 +1,4 @@
-/** Time, injected so that tests need not wait for it. */
+/** Time. It is passed in, so that tests don't have to wait. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;

@@ -1,6 +1,6 @@
 /**
- * Whether a text is the name of something, and no value that stands in the place of a name: a table without a header, or
- * an odd JSON object, has values there, and a value may be a token. Names are made of a few words.
+ * Whether a text is a name. In the place of a name there may be a value, in a table without a header or an odd JSON object, and
+ * that value may be a token. Names are made of a few words.
  */
 export function looksLikeName(text: string): boolean {
   const words = text.split(/[\s_.-]+|(?<=[a-z])(?=[A-Z])/, MOST_WORDS + 1);
@@ -9,10 +9,10 @@ export function looksLikeName(text: string): boolean {
 
 const MOST_WORDS = 6;
 
-/** What stands in the place of a name that looks like a value. */
+/** Shown in the place of a name that looks like a value. */
 export const HIDDEN_NAME = 'a field whose name looks like a value';
 
-/** Where something stands, such as `parameters.region`, without any part that looks like a value. */
+/** A path, such as `parameters.region`, without any part that looks like a value. */
 export function shownPath(path: readonly unknown[]): string {
   const parts = path.map((part) =>
     looksLikeName(String(part)) || typeof part === 'number' ? String(part) : '…',

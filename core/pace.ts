@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts';
 
-/** Milliseconds of lateness that are made up for. */
+/** How much lateness is made up for, milliseconds. */
 const SLACK = 250;
 
 /**
- * Lets its callers go on so many a second, evenly. What a late timer or a moment without work has cost is made up for,
- * but no more than a quarter of a second of it: then there is a burst of a quarter of `perSecond`, and no larger one.
+ * Lets its callers pass evenly, so many a second. Time lost by a late timer or a pause is made up for, but no more than a quarter
+ * of a second of it. So no burst is larger than a quarter of `perSecond`.
  */
 export function createPace(perSecond: number, clock: Clock): () => Promise<void> {
   let next = 0;

@@ -2,9 +2,9 @@ import type * as v from 'valibot';
 import { shownPath } from './field-name.ts';
 
 /**
- * One schema issue as "field: what it must be", without the value that was found.
+ * A schema issue as "field: what it must be", without the value.
  *
- * @param known the names that may stand where an unknown one was found
+ * @param known the names that are allowed in the place of an unknown one
  */
 export function problemOf(issue: v.BaseIssue<unknown>, known: readonly string[] = []): string {
   const keys = issue.path?.map(({ key }) => key) ?? [];

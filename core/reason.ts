@@ -1,10 +1,10 @@
 /**
- * Every reason that a run can give for what it did with an account: a closed list (contract), with who can
- * help and how. `docs/reasons.md` shows the same table.
+ * Every reason that a run can give for what it did with an account (contract), with who can help and how. `docs/reasons.md` is
+ * made from it.
  */
 
-/** Who can mend it: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
-export type Blame = 'nobody' | 'account' | 'profile' | 'provider' | 'us';
+/** Who can help: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
+export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
 
 /**
  * How the reason ends a visit to an account.
@@ -19,8 +19,8 @@ export type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
 
 interface ReasonEntry {
   readonly severity: Severity;
-  readonly blame: Blame;
-  /** What it means, as one clause. */
+  readonly helper: Helper;
+  /** What it means, as part of a sentence. */
   readonly meaning: string;
   /** What to do next; empty where there is nothing to do. */
   readonly remedy: string;
@@ -29,160 +29,160 @@ interface ReasonEntry {
 export const REASONS = {
   fresh: {
     severity: 'calm',
-    blame: 'nobody',
+    helper: 'nobody',
     meaning: 'the access token lives longer than the refresh window',
     remedy: '',
   },
   expiring: {
     severity: 'calm',
-    blame: 'nobody',
+    helper: 'nobody',
     meaning: 'the access token expires within the refresh window',
     remedy: '',
   },
   no_access_token: {
     severity: 'calm',
-    blame: 'nobody',
+    helper: 'nobody',
     meaning: 'no access token is known yet',
     remedy: '',
   },
-  forced: { severity: 'calm', blame: 'nobody', meaning: 'the event asked for it', remedy: '' },
+  forced: { severity: 'calm', helper: 'nobody', meaning: 'the event asked for it', remedy: '' },
   disabled: {
     severity: 'calm',
-    blame: 'nobody',
+    helper: 'nobody',
     meaning: 'the account has enabled = false',
     remedy: 'Set enabled to true, or remove it.',
   },
   does_not_expire: {
     severity: 'calm',
-    blame: 'nobody',
+    helper: 'nobody',
     meaning: 'the access token has no end and there is nothing to refresh',
     remedy: '',
   },
   leased_elsewhere: {
     severity: 'deferred',
-    blame: 'nobody',
+    helper: 'nobody',
     meaning: 'another run is working on this account, or has just changed it',
     remedy: '',
   },
   out_of_time: {
     severity: 'deferred',
-    blame: 'us',
+    helper: 'operator',
     meaning: 'this run had too little time left',
     remedy: 'The next run continues. If this goes on, add segments or raise the timeout.',
   },
   no_refresh_token: {
     severity: 'person',
-    blame: 'account',
+    helper: 'account',
     meaning: 'the token set holds no refresh token',
     remedy: 'Authorize the account again.',
   },
   refresh_token_expired: {
     severity: 'person',
-    blame: 'account',
+    helper: 'account',
     meaning: 'the refresh token has expired',
     remedy: 'Authorize the account again.',
   },
   grant_revoked: {
     severity: 'person',
-    blame: 'account',
+    helper: 'account',
     meaning: 'the provider says that the grant is no longer good',
     remedy: 'Authorize the account again.',
   },
   grant_possibly_lost: {
     severity: 'person',
-    blame: 'account',
+    helper: 'account',
     meaning:
       'the provider refuses the refresh token; an answer that never arrived may have held the next one',
     remedy: 'Authorize the account again.',
   },
   client_rejected: {
     severity: 'transient',
-    blame: 'profile',
+    helper: 'profile',
     meaning: "the provider refuses the profile's client, not the account",
     remedy: 'Correct the client in the profile; its accounts recover by themselves.',
   },
   rate_limited: {
     severity: 'transient',
-    blame: 'provider',
+    helper: 'provider',
     meaning: 'the provider asks to slow down',
     remedy: 'It is tried again later. If this goes on, set max_requests_per_minute in the profile.',
   },
   provider_unavailable: {
     severity: 'transient',
-    blame: 'provider',
+    helper: 'provider',
     meaning: 'the provider did not answer, or says that it is down',
     remedy: 'It is tried again later.',
   },
   malformed_response: {
     severity: 'transient',
-    blame: 'provider',
+    helper: 'provider',
     meaning: "the provider's answer can't be understood",
     remedy: 'Check token_endpoint, token_response_fields and token_error_fields in the profile.',
   },
   store_unavailable: {
     severity: 'transient',
-    blame: 'us',
+    helper: 'operator',
     meaning: 'Secrets Manager, KMS or DynamoDB could not be read or written',
     remedy: 'The next run tries again; the log has the AWS error.',
   },
   permission_missing: {
     severity: 'transient',
-    blame: 'us',
+    helper: 'operator',
     meaning: 'the function lacks a permission',
     remedy: "Check the function's role and the policies of key and secret. Nobody has to sign in again.",
   },
   request_rejected: {
     severity: 'transient',
-    blame: 'profile',
+    helper: 'profile',
     meaning: 'the provider refuses the request without saying whose fault it is',
     remedy: 'If its answer means that the grant is dead, add the code to dead_grant_errors in the profile.',
   },
   provider_wide_refusal: {
     severity: 'transient',
-    blame: 'provider',
+    helper: 'provider',
     meaning:
       'the provider refuses nearly all accounts of this profile at once; the fault is probably its own',
     remedy: 'A few are tried every 15 minutes; when one works, all follow.',
   },
   token_set_too_large: {
     severity: 'transient',
-    blame: 'provider',
+    helper: 'provider',
     meaning: 'the token set is larger than a secret can be (64 KB)',
     remedy: 'Ask the provider for tokens with fewer scopes or claims.',
   },
   lifetime_too_short: {
     severity: 'transient',
-    blame: 'provider',
+    helper: 'provider',
     meaning: 'the token set changes too often: Secrets Manager keeps 100 versions in 24 hours',
     remedy: 'Ask the provider for access tokens of 20 minutes or more, or use a smaller refresh window.',
   },
   profile_missing: {
     severity: 'invalid',
-    blame: 'profile',
+    helper: 'profile',
     meaning: 'the profile secret that the account names does not exist',
     remedy: 'Create it, or correct oauthProfile.',
   },
   profile_invalid: {
     severity: 'invalid',
-    blame: 'profile',
+    helper: 'profile',
     meaning: 'the profile secret has a mistake',
     remedy: 'Correct the field that the message names.',
   },
   secret_missing: {
     severity: 'invalid',
-    blame: 'account',
+    helper: 'account',
     meaning: "the account's token secret does not exist",
     remedy: 'Restore or create it, or authorize the account again.',
   },
   secret_invalid: {
     severity: 'invalid',
-    blame: 'account',
+    helper: 'account',
     meaning: "the account's token secret can't be read as a token set",
     remedy: 'Correct the field that the message names, or authorize the account again.',
   },
   account_invalid: {
     severity: 'invalid',
-    blame: 'account',
+    helper: 'account',
     meaning: "the account's item in the table has a mistake",
     remedy: 'Correct the attribute that the message names.',
   },
@@ -190,12 +190,12 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
-/** Tells whether a value read from storage is one of the reasons. */
+/** Whether a stored value is one of the reasons. */
 export function isReason(value: unknown): value is Reason {
   return typeof value === 'string' && Object.hasOwn(REASONS, value);
 }
 
-/** A reason from storage, or another where it is absent, or of a version that this one does not know. */
+/** A stored reason; another where there is none, or where it is one of a later version. */
 export function knownReason(value: string | undefined, otherwise: Reason): Reason {
   return isReason(value) ? value : otherwise;
 }
@@ -206,11 +206,11 @@ export function severityOf(reason: Reason): Severity {
 }
 
 /**
- * The sentence for a reason, for logs and `failure.message`. The first three keep the wording of the scheduled
- * job that this replaces, so that people who know it find it again.
+ * The sentence for a reason, for logs and `failure.message`. The first three keep the words of the scheduled job that this
+ * replaces, so that people who search for them find them.
  *
  * @param label the account's `name`, or its id
- * @param detail what exactly was wrong, already free of secrets; it replaces the general meaning
+ * @param detail what exactly was wrong, without secrets; shown in the place of the general meaning
  * @param final only a person can bring the account back
  */
 export function sentence(reason: Reason, label: string, detail: string | undefined, final: boolean): string {
@@ -229,7 +229,7 @@ export function sentence(reason: Reason, label: string, detail: string | undefin
   return `${what}${next === '' ? '' : ` ${next}`} Account="${label}"`;
 }
 
-/** The line that announces a grant, in the wording of the scheduled job. */
+/** The log line before a grant, in the words of the scheduled job. */
 export function refreshingSentence(label: string): string {
   return `Refreshing OAuth access token. Account="${label}"`;
 }

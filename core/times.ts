@@ -1,16 +1,15 @@
+import { DAY, MINUTE, WEEK } from './duration.ts';
 import { type JsonObject, parseJsonObject } from './json-object.ts';
 
 /**
- * What providers and people write for times, as whole seconds. A value that can't be meant is not believed: it comes
- * out as undefined, and what that means is the caller's to say.
+ * Times as providers and people write them, read as whole seconds. A value that nobody can have meant is undefined; the caller
+ * says what that means.
  */
 
-const DAY = 86_400;
-const WEEK = 7 * DAY;
-/** Nothing that is granted is granted for longer. */
-export const LONGEST = 3_660 * DAY;
+/** No token lives longer: ten years. */
+export const LONGEST_LIFETIME = 3_660 * DAY;
 
-/** Instants that can be meant: of this century. */
+/** Believable instants are of this century. */
 const EARLIEST_INSTANT = 946_684_800;
 const LATEST_INSTANT = 4_102_444_800;
 
@@ -25,7 +24,7 @@ const units = [1, 1e3, 1e6, 1e9];
  */
 export function instant(value: unknown): number | undefined {
   const number = numberOf(value);
-  // Of the units at most one makes a number an instant of this century.
+  // At most one of the units gives an instant of this century.
   const fromNumber =
     number === undefined ? undefined : units.map((unit) => number / unit).find(isOfThisCentury);
   const seconds = fromNumber ?? dateIn(value);
@@ -36,19 +35,19 @@ function isOfThisCentury(seconds: number): boolean {
   return seconds >= EARLIEST_INSTANT && seconds <= LATEST_INSTANT;
 }
 
-/** An instant that lies ahead, and not too far: when something that was just granted can end. */
+/** An instant in the future and not too far: when something that was just granted can expire. */
 export function futureInstant(value: unknown, now: number): number | undefined {
   const seconds = instant(value);
-  return seconds !== undefined && seconds > now && seconds <= now + LONGEST ? seconds : undefined;
+  return seconds !== undefined && seconds > now && seconds <= now + LONGEST_LIFETIME ? seconds : undefined;
 }
 
 /**
- * How long an access token lives, seconds, from a value that should say so.
+ * How long an access token lives, in seconds.
  *
- * Some providers say milliseconds, or less, or the instant. Up to a week a number is seconds; above, it is that only
- * if it is a usual number of whole days (a countdown's last minute included), else the next smaller unit is tried in
- * the same way. The doubtful are so read as the shorter time, because that error refreshes too often, while the other
- * lets an account go dead. Units smaller than a millisecond are believed of whole seconds only: 2147483647 is none.
+ * Some providers send milliseconds, or a smaller unit, or an instant. Up to a week, a number is seconds. A larger one is seconds
+ * only if it is a usual number of whole days (or up to a minute less, as in a countdown); otherwise the next smaller unit is
+ * tried in the same way. So a doubtful number is read as the shorter time: that refreshes too often, while the longer one could
+ * let an account die. Units smaller than a millisecond count only for whole seconds: 2147483647 is none.
  */
 export function accessLifetime(value: unknown, now: number): number | undefined {
   const number = numberOf(value);
@@ -58,22 +57,22 @@ export function accessLifetime(value: unknown, now: number): number | undefined 
     .map((unit) => number / unit)
     .find((lifetime) => lifetime <= WEEK || isUsual(lifetime));
   const until = untilInstant(value, now);
-  // As milliseconds an instant of these years would be three weeks; it is meant so where that is whole days.
+  // As milliseconds, an instant of these years would be about three weeks. It is that only if it comes to whole days.
   if (until !== undefined && !(seconds !== undefined && isUsual(number / 1e3))) return until;
   return seconds === undefined || seconds < 1 ? undefined : Math.floor(seconds);
 }
 
 /**
- * How long a refresh token lives, seconds. Read as the longer time where it is in doubt: a refresh token that is given
- * up too early costs somebody a sign-in, and one that has ended is refused by its provider.
+ * How long a refresh token lives, in seconds. A doubtful number is read as the longer time: giving up too early costs somebody a
+ * sign-in, and an expired token is just refused.
  */
 export function refreshLifetime(value: unknown, now: number): number | undefined {
   const number = numberOf(value);
   if (number === undefined) return untilInstant(value, now);
   if (number < 1) return undefined;
-  if (number <= LONGEST) return Math.floor(number);
+  if (number <= LONGEST_LIFETIME) return Math.floor(number);
   const milliseconds = number / 1e3;
-  return isWholeDays(milliseconds) && milliseconds <= LONGEST
+  return isWholeDays(milliseconds) && milliseconds <= LONGEST_LIFETIME
     ? Math.floor(milliseconds)
     : untilInstant(value, now);
 }
@@ -92,7 +91,7 @@ function isUsual(lifetime: number): boolean {
 
 function isWholeDays(lifetime: number): boolean {
   const days = Math.ceil((lifetime - 1) / DAY);
-  return days > 0 && days * DAY - lifetime < 60;
+  return days > 0 && days * DAY - lifetime < MINUTE;
 }
 
 function numberOf(value: unknown): number | undefined {
@@ -111,7 +110,7 @@ const httpDate =
   /^(?:[a-z]+, )?(\d{1,2})[ -]([a-z]{3})[ -](\d{2}|\d{4}) (\d\d):(\d\d)(?::(\d\d))? ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?$/i;
 const asctime = /^[a-z]{3} ([a-z]{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})$/i;
 
-/** A date as text. Not `Date.parse`, which finds one in nearly any words, and in this machine's own zone. */
+/** A date as text. `Date.parse` would find one in nearly any words, and in this machine's time zone. */
 function dateIn(value: unknown): number | undefined {
   if (typeof value !== 'string' || value.length > 64) return undefined;
   const text = value.trim();
@@ -148,7 +147,7 @@ function secondsOf(parts: readonly (string | undefined)[], zone: string | undefi
   return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - offset;
 }
 
-/** The `exp` of a token that is a JWT (RFC 7519 section 4.1.4); nobody has to be able to check its signature. */
+/** The `exp` of a token that is a JWT (RFC 7519 section 4.1.4). Its signature is not checked. */
 export function expIn(token: string | undefined): unknown {
   const [header, payload, signature, more] = token?.split('.') ?? [];
   if (header === undefined || payload === undefined || signature === undefined || more !== undefined)

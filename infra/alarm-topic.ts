@@ -12,19 +12,18 @@ const cloudWatch = new ServicePrincipal('cloudwatch.amazonaws.com');
 const eventBridge = new ServicePrincipal('events.amazonaws.com');
 
 /**
- * The topic that people subscribe to. Its key is a customer's: CloudWatch can't use `aws/sns`, and its alarms would
+ * The topic that people subscribe to. It needs a key of ours: CloudWatch can't use `aws/sns`, and its alarms would
  * fail silently.
  *
- * Only this account's alarms may publish, and EventBridge. EventBridge gives no context that a condition could be
- * about ("You can't use Condition blocks in Amazon SNS topic policies for EventBridge", its user guide), nor may its
- * target have a role, so its statements have none.
+ * Only this account's alarms and EventBridge may publish. The statements for EventBridge have no condition, since it
+ * supports none ("You can't use Condition blocks in Amazon SNS topic policies for EventBridge", its user guide).
  */
 export function createAlarmTopic(
   scope: Construct,
   email: string | undefined,
   removalPolicy: RemovalPolicy,
 ): Topic {
-  const masterKey = createKey(scope, 'AlarmTopicKey', 'what people are told', removalPolicy);
+  const masterKey = createKey(scope, 'AlarmTopicKey', 'Alarms and messages', removalPolicy);
   const topic = new Topic(scope, 'AlarmTopic', {
     displayName: 'OAuth token refresher',
     masterKey,
@@ -65,17 +64,17 @@ export function createAlarmTopic(
 export interface TellWhoNeedsAPerson {
   readonly eventBus: IEventBusRef;
   readonly topic: ITopic;
-  /** Takes what could not be published, so that it is not lost without a sign. */
+  /** Takes the messages that could not be published, so that somebody notices. */
   readonly deadLetterQueue: IQueue;
   readonly runbookUrl: string;
 }
 
-/** Tells the topic which account needs a person, and why: an alarm knows only that there is one. */
+/** Sends a message that names the account which needs a person: an alarm only knows that there is one. */
 export function tellWhoNeedsAPerson(
   scope: Construct,
   { eventBus, topic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
 ): Rule {
-  // By its ARN, or the target would add statements to the topic and its key that are there already, with a wildcard.
+  // Imported by ARN: otherwise the target would repeat the topic's and key's statements, with a wildcard.
   const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', topic.topicArn);
   const of = (field: string) => EventField.fromPath(`$.detail.${field}`);
   return new Rule(scope, 'TellWhoNeedsAPerson', {

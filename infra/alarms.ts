@@ -15,35 +15,35 @@ import { ownMetric, type Watched } from './metrics.ts';
 export interface AlarmRow {
   /** Names the construct and ends the alarm's name. */
   readonly id: string;
-  /** One sentence for the one who is woken. */
+  /** One sentence for the person on call. */
   readonly means: string;
   /** The section of docs/runbook.md. */
   readonly anchor: string;
   readonly metric: IMetric;
   readonly breaching: 'from 1' | 'below 1';
-  /** So many of the last `periods` have to breach. */
+  /** How many of the last `periods` must breach. */
   readonly datapoints: number;
   readonly periods: number;
   readonly missing: TreatMissingData;
 }
 
-/** Every alarm, as data. */
+/** All alarms, as data. */
 export function alarmTable(watched: Watched): readonly AlarmRow[] {
   const { schedule, timeout } = watched.settings;
   const every = schedule.toSeconds();
-  // A run may end as late as `timeout` after it was fired, so a healthy function can leave this many periods without a
-  // run that ended, less one.
+  // A run may end as late as `timeout` after it was fired. So a healthy function can have one period less than this
+  // in a row in which no run ends.
   const silence = Math.floor((every + timeout.toSeconds()) / every) + 1;
-  // What runs find again and again: one finding is enough, and it is over when none has been for as long as a healthy
-  // function may be silent. Maximum, since each share of the table tells its own part, and a run by hand over a few
-  // accounts must not hide the rest. Where nothing runs nothing is known: the state stays, and DidNotRun speaks.
+  // What each run finds again: one finding is enough, and the alarm ends when none came for as long as a healthy
+  // function may be silent. Maximum, since each share of the table reports its own part, and a run by hand over a few
+  // accounts must not hide the rest. If nothing runs, the state stays as it is, and DidNotRun fires.
   const level = {
     breaching: 'from 1',
     datapoints: 1,
     periods: silence,
     missing: TreatMissingData.IGNORE,
   } as const;
-  // What can happen once and be made good by the next run is told when it goes on.
+  // What the next run may put right: the alarm waits until it happens again.
   const goesOn = {
     breaching: 'from 1',
     datapoints: 2,
@@ -58,7 +58,7 @@ export function alarmTable(watched: Watched): readonly AlarmRow[] {
   } as const;
   return [
     {
-      // Runs that finished, not invocations: one that fails, is killed or can't start is no run.
+      // Counts finished runs, not invocations: those may have failed or been killed.
       id: 'DidNotRun',
       means: 'No run has finished lately, so no token is being refreshed.',
       anchor: 'did-not-run',
@@ -83,39 +83,39 @@ export function alarmTable(watched: Watched): readonly AlarmRow[] {
     },
     {
       id: 'AccountsNeedAPerson',
-      means: 'Accounts wait for a person to authorize them again.',
+      means: 'Accounts wait until a person signs in again.',
       anchor: 'accounts-need-a-person',
       metric: ownMetric(watched, 'reauthorizationRequired', 'Maximum'),
       ...level,
     },
     {
-      // At once: refreshing begins a window before the expiry, so several runs have failed by then.
+      // At once: refreshing begins a window before the token expires, so several runs have failed by then.
       id: 'TokensExpired',
-      means: 'Access tokens have expired and could not be refreshed, though no person is needed.',
+      means: 'Access tokens have expired and could not be refreshed, though they need no person.',
       anchor: 'access-tokens-expired',
       metric: ownMetric(watched, 'accessTokensExpired', 'Maximum'),
       ...level,
     },
     {
       id: 'WritesThrottled',
-      means: 'Secrets Manager throttles the writes of token sets.',
+      means: 'Secrets Manager throttles our writes.',
       anchor: 'writes-throttled',
       metric: ownMetric(watched, 'storesThrottled', 'Sum'),
       ...goesOn,
     },
     {
-      // Twice: what one run put into escrow the next one takes home.
+      // Twice: the next run usually moves what is in escrow back to its secret.
       id: 'EscrowInUse',
-      means: 'Refresh tokens stay in escrow, since their secrets can not be written.',
+      means: "Refresh tokens stay in escrow, because their secrets can't be written.",
       anchor: 'escrow-in-use',
       metric: ownMetric(watched, 'inEscrow', 'Maximum'),
       ...level,
       datapoints: 2,
     },
     {
-      // Twice: what KMS does not answer once, it answers the next run.
+      // Twice: if KMS fails once, it usually works for the next run.
       id: 'EscrowUnavailable',
-      means: 'The escrow key can not be used: a refresh token that can not be stored would be lost.',
+      means: "The escrow key can't be used. A refresh token that can't be stored would be lost.",
       anchor: 'escrow-unavailable',
       metric: ownMetric(watched, 'escrowUnavailable', 'Maximum'),
       ...level,
@@ -124,7 +124,7 @@ export function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       id: 'DeadLetters',
       means:
-        'The dead-letter queue holds events that the function could not take, or news that nobody was told.',
+        'The dead-letter queue holds events that the function could not take, or messages that were not sent.',
       anchor: 'dead-letter-queue-not-empty',
       metric: watched.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
         statistic: 'Maximum',
@@ -133,15 +133,15 @@ export function alarmTable(watched: Watched): readonly AlarmRow[] {
       breaching: 'from 1',
       datapoints: 1,
       periods: 1,
-      // SQS tells nothing about a queue that has been empty and untouched for hours.
+      // SQS sends no data about a queue that has been empty and unused for hours.
       missing: TreatMissingData.NOT_BREACHING,
     },
   ];
 }
 
 /**
- * With several rules, one that is switched off leaves its shares of the table alone while the runs of the others
- * finish. With one, DidNotRun sees it.
+ * If one of several rules is off, its shares of the table are left alone while the other runs finish. With a single
+ * rule, DidNotRun notices.
  */
 function ruleRows(
   { ruleNames, settings: { schedule } }: Watched,
@@ -150,7 +150,7 @@ function ruleRows(
   if (ruleNames.length === 1) return [];
   return ruleNames.map((RuleName, index) => ({
     id: `Rule${index + 1}DidNotFire`,
-    means: 'A rule has fired nothing lately, so its shares of the table are left alone.',
+    means: 'A rule has not fired lately, so nobody looks at its shares of the table.',
     anchor: 'did-not-run',
     metric: new Metric({
       namespace: 'AWS/Events',
@@ -163,7 +163,7 @@ function ruleRows(
   }));
 }
 
-/** Makes the alarms of the table; the topic is told when one begins and when it is over. */
+/** Creates the alarms. Each tells the topic when it begins and when it ends. */
 export function createAlarms(scope: Construct, watched: Watched, topic: ITopic): readonly Alarm[] {
   const action = new SnsAction(topic);
   return alarmTable(watched).map((row) => {

@@ -6,7 +6,7 @@ import { OAuthTokenRefresherStack } from './stack.ts';
 try {
   synthesize();
 } catch (error) {
-  // Mostly a context value that can't work; where in the code that was found out helps nobody.
+  // Usually a context value that can't work. A stack trace would not help.
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }
@@ -28,7 +28,7 @@ function synthesize(): void {
     privateAddressCidrs: privateCidrs,
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(runbookUrl !== undefined && { runbookUrl }),
-    // A stage for trying things out leaves nothing behind.
+    // The stage for trying things out leaves nothing behind.
     ...(stage === 'dev' && { removalPolicy: RemovalPolicy.DESTROY }),
     tags: { service: 'oauth-token-refresher', stage },
   });

@@ -2,22 +2,22 @@
 export interface Context {
   /** Becomes part of the stack's name; `dev` is a throwaway that leaves nothing behind. */
   readonly stage: string;
-  /** The beginning of its secrets' names. */
+  /** How the names of its secrets begin. */
   readonly prefix: string;
   readonly segments: number | undefined;
   /** Seconds. */
   readonly window: number | undefined;
   /** Seconds. */
   readonly spread: number | undefined;
-  /** The ARN of an accounts table that is there already. */
+  /** The ARN of an existing accounts table. */
   readonly tableArn: string | undefined;
-  /** The ARN of the customer's key that it is encrypted with. */
+  /** The ARN of the key that encrypts it. */
   readonly tableKeyArn: string | undefined;
   /** The tables of deployments that this one replaces. */
   readonly formerTables: readonly string[];
   /** The private addresses at which providers may be. */
   readonly privateCidrs: readonly string[];
-  /** Who is told of alarms. */
+  /** Who gets alarms. */
   readonly alarmEmail: string | undefined;
   /** Where docs/runbook.md can be read. */
   readonly runbookUrl: string | undefined;
@@ -49,12 +49,12 @@ export function readContext(get: (name: string) => unknown): Context {
   };
 }
 
-/** An empty value is none: a pipeline passes on a variable that is not set as one. */
+/** An empty value counts as none: pipelines pass unset variables on as empty ones. */
 function text(value: unknown): string | undefined {
   return value === undefined || value === '' ? undefined : String(value);
 }
 
-/** Values with commas between them. */
+/** Values separated by commas. */
 function listed(value: unknown): readonly string[] {
   return (text(value) ?? '')
     .split(',')

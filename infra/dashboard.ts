@@ -14,7 +14,7 @@ import {
 import type { Construct } from 'constructs';
 import { level, ownMetric, type Watched } from './metrics.ts';
 
-/** Each account's last word within the time shown; those whose last word is that they need a person stay. */
+/** The accounts whose last log line in the time shown says that they need a person. */
 export const WHO_NEEDS_A_PERSON = [
   'filter ispresent(accountId) and ispresent(status)',
   'stats latest(status) as lastStatus, latest(reason) as lastReason, latest(message) as lastMessage by accountId, oauthProfile',
@@ -23,11 +23,11 @@ export const WHO_NEEDS_A_PERSON = [
   'limit 100',
 ];
 
-/** What one wants to see on a wall: is it well, who needs a person, and how hard is it working. */
+/** For the screen on the wall: is all well, who needs a person, how hard is it working. */
 export function createDashboard(scope: Construct, watched: Watched, alarms: readonly Alarm[]): Dashboard {
   const { function: fn, settings, logGroup, deadLetterQueue } = watched;
   const dashboard = new Dashboard(scope, 'Dashboard', {
-    // Dashboards are not of a Region: two Regions' need two names.
+    // Dashboards are global, so each Region's needs a name of its own.
     dashboardName: `${watched.service}-${Stack.of(scope).region}`,
     defaultInterval: Duration.hours(12),
   });

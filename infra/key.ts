@@ -4,10 +4,9 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 
 /**
- * Makes a key that rotates. The usual policy gives the account `kms:*`; this one names what administering and using a
- * key takes.
+ * Creates a key that rotates. The usual policy gives the account `kms:*`; this one lists each action.
  *
- * @param what what it encrypts, for its description
+ * @param what it encrypts, for its description
  */
 export function createKey(scope: Construct, id: string, what: string, removalPolicy: RemovalPolicy): Key {
   return new Key(scope, id, {

@@ -5,7 +5,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { METRIC, METRIC_NAMESPACE } from '../lambda/metric-names.ts';
 import type { Settings } from './props.ts';
 
-/** What alarms and the dashboard look at. */
+/** What alarms and the dashboard watch. */
 export interface Watched {
   /** The value of the `service` dimension. */
   readonly service: string;
@@ -19,7 +19,7 @@ export interface Watched {
 
 export type Statistic = 'Sum' | 'Maximum' | 'Average' | 'SampleCount' | 'p50' | 'p99';
 
-/** One of the function's own metrics, a data point for each tick of the schedule. */
+/** One of the function's own metrics, with one data point for each tick of the schedule. */
 export function ownMetric(
   { service, settings: { schedule } }: Watched,
   name: keyof typeof METRIC,
@@ -37,9 +37,9 @@ export function ownMetric(
 }
 
 /**
- * How many accounts there are in some state, over all shares of the table. Each share's run tells its own part, and
- * their sum over a period would grow with the period that a graph is drawn in: the mean of a share, times the shares,
- * does not. With one share the largest value is exact, and runs by hand over a few accounts do not lower it.
+ * How many accounts are in some state, over all shares of the table. Each share's run reports its own part. A sum
+ * would grow with the period that a graph uses, so this is the mean times the number of shares. With one share the
+ * maximum is exact, and a run by hand over a few accounts does not lower it.
  */
 export function level(watched: Watched, name: keyof typeof METRIC, label: string): IMetric {
   const { segments, schedule } = watched.settings;

@@ -31,18 +31,18 @@ import type { Watched } from './metrics.ts';
 import { sharedSecrets } from './one-table.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
 
-/** EventBridge takes at most five targets for a rule. */
+/** EventBridge allows five targets for each rule. */
 const TARGETS_PER_RULE = 5;
 
 /**
- * Keeps OAuth access tokens fresh: the accounts table, the function, the rule that fires it, and what tells people.
+ * Keeps OAuth access tokens fresh: the accounts table, the function, its schedule, alarms and dashboard.
  *
- * @throws Error where the props contradict each other; it lists what to change
+ * @throws Error if the props can't work together; it lists what to change
  */
 export class OAuthTokenRefresher extends Construct {
   /** One item an account. */
   readonly table: ITable;
-  /** What the function and the command line call it: its ARN where it is in another account or Region. */
+  /** Its name for the function and the command line; its ARN if it is in another account or Region. */
   readonly tableName: string;
   readonly function: NodejsFunction;
   readonly rules: readonly Rule[];
@@ -51,9 +51,9 @@ export class OAuthTokenRefresher extends Construct {
   /** Encrypts refresh tokens while they can't be stored. */
   readonly escrowKey: Key;
   readonly secretNamePrefix: string;
-  /** Those whose token sets it takes over. */
+  /** The tables whose token sets it takes over. */
   readonly formerAccountsTables: readonly string[];
-  /** Told of every alarm, and of each account that needs a person. */
+  /** Gets every alarm, and a message for each account that needs a person. */
   readonly alarmTopic: Topic;
   readonly alarms: readonly Alarm[];
   readonly dashboard: Dashboard;
@@ -73,7 +73,7 @@ export class OAuthTokenRefresher extends Construct {
           this.node.root.node.findAll().filter((construct) => construct instanceof OAuthTokenRefresher),
         ),
     });
-    // A key of its own: who may read the table can't read what is in escrow there.
+    // A separate key, so that reading the table is not enough to read what is in escrow there.
     this.escrowKey = createKey(this, 'EscrowKey', 'Refresh tokens in escrow', removalPolicy);
     this.deadLetterQueue = this.createDeadLetterQueue();
     const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
@@ -103,14 +103,14 @@ export class OAuthTokenRefresher extends Construct {
     this.dashboard = createDashboard(this, watched, this.alarms);
   }
 
-  /** Tells this deployment's metrics and alarms from those of other stages in the same account. */
+  /** Distinguishes this deployment's metrics and alarms from those of other stages in the same account. */
   private get service(): string {
     return this.node.path.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
   }
 
   /**
-   * Lets somebody open what waits in escrow for a person: an answer of a provider in which no token could be read
-   * (`accounts answer`). It opens all that is in escrow, refresh tokens too; give it to those who may hold grants.
+   * Lets somebody read a provider's response that waits in escrow because no token could be found in it
+   * (`accounts answer`). It opens everything in escrow, also refresh tokens, so give it only to people who may have them.
    */
   grantReadAnswers(grantee: IGrantable): Grant {
     const item = this.table.grant(grantee, 'dynamodb:GetItem');
@@ -128,7 +128,7 @@ export class OAuthTokenRefresher extends Construct {
     return item.combine(escrow).combine(readItem);
   }
 
-  /** Whether a table is, or may be, in another account or Region than this stack, where its name is not enough. */
+  /** Whether a table is, or may be, in another account or Region than this stack. Its name is not enough then. */
   private isElsewhere(tableArn: string | undefined): boolean {
     if (tableArn === undefined) return false;
     const here = Stack.of(this);
@@ -163,7 +163,7 @@ export class OAuthTokenRefresher extends Construct {
       encryption: QueueEncryption.SQS_MANAGED,
       retentionPeriod: Duration.days(14),
     });
-    // What enforceSSL does, without its wildcard action.
+    // Like enforceSSL, but without its wildcard action.
     queue.addToResourcePolicy(
       new PolicyStatement({
         effect: Effect.DENY,
@@ -211,7 +211,7 @@ export class OAuthTokenRefresher extends Construct {
       loggingFormat: LoggingFormat.JSON,
       applicationLogLevelV2: ApplicationLogLevel.INFO,
       logGroup,
-      // The next minute's run is the retry, and an event that waited for longer is of no use.
+      // The next minute's run is the retry, so an older event is useless.
       retryAttempts: 0,
       maxEventAge: Duration.seconds(60),
       onFailure: new SqsDestination(this.deadLetterQueue),
@@ -233,7 +233,7 @@ export class OAuthTokenRefresher extends Construct {
   }
 
   private grantTable(grantee: IGrantable): void {
-    // The function's notes are items, too. Nothing deletes one.
+    // The function's notes are items, too. It never deletes one.
     this.table.grant(grantee, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:UpdateItem');
     if (this.table.encryptionKey === undefined) return;
     grantee.grantPrincipal.addToPrincipalPolicy(
@@ -255,15 +255,14 @@ export class OAuthTokenRefresher extends Construct {
     return { StringEquals: { 'kms:ViaService': `dynamodb.${this.tableRegion}.amazonaws.com` } };
   }
 
-  /** Profiles are read only. Nothing here lists, creates or deletes a secret. */
+  /** Profiles can only be read, and no secret can be listed, created or deleted. */
   private grantSecrets(grantee: IGrantable, props: OAuthTokenRefresherProps): void {
     const tokenSecrets = [this.secretArn('accounts/*'), ...(props.additionalTokenSecretArns ?? [])];
     const allow = (actions: string[], resources: string[]) =>
       grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
     allow(['secretsmanager:GetSecretValue'], [this.secretArn('profiles/*'), ...tokenSecrets]);
-    // ListSecretVersionIds lists the versions of one secret that is known by name, so that the version quota is seen
-    // coming; it lists no secrets.
-    // UpdateSecretVersionStage makes a token set current only where the one that was read still is: so it is claimed.
+    // ListSecretVersionIds counts the versions of one secret, to stay within the quota. It lists no secrets.
+    // UpdateSecretVersionStage claims a token set: it makes it current only if the one that was read still is.
     allow(
       [
         'secretsmanager:PutSecretValue',
@@ -290,14 +289,14 @@ export class OAuthTokenRefresher extends Construct {
         new PolicyStatement({ actions, resources: [this.escrowKey.keyArn], conditions }),
       );
     allow(['kms:GenerateDataKey', 'kms:Decrypt'], escrowOnly);
-    // What 0.1.0 put into escrow names the account alone. Encrypt is for 0.1.0 itself: a deployment changes the
-    // permissions first and the code after, and what is spent in between must not be lost.
+    // For version 0.1.0, whose encryption context is the account id. It still needs Encrypt while it is replaced:
+    // a deployment changes permissions before code, and a token spent in between must not be lost.
     allow(['kms:Encrypt', 'kms:Decrypt'], {
       'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': ['accountId'] },
     });
   }
 
-  /** What cdk-nag's AwsSolutions pack finds here, and why it is right as it is. */
+  /** What cdk-nag's AwsSolutions pack finds here, and why it is fine. */
   private acknowledgeFindings(
     { role }: NodejsFunction,
     { additionalTokenSecretArns = [] }: OAuthTokenRefresherProps,
@@ -306,22 +305,22 @@ export class OAuthTokenRefresher extends Construct {
       { id: 'AwsSolutions::AwsSolutions-SQS3', reason: 'This is the dead-letter queue.' },
       {
         id: 'AwsSolutions::AwsSolutions-SQS4',
-        reason: 'Requests without TLS are denied, by a statement that names each action rather than sqs:*.',
+        reason: 'Requests without TLS are denied, by a statement that lists each action instead of sqs:*.',
       },
     );
     if (role === undefined) return;
     const byPrefix =
-      'A secret for each account and profile, made after the deployment: only the prefix is known here.';
+      'Secrets of accounts and profiles are created after the deployment, so only their prefix is known here.';
     const nagArn = (name: string) =>
       `arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${this.secretNamePrefix}${name}`;
     const resources = [nagArn('accounts/*'), nagArn('profiles/*'), ...additionalTokenSecretArns].filter(
-      // A finding is known by its text. What is known only when it is deployed has none here.
+      // cdk-nag compares texts, and a value that is only known at deployment has none yet.
       (resource) => !Token.isUnresolved(resource),
     );
     Validations.of(role).acknowledge(
       {
         id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
-        reason: 'X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords.',
+        reason: 'xray:PutTraceSegments and xray:PutTelemetryRecords accept no resource.',
       },
       ...resources.map((resource) => ({
         id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`,
@@ -363,7 +362,7 @@ export class OAuthTokenRefresher extends Construct {
   }
 }
 
-/** With this encryption context data keys for escrow are wrapped, and nothing else. */
+/** The encryption context of data keys for escrow. Nothing else uses it. */
 const escrowOnly = { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } };
 
 const queueUse = [

@@ -2,14 +2,13 @@ import { Annotations, Stack, Token, TokenComparison } from 'aws-cdk-lib';
 import type { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 
 /**
- * Says what is wrong where two deployments of one app would keep the same secrets: both would spend one refresh token,
- * and a provider that sees it twice revokes the grant. What an app does not show is found out at run time, by `kept_by`
- * in the token set.
+ * Finds two deployments in one app that would keep the same secrets: both would spend the same refresh token, and a
+ * provider that sees it twice revokes the grant. Across apps, `kept_by` in the token set catches this at run time.
  *
  * @param all every deployment of the app, in the order of the construct tree
  */
 export function sharedSecrets(own: OAuthTokenRefresher, all: readonly OAuthTokenRefresher[]): string[] {
-  // Of two, the later one speaks.
+  // The later one of the two reports it.
   const earlier = all.slice(0, all.indexOf(own));
   return earlier.filter((other) => mayShare(own, other)).flatMap((other) => judge(own, other));
 }
@@ -20,19 +19,19 @@ function judge(own: OAuthTokenRefresher, other: OAuthTokenRefresher): string[] {
   if (takesOver(own, other) || takesOver(other, own)) {
     Annotations.of(own).addWarningV2(
       'oauth-token-refresher:takesOver',
-      `${paths} keep secrets of the same names (prefixes ${prefixes}), and one takes the other's over. Deploy it only when the former one's rules are off and its leases have ended: docs/upgrading.md`,
+      `${paths} keep secrets of the same names (prefixes ${prefixes}), and one takes over the other's. Deploy it only after the old one's rules are off and its leases have ended: docs/upgrading.md`,
     );
     return [];
   }
   return [
-    `${paths} would keep the same secrets (prefixes ${prefixes}): a refresh token that both spend is revoked. Give each a secretNamePrefix that is not the beginning of the other's. If one replaces the other, name the other's table in its formerAccountsTables (docs/upgrading.md). If they are for different AWS accounts or Regions, give their stacks an env.`,
+    `${paths} would keep the same secrets (prefixes ${prefixes}): a refresh token that both spend is revoked. Give each a secretNamePrefix that the other's doesn't begin with. If one replaces the other, name the old one's table in its formerAccountsTables (docs/upgrading.md). If they are for different AWS accounts or Regions, give their stacks an env.`,
   ];
 }
 
 function mayShare(a: OAuthTokenRefresher, b: OAuthTokenRefresher): boolean {
   const [one, other] = [a.secretNamePrefix, b.secretNamePrefix];
   if (Token.isUnresolved(one) || Token.isUnresolved(other)) return false;
-  // Two functions over one table are kept apart by its leases.
+  // The leases in a shared table keep two functions apart.
   if (a.table.tableArn === b.table.tableArn) return false;
   const [here, there] = [Stack.of(a), Stack.of(b)];
   return (
@@ -42,7 +41,7 @@ function mayShare(a: OAuthTokenRefresher, b: OAuthTokenRefresher): boolean {
   );
 }
 
-/** Whether two accounts or Regions are the same. Like the CDK, it takes what neither of two stacks says for the same. */
+/** Whether two accounts or Regions may be the same. Like the CDK, it says yes if neither stack names its own. */
 function mayBeSame(one: string, other: string): boolean {
   const comparison = Token.compareStrings(one, other);
   return comparison === TokenComparison.SAME || comparison === TokenComparison.BOTH_UNRESOLVED;

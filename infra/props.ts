@@ -3,28 +3,28 @@ import type { IEventBus } from 'aws-cdk-lib/aws-events';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
-/** What can be set about an `OAuthTokenRefresher`. Everything has a default that suits most teams. */
+/** The settings of an `OAuthTokenRefresher`. The defaults suit most teams. */
 export interface OAuthTokenRefresherProps {
   /**
-   * The beginning of the names of its secrets: `<prefix>profiles/…` and `<prefix>accounts/…`.
+   * How the names of its secrets begin: `<prefix>profiles/…` and `<prefix>accounts/…`.
    * @default 'oauth/'
    */
   readonly secretNamePrefix?: string;
   /**
-   * An access token that expires within it is refreshed. Must be at least `schedule` plus `timeout`, or a token could
-   * run out between two runs.
+   * An access token that expires within this time is refreshed. At least `schedule` plus `timeout`, or a token could
+   * expire between two runs.
    * @default 5 minutes
    */
   readonly refreshWindow?: Duration;
   /**
-   * Each account is refreshed earlier than `refreshWindow` says, by a share of this that its id fixes: so that
-   * accounts whose tokens expire at the same moment are not all due at once. A token is used for half of its time at
-   * least, however long this is. See docs/performance.md for when it helps.
+   * Refreshes each account up to this much earlier than `refreshWindow` says, depending on its id. Then accounts whose
+   * tokens expire at the same moment are not all due at once. A token is always used for at least half its lifetime.
+   * docs/performance.md says when this helps.
    * @default 0, no spread
    */
   readonly refreshSpread?: Duration;
   /**
-   * How often the function is fired, in whole minutes.
+   * How often the function runs, in whole minutes.
    * @default 1 minute
    */
   readonly schedule?: Duration;
@@ -34,60 +34,59 @@ export interface OAuthTokenRefresherProps {
    */
   readonly timeout?: Duration;
   /**
-   * Shares of the table that are run in parallel. One is enough for 50 refreshes a second, the most that Secrets
-   * Manager takes in a Region; more make runs over very large tables shorter.
+   * Shares of the table that run in parallel. One is enough for 50 refreshes a second, the most that Secrets Manager
+   * takes in a Region. More make runs over very large tables shorter.
    * @default 1
    */
   readonly segments?: number;
   /**
-   * MB, 512 or more: so much is needed where every provider answers as badly as it can.
+   * MB, 512 or more: the function needs that much if all providers send the worst possible responses.
    * @default 512
    */
   readonly memorySize?: number;
   /** @default 1 month */
   readonly logRetention?: RetentionDays;
   /**
-   * Where the events about accounts go.
+   * Gets the events about accounts.
    * @default the default event bus
    */
   readonly eventBus?: Pick<IEventBus, 'eventBusName' | 'grantPutEventsTo'>;
   /**
-   * The customer key that the secrets are encrypted with, if they are not under `aws/secretsmanager`.
+   * Your key that encrypts the secrets, unless they are under `aws/secretsmanager`.
    */
   readonly secretsEncryptionKey?: IKey;
   /**
-   * ARNs (an ending `*` allowed) of token secrets outside the prefix, for accounts with a `tokenSecretId` of their own.
+   * ARNs of token secrets outside the prefix, for accounts with their own `tokenSecretId`. They may end with `*`.
    * @default none
    */
   readonly additionalTokenSecretArns?: readonly string[];
   /**
-   * A table that is there already, such as one restored from a backup, in place of one that is made here. Its
-   * partition key is `accountId` (S). What would be set about a table made here (recovery, deletion protection,
-   * `removalPolicy`) is left to its owner. The function and the command line call it by its name; by its ARN where it
-   * is, or may be, in another account or Region than the stack.
-   * @default a table is made
+   * An existing table to use, such as one restored from a backup. Its partition key is `accountId` (S). Recovery,
+   * deletion protection and removal stay its owner's business. The function and the command line use its name, or its
+   * ARN if it is, or may be, in another account or Region than the stack.
+   * @default a new table
    */
   readonly accountsTableArn?: string;
   /**
-   * The customer's key that the table in `accountsTableArn` is encrypted with.
-   * @default none: a key of DynamoDB's or AWS's own
+   * The key that encrypts the table in `accountsTableArn`.
+   * @default none: one of AWS's own
    */
   readonly accountsTableKeyArn?: string;
   /**
-   * The accounts tables of deployments that this one replaces: names, or `account/region/name` where one was in
-   * another account or Region. The function takes over each token set of theirs when it next spends it. To name one
-   * here is to say that its function has stopped and its leases have ended: docs/upgrading.md.
+   * The accounts tables of deployments that this one replaces: names, or `account/region/name` for another account or
+   * Region. The function takes over each of their token sets when it next spends it. By naming a table here you promise
+   * that its function has stopped and its leases have ended: docs/upgrading.md.
    * @default none
    */
   readonly formerAccountsTables?: readonly string[];
   /**
-   * The private addresses at which providers may be, as CIDRs such as `10.1.0.0/16`. All others are refused, whatever
-   * name leads to them.
-   * @default none, only public addresses are called
+   * The private addresses that the function may call, as CIDRs such as `10.1.0.0/16`. It refuses all others, also
+   * behind a name.
+   * @default none: it calls only public addresses
    */
   readonly privateAddressCidrs?: readonly string[];
   /**
-   * Who is told of alarms and of accounts that need a person. They have to confirm the subscription once. Others can
+   * Gets alarms and messages about accounts that need a person. The address must be confirmed once. Others can
    * subscribe to `alarmTopic`.
    * @default nobody
    */
@@ -98,8 +97,8 @@ export interface OAuthTokenRefresherProps {
    */
   readonly runbookUrl?: string;
   /**
-   * What becomes of the table, the keys and the logs when the stack is deleted. `DESTROY` also lifts the table's
-   * deletion protection: for throwaway stacks.
+   * What happens to the table, the keys and the logs when the stack is deleted. `DESTROY` also turns off the table's
+   * deletion protection; use it for throwaway stacks.
    * @default RemovalPolicy.RETAIN
    */
   readonly removalPolicy?: RemovalPolicy;
@@ -122,7 +121,7 @@ export interface Settings {
 /**
  * Fills in the defaults and refuses what can't work.
  *
- * @throws Error that lists every problem, each with the prop and what to change
+ * @throws Error that lists all problems, each with the prop and what to change
  */
 export function resolveProps(props: OAuthTokenRefresherProps): Settings {
   const settings: Settings = {
@@ -152,7 +151,7 @@ export function resolveProps(props: OAuthTokenRefresherProps): Settings {
   return settings;
 }
 
-/** Seconds; what the function takes, too. */
+/** Seconds. The function has the same limit. */
 const LONGEST = 2_592_000;
 
 function problemsOf({
@@ -173,7 +172,7 @@ function problemsOf({
   const checks: readonly (readonly [wrong: boolean, message: string])[] = [
     [
       !Token.isUnresolved(secretNamePrefix) && !/^[A-Za-z0-9/_+=.@-]{0,200}\/$/.test(secretNamePrefix),
-      `secretNamePrefix must end with "/" and hold letters, digits and / _ + = . @ - only, such as "oauth/"`,
+      `secretNamePrefix must end with "/" and contain only letters, digits and / _ + = . @ -, such as "oauth/"`,
     ],
     [
       every % 60 !== 0 || every < 60 || every > 86_400,
@@ -223,7 +222,7 @@ function arnProblems(arns: readonly string[]): string[] {
     );
 }
 
-/** As the function reads them: a name of DynamoDB's, alone or after its account and Region. */
+/** A table name, alone or after its account and Region. The function reads it in the same way. */
 const FORMER_TABLE = /^(?:\d{12}\/[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}\/)?[A-Za-z0-9_.-]{3,255}$/;
 
 function tableProblems({ accountsTableArn, accountsTableKeyArn }: OAuthTokenRefresherProps): string[] {
@@ -241,7 +240,7 @@ function tableProblems({ accountsTableArn, accountsTableKeyArn }: OAuthTokenRefr
         ]
       : []),
     ...(accountsTableKeyArn !== undefined && accountsTableArn === undefined
-      ? ['accountsTableKeyArn is of no use without accountsTableArn, the table that it encrypts']
+      ? ['accountsTableKeyArn needs accountsTableArn, the table that it encrypts']
       : []),
   ];
 }
@@ -259,11 +258,11 @@ function formerTableProblems(names: readonly string[], ownArn: string | undefine
       ),
     ...known
       .filter((name) => ownNames.includes(name))
-      .map((name) => `formerAccountsTables: "${name}" is the table that is kept now; leave it out`),
+      .map((name) => `formerAccountsTables: "${name}" is the current table; leave it out`),
   ];
 }
 
-/** As the function reads them, which looks closer: RFC 1918, 6598 and 4193. */
+/** RFC 1918, 6598 and 4193. The function checks more closely. */
 const PRIVATE_CIDR =
   /^(?:10|172\.(?:1[6-9]|2\d|3[01])|192\.168|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(?:\.\d{1,3}){2,3}\/\d{1,2}$|^f[cd][\da-f]{2}:[\da-f:]*\/\d{1,3}$/i;
 

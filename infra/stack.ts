@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from './props.ts';
 
-/** One refresher in a stack of its own. Its outputs are how the command line finds it. */
+/** One refresher in its own stack. The command line finds it by the stack's outputs. */
 export class OAuthTokenRefresherStack extends Stack {
   readonly refresher: OAuthTokenRefresher;
 
@@ -14,14 +14,14 @@ export class OAuthTokenRefresherStack extends Stack {
     const { tableName, function: fn, secretNamePrefix, escrowKey, deadLetterQueue, rules } = this.refresher;
     const { alarmTopic, dashboard } = this.refresher;
     this.output('AccountsTableName', tableName, 'One item an account');
-    this.output('FunctionName', fn.functionName, 'Invoke it by hand with npm run invoke -- --function NAME');
-    this.output('LogGroupName', fn.logGroup.logGroupName, 'What it said');
-    this.output('SecretNamePrefix', secretNamePrefix, 'Where profiles and token sets are kept');
-    this.output('EscrowKeyArn', escrowKey.keyArn, 'Encrypts refresh tokens while they can not be stored');
+    this.output('FunctionName', fn.functionName, 'Invoke it by hand: npm run -s invoke -- --function NAME');
+    this.output('LogGroupName', fn.logGroup.logGroupName, 'Its log');
+    this.output('SecretNamePrefix', secretNamePrefix, 'How the names of profiles and token sets begin');
+    this.output('EscrowKeyArn', escrowKey.keyArn, "Encrypts refresh tokens while they can't be stored");
     this.output('DeadLetterQueueUrl', deadLetterQueue.queueUrl, 'Events that the function could not take');
-    this.output('AlarmTopicArn', alarmTopic.topicArn, 'Subscribe to it to be told');
+    this.output('AlarmTopicArn', alarmTopic.topicArn, 'Subscribe to it to get alarms');
     this.output('DashboardName', dashboard.dashboardName, 'The CloudWatch dashboard');
-    this.output('DashboardUrl', urlOf(dashboard, this.region), 'The same, to open');
+    this.output('DashboardUrl', urlOf(dashboard, this.region), 'Open the dashboard here');
     this.output('RuleNames', rules.map(({ ruleName }) => ruleName).join(','), 'What fires the function');
   }
 

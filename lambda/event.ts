@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { problemOf } from '../core/problem.ts';
+import { wholeNumber } from '../core/whole-number.ts';
 
 /** What a run is asked to do. */
 export interface RunRequest {
@@ -20,12 +21,6 @@ export class InvalidEvent extends Error {
 }
 
 const flag = v.optional(v.boolean('must be true or false'), false);
-const wholeNumber = (min: number, max: number) => {
-  const message = `must be a whole number from ${min} to ${max}`;
-  return v.optional(
-    v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message)),
-  );
-};
 
 const requestSchema = v.strictObject({
   accountIds: v.optional(
@@ -40,8 +35,8 @@ const requestSchema = v.strictObject({
   ),
   force: flag,
   dryRun: flag,
-  segment: wholeNumber(0, 999_999),
-  totalSegments: wholeNumber(1, 1_000_000),
+  segment: v.optional(wholeNumber(0, 999_999)),
+  totalSegments: v.optional(wholeNumber(1, 1_000_000)),
 });
 
 /**

@@ -26,30 +26,30 @@ export const LOCAL_TABLE_NAME = 'oauth-accounts';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';
 export const LOCAL_REGION = 'us-east-1';
 
-/** The environment in which AWS's SDKs and command line reach the local endpoints. */
+/** The environment for AWS's SDKs and command line to reach the local endpoint. */
 export function awsEnvironment(endpoint: string, keys = TEST_KEYS) {
   return {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: LOCAL_REGION,
-    // The AWS CLI and boto3 know this name alone.
+    // The AWS CLI and boto3 only know this name.
     AWS_DEFAULT_REGION: LOCAL_REGION,
     AWS_ACCESS_KEY_ID: keys.accessKeyId,
     AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
   };
 }
 
-/** The same as the settings of an SDK's client. */
+/** The same as settings of an SDK client. */
 export function awsSettings(endpoint: string, keys: AwsKeys) {
   return { endpoint, region: LOCAL_REGION, credentials: { ...keys } };
 }
 
-/** What setting up and looking at the local system needs of AWS. */
+/** The clients that set up the local system and look at it. */
 export interface LocalClients {
   readonly table: DynamoDBDocumentClient;
   readonly tableName: string;
   readonly secrets: SecretsManagerClient;
   readonly kms: KMSClient;
-  /** Makes a secret, or a new version of it where its text differs. */
+  /** Creates a secret, or a new version of it if its text differs. */
   putSecret(name: string, text: string): Promise<void>;
   /** Every item of the accounts table. */
   items(): Promise<readonly FleetItem[]>;
@@ -96,9 +96,9 @@ export function createLocalClients(
 }
 
 /**
- * Makes the accounts table and the escrow key where they are missing.
+ * Creates the accounts table and the escrow key if they are missing.
  *
- * @returns whether the table is new, and so has no accounts yet
+ * @returns whether the table is new, so without accounts
  */
 export async function provision({ table, tableName, kms }: LocalClients): Promise<'new' | 'existing'> {
   await ensureEscrowKey(kms);
@@ -134,7 +134,7 @@ async function ensureEscrowKey(kms: KMSClient): Promise<void> {
         new CreateAliasCommand({ AliasName: LOCAL_ESCROW_KEY, TargetKeyId: KeyMetadata?.KeyId }),
       );
     } catch (error) {
-      // Somebody else was faster: theirs is used.
+      // Somebody else was faster; use theirs.
       if (!(error instanceof AlreadyExistsException)) throw error;
     }
   }

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { DataDirectoryInUseError, openStore } from './aws/store.ts';
 import { isOpenToOthers, isOwn, makePrivate, statsOf } from './private-files.ts';
 
-/** A directory can't be used for local data. The message says what to do. */
+/** A directory can't hold local data. The message says what to do. */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
   readonly code:
@@ -19,16 +19,16 @@ export class DataDirectoryError extends Error {
   }
 }
 
-/** Its presence says that `npm start` made the directory, or found it empty. */
+/** This file says that `npm start` made the directory, or found it empty. */
 const MARKER = '.oauth-token-refresher';
 const MARKER_TEXT = `"npm start" of oauth-token-refresher keeps its data here.
 "npm start -- --reset" deletes that, and nothing else.
 `;
 
-/** Locked by who uses the directory, and never deleted: others may be about to lock it. */
+/** The process that uses the directory locks this file. It is never deleted: another process may be about to lock it. */
 const LOCK = `${MARKER}.lock`;
 
-/** All that is ever written into the directory; the names below dynamodb/ are LevelDB's. */
+/** Everything that is ever written into the directory. The names below dynamodb/ are LevelDB's. */
 const OWN_FOLDERS = ['aws', 'aws/dynamodb', 'logs'];
 const OWN_FILES = [
   /^(env|running\.json)(\.new)?$/,
@@ -39,21 +39,21 @@ const OWN_FILES = [
 ];
 
 interface Entry {
-  /** Below the directory, with `/`. */
+  /** Its path inside the directory, with `/`. */
   readonly path: string;
   readonly kind: 'folder' | 'file' | 'other';
-  /** Whether something of this name and kind is what `npm start` makes. */
+  /** `npm start` makes something with this name and kind. */
   readonly own: boolean;
-  /** Whether `npm start` would use it, though it is something else. */
+  /** It has a name that `npm start` uses, but is something else. */
   readonly inTheWay: boolean;
 }
 
 /**
- * Readies a directory for local data: makes it, or looks whether it is one that `npm start` made, is the caller's own, and
- * leads nowhere else; and makes what is in it private before anything is written.
+ * Prepares a directory for local data. It creates it, or checks that `npm start` made it, that it belongs to the caller
+ * and that it has no link elsewhere. Then it makes the contents private, before anything is written.
  *
- * @param say is told what was changed
- * @returns what ends the caller's use of it
+ * @param say gets a line for each change
+ * @returns a function that ends the caller's use of the directory
  * @throws DataDirectoryError, DataDirectoryInUseError
  */
 export function prepareDataDirectory(directory: string, say: (line: string) => void): () => void {
@@ -70,12 +70,12 @@ function prepare(directory: string, say: (line: string) => void): () => void {
   if (statsOf(directory) === undefined) makeFolder(directory);
   const root = ownRoot(directory);
   const before = entriesOf(root);
-  // Looked for last: another "npm start" may be making all this at this moment, and makes it first.
+  // Checked last: another "npm start" may be creating all this right now, and it makes the marker first.
   const marked = isMarked(root);
   if (!marked && before.length > 0 && !isOlderData(before)) throw notOurs(directory, before);
   const wasOpen = isOpenToOthers(root.stats);
   makePrivate(root.path);
-  // Nobody else can change anything below from here on.
+  // From here on nobody else can change anything in it.
   const entries = entriesOf(root);
   const link = entries.find(({ inTheWay }) => inTheWay);
   if (link !== undefined) throw leadsAway(directory, link);
@@ -84,15 +84,15 @@ function prepare(directory: string, say: (line: string) => void): () => void {
   for (const name of [MARKER, LOCK]) makePrivate(join(root.path, name));
   for (const { path, own } of entries) if (own) makePrivate(join(root.path, path));
   if (wasOpen && entries.length > 0)
-    say(`${directory} could be read by others. It is private now; what it holds may have been seen.`);
+    say(`${directory} could be read by others. It is private now, but others may have seen what is in it.`);
   return release;
 }
 
 /**
- * Deletes what `npm start` has written into a directory, and nothing else. Links are neither followed nor deleted.
+ * Deletes what `npm start` has written into a directory, and nothing else. It neither follows nor deletes links.
  *
- * @param say is told what is kept
- * @throws DataDirectoryError where `npm start` did not make the directory, DataDirectoryInUseError
+ * @param say gets a line about what is kept
+ * @throws DataDirectoryError if `npm start` did not make the directory, DataDirectoryInUseError
  */
 export function resetDataDirectory(directory: string, say: (line: string) => void): void {
   if (statsOf(directory) === undefined) return;
@@ -110,19 +110,19 @@ export function resetDataDirectory(directory: string, say: (line: string) => voi
     release();
   }
   const kept = entriesOf(root).filter((entry) => !entry.own);
-  if (kept.length > 0) say(`Kept what is not of this program: ${namesOf(directory, kept)}.`);
+  if (kept.length > 0) say(`Kept what "npm start" did not make: ${namesOf(directory, kept)}.`);
 }
 
 function deleteOwn(root: Root): void {
   const own = entriesOf(root).filter((entry) => entry.own);
   for (const { path, kind } of own) if (kind === 'file') rmSync(join(root.path, path), { force: true });
-  // Deeper ones come later in the list.
+  // A folder comes before its contents in the list.
   for (const { path, kind } of own.toReversed())
     if (kind === 'folder') removeEmptyFolder(join(root.path, path));
 }
 
 interface Root {
-  /** Without links. */
+  /** With all links resolved. */
   readonly path: string;
   readonly stats: NonNullable<ReturnType<typeof statsOf>>;
 }
@@ -135,7 +135,7 @@ function makeFolder(directory: string): void {
   }
 }
 
-/** Node's own `recursive` never ends below /proc, where nobody can make a folder. */
+/** Node's own `recursive` never ends below /proc, where folders can't be created. */
 function makeFolders(path: string): void {
   const parent = dirname(path);
   if (parent !== path && statsOf(parent) === undefined) makeFolders(parent);
@@ -155,13 +155,13 @@ function ownRoot(directory: string): Root {
   }
   const stats = statsOf(path);
   if (stats?.isDirectory() === true && isOwn(stats)) return { path, stats };
-  throw notYours(`${directory} is no directory of your own`);
+  throw notYours(`${directory} is not a directory that belongs to you`);
 }
 
 function unwritable(directory: string, { message }: Error): DataDirectoryError {
   return new DataDirectoryError(
     'DATA_DIRECTORY_UNWRITABLE',
-    `${directory || 'A directory without a name'} can't be made, read or written to: ${message}. Choose another with --data.`,
+    `${directory || 'A directory without a name'} can't be created, read or written: ${message}. Choose another with --data.`,
   );
 }
 
@@ -173,7 +173,7 @@ function isMarked({ path }: Root): boolean {
   return statsOf(join(path, MARKER))?.isFile() === true;
 }
 
-/** Everything in the directory but the marker and the lock, a folder before what is in it. Links and folders of others are not entered. */
+/** Everything in the directory except the marker and the lock, each folder before its contents. It doesn't enter links or folders that are not ours. */
 function entriesOf(root: Root, below = ''): Entry[] {
   return readdirSync(join(root.path, below), { withFileTypes: true }).flatMap((found) => {
     const path = below === '' ? found.name : `${below}/${found.name}`;
@@ -190,12 +190,12 @@ function entriesOf(root: Root, below = ''): Entry[] {
   });
 }
 
-/** Versions before the marker made a directory with their own entries only, and this one always among them. */
+/** Older versions made no marker. Their directories hold only their own entries, and always this one. */
 function isOlderData(entries: readonly Entry[]): boolean {
   return entries.every(({ own }) => own) && entries.some(({ path }) => path === 'aws/aws.sqlite');
 }
 
-/** The operating system takes the lock away from a process that has ended, however it ended. */
+/** The operating system releases the lock when the process ends, however it ends. */
 function lock(root: Root, directory: string): () => void {
   makeFile(join(root.path, LOCK), '');
   const db = new DatabaseSync(join(root.path, LOCK));
@@ -219,16 +219,16 @@ function makeFile(path: string, text: string): void {
   }
 }
 
-/** Versions before the lock hold their store alone. */
+/** Older versions lock only their store. */
 function refuseInUse(root: Root, directory: string): void {
   const store = entriesOf(root).filter(({ path }) => path.startsWith('aws/aws.sqlite'));
-  // One with a link beside it is not opened: what it leads to would be written to.
+  // Not opened if there is a link beside it: SQLite would write to where it leads.
   const isThere = store.some(({ path, own }) => path === 'aws/aws.sqlite' && own);
   if (!isThere || store.some(({ inTheWay }) => inTheWay)) return;
   try {
     openStore(join(directory, 'aws')).close();
   } catch (error) {
-    // One that is damaged is one that a person may want to be rid of.
+    // A damaged one can be deleted, too.
     if ((error as { code?: unknown }).code === 'DATA_DIRECTORY_IN_USE') throw error;
   }
 }
@@ -241,14 +241,14 @@ function notOurs(directory: string, entries: readonly Entry[]): DataDirectoryErr
   const foreign = entries.filter(({ own }) => !own);
   return new DataDirectoryError(
     'DATA_DIRECTORY_NOT_OURS',
-    `${directory} was not made by "npm start": it holds ${namesOf(directory, foreign.length > 0 ? foreign : entries)}. Nothing was changed. Choose another with --data. If it is the data of an older version all the same, say so: touch '${join(directory, MARKER)}'`,
+    `${directory} was not made by "npm start": it holds ${namesOf(directory, foreign.length > 0 ? foreign : entries)}. Nothing was changed. Choose another with --data. If it is the data of an older version after all, run: touch '${join(directory, MARKER)}'`,
   );
 }
 
 function leadsAway(directory: string, { path }: Entry): DataDirectoryError {
   return new DataDirectoryError(
     'DATA_DIRECTORY_HAS_LINK',
-    `${nameOf(directory, path)} is a link, or somebody else's, or not what "npm start" makes. Nothing was written. Move it away, or choose another directory with --data.`,
+    `${nameOf(directory, path)} is a link, belongs to somebody else, or is not what "npm start" makes. Nothing was written. Move it away, or choose another directory with --data.`,
   );
 }
 

@@ -5,8 +5,8 @@ import { functionLogGroup } from './aws/lambda.ts';
 import type { HostRequest, Invocation } from './function-process.ts';
 
 /**
- * The process that the function runs in on one machine: what Lambda's runtime is to the deployed one. It loads the
- * module that it is given, and knows nothing of what is in it.
+ * The process in which the function runs on one machine, in place of Lambda's runtime. It loads the module that it is
+ * given, whatever that does.
  */
 const { handler } = (await import(pathToFileURL(process.argv[2] ?? '').href)) as {
   handler: (event: unknown, context: Context) => Promise<unknown>;
@@ -24,7 +24,7 @@ process.on('message', async ({ event, timeout }: HostRequest) => {
   else process.exit();
 });
 
-// The one who started us is gone: so are we, once nothing is in flight that could be lost.
+// The process that started us is gone. End too, once nothing is in flight that could be lost.
 process.on('disconnect', () => {
   if (inFlight === 0) process.exit();
 });

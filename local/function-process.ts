@@ -2,16 +2,16 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** How an invocation ended, as Lambda tells it. */
+/** How an invocation ended, as Lambda reports it. */
 export type Invocation =
   | { readonly kind: 'returned'; readonly payload: unknown }
   | { readonly kind: 'failed'; readonly errorType: string; readonly errorMessage: string };
 
-/** The deployed function in a process of its own, invoked as Lambda does: one event at a time, with a time limit. */
+/** The function in its own process, invoked as Lambda does: one event at a time, with a time limit. */
 export interface FunctionProcess {
-  /** @param timeout milliseconds; when they are over the process is killed, as Lambda does */
+  /** @param timeout milliseconds; then the process is killed, as in Lambda */
   invoke(event: unknown, timeout?: number): Promise<Invocation>;
-  /** What the function wrote since the last call, as lines. */
+  /** The lines that the function logged since the last call. */
   takeLog(): string[];
   /** Ends the process at once (SIGKILL); the next invocation starts a new one. */
   kill(): void;
@@ -24,11 +24,11 @@ export interface FunctionProcessOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Modules to load before it, as URLs. */
   readonly preload?: readonly string[];
-  /** Where the log is kept; in memory only where absent. */
+  /** Where to keep the log; only in memory by default. */
   readonly logFile?: string;
 }
 
-/** What the host is sent, and what it sends back. */
+/** What the host receives. It answers with an `Invocation`. */
 export interface HostRequest {
   readonly event: unknown;
   readonly timeout: number;
@@ -37,7 +37,7 @@ export interface HostRequest {
 const LAMBDA_TIMEOUT = 120_000;
 const KEPT_LINES = 10_000;
 
-/** Starts no process yet; the first invocation does, and any after a kill. */
+/** The process starts with the first invocation, and again with the first one after a kill. */
 export function createFunctionProcess(options: FunctionProcessOptions): FunctionProcess {
   const module = options.module ?? fileURLToPath(new URL('../lambda/handler.ts', import.meta.url));
   const logFile: WriteStream | undefined =
@@ -54,7 +54,7 @@ export function createFunctionProcess(options: FunctionProcessOptions): Function
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execPath: process.execPath,
       execArgv: ['--enable-source-maps', ...(options.preload ?? []).flatMap((url) => ['--import', url])],
-      // Ctrl-C is for the one who started us; it ends the function when its invocation is over.
+      // Ctrl-C should only reach our own process; that one ends the function after its invocation.
       detached: true,
     });
     const keep = (data: Buffer) => {

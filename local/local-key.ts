@@ -7,14 +7,14 @@ import { isOpenToOthers, isOwn, statsOf } from './private-files.ts';
 
 const BYTES = 32;
 
-/** A person's key can't be used. `code` is `LOCAL_KEY_UNUSABLE`; the message says what to do. */
+/** The person's key can't be used. The message says what to do. */
 export class LocalKeyError extends Error {
   override readonly name = 'LocalKeyError';
   readonly code = 'LOCAL_KEY_UNUSABLE';
 }
 
 /**
- * Where a person's key is: never below the current folder, whose files somebody else may have written.
+ * Where the person's key is: never below the current folder, since somebody else may have written the files there.
  *
  * @see https://specifications.freedesktop.org/basedir-spec/latest/
  */
@@ -26,11 +26,11 @@ export function localKeyFile(): string {
 }
 
 /**
- * The keys of the local system that uses a data directory. They follow from the person's own key and from where the
- * directory is, so that nothing in the directory has to be believed.
+ * The keys of the local system that uses a data directory. They follow from the person's own key and the directory's
+ * real path, so that we need not trust anything in the directory.
  *
- * @param make makes the person's key where there is none yet
- * @returns undefined where there is none
+ * @param make creates the person's key if there is none yet
+ * @returns undefined if there is none
  * @throws LocalKeyError
  */
 export function localKeys(dataDirectory: string, make: 'make'): AwsKeys;
@@ -50,7 +50,7 @@ function legibleKey(make: 'make' | 'only-read'): Buffer | undefined {
   } catch (error) {
     if (error instanceof LocalKeyError) throw error;
     throw new LocalKeyError(
-      `Your key for local systems can be neither read nor made: ${(error as Error).message}. Set XDG_STATE_HOME to a folder in which you may write.`,
+      `Your key for local systems can't be read or created: ${(error as Error).message}. Set XDG_STATE_HOME to a folder where you may write.`,
     );
   }
 }
@@ -61,28 +61,30 @@ function readKey(): Buffer | undefined {
   if (stats === undefined) return undefined;
   const folder = statsOf(dirname(file));
   if (!stats.isFile() || folder?.isDirectory() !== true)
-    throw new LocalKeyError(`${file} must be a file, and no link. Delete it: "npm start" makes another.`);
+    throw new LocalKeyError(
+      `${file} must be a file, not a link or folder. Delete it; "npm start" creates a new one.`,
+    );
   if (!isOwn(stats) || !isOwn(folder))
     throw new LocalKeyError(
-      `${file} belongs to somebody else. Set XDG_STATE_HOME to a folder of your own, and use "npm start" there.`,
+      `${file} belongs to somebody else. Set XDG_STATE_HOME to a folder that belongs to you.`,
     );
   if (isOpenToOthers(stats) || isOpenToOthers(folder))
     throw new LocalKeyError(
-      `${file} may have been read or changed by others. Stop "npm start" and delete it: the next "npm start" makes another.`,
+      `Others may have read or changed ${file}. Stop "npm start" and delete the file; the next "npm start" creates a new one.`,
     );
   const key = readFileSync(file);
   if (key.length === BYTES) return key;
-  throw new LocalKeyError(`${file} is damaged. Delete it: "npm start" makes another.`);
+  throw new LocalKeyError(`${file} is damaged. Delete it; "npm start" creates a new one.`);
 }
 
-/** Of several processes at once one is first, and all of them get its key. */
+/** If several processes start at once, the first one's key is used by all. */
 function makeKey(): Buffer {
   const file = localKeyFile();
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}`;
   writeFileSync(draft, randomBytes(BYTES), { flag: 'wx', mode: 0o600 });
   try {
-    // Unlike a rename, a link never replaces a file: whoever reads one sees it whole, and it stays.
+    // Unlike a rename, a link never replaces a file. So a key is always complete and never changes.
     linkSync(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -16,7 +16,7 @@ import { localKeys } from './local-key.ts';
 import { announce, findRunningSystem, withdraw } from './running-system.ts';
 import { createSampleAccounts, SAMPLE_CLIENTS, writeSampleProfiles } from './sample-accounts.ts';
 
-/** Everything that `npm start` runs beside the function, and the function. */
+/** Everything that `npm start` runs. */
 export interface LocalSystem {
   readonly aws: LocalAws;
   readonly authorizationServer: AuthorizationServer;
@@ -27,15 +27,15 @@ export interface LocalSystem {
 
 export interface LocalSystemOptions {
   readonly dataDirectory: string;
-  /** The first of two ports. Where one is taken, another is used. */
+  /** The first of two ports. If one is taken, a free one is used. */
   readonly port: number;
-  /** Seconds between two runs, noted for other commands. */
+  /** Seconds between two runs, for other commands to read. */
   readonly every?: number;
-  /** Told what a person should know about the start. */
+  /** Gets what the person should know about the start. */
   readonly say: (line: string) => void;
 }
 
-/** The function's window here: a run each minute and its time limit must fit into what is left of a token. */
+/** The refresh window: a run each minute, and some time to finish it, must fit into it. */
 const REFRESH_WINDOW_SECONDS = 75;
 export const LOCAL_FUNCTION_NAME = 'oauth-token-refresher';
 
@@ -45,11 +45,11 @@ export class AlreadyRunning extends Error {
 }
 
 /**
- * Starts the endpoints, makes the table, key, profiles and sample accounts where they are missing, and readies the
- * function in a process of its own, with the environment that the deployed one has.
+ * Starts the endpoints, creates table, key, profiles and sample accounts if they are missing, and prepares the function
+ * in its own process, with the environment of a deployed one.
  *
- * @throws AlreadyRunning or DataDirectoryInUseError where another process uses `dataDirectory`, DataDirectoryError where it
- * is not for this, LocalKeyError
+ * @throws AlreadyRunning or DataDirectoryInUseError if another process uses `dataDirectory`, DataDirectoryError if it
+ * can't be used, LocalKeyError
  */
 export async function startLocalSystem({
   dataDirectory,
@@ -72,7 +72,7 @@ export async function startLocalSystem({
       port: on,
       keys,
       dataDirectory: join(dataDirectory, 'aws'),
-      // A day of one-minute tokens would use up a secret's versions; here a day is ten minutes long.
+      // Tokens of a minute would use up a secret's versions within a day. So a day is ten minutes long here.
       secretsManager: { protectedVersionSeconds: 600, maxVersions: 30 },
       functionName: LOCAL_FUNCTION_NAME,
       functionLogFile,
@@ -114,7 +114,7 @@ export async function startLocalSystem({
   };
   announce(dataDirectory, running, keys);
   const gone = () => withdraw(dataDirectory);
-  // Also where somebody is in a hurry and presses Ctrl-C twice.
+  // Also if somebody presses Ctrl-C twice.
   process.once('exit', gone);
   const started = fn;
   return {

@@ -4,7 +4,7 @@ import { callersPath } from './callers-path.ts';
 export interface StartOptions {
   /** Fire once and stop. */
   readonly once: boolean;
-  /** Print results as JSON lines and nothing else on standard output. */
+  /** Print only results, as JSON lines, on standard output. */
   readonly json: boolean;
   /** Forget all local data first. */
   readonly reset: boolean;
@@ -15,7 +15,7 @@ export interface StartOptions {
   readonly port: number;
 }
 
-/** The command line can't be understood; the message says what is allowed. */
+/** The arguments are wrong. The message says what is allowed. */
 export class UsageError extends Error {}
 
 export const START_HELP = `Runs the whole system on one machine.
@@ -25,7 +25,7 @@ export const START_HELP = `Runs the whole system on one machine.
   npm start -- --once              fire it once and stop
   npm start -- --once --json       … and print the result as JSON, as the last line
   npm start -- --reset             forget all local data first
-  npm start -- --data DIRECTORY    keep the data there rather than in .local/
+  npm start -- --data DIRECTORY    keep the data there instead of in .local/
   npm start -- --port 9400         use ports 9400 and 9401 (default 4570 and 4571)
 
 While it runs: npm run -s invoke -- '{"dryRun": true}', and for the AWS CLI and SDKs: . .local/env
@@ -34,7 +34,7 @@ Exit codes: 0 done, 1 a run failed or the system could not start, 2 wrong usage.
 /**
  * Reads the command line of `npm start`.
  *
- * @returns `help` where that is asked for
+ * @returns `help` if that is wanted
  * @throws UsageError
  */
 export function readStartOptions(
@@ -80,16 +80,16 @@ function milliseconds(text: string): number {
   return result;
 }
 
-/** Not each shell replaces a `~` that stands behind `=` or in quotes, and a folder of that name is deleted as the home. */
+/** Not every shell replaces `~` after `=` or in quotes. A folder named `~` is dangerous: deleting it may delete the home. */
 function directory(text: string): string {
   if (text === '' || /^~(\/|$)/.test(text))
-    throw new UsageError('--data must name a directory; write "$HOME" in place of ~');
+    throw new UsageError('--data must name a directory; write "$HOME" instead of ~');
   return text;
 }
 
 function portNumber(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_534)
-    throw new UsageError('--port must be a whole number from 0 to 65534; 0 takes any free ports');
+    throw new UsageError('--port must be a whole number from 0 to 65534; 0 picks free ports');
   return port;
 }

@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
 
-/** Windows has neither owners nor modes that Node could tell: a person's folders are that person's there. */
+/** On Windows Node knows neither owners nor modes; there, a person's folders are private anyway. */
 const ownId = process.getuid?.();
 
 /** Whether a file or folder belongs to the person who runs this. */
@@ -18,14 +18,14 @@ export function isWritableByOthers({ mode }: Stats): boolean {
   return ownId !== undefined && (mode & 0o022) !== 0;
 }
 
-/** Takes away what others may do with a file or folder, where it is there; never through a link. */
+/** Makes a file or folder private, if it exists. It never follows a link. */
 export function makePrivate(path: string): void {
   const stats = statsOf(path);
   if (stats !== undefined && !stats.isSymbolicLink() && isOpenToOthers(stats))
     chmodSync(path, stats.isDirectory() ? 0o700 : 0o600);
 }
 
-/** Writes a file that is its owner's alone from the first moment, as a whole or not at all. */
+/** Writes a file that is private from the first moment, completely or not at all. */
 export function writePrivate(file: string, text: string): void {
   const draft = `${file}.new`;
   rmSync(draft, { force: true });
@@ -33,12 +33,12 @@ export function writePrivate(file: string, text: string): void {
   renameSync(draft, file);
 }
 
-/** What a path is, itself and not what it links to; undefined where there is nothing. @throws where nobody can tell */
+/** What is at a path, without following a link; undefined if there is nothing. @throws if that can't be found out */
 export function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    // There is a file where a folder would be.
+    // A part of the path is a file, not a folder.
     if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
     throw error;
   }

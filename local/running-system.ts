@@ -8,7 +8,7 @@ import { localKeys } from './local-key.ts';
 import { isOwn, isWritableByOthers, statsOf, writePrivate } from './private-files.ts';
 import { HOST } from './shared/listen.ts';
 
-/** What other commands need to find the running system. */
+/** How other commands find the running system. */
 export interface RunningSystem {
   readonly pid: number;
   readonly endpoint: string;
@@ -17,16 +17,16 @@ export interface RunningSystem {
   readonly every?: number | undefined;
 }
 
-/** What is known of the local system that uses a data directory. */
+/** What we know about the local system that uses a data directory. */
 export type Found =
   | { readonly kind: 'none' }
   | { readonly kind: 'running'; readonly system: RunningSystem; readonly keys: AwsKeys }
-  /** A file says that one runs, and it is not true, or it is somebody else's. */
+  /** A file says that one runs, but we can't believe it. */
   | { readonly kind: 'unproven'; readonly file: string; readonly why: string };
 
 const MAX_FILE_BYTES = 4_096;
 
-/** The address that `npm start` listens on, and nothing beside it: at any other, somebody else may listen on the same port. */
+/** Only the address that `npm start` listens on: at another one, somebody else may use the same port. */
 const localOrigin = v.pipe(v.string(), v.check(isLocalOrigin));
 const fileSchema = v.object({
   pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -43,7 +43,7 @@ function isLocalOrigin(text: string): boolean {
 const runningFile = (dataDirectory: string) => join(dataDirectory, 'running.json');
 const environmentFile = (dataDirectory: string) => join(dataDirectory, 'env');
 
-/** Lets other commands find the system, and gives shells what they need to reach its AWS. */
+/** Writes down how other commands find the system, and how shells reach its AWS. */
 export function announce(dataDirectory: string, system: RunningSystem, keys: AwsKeys): void {
   const lines = Object.entries(awsEnvironment(system.endpoint, keys)).map(
     ([name, value]) => `export ${name}=${value}\n`,
@@ -52,15 +52,15 @@ export function announce(dataDirectory: string, system: RunningSystem, keys: Aws
   writePrivate(runningFile(dataDirectory), JSON.stringify(system));
 }
 
-/** Takes back what `announce` has written. */
+/** Deletes what `announce` has written. */
 export function withdraw(dataDirectory: string): void {
   rmSync(runningFile(dataDirectory), { force: true });
   rmSync(environmentFile(dataDirectory), { force: true });
 }
 
 /**
- * Finds the local system that uses a data directory now. The directory may be anybody's work: a system is believed once it
- * has proved that it has the keys that follow from the person's own, and before that it is sent nothing.
+ * Finds the local system that uses a data directory now. Anybody may have made the directory. So we send the system
+ * nothing before it has proved that it has the keys that follow from the person's own.
  *
  * @throws LocalKeyError
  */
@@ -70,11 +70,11 @@ export async function findRunningSystem(dataDirectory: string): Promise<Found> {
   const text = textOf(file);
   if (text === undefined) return { kind: 'none' };
   if (![realpathSync.native(dataDirectory), file].every(isOnlyOurs))
-    return unproven('is not yours, or others may write to it or its folder');
+    return unproven("isn't yours, or others may write to it or its folder");
   const system = parse(text);
-  if (system === undefined) return unproven('is not what "npm start" writes');
+  if (system === undefined) return unproven('is not a file that "npm start" writes');
   if (!isAlive(system.pid))
-    return unproven(`names process ${system.pid}, which is not one of yours that runs`);
+    return unproven(`names process ${system.pid}, which is not running, or not yours`);
   const endpoint = new URL(system.endpoint);
   const keys = localKeys(dataDirectory, 'only-read');
   if (keys === undefined || !(await proves(endpoint, keys)))
@@ -82,20 +82,20 @@ export async function findRunningSystem(dataDirectory: string): Promise<Found> {
   return { kind: 'running', system, keys };
 }
 
-/** Whether nobody else can have written it, as far as its owner and mode say. */
+/** Whether its owner and mode say that nobody else can have written it. */
 function isOnlyOurs(path: string): boolean {
   const stats = statsOf(path);
   return stats !== undefined && isOwn(stats) && !isWritableByOthers(stats);
 }
 
-/** What a file says, as far as anybody could have meant it; undefined where there is none. */
+/** A file's text; empty if it can't be one of ours, undefined if there is none. */
 function textOf(file: string): string | undefined {
   try {
     const stats = statsOf(file);
     if (stats === undefined) return undefined;
     return stats.isFile() && stats.size <= MAX_FILE_BYTES ? readFileSync(file, 'utf8') : '';
   } catch {
-    // Perhaps a file, which is somebody else's.
+    // Perhaps somebody else's.
     return '';
   }
 }

@@ -3,7 +3,7 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { AuthorizationServer, LocalClient } from './authorization-server/server.ts';
 import type { LocalClients } from './clients.ts';
 
-/** The clients that the local authorization server knows, by profile. */
+/** The clients of the local authorization server. Each has a profile of its name. */
 export const SAMPLE_CLIENTS: readonly LocalClient[] = [
   {
     client_id: 'crm',
@@ -20,9 +20,7 @@ export const SAMPLE_CLIENTS: readonly LocalClient[] = [
   { client_id: 'mail', token_endpoint_auth_method: 'none', accessTokenSeconds: 180 },
 ];
 
-/**
- * Writes the profiles. Done at every start, since their endpoints carry the port.
- */
+/** Writes the profiles, at every start, since their endpoints contain the port. */
 export async function writeSampleProfiles(clients: LocalClients, server: AuthorizationServer): Promise<void> {
   const profiles: Record<string, unknown> = Object.fromEntries(
     SAMPLE_CLIENTS.map(({ client_id, client_secret, token_endpoint_auth_method }) => [
@@ -37,7 +35,7 @@ export async function writeSampleProfiles(clients: LocalClients, server: Authori
     ]),
   );
   const crm = profiles.crm as object;
-  // A profile with an endpoint of its own has no issuer.
+  // A profile with its own endpoint has no issuer.
   const crmAt = (path: string) => ({ ...crm, issuer: undefined, token_endpoint: `${server.origin}${path}` });
   profiles['crm-wrong-secret'] = { ...crm, client_secret: 'not-the-secret' };
   profiles['crm-misspelt'] = { ...crm, client_ident: 'crm' };
@@ -137,7 +135,7 @@ export async function createSampleAccounts(
     recovering,
   );
 
-  // Only a person can help these.
+  // These need a person.
   const { refresh_token: _, ...withoutRefreshToken } = await grant('crm', 'wayne');
   await account(
     { accountId: 'crm-wayne', name: 'Wayne CRM', oauthProfile: 'crm' },
@@ -168,7 +166,7 @@ export async function createSampleAccounts(
     lost,
   );
 
-  // These fail, and are tried again.
+  // These fail and are tried again.
   for (const [accountId, name, oauthProfile] of [
     ['crm-vehement', 'Vehement CRM', 'crm-down'],
     ['crm-massive', 'Massive CRM', 'crm-html'],
@@ -176,7 +174,7 @@ export async function createSampleAccounts(
   ] as const)
     await account({ accountId, name, oauthProfile }, await withRefreshTokenOnly('crm', accountId));
 
-  // What people wrote can't be used.
+  // These have mistakes that people must correct.
   await account({ accountId: 'erp-nakatomi', name: 'Nakatomi ERP', oauthProfile: 'erp' }, {});
   await account({ accountId: 'crm-oscorp', name: 'Oscorp CRM', oauthProfile: 'crm-misspelt' }, {});
   await account({ accountId: 'crm-weyland', name: 'Weyland CRM', oauthProfile: 'crm' });

@@ -9,10 +9,10 @@ import { LocalKeyError } from './local-key.ts';
 import { AlreadyRunning, type LocalSystem, startLocalSystem } from './local-system.ts';
 import { readStartOptions, START_HELP, type StartOptions, UsageError } from './options.ts';
 
-/** What a person can do something about, and whose message says what. */
+/** Errors whose message tells the person what to do. */
 const expected = [AlreadyRunning, DataDirectoryInUseError, DataDirectoryError, LocalKeyError];
 
-// The stores of others make files as well, and tokens are in all of them.
+// Libraries make files too, and tokens are in all of them.
 process.umask(0o077);
 process.exitCode = await main();
 
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
 }
 
 async function start(options: StartOptions): Promise<number> {
-  // Progress goes to standard error, so that standard output holds the table, or the JSON, and nothing else.
+  // Progress goes to standard error, so that standard output has only the table or the JSON.
   const say = (line: string) => console.error(dim(line));
   if (options.reset) resetDataDirectory(options.dataDirectory, say);
   say('Starting DynamoDB, Secrets Manager, KMS, EventBridge and an authorization server …');
@@ -44,7 +44,7 @@ async function start(options: StartOptions): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(130);
-      say('Stopping: letting the run in flight end (once more to stop at once) …');
+      say('Stopping after the current run (press Ctrl-C again to stop at once) …');
       stop.abort();
     });
   try {
@@ -57,7 +57,7 @@ async function start(options: StartOptions): Promise<number> {
   }
 }
 
-/** Fires the function until it is told to stop, or once. */
+/** Fires the function once, or until told to stop. */
 async function fire(options: StartOptions, system: LocalSystem, stop: AbortSignal): Promise<number> {
   let before: readonly FleetItem[] = [];
   while (!stop.aborted) {
@@ -91,7 +91,7 @@ function show(
   const color = colored(process.stdout);
   const now = Math.floor(Date.now() / 1000);
   const { isTTY, columns, rows } = process.stdout;
-  // Who reads a pipe gets all of it.
+  // A pipe gets all of it.
   const [width, height] = isTTY
     ? [columns || 80, rows || 24]
     : [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -101,17 +101,17 @@ function show(
     ...summary.map((line, index) => (index === 0 ? time : ' '.repeat(time.length)) + line),
     ...(once ? [] : [`Next run in ${every / 1000} s; Ctrl-C stops.`]),
   ];
-  // An empty line above and below the table, and the one that the cursor is on.
+  // An empty line above and below the table, and the cursor's line.
   const table = renderFleet(items, { now, width, height: height - below.length - 3, color, before });
   console.log(`\n${table}\n\n${below.join('\n')}`);
 }
 
-/** For a shell to paste. */
+/** Ready to paste into a shell. */
 function quoted(path: string): string {
   return /^[\w/.:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-/** NO_COLOR (no-color.org) and FORCE_COLOR, and colour only on a terminal. */
+/** Colours on a terminal, unless NO_COLOR (no-color.org) is set; elsewhere only with FORCE_COLOR. */
 function colored(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY ? stream.hasColors() : (process.env.FORCE_COLOR ?? '0') !== '0';
 }

@@ -1,13 +1,13 @@
 import stringWidth from 'string-width';
 
-/** What the terminal would obey rather than show: control characters, and marks that reorder or hide text. */
+/** What a terminal obeys instead of showing it: control characters, and marks that reorder or hide text. */
 export const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}]|(?!\u200d)\p{Cf}|\p{Cs}/gu;
 const PILED_UP_MARKS = /(\p{M}{4})\p{M}+/gu;
 const TAB_OR_BREAK = /[\t\n\r\u2028\u2029]+/g;
 
 /**
- * Text of others, such as an account's name, made safe to print: it stays on its line, and can't colour, move or
- * reorder anything on the terminal. What is taken out leaves a visible mark.
+ * Makes text from elsewhere, such as an account's name, safe to print: it stays on its line, and can't colour, move or
+ * reorder anything on the terminal. Each character taken out leaves a visible mark.
  */
 export function printable(text: string): string {
   return text.replace(TAB_OR_BREAK, ' ').replace(INVISIBLE, '�').replace(PILED_UP_MARKS, '$1');
@@ -15,15 +15,15 @@ export function printable(text: string): string {
 
 const ONE_CELL_EACH = /^[ -~█░—…·]*$/;
 
-/** Cells of a terminal that a text takes: wide characters take two. Colours take none. */
+/** How many cells of a terminal a text takes: wide characters take two, colours none. */
 export function widthOf(text: string): number {
-  // The question is asked for every cell of a large table, and nearly all of them hold nothing else.
+  // A large table asks this for every cell, and nearly all cells are this simple.
   return ONE_CELL_EACH.test(text) ? text.length : stringWidth(text);
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-/** The text, or as much of its beginning as fits into so many cells, with "…" where something was cut. */
+/** Cuts a text to this many cells, with "…" at its end. */
 export function cutTo(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = '';
@@ -36,7 +36,7 @@ export function cutTo(text: string, width: number): string {
   return width > 0 ? `${kept}…` : '';
 }
 
-/** As `cutTo`, but cut in the middle: what tells ids apart is often at their end. */
+/** Like `cutTo`, but cuts in the middle: ids often differ at their end. */
 export function cutMiddleTo(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   const segments = [...graphemes.segment(text)].map(({ segment }) => segment);
@@ -46,7 +46,7 @@ export function cutMiddleTo(text: string, width: number): string {
   return width > 0 ? `${start.join('')}…${end.join('')}` : '';
 }
 
-/** As many of the first segments as fit into so many cells. */
+/** The first segments that fit into this many cells. */
 function takeTo(segments: readonly string[], width: number): string[] {
   let used = 0;
   const taken = segments.findIndex((segment) => {
@@ -56,14 +56,14 @@ function takeTo(segments: readonly string[], width: number): string[] {
   return segments.slice(0, taken === -1 ? segments.length : taken);
 }
 
-/** Fills a text up with spaces on its right. */
+/** Adds spaces on the right. */
 export function padTo(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** Breaks a text between words into lines of at most so many cells; a longer word is broken where the line ends. */
+/** Breaks a text between words into lines of at most this many cells. A longer word breaks at the end of the line. */
 export function wrapTo(text: string, width: number): string[] {
-  // A name may be as long as an item: what is alike in it is measured once.
+  // A name may be as long as an item, so each part is measured only once.
   const known = new Map<string, number>();
   const cellsOf = (part: string) => {
     const cells = known.get(part) ?? widthOf(part);

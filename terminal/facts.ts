@@ -1,12 +1,12 @@
 import { padTo, printable, wrapTo } from './display-text.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A name and what is to be said of it; facts without a value are left out. */
+/** A name and its value. Facts without a value are left out. */
 export type Fact = readonly [name: string, value: string | undefined];
 
 const INDENT = 2;
 
-/** Facts as a list, the values under each other, broken between words where the line is too short. */
+/** Facts as a list, the values in one column, wrapped between words. */
 export function factLines(
   facts: readonly Fact[],
   { width, paint }: Pick<Terminal, 'width' | 'paint'>,
@@ -23,7 +23,7 @@ export function factLines(
   });
 }
 
-/** Text broken into lines below an indent. */
+/** Wrapped text with an indent. */
 export function paragraph(text: string, { width }: Pick<Terminal, 'width'>): string {
   return wrapTo(printable(text), width - INDENT)
     .map((line) => `${' '.repeat(INDENT)}${line}`)

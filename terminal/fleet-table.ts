@@ -3,7 +3,7 @@ import type { RunResult } from '../lambda/run-result.ts';
 import { wrapTo } from './display-text.ts';
 import { type Cell, type Column, type Concession, paint, renderTable, type Style } from './table.ts';
 
-/** An account as the table shows it; items of every kind, also those that the function can't use. */
+/** Any item of the accounts table, also one that the function can't use. */
 export type FleetItem = Readonly<Record<string, unknown>> & { readonly accountId: string };
 
 export interface TableOptions {
@@ -11,23 +11,23 @@ export interface TableOptions {
   readonly now: number;
   /** Characters in a line. */
   readonly width: number;
-  /** Lines, the titles among them. */
+  /** Lines, with the titles. */
   readonly height: number;
   readonly color: boolean;
-  /** The items as they were after the run before; empty for the first. */
+  /** The items after the run before; empty for the first run. */
   readonly before: readonly FleetItem[];
 }
 
 const BAR = 10;
 
-/** Whether an item is an account, and no note that the function keeps for itself beside them. */
+/** Whether an item is an account, and not one of the function's notes. */
 export function isAccount({ accountId }: FleetItem): boolean {
   return !accountId.startsWith(NOTE);
 }
 
 /**
- * The accounts as `npm start` shows them after each run: what needs attention first, then by id, so that rows stay
- * where they are; what changed since the run before is marked with ●. Where they don't fit, healthy ones give way first.
+ * The accounts as `npm start` shows them after each run: those that need attention first, then by id, so that rows stay
+ * in their place. ● marks what changed since the run before. If there is no room for all, healthy ones go first.
  */
 export function renderFleet(
   items: readonly FleetItem[],
@@ -61,10 +61,10 @@ export function renderFleet(
   return [...lines, ...(more > 0 ? [`   … and ${more} more`] : [])].join('\n');
 }
 
-/** The ranks in the order in which they give way: healthy, what is not looked at, disabled, new, failing, a person. */
+/** Ranks in the order in which they are left out: healthy, not looked at, disabled, new, failing, needs a person. */
 const GIVES_WAY = [3, 5, 4, 2, 1, 0];
 
-/** As many accounts as fit into so many lines, one of which says how many do not. */
+/** The accounts that fit into this many lines, with one line for how many are left out. */
 function fitting(
   accounts: readonly FleetItem[],
   isChanged: (item: FleetItem) => boolean,
@@ -75,11 +75,11 @@ function fitting(
   return accounts.toSorted((a, b) => importance(b) - importance(a)).slice(0, Math.max(1, lines - 1));
 }
 
-/** Ids are what commands take: one that is very long is shortened where it ruins the table, in its middle. */
+/** Commands take ids, so only a very long one is cut, in its middle. */
 export const accountColumn: Column = { title: 'ACCOUNT', cut: 'middle' };
 export const squeezeAccount: Concession = { squeeze: 'ACCOUNT', to: 36 };
 
-/** The columns that say how an account is, for `stateCells`. */
+/** The columns of `stateCells`. */
 export const stateColumns: readonly Column[] = [
   { title: 'PROFILE', least: 10 },
   { title: 'STATUS', floor: 14 },
@@ -88,7 +88,7 @@ export const stateColumns: readonly Column[] = [
   { title: 'REFRESHED' },
 ];
 
-/** How an account is, in the same words and colours wherever it is shown. */
+/** An account's state, in the same words and colours everywhere. */
 export function stateCells(item: FleetItem, now: number): readonly Cell[] {
   const account = item as Partial<Account>;
   const [status, style] = statusOf(item);
@@ -102,7 +102,7 @@ export function stateCells(item: FleetItem, now: number): readonly Cell[] {
   ];
 }
 
-/** What a run did, in lines of at most so many cells that are broken between phrases. */
+/** What a run did, in lines of at most `width` cells that break between phrases. */
 export function renderResult(result: RunResult, width: number, color: boolean): string[] {
   const { scanned, due, refreshed, reconciled, leasedElsewhere, failed, invalid, deferred, durationMs } =
     result;
@@ -124,7 +124,7 @@ export function renderResult(result: RunResult, width: number, color: boolean): 
     ...(said.length > 0 ? said : ['nothing to do']).map((phrase, index, all) =>
       index < all.length - 1 ? `${phrase},` : phrase + (person > 0 ? ';' : ''),
     ),
-    // They are not among those that are due.
+    // These are not among the due ones.
     ...(person > 0 ? [paint(`${person} ${person === 1 ? 'needs' : 'need'} a person`, 'red', color)] : []),
     `(${durationMs} ms)`,
   ];
@@ -135,13 +135,13 @@ export function renderResult(result: RunResult, width: number, color: boolean): 
 
 const UNBROKEN = '\u00a0';
 
-/** What must differ for a row to have changed: not the clock. */
+/** A row has changed if this differs. The clock doesn't count. */
 function signature({ status, failure, lastRefreshedAt, lease, enabled }: FleetItem): string {
   const { reason } = (failure ?? {}) as { reason?: unknown };
   return JSON.stringify([status, reason, lastRefreshedAt, lease !== undefined, enabled]);
 }
 
-/** What a person calls its state, and its colour. */
+/** An account's state in everyday words, and its colour. */
 export function statusOf(item: FleetItem): readonly [string, Style] {
   if (item.authenticationType !== 'oauth2') return ['not oauth2', 'dim'];
   if (item.enabled === false) return ['disabled', 'dim'];
@@ -155,12 +155,12 @@ export function statusOf(item: FleetItem): readonly [string, Style] {
     case undefined:
       return ['new', 'cyan'];
     default:
-      // A newer version's.
+      // From a newer version.
       return [String(item.status), 'dim'];
   }
 }
 
-/** Why it is so; the empty text where there is nothing to say. */
+/** The reason for that state, or an empty text. */
 export function reasonOf({ failure, lease }: FleetItem, now: number): string {
   const { expiresAt } = (lease ?? {}) as { expiresAt?: unknown };
   if (typeof expiresAt === 'number' && expiresAt > now) return 'leased_elsewhere';
@@ -184,7 +184,7 @@ function tokenCell(
   return { text: `${bar} ${short}`, short, style };
 }
 
-/** Seconds left: minutes and seconds below an hour. */
+/** The time left: minutes and seconds below an hour. */
 export function countdown(seconds: number): string {
   if (seconds >= 3_600) return duration(seconds);
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
@@ -198,7 +198,7 @@ export function duration(seconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
-/** 0 for what needs a person, then what fails, is new, is healthy, and is not looked at, or not known. */
+/** 0 for accounts that need a person, then failing, new, healthy, disabled, and the rest. */
 export function rank(item: FleetItem): number {
   const order = ['needs a person', 'failing', 'new', 'healthy', 'disabled', 'not oauth2'];
   const place = order.indexOf(statusOf(item)[0]);

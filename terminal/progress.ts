@@ -1,7 +1,7 @@
 import { duration } from './fleet-table.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Tells how far a long job is: a bar on a terminal, otherwise a line now and then. */
+/** Shows how far a long job is: a bar on a terminal, otherwise a line now and then. */
 export interface Progress {
   /** One more is done. */
   step(): void;
@@ -19,17 +19,17 @@ export function startProgress(terminal: Terminal, total: number, now: () => numb
   const begun = now();
   const bars = terminal.stderr.isTTY === true;
   let done = 0;
-  let told = begun;
+  let shown = begun;
   const say = bars ? terminal.progress : terminal.say;
   const tell = () => {
-    told = now();
-    say(progressLine(done, total, (told - begun) / 1000, bars));
+    shown = now();
+    say(progressLine(done, total, (shown - begun) / 1000, bars));
   };
   if (bars) tell();
   return {
     step: () => {
       done += 1;
-      if (now() - told >= (bars ? REDRAW_MILLISECONDS : LINE_MILLISECONDS)) tell();
+      if (now() - shown >= (bars ? REDRAW_MILLISECONDS : LINE_MILLISECONDS)) tell();
     },
     get done() {
       return done;
@@ -48,5 +48,5 @@ export function progressLine(done: number, total: number, seconds: number, bar: 
   return `${drawn}${number(done)} of ${number(total)} (${Math.floor(share * 100)} %), ${Math.round(rate)}/s${left}`;
 }
 
-/** A whole number as people read it: 10,000. */
+/** A whole number, such as 10,000. */
 export const number = (value: number) => value.toLocaleString('en-US');

@@ -5,30 +5,30 @@ export type Style = Parameters<typeof styleText>[0];
 
 export interface Cell {
   readonly text: string;
-  /** What stands there instead where the line is too short. */
+  /** Shown instead if the line is too short. */
   readonly short?: string;
   readonly style?: Style | undefined;
 }
 
 export interface Column {
   readonly title: string;
-  /** The title over the cells' short form. */
+  /** The title when the cells are short. */
   readonly shortTitle?: string;
-  /** Cells below which it is not cut; where absent it is never cut, unless nothing else is left. */
+  /** It is never cut below this many cells. Without it, it is only cut if nothing else helps. */
   readonly least?: number;
-  /** Cells that stay even then, as long as there is any other way; 3 where absent. */
+  /** It keeps this many cells even then, if there is any other way. Default 3. */
   readonly floor?: number;
-  /** Where a cell is cut; at its end where absent. */
+  /** Where a cell is cut; at its end by default. */
   readonly cut?: 'middle';
   readonly align?: 'right';
 }
 
-/** What is done, in this order and only as far as it is needed, where the line is too short for everything. */
+/** Steps that make a table narrower. They are taken in order, only while the line is too long. */
 export type Concession =
   | { readonly drop: string }
-  /** This column's cells are replaced by their short form. */
+  /** Shows this column's short cells. */
   | { readonly shorten: string }
-  /** This column's cells are cut to so many cells of the terminal. */
+  /** Cuts this column to this many cells of the terminal. */
   | { readonly squeeze: string; readonly to: number };
 
 export interface Table {
@@ -41,7 +41,7 @@ const GAP = 2;
 const LEAST = 3;
 
 /**
- * A table for people, one line a row, none longer than `width` cells. What the cells say is made printable.
+ * A table for people: one line for each row, none longer than `width` cells. Texts are made printable.
  *
  * @returns lines, the titles first
  */
@@ -76,7 +76,7 @@ export function renderTable(
   );
 }
 
-/** Gives way step by step until the shortest form of what is left fits. */
+/** Takes one step after another until the narrowest form of the rest fits. */
 function concede(table: Table, width: number): Table {
   const [next, ...concessions] = table.concessions ?? [];
   if (next === undefined || lineWidth(leastWidths(table)) <= width) return table;
@@ -129,7 +129,7 @@ function leastWidths(table: Table): number[] {
   );
 }
 
-/** Natural widths; where the line is too long, columns that may be cut give way, those at the right first. */
+/** Natural widths. If the line is too long, columns that may be cut shrink, from the right. */
 function columnWidths(table: Table, width: number): number[] {
   const { columns } = table;
   const widths = naturalWidths(table);

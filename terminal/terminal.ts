@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { INVISIBLE } from './display-text.ts';
 import { paint, type Style } from './table.ts';
 
-/** What a command sees of the process that it runs in; a test gives its own. */
+/** The parts of its process that a command uses. A test passes its own. */
 export interface Streams {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'rows' | 'hasColors'>>;
@@ -11,26 +11,26 @@ export interface Streams {
 }
 
 /**
- * How a command speaks. Results go to standard output and everything else to standard error, so that a result can be
- * piped; with `--json` the result is one JSON value.
+ * How a command prints. Results go to standard output and everything else to standard error, so that a result can be
+ * piped. With `--json` the result is one JSON value.
  */
 export interface Terminal extends Streams {
   readonly json: boolean;
-  /** A person sits there who can be asked. */
+  /** There is a person who can be asked. */
   readonly interactive: boolean;
   /** Characters in a line of standard output. */
   readonly width: number;
-  /** Characters in a line of a table, where standard output is a terminal; what reads a pipe gets all of it. */
+  /** Characters in a line of a table. No limit if standard output is a pipe. */
   readonly tableWidth: number;
-  /** Lines that a person sees of standard output at once; undefined where it is no terminal. */
+  /** Lines on the screen; undefined if standard output is no terminal. */
   readonly height: number | undefined;
   /** Whether standard output shows colours. */
   readonly color: boolean;
-  /** The result: as text for people, or `value` as JSON. */
+  /** Prints the result: `text` for people, or `value` as JSON. */
   result(text: string, value: unknown): void;
-  /** Progress and remarks, for people; nothing where nobody reads them. */
+  /** Prints a remark for people; nothing with `--json`. */
   say(line: string): void;
-  /** Draws over the last progress line; on a terminal only. `undefined` clears it. */
+  /** Replaces the progress line, on a terminal only. `undefined` clears it. */
   progress(line: string | undefined): void;
   /** Colours for standard output. */
   paint(style: Style, text: string): string;
@@ -80,20 +80,20 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
   };
 }
 
-/** NO_COLOR (no-color.org) and FORCE_COLOR are respected by `hasColors`; a pipe gets colour by FORCE_COLOR only. */
+/** `hasColors` respects NO_COLOR (no-color.org) and FORCE_COLOR. A pipe gets colours only with FORCE_COLOR. */
 function hasColor(stream: Streams['stdout'], env: Streams['env']): boolean {
   if (stream.isTTY === true) return stream.hasColors?.() ?? false;
   return (env.FORCE_COLOR ?? '0') !== '0' && (env.NO_COLOR ?? '') === '';
 }
 
-/** What `paint` writes. */
+/** The codes that `paint` writes. */
 const OWN_COLOURS = new RegExp(`(${String.fromCharCode(27)}\\[(?:[012]|22|3[0-79])m)`);
-/** What a terminal obeys rather than shows, but for tabs and the ends of lines. */
+/** What a terminal obeys instead of showing it, except tabs and line ends. */
 const OBEYED = new RegExp(`(?![\\t\\n])(?:${INVISIBLE.source})`, INVISIBLE.flags);
 
 /**
- * Text for a terminal, in which nothing is obeyed but our own colours. The words of others are made `printable` where
- * they come in; this is for those that were missed.
+ * Text in which a terminal obeys only our own colours. Text from elsewhere is made `printable` where it comes in; this
+ * catches what was missed.
  */
 export function safeText(text: string, color: boolean): string {
   return text
@@ -102,7 +102,7 @@ export function safeText(text: string, color: boolean): string {
     .join('');
 }
 
-/** JSON that says the same and that no terminal obeys. */
+/** JSON with the same meaning, in which a terminal obeys nothing. */
 export function safeJson(value: unknown): string {
   return (JSON.stringify(value) ?? 'null').replace(OBEYED, (character) =>
     character

@@ -1,5 +1,6 @@
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
-import { type ParsedProfile, type Profile, parseProfile } from '../../core/profile/profile.ts';
+import { type ParsedProfile, parseProfile } from '../../core/profile/parse-profile.ts';
+import type { Profile } from '../../core/profile/profile.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { ReadSecret, Secrets } from './secrets.ts';
 import { waitsForDeletion, whyUnread } from './unread-secret.ts';

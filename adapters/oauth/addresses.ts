@@ -3,15 +3,15 @@ import { lookup, Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
-/** Which addresses may be called beside the public ones. */
+/** Which addresses may be called besides the public ones. */
 export interface CallableAddresses {
-  /** Permits this machine's own addresses, and plain http to them: for a provider on this machine. */
+  /** Allows this machine's own addresses, and plain http to them: for a provider on this machine. */
   readonly allowHttpLoopback: boolean;
-  /** Of the private addresses, those that may be called. */
+  /** The private addresses that may be called. */
   readonly privateAddressCidrs?: readonly string[];
 }
 
-/** What is allowed, for messages. */
+/** What is allowed, in the words of messages. */
 export const ALLOWED_ADDRESSES =
   "only public addresses are, private ones that PRIVATE_ADDRESS_CIDRS lists, and with ALLOW_HTTP_LOOPBACK this machine's own";
 
@@ -19,8 +19,8 @@ export const ALLOWED_ADDRESSES =
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'];
 
 /**
- * Addresses at which no provider is: all of IANA's special-purpose registries but those above, what is multicast or
- * reserved, and where clouds keep their metadata services. The registries are as of October 2025.
+ * Addresses that no provider has: all of IANA's special-purpose registries except those above, multicast and reserved ones, and
+ * those of clouds' metadata services. The registries are as of October 2025.
  *
  * @see https://www.iana.org/assignments/iana-ipv4-special-registry
  * @see https://www.iana.org/assignments/iana-ipv6-special-registry
@@ -36,7 +36,7 @@ const NEVER = [
     '198.18.0.0/15',
     '224.0.0.0/3',
   ],
-  // Teredo, ORCHID and other IETF protocols, examples, 6to4, sinks. What is not in 2000::/3 is no public address at all.
+  // Teredo, ORCHID and other IETF protocols, examples, 6to4, sinks. Nothing outside of 2000::/3 is public.
   ...['2001::/23', '2001:db8::/32', '3fff::/20', '2002::/16', '2620:4f:8000::/48'],
   // Metadata services of clouds that are not at link-local addresses.
   ...['100.100.100.200/32', '168.63.129.16/32', 'fd00:ec2::/32', 'fd20:ce::/32'],
@@ -46,7 +46,7 @@ const isPrivate = listOf(PRIVATE);
 const isLoopback = listOf(['127.0.0.0/8', '::1/128']);
 const isNever = listOf(NEVER);
 const isGlobalUnicast = listOf(['2000::/3']);
-/** An IPv4 address is their last 32 bits: mapped ones, and the prefix of NAT64, over which AWS's networks reach IPv4. */
+/** Their last 32 bits are an IPv4 address: mapped ones, and the prefix of NAT64, with which AWS's networks reach IPv4. */
 const isMapped = listOf(['::ffff:0:0/96']);
 const isNat64 = listOf(['64:ff9b::/96']);
 
@@ -59,14 +59,14 @@ function kindOf(address: string): Kind {
   return isIP(address) === 4 || isGlobalUnicast(address) ? 'public' : 'never';
 }
 
-/** The address that is judged: where one embeds an IPv4 address, that one. */
-function decisive(address: string): string {
-  // The scope of a link-local address.
+/** The address to judge: an IPv4 address where one is embedded. */
+function innerAddress(address: string): string {
+  // Without the scope of a link-local address.
   const [plain = ''] = address.split('%');
   return isIP(plain) === 6 && (isMapped(plain) || isNat64(plain)) ? lastBits(plain) : plain;
 }
 
-/** The IPv4 address that the last 32 bits of an IPv6 address are. */
+/** The last 32 bits of an IPv6 address as an IPv4 address. */
 function lastBits(address: string): string {
   const groups = new URL(`http://[${address}]/`).hostname.slice(1, -1).split(':');
   return groups
@@ -89,7 +89,7 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }
 
-/** Why something can't be one of PRIVATE_ADDRESS_CIDRS, as a sentence's end; undefined where it can. */
+/** Why something can't be one of PRIVATE_ADDRESS_CIDRS, as the end of a sentence; undefined where it can. */
 export function flawOfPrivateCidr(cidr: string): string | undefined {
   const [, network = '', length = ''] = /^([\da-f.:]+)\/(\d{1,3})$/i.exec(cidr) ?? [];
   const most = isIP(network) === 6 ? 128 : 32;
@@ -106,22 +106,22 @@ type MayCall = (address: string) => boolean;
 function callable({ allowHttpLoopback, privateAddressCidrs = [] }: CallableAddresses): MayCall {
   const isAllowed = listOf(privateAddressCidrs);
   return (address) => {
-    const judged = decisive(address);
+    const judged = innerAddress(address);
     const kind = kindOf(judged);
     if (kind === 'private') return isAllowed(judged);
     return kind === 'public' || (kind === 'loopback' && allowHttpLoopback);
   };
 }
 
-/** Milliseconds that a name server has for an answer, at the first of two tries. */
+/** Milliseconds that a name server has to answer, at the first of two tries. */
 const DNS_TIMEOUT = 2_000;
-/** The name servers know no such name, or there are none: perhaps the system has another source. */
+/** The name servers don't know the name, or there are none. The system may have another source. */
 const unknownName: readonly unknown[] = ['ENOTFOUND', 'ENODATA', 'ECONNREFUSED'];
 
 /**
- * The addresses of a name, asked of the name servers themselves. The system's own way (`getaddrinfo`) holds one of the four
- * threads that all look-ups of a process share until it ends: a few names whose servers never answer would stop everybody
- * else's, the AWS SDK's too. It is left for names that this machine knows by itself.
+ * The addresses of a name, asked of the name servers directly. The system's own way (`getaddrinfo`) takes one of four threads
+ * that the whole process shares: a few names whose servers never answer would block all others, the AWS SDK's too. It is
+ * used only for names that this machine knows itself.
  */
 async function resolve(hostname: string): Promise<LookupAddress[]> {
   if (hostname === 'localhost' || isInHostsFile(hostname)) return await lookup(hostname, { all: true });
@@ -144,8 +144,8 @@ function isInHostsFile(hostname: string): boolean {
 }
 
 /**
- * Resolves names, and refuses every answer in which one address must not be called. As connections ask it themselves, no
- * second answer can differ from the one that was judged.
+ * Resolves names, and refuses a name if any of its addresses must not be called. Connections use the very addresses that were
+ * checked here, so that no second look-up can bring others.
  */
 export function guardedLookup(addresses: CallableAddresses): LookupFunction {
   const mayCall = callable(addresses);
@@ -162,12 +162,12 @@ export function guardedLookup(addresses: CallableAddresses): LookupFunction {
   };
 }
 
-/** Why a URL must not be called, or undefined. What a name leads to is for `guardedLookup` to judge. */
+/** Why a URL must not be called, or undefined. `guardedLookup` checks the addresses behind a name. */
 export function refusalOf(url: URL, addresses: CallableAddresses): string | undefined {
   const { allowHttpLoopback } = addresses;
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const isAddress = isIP(host) !== 0;
-  const local = host === 'localhost' || (isAddress && isLoopback(decisive(host)));
+  const local = host === 'localhost' || (isAddress && isLoopback(innerAddress(host)));
   if (url.protocol === 'http:' && !(allowHttpLoopback && local)) return 'must use https';
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must use https';
   if (url.username !== '' || url.password !== '') return 'must not hold credentials';

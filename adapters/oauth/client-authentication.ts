@@ -10,7 +10,7 @@ import { basicCredentials } from '../../core/profile/credential.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import type { TlsIdentity } from './https-request.ts';
 
-/** A key or certificate of the profile can't be used. The message names the field. */
+/** A key or certificate in the profile can't be used. The message names the field. */
 export class InvalidKey extends Error {}
 
 /**
@@ -34,13 +34,13 @@ export function clientAuthentication(profile: Profile): oauth.ClientAuth {
   }
 }
 
-/** The library also encodes `-`, `.`, `_` and `~`, which servers that compare without decoding don't know again. */
+/** The library also encodes `-`, `.`, `_` and `~`. Servers that compare without decoding then see another secret. */
 function basic(profile: Profile): oauth.ClientAuth {
   const credentials = Buffer.from(basicCredentials(profile)).toString('base64');
   return (_server, _client, _body, headers) => headers.set('authorization', `Basic ${credentials}`);
 }
 
-/** RFC 7523, and its update of 2026: an assertion for the issuer alone says so by its type. */
+/** RFC 7523 and its update of 2026: the type of an assertion says that it is for the issuer alone. */
 function signedAssertion(profile: Profile): oauth.ClientAuth {
   const key = signingKey(profile);
   const audience = profile.client_assertion_audience;
@@ -58,10 +58,10 @@ function signedAssertion(profile: Profile): oauth.ClientAuth {
 }
 
 /**
- * The certificates that a connection to this profile's provider uses (RFC 8705), read once here, so that a wrong one
- * is named instead of failing somewhere in the handshake.
+ * The certificates for connections to this profile's provider (RFC 8705). They are read here first, so that a wrong one is
+ * named and does not fail somewhere in the handshake.
  *
- * @throws InvalidKey where one can't be read, or the key is another certificate's
+ * @throws InvalidKey where one can't be read, or key and certificate don't match
  */
 export function tlsIdentity(profile: Profile): TlsIdentity {
   const { tls_client_certificate: cert, tls_client_key: key, tls_ca_certificate: ca } = profile;
@@ -93,7 +93,7 @@ const importParameters = {
 
 type Algorithm = keyof typeof importParameters;
 
-/** The algorithm that a key is for where neither the profile nor the key itself names one. */
+/** The algorithm for a key where neither the profile nor the key names one. */
 function usualAlgorithm({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Algorithm | undefined {
   switch (asymmetricKeyType) {
     case 'rsa':

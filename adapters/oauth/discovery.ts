@@ -1,22 +1,21 @@
 import { createHash } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
+import { HOUR } from '../../core/duration.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses } from './addresses.ts';
-import { RequestFailed, type SendHttpsRequest, type TlsIdentity } from './https-request.ts';
+import type { SendHttpsRequest, TlsIdentity } from './https-request.ts';
+import { RequestFailed } from './request-failed.ts';
 
-/** The issuer's metadata can't be used: the profile names the wrong issuer. */
+/** The issuer's metadata can't be used. The profile names the wrong issuer. */
 export class UnusableIssuer extends Error {}
 
-/**
- * Metadata by profile, issuer and what vouched for it, with when it is to be read again (milliseconds since the epoch).
- * Outlives a run.
- */
+/** Metadata by profile, issuer and certificates, and until when it is good (milliseconds since the epoch). Outlives a run. */
 export type DiscoveryCache = Map<
   string,
   { readonly server: oauth.AuthorizationServer; readonly until: number }
 >;
 
-const CACHE_TIME = 3_600_000;
+const CACHE_TIME = HOUR * 1000;
 const CACHE_SIZE = 500;
 
 export interface DiscoveryOptions extends CallableAddresses {
@@ -25,7 +24,7 @@ export interface DiscoveryOptions extends CallableAddresses {
   readonly now: () => number;
 }
 
-/** Whose issuer it is: what one profile is told is nothing to another. */
+/** An issuer, and the profile that asks. One profile's metadata is never given to another. */
 export interface IssuerOf {
   readonly profile: string;
   readonly issuer: string;
@@ -34,7 +33,7 @@ export interface IssuerOf {
 
 /**
  * Finds an authorization server's endpoints from its issuer: OpenID Connect Discovery 1.0 first, then RFC 8414. The
- * metadata must name the very issuer that it was asked for (RFC 8414 section 3.3).
+ * metadata must name exactly this issuer (RFC 8414 section 3.3).
  *
  * @throws UnusableIssuer, or RequestFailed where the issuer can't be reached
  */
@@ -47,7 +46,7 @@ export async function discover(
     .update(JSON.stringify([profile, issuer, tls.ca, tls.cert]))
     .digest('base64');
   const known = cache.get(key);
-  // A clock that was set back does not make it good for longer.
+  // A clock that was set back must not make it good for longer.
   if (known !== undefined && now() < known.until && now() >= known.until - CACHE_TIME) return known.server;
   const url = new URL(issuer);
   const ask = (algorithm: 'oidc' | 'oauth2') =>
@@ -56,9 +55,9 @@ export async function discover(
       signal,
       [oauth.allowInsecureRequests]: allowHttpLoopback,
       [oauth.customFetch]: async (address, { headers }) => {
-        const answer = await send(address, { method: 'GET', headers, signal, profile, tls }).catch(
+        const response = await send(address, { method: 'GET', headers, signal, profile, tls }).catch(
           (error: unknown) => {
-            // Whatever became of this request, no token was sent with it.
+            // Whatever happened to this request, it had no token in it.
             if (!(error instanceof RequestFailed)) throw error;
             if (error.code === 'ADDRESS_NOT_ALLOWED')
               throw new UnusableIssuer(
@@ -67,23 +66,23 @@ export async function discover(
             throw new RequestFailed('no', error.code);
           },
         );
-        // These say nothing of the metadata.
-        if (answer.status >= 500 || [408, 425, 429].includes(answer.status))
-          throw new RequestFailed('no', `HTTP_${answer.status}`);
-        if (answer.status === 200 && !answer.complete && !answer.tooLarge)
+        // These say nothing about the metadata.
+        if (response.status >= 500 || [408, 425, 429].includes(response.status))
+          throw new RequestFailed('no', `HTTP_${response.status}`);
+        if (response.status === 200 && !response.complete && !response.tooLarge)
           throw new RequestFailed('no', 'ANSWER_CUT_SHORT');
-        const body = answer.status === 200 && answer.complete ? answer.body : null;
+        const body = response.status === 200 && response.complete ? response.body : null;
         return new Response(body, {
-          status: answer.status === 200 ? 200 : 404,
+          status: response.status === 200 ? 200 : 404,
           headers: { 'content-type': 'application/json' },
         });
       },
     });
   const openId = await ask('oidc');
-  const response = openId.status === 200 ? openId : await ask('oauth2');
-  const metadata = await oauth.processDiscoveryResponse(url, response).catch(() => undefined);
+  const found = openId.status === 200 ? openId : await ask('oauth2');
+  const metadata = await oauth.processDiscoveryResponse(url, found).catch(() => undefined);
   if (metadata === undefined) throw new UnusableIssuer('issuer: has no metadata that names this very issuer');
-  const server = used(metadata);
+  const server = usedPartOf(metadata);
   if (server.token_endpoint === undefined)
     throw new UnusableIssuer('issuer: its metadata names no token_endpoint, or one that is no URL');
   cache.delete(key);
@@ -101,11 +100,11 @@ const endpoints = [
   'userinfo_endpoint',
   'jwks_uri',
 ] as const;
-/** No endpoint is so long. */
+/** No endpoint is longer. */
 const MAX_URL = 2_048;
 
-/** What is used of the metadata: it may be a megabyte, and is kept for an hour. */
-function used(metadata: oauth.AuthorizationServer): oauth.AuthorizationServer {
+/** The part of the metadata that we use. All of it may be a megabyte, and it is kept for an hour. */
+function usedPartOf(metadata: oauth.AuthorizationServer): oauth.AuthorizationServer {
   const { issuer, mtls_endpoint_aliases: aliases, authorization_response_iss_parameter_supported } = metadata;
   return {
     issuer,

@@ -1,28 +1,29 @@
 import * as zlib from 'node:zlib';
+import { MAX_SECRET_BYTES } from '../../core/secret-size.ts';
 
 /**
- * So much text of an answer is read. A token set must fit into a secret of 64 KB; four times that leaves room for escapes
- * (`\u0041`) and for what stands around it.
+ * No more of a body is read. A token set must fit into a secret. Four times that leaves room for escapes (`\u0041`) and for
+ * other fields.
  */
-export const MAX_BODY_BYTES = 262_144;
+export const MAX_BODY_BYTES = 4 * MAX_SECRET_BYTES;
 
 export interface DecodedBody {
   readonly text: string;
-  /** No compressed layer ended early. */
+  /** No layer of compression ended early. */
   readonly whole: boolean;
   /** There is more than the limit. */
   readonly tooLarge: boolean;
-  /** The bytes are text in some charset. If not, `text` is what they would be as Latin-1. */
+  /** The bytes are text in some charset. If not, `text` has them as Latin-1. */
   readonly legible: boolean;
 }
 
 /**
- * A body's bytes as text, judged by what they are: headers about encoding and charset are often wrong, so
- * `content-encoding` only says which of the formats that can't be recognized is tried first.
+ * A body's bytes as text. The bytes decide, as headers about encoding and charset are often wrong. `content-encoding` only says
+ * which format to try first of those that can't be recognized.
  */
 export async function decodeBody(bytes: Buffer, contentEncoding = ''): Promise<DecodedBody> {
   let layer = { bytes, whole: true, tooLarge: false };
-  // Gateways compress what was compressed before.
+  // Some gateways compress what is compressed already.
   for (let depth = 0; depth < 3; depth++) {
     const inner = await expandLayer(layer.bytes, contentEncoding.toLowerCase());
     if (inner === undefined) break;
@@ -50,7 +51,7 @@ async function expandLayer(bytes: Buffer, named: string): Promise<Expanded | und
   ];
   for (const format of guesses) {
     const expanded = await expand(bytes, format);
-    // Neither format can be recognized, so what comes out must make sense.
+    // Neither format can be recognized. So what comes out must make sense.
     if (expanded !== undefined && expanded.bytes.length > 0 && makesSense(expanded.bytes)) return expanded;
   }
   return undefined;
@@ -75,13 +76,13 @@ async function expand(bytes: Buffer, format: Format): Promise<Expanded | undefin
     }[format]?.(bytes, limit);
     if (all !== undefined) return { bytes: all, whole: true, tooLarge: false };
   } catch {
-    // Cut, damaged, or larger than the limit: what comes out of it all the same is taken.
+    // It is cut, damaged or too large. What can be read of it is taken.
   }
   const part = await expandInPieces(bytes, format);
   return part.bytes.length === 0 ? undefined : part;
 }
 
-/** What can be had of a stream that is damaged, cut or too large. Checksums at its end are not looked at. */
+/** What can be read of a stream that is damaged, cut or too large. Checksums at its end are ignored. */
 function expandInPieces(bytes: Buffer, format: Format): Promise<Expanded> {
   const { input, decoder } = pieceDecoder(bytes, format);
   const chunks: Buffer[] = [];
@@ -105,7 +106,7 @@ function expandInPieces(bytes: Buffer, format: Format): Promise<Expanded> {
   });
 }
 
-/** What a damaged piece takes with it. */
+/** Bytes that are lost with each damaged one. */
 const PIECE = 64;
 
 function pieceDecoder(bytes: Buffer, format: Format) {
@@ -150,13 +151,13 @@ function toText(bytes: Buffer): { text: string; legible: boolean } {
   return { text: latin1, legible: isLegible(latin1) };
 }
 
-/** Anything but tabs, line breaks and form feeds below the space is no text. */
+/** Text has no control characters but tabs, line breaks and form feeds. */
 function isLegible(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   return !/[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]/.test(text.slice(0, 4_096));
 }
 
-/** By byte order mark, else by where the zeros stand (as RFC 4627 section 3 had it), else UTF-8. */
+/** By its byte order mark, else by where its zeros are (as RFC 4627 section 3 had it), else UTF-8. */
 function inItsCharset(bytes: Buffer): string | undefined {
   const [a, b, c, d] = bytes;
   if (a === 0xff && b === 0xfe && c === 0 && d === 0) return utf32(bytes.subarray(4), true);
@@ -172,7 +173,7 @@ function inItsCharset(bytes: Buffer): string | undefined {
 
 function decoded(charset: string, bytes: Buffer): string | undefined {
   try {
-    // As a stream: a character that was cut off at the end spoils nothing.
+    // As a stream, so that a character that was cut off at the end is no error.
     return new TextDecoder(charset, { fatal: true }).decode(bytes, { stream: true });
   } catch {
     return undefined;

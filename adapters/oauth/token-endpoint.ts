@@ -1,27 +1,27 @@
 import * as oauth from 'oauth4webapi';
 import type { Account } from '../../core/account/account.ts';
-import type { HttpAnswer } from '../../core/answer/http-answer.ts';
 import { shownPath } from '../../core/field-name.ts';
 import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
 import { type Profile, secretValuesIn } from '../../core/profile/profile.ts';
 import type { Reason } from '../../core/reason.ts';
+import type { HttpResponse } from '../../core/response/http-response.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses, refusalOf } from './addresses.ts';
 import { clientAuthentication, InvalidKey, tlsIdentity } from './client-authentication.ts';
 import { type DiscoveryOptions, discover, UnusableIssuer } from './discovery.ts';
-import { RequestFailed } from './https-request.ts';
+import { RequestFailed } from './request-failed.ts';
 
 /** What became of a token request. */
 export type Exchange =
   | {
-      readonly kind: 'answered';
-      readonly answer: HttpAnswer;
-      /** What was sent that nobody must be told: the answer may quote it. */
+      readonly kind: 'response';
+      readonly response: HttpResponse;
+      /** What was sent and must stay secret: the response may quote it. */
       readonly secrets: readonly string[];
     }
   /** The provider can't have seen it. */
   | { readonly kind: 'unsent'; readonly reason: Reason; readonly detail: string }
-  /** It went out and no answer came: the provider may have acted on it. */
-  | { readonly kind: 'unanswered'; readonly detail: string };
+  /** It was sent and no response came: the provider may have acted on it. */
+  | { readonly kind: 'no_response'; readonly detail: string };
 
 export interface RefreshRequest {
   readonly profile: Profile;
@@ -32,7 +32,7 @@ export interface RefreshRequest {
 
 const USUAL_TIMEOUT_SECONDS = 30;
 
-/** How long this profile's provider may take to answer, milliseconds; a caller may have less to give. */
+/** How long this profile's provider may take to respond, milliseconds. A caller may have less time. */
 export function tokenRequestTimeout({ token_request_timeout_seconds }: Profile): number {
   return (token_request_timeout_seconds ?? USUAL_TIMEOUT_SECONDS) * 1000;
 }
@@ -43,8 +43,8 @@ export interface TokenEndpoint {
 }
 
 /**
- * The request is made by oauth4webapi; the answer is interpreted elsewhere, since after a provider has rotated a
- * token no odd field in its answer may throw the new one away.
+ * oauth4webapi makes the request, but does not read the response: once a provider has rotated a token, no odd field may cost
+ * us the new one.
  */
 export function createTokenEndpoint(options: DiscoveryOptions): TokenEndpoint {
   return {
@@ -55,7 +55,7 @@ export function createTokenEndpoint(options: DiscoveryOptions): TokenEndpoint {
   };
 }
 
-/** One of oauth4webapi's grant requests, given everything but what is the grant's own. */
+/** One of oauth4webapi's grant requests, without what belongs to the grant alone. */
 export type MakeTokenRequest = (
   server: oauth.AuthorizationServer,
   client: oauth.Client,
@@ -64,23 +64,23 @@ export type MakeTokenRequest = (
 ) => Promise<Response>;
 
 /**
- * Sends one request to a profile's token endpoint, with all that the profile says about such requests. Never throws.
+ * Sends one request to a profile's token endpoint, as the profile says. Never throws.
  *
- * @param endpoint `refresh_token_endpoint` stands back for `token_endpoint` where the profile does not name it
+ * @param wanted the field that names the endpoint; where the profile has none, `token_endpoint` is used
  */
 export async function sendTokenRequest(
   { profile, account, timeoutMilliseconds }: Omit<RefreshRequest, 'refreshToken'>,
-  endpoint: 'token_endpoint' | 'refresh_token_endpoint',
+  wanted: 'token_endpoint' | 'refresh_token_endpoint',
   options: DiscoveryOptions,
   make: MakeTokenRequest,
 ): Promise<Exchange> {
   const { send, allowHttpLoopback } = options;
+  const field = profile[wanted] === undefined ? 'token_endpoint' : wanted;
   try {
-    const fill = (template: string, field: string) => fillPlaceholders(template, field, account, profile);
+    const fill: Fill = (template, name) => fillPlaceholders(template, name, account, profile);
     const signal = AbortSignal.timeout(timeoutMilliseconds);
-    const whose = { profile, name: account.oauthProfile };
-    const server = await authorizationServer(whose, endpoint, fill, signal, options);
-    let answer: HttpAnswer | undefined;
+    const server = await authorizationServer({ profile, account, fill }, field, signal, options);
+    let response: HttpResponse | undefined;
     let secrets: readonly string[] = [];
     const client_assertion_audience = fill(profile.client_assertion_audience, 'client_assertion_audience');
     const authentication = clientAuthentication({ ...profile, client_assertion_audience });
@@ -95,24 +95,24 @@ export async function sendTokenRequest(
           throw new UnusableField(
             `${shownPath(['token_request_headers', odd])}: has other than printable ASCII, once filled in`,
           );
-        const body = named(profile, request.body as URLSearchParams);
+        const body = withClientIdRenamed(profile, request.body as URLSearchParams);
         const message = encoded(profile, body, request.headers, own);
         secrets = secretValuesIn([...body, ...Object.entries(message.headers)]);
-        answer = await send(url, {
+        response = await send(url, {
           method: 'POST',
           ...message,
           signal,
           profile: account.oauthProfile,
           tls: tlsIdentity(profile),
         });
-        // The library wants a Response; the answer itself is taken from above, whatever its status.
+        // The library wants a Response; the real one is kept above, whatever its status.
         return new Response();
       },
     });
-    if (answer === undefined) return unsent('malformed_response', 'The token request was not sent');
-    return { kind: 'answered', answer, secrets };
+    if (response === undefined) return unsent('malformed_response', 'The token request was not sent');
+    return { kind: 'response', response, secrets };
   } catch (error) {
-    return exchangeFailure(error, profile[endpoint] === undefined ? 'token_endpoint' : endpoint);
+    return exchangeFailure(error, field);
   }
 }
 
@@ -125,17 +125,15 @@ export function clientOf(profile: Profile): oauth.Client {
 }
 
 async function authorizationServer(
-  { profile, name }: { readonly profile: Profile; readonly name: string },
-  wanted: 'token_endpoint' | 'refresh_token_endpoint',
-  fill: Fill,
+  { profile, account, fill }: { profile: Profile; account: Account; fill: Fill },
+  field: 'token_endpoint' | 'refresh_token_endpoint',
   signal: AbortSignal,
   options: DiscoveryOptions,
 ): Promise<oauth.AuthorizationServer> {
-  const field = profile[wanted] === undefined ? 'token_endpoint' : wanted;
   const checked = (name: EndpointField) => checkedEndpoint(profile, name, fill, options);
   if (profile[field] === undefined)
     return await discover(
-      { profile: name, issuer: checked('issuer'), tls: tlsIdentity(profile) },
+      { profile: account.oauthProfile, issuer: checked('issuer'), tls: tlsIdentity(profile) },
       signal,
       options,
     );
@@ -170,7 +168,7 @@ export function checkedEndpoint(
 
 export type Fill = (template: string, field: string) => string;
 
-/** A field of the profile can't be used as it is for this account. */
+/** A field of the profile can't be used for this account. */
 class UnusableField extends Error {}
 
 function filled(values: Readonly<Record<string, string>>, field: string, fill: Fill): Record<string, string> {
@@ -179,8 +177,8 @@ function filled(values: Readonly<Record<string, string>>, field: string, fill: F
   );
 }
 
-/** The body with the client's id under this provider's own name for it. */
-function named({ client_id_parameter: name }: Profile, body: URLSearchParams): URLSearchParams {
+/** The body with the client's id under the name that this provider uses. */
+function withClientIdRenamed({ client_id_parameter: name }: Profile, body: URLSearchParams): URLSearchParams {
   const id = body.get('client_id');
   if (name === 'client_id' || id === null) return body;
   const renamed = new URLSearchParams(body);
@@ -189,7 +187,7 @@ function named({ client_id_parameter: name }: Profile, body: URLSearchParams): U
   return renamed;
 }
 
-/** The body as the profile wants it, with the library's headers and the profile's over them, whatever their case. */
+/** The body in the profile's format, and the library's headers with the profile's over them, in any case. */
 function encoded(
   { token_request_format: format }: Profile,
   body: URLSearchParams,
@@ -209,18 +207,18 @@ function unsent(reason: Reason, detail: string): Extract<Exchange, { kind: 'unse
   return { kind: 'unsent', reason, detail };
 }
 
-/** What TLS says where a server's certificate can't be verified. */
+/** The error codes for a certificate that can't be verified. */
 const distrust = /CERT|SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/;
 
 /**
- * What a request that threw comes to.
+ * What to make of a request that threw.
  *
- * @param field of the profile, or of its issuer's metadata, that says where it went
+ * @param field of the profile, or of its issuer's metadata, that names the endpoint
  */
 export function exchangeFailure(
   error: unknown,
   field: EndpointField = 'token_endpoint',
-): Exclude<Exchange, { kind: 'answered' }> {
+): Exclude<Exchange, { kind: 'response' }> {
   if (error instanceof UnusableParameter) return unsent('account_invalid', error.message);
   if (error instanceof UnusableField || error instanceof InvalidKey || error instanceof UnusableIssuer)
     return unsent('profile_invalid', error.message);
@@ -235,8 +233,8 @@ export function exchangeFailure(
       `The provider's certificate is not trusted (${error.code}); set tls_ca_certificate if its authority is private`,
     );
   if (error instanceof RequestFailed && error.sent === 'maybe')
-    return { kind: 'unanswered', detail: `The provider did not answer (${error.code})` };
-  // Anything else is a fault of ours; its name alone is told, as a message can quote what was to be sent.
+    return { kind: 'no_response', detail: `The provider did not answer (${error.code})` };
+  // Anything else is our own fault. Only its name is shown: a message can quote what was to be sent.
   const code =
     error instanceof RequestFailed
       ? error.code

@@ -8,21 +8,21 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 
-/** What the function is measured against. None of it keeps a grant safe. */
+/** Baselines for the function. None of them keeps a grant safe. */
 export type BareEvent =
-  /** The five calls of a refresh as the function makes them, for these accounts, so many at once, and nothing else. */
+  /** Only the five calls of a refresh as the function makes them, for these accounts, `inFlight` at once. */
   | {
       readonly kind: 'five_calls';
       readonly accountIds: readonly string[];
       readonly inFlight: number;
-      /** Not limited where absent. */
+      /** No limit by default. */
       readonly startsPerSecond?: number | undefined;
     }
-  /** The scan with the filter that the function uses, and nothing else. */
+  /** Only the scan, with the function's filter. */
   | { readonly kind: 'scan' }
   /** The old job: all accounts, one after another. */
   | { readonly kind: 'one_after_another'; readonly limit: number }
-  /** What people write first: everything at once. */
+  /** The first idea of many people: everything at once. */
   | { readonly kind: 'all_at_once' };
 
 const { ACCOUNTS_TABLE_NAME: TableName, SECRET_NAME_PREFIX: prefix, TOKEN_ENDPOINT = '' } = process.env;
@@ -224,7 +224,7 @@ async function naive(accountId: string): Promise<void> {
   );
 }
 
-/** Reads the secret and spends its refresh token. */
+/** Reads the secret and sends its refresh token. */
 async function exchange(accountId: string) {
   const { SecretString = '{}' } = await secrets.send(
     new GetSecretValueCommand({ SecretId: `${prefix}accounts/${accountId}`, VersionStage: 'AWSCURRENT' }),

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, GetCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 
-/** The floor for size and load time: the clients of the calls that every refresh makes, without a line beside them. */
+/** The baseline for size and load time: only the clients and commands of every refresh. */
 export const clients = [DynamoDBDocumentClient.from(new DynamoDBClient()), new SecretsManagerClient()];
 export const commands = [
   GetCommand,

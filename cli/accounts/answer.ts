@@ -56,7 +56,7 @@ export async function handOutAnswer(
   terminal.result(
     [
       `${terminal.paint('green', '✓')} An answer of ${id}'s provider is in ${printable(file)}, which only you can read.`,
-      ...adviceFor(fleet, item, kind, obtainedAt, unpacked).map((line) => `  ${line}`),
+      ...adviceFor(fleet, item, { kind, obtainedAt, unpacked }).map((line) => `  ${line}`),
     ].join('\n'),
     { accountId, file, bytes: bytes.length, gzip: !unpacked, kind, obtainedAt },
   );
@@ -66,9 +66,7 @@ export async function handOutAnswer(
 function adviceFor(
   { secretNamePrefix }: Fleet,
   { accountId, tokenSecretId }: FleetItem,
-  kind: EscrowKind,
-  obtainedAt: number,
-  unpacked: boolean,
+  { kind, obtainedAt, unpacked }: { kind: EscrowKind; obtainedAt: number; unpacked: boolean },
 ): string[] {
   const id = printable(accountId);
   const secret = tokenSecretIdOf(secretNamePrefix, {

@@ -1,8 +1,8 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { FORMAT_VERSION } from '../authorize/account-item.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import { confirmed } from '../shared/confirm.ts';

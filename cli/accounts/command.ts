@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { readCount, readDuration, readRecoveryWindow } from '../shared/arguments.ts';
 import type { AddCommands } from '../shared/command.ts';
 import { addExamples } from '../shared/help.ts';
-import { tokenSecretOption } from '../shared/token-secret.ts';
+import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import { type AnswerOptions, handOutAnswer } from './answer.ts';
 import { type RemoveOptions, removeAccounts, switchAccounts } from './change.ts';
 import { type ListOptions, listAccounts, STATUSES } from './list.ts';

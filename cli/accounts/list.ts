@@ -51,7 +51,7 @@ export async function listAccounts(
   const limit = options.limit ?? (options.all || terminal.json ? found.length : screenful(terminal));
   const shown = found.slice(0, limit);
   terminal.result(
-    terminal.json ? '' : listText(shown, found.length, items.length, at, terminal),
+    terminal.json ? '' : listText(shown, { found: found.length, all: items.length }, at, terminal),
     shown.map((item) => summaryOf(item, at)),
   );
   return options.check && found.some((item) => needsAttention(item)) ? EXIT.attention : EXIT.done;
@@ -118,8 +118,7 @@ const concessions: readonly Concession[] = [
 
 function listText(
   shown: readonly FleetItem[],
-  found: number,
-  all: number,
+  { found, all }: { found: number; all: number },
   at: number,
   { tableWidth, color }: Terminal,
 ): string {

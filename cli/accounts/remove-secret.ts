@@ -1,12 +1,13 @@
 import { DeleteSecretCommand, DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { foreignKeeper } from '../../adapters/authorization/keeper.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { type CurrentVersion, findSecret, restoreSecret } from '../../adapters/aws/secret-versions.ts';
 import { CLAIM } from '../../core/account/account.ts';
 import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { foreignKeeper, readKeeper } from '../shared/keeper.ts';
-import { type CurrentVersion, findSecret, restoreSecret } from '../shared/secret-store.ts';
+import { readKeeper } from '../shared/keeper.ts';
 import { findItem, findNote } from './items.ts';
 
 export interface RemovedSecret {

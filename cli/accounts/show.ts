@@ -1,25 +1,19 @@
-import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { awsFailure } from '../../adapters/aws/aws-error.ts';
-import { createSecrets } from '../../adapters/aws/secrets.ts';
 import { parseAccount } from '../../core/account/account.ts';
 import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { PARAMETER_VALUE } from '../../core/profile/placeholders.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
-import { parseTokenSet } from '../../core/tokens/token-set.ts';
 import { printable, widthOf, wrapTo } from '../../terminal/display-text.ts';
 import { type Fact, factLines, paragraph } from '../../terminal/facts.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../../terminal/fleet-table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { CliError } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { runForAccounts } from '../shared/run-function.ts';
-import { restoreCommand } from '../shared/secret-store.ts';
-import { tokenSecretOf } from '../shared/token-secret.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 import { failureIn, needsAttention, summaryOf, textIn } from './list.ts';
+import { readTokenSecret, type TokenSecret } from './show-secret.ts';
 
 export interface ShowOptions {
   /** A secret that is not the account's usual one, named by the person. */
@@ -51,69 +45,7 @@ export async function showAccount(
     decision,
     advice: adviceOf(item, decision),
   };
-  terminal.result(textOf(item, secret, decision, at, terminal), value);
-}
-
-interface TokenSecret {
-  readonly id: string;
-  /** Why it can't be shown; an AWS error's code, or what is wrong with its text. */
-  readonly problem?: string;
-  readonly fields?: readonly string[];
-  readonly tokenType?: string | undefined;
-  readonly scope?: string | undefined;
-  readonly obtainedAt?: number | undefined;
-  readonly expiresAt?: number | undefined;
-  readonly refreshTokenExpiresAt?: number | undefined;
-  /** When the current version was written, seconds since the epoch. */
-  readonly writtenAt?: number | undefined;
-  readonly versions?: number | undefined;
-}
-
-/** What the secret holds, by the names of its fields. Each token's value ends here. */
-async function readTokenSecret(
-  fleet: Fleet,
-  item: FleetItem,
-  named: string | undefined,
-): Promise<TokenSecret> {
-  const { secrets } = fleet;
-  let id: string;
-  try {
-    ({ id } = await tokenSecretOf(fleet, item, named));
-  } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    return { id: text(item.tokenSecretId) ?? '', problem: error.message };
-  }
-  const edge = createSecrets(secrets, secrets);
-  const [read, dates] = await Promise.all([edge.read(id), edge.versionDates(id)]);
-  if (read.kind === 'missing') return { id, problem: await whyMissing(fleet, id) };
-  if (read.kind === 'failed') return { id, problem: `it can't be read (${read.failure.code})` };
-  const { createdAt: writtenAt, text: held } = read.secret;
-  const parsed = parseTokenSet(held);
-  if (parsed.kind === 'invalid') return { id, problem: parsed.problem, writtenAt, versions: dates?.length };
-  const { tokenSet } = parsed;
-  return {
-    id,
-    fields: shownFields(Object.keys(tokenSet).filter((field) => tokenSet[field] !== undefined)),
-    tokenType: tokenSet.token_type,
-    scope: tokenSet.scope,
-    obtainedAt: tokenSet.obtained_at,
-    expiresAt: tokenSet.expires_at,
-    refreshTokenExpiresAt: tokenSet.refresh_token_expires_at,
-    writtenAt,
-    versions: dates?.length,
-  };
-}
-
-async function whyMissing({ secrets, config: { region } }: Fleet, SecretId: string): Promise<string> {
-  try {
-    const { DeletedDate } = await secrets.send(new DescribeSecretCommand({ SecretId }));
-    return DeletedDate === undefined
-      ? 'it has no current version'
-      : `it waits for its deletion; restore it: ${restoreCommand(SecretId, region)}`;
-  } catch (error) {
-    const { kind, code } = awsFailure(error);
-    return kind === 'not_found' ? 'it does not exist' : `it can't be read (${code})`;
-  }
+  terminal.result(textOf({ item, secret, decision }, at, terminal), value);
 }
 
 interface DecisionShown {
@@ -164,13 +96,14 @@ function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined 
   return remedy === '' ? undefined : remedy;
 }
 
-function textOf(
-  item: FleetItem,
-  secret: TokenSecret,
-  decision: DecisionShown,
-  at: number,
-  terminal: Terminal,
-): string {
+/** What was read of the account. */
+interface Read {
+  readonly item: FleetItem;
+  readonly secret: TokenSecret;
+  readonly decision: DecisionShown;
+}
+
+function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal): string {
   const { paint } = terminal;
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
@@ -278,13 +211,6 @@ function secretFacts(secret: TokenSecret, at: number): Fact[] {
 function text(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   return typeof value === 'string' ? value : '(not text)';
-}
-
-/** The names of a token set's fields; of those that look like values, how many there are. */
-function shownFields(fields: readonly string[]): readonly string[] {
-  const names = fields.filter(looksLikeName);
-  const hidden = fields.length - names.length;
-  return hidden === 0 ? names : [...names, `${hidden} more whose names look like values`];
 }
 
 /** Parameters fill addresses, so their values are shown; anything else that somebody has put there is not. */

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import open from 'open';
+import type { AuthorizationRequest } from '../../adapters/authorization/authorization-request.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { CliError } from '../shared/cli-error.ts';
-import type { AuthorizationRequest } from './authorization-request.ts';
 import type { ConsentFlow } from './consent.ts';
 import type { Loopback } from './loopback.ts';
 

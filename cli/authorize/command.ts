@@ -1,27 +1,28 @@
 import { Option } from 'commander';
+import { isFree, readAccount } from '../../adapters/authorization/account-item.ts';
+import { createAuthorizationRequest } from '../../adapters/authorization/authorization-request.ts';
+import { type KeptGrant, keepGrant } from '../../adapters/authorization/keep-grant.ts';
+import { busy } from '../../adapters/authorization/leased-account.ts';
+import { openProvider, type Provider } from '../../adapters/authorization/provider.ts';
+import type { Wanted } from '../../adapters/authorization/wanted.ts';
 import { labelOf } from '../../core/account/account.ts';
 import type { Profile } from '../../core/profile/profile.ts';
+import { withoutUserinfo } from '../../core/profile/shown-address.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { withoutUserinfo } from '../profile/fields.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { collectPairs, parseDuration } from '../shared/parameters.ts';
-import { tokenSecretOption } from '../shared/token-secret.ts';
-import { isFree, readAccount } from './account-item.ts';
-import { createAuthorizationRequest } from './authorization-request.ts';
+import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import { browserFlow } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
 import { deviceFlow } from './device.ts';
-import { busy } from './hold.ts';
-import { type KeptGrant, keepGrant } from './keep-grant.ts';
 import { isLoopback, startLoopback } from './loopback.ts';
 import { PASTE_REDIRECT_URI, pasteFlow } from './paste.ts';
 import { type Preflight, preflight } from './preflight.ts';
-import { openProvider, type Provider } from './provider.ts';
 import { connected, connectedPage, failedPage } from './result.ts';
 import { showToFunction } from './show-to-function.ts';
-import { type Wanted, type WantedOptions, wantedAccount } from './wanted.ts';
+import { type WantedOptions, wantedAccount } from './wanted.ts';
 
 interface AuthorizeOptions extends WantedOptions {
   readonly with?: Readonly<Record<string, string>>;
@@ -97,7 +98,7 @@ async function authorize(
   if (known !== undefined && !(await isFree(fleet, accountId))) throw busy(accountId);
   const redirectUri = redirectFor(wanted.profile, options);
   const found = await preflight(fleet, wanted);
-  const kept = await signIn(context, fleet, wanted, options, redirectUri, found);
+  const kept = await signIn(context, { fleet, wanted, options, redirectUri }, found);
   const seen = await showToFunction(fleet, accountId, kept.tokenSet, terminal);
   const outcome = { wanted, kept, seen, label: labelOf(wanted.account) };
   connected(terminal, outcome);
@@ -115,26 +116,28 @@ function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOpti
   return redirect_uri;
 }
 
-async function signIn(
-  { terminal, signal }: Context,
-  fleet: Fleet,
-  wanted: Wanted,
-  options: AuthorizeOptions,
-  redirectUri: string | undefined,
-  found: Preflight,
-): Promise<KeptGrant> {
+/** What is to be signed in to, and how. */
+interface SignIn {
+  readonly fleet: Fleet;
+  readonly wanted: Wanted;
+  readonly options: AuthorizeOptions;
+  readonly redirectUri: string | undefined;
+}
+
+async function signIn({ terminal, signal }: Context, asked: SignIn, found: Preflight): Promise<KeptGrant> {
+  const { fleet, wanted, options } = asked;
   const { account, profile } = wanted;
   const { accountId, oauthProfile } = account;
-  const { flow, provider } = await startFlow(terminal, fleet, wanted, options, redirectUri);
+  const { flow, provider } = await startFlow(terminal, asked);
   try {
     const consent = await flow.wait(stopping(signal, options.timeout));
     terminal.progress('Storing the new grant …');
     const kept = await keepGrant(
       consent,
       {
-        fleet,
+        stores: fleet,
         wanted,
-        options,
+        wishes: options,
         ...found,
         onWait: () => terminal.progress(`Waiting for a run of the function that holds ${accountId} …`),
       },
@@ -154,11 +157,10 @@ async function signIn(
 
 async function startFlow(
   terminal: Terminal,
-  fleet: Fleet,
-  { account, profile }: Wanted,
-  { device, paste, browser, with: more = {} }: AuthorizeOptions,
-  redirectUri: string | undefined,
+  { fleet, wanted, options, redirectUri }: SignIn,
 ): Promise<{ flow: ConsentFlow; provider: Provider }> {
+  const { account, profile } = wanted;
+  const { device, paste, browser, with: more = {} } = options;
   const { addresses } = fleet;
   if (device) {
     const provider = await openProvider(profile, account, undefined, addresses);

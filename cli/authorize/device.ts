@@ -1,31 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import * as oauth from 'oauth4webapi';
-import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
-import { errorOf } from '../../core/answer/provider-error.ts';
-import { parseJsonObject } from '../../core/json-object.ts';
-import { secretValuesOf } from '../../core/profile/profile.ts';
+import { askForCodes, deviceConsent } from '../../adapters/authorization/device-request.ts';
+import type { Provider } from '../../adapters/authorization/provider.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { CliError } from '../shared/cli-error.ts';
-import { printable, refusal } from './authorization-request.ts';
 import { instruct } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
-import { type Provider, unusable } from './provider.ts';
-
-/** What the provider gave the device (RFC 8628 section 3.2). */
-interface DeviceCodes {
-  readonly device_code: string;
-  readonly user_code: string;
-  readonly verification_uri: string;
-  readonly verification_uri_complete: string | undefined;
-  readonly expires_in: number;
-  readonly interval: number;
-}
-
-/** Seconds; nobody waits longer for an answer that is there, and a timer takes no more than 24 days. */
-const LONGEST_INTERVAL = 300;
-
-/** Added to the interval at each "slow down" (RFC 8628 section 3.5), seconds. */
-const SLOWER = 5;
 
 /** Consent on any other device, by a short code (RFC 8628). */
 export function deviceFlow(provider: Provider, terminal: Terminal): ConsentFlow {
@@ -42,8 +19,7 @@ export function deviceFlow(provider: Provider, terminal: Terminal): ConsentFlow 
       ]);
       terminal.progress('Waiting for your answer there … (Ctrl-C stops)');
       try {
-        const answered = await poll(provider, codes, signal);
-        return { holds: 'tokens', parameters: {}, redeem: async () => answered };
+        return await deviceConsent(provider, codes, signal);
       } finally {
         terminal.progress(undefined);
       }
@@ -51,103 +27,4 @@ export function deviceFlow(provider: Provider, terminal: Terminal): ConsentFlow 
     show: () => undefined,
     close: async () => undefined,
   };
-}
-
-async function askForCodes(provider: Provider): Promise<DeviceCodes> {
-  const { server, client, profile } = provider;
-  if (server.device_authorization_endpoint === undefined)
-    throw new CliError(
-      'NO_DEVICE_ENDPOINT',
-      'The profile has no device_authorization_endpoint, and no issuer that names one. Use --paste instead.',
-    );
-  const parameters = profile.scope === undefined ? {} : { scope: profile.scope };
-  const answer = await oauth
-    .deviceAuthorizationRequest(server, client, provider.authentication(), parameters, provider.request())
-    .catch((error: unknown) => {
-      throw unusable(error);
-    });
-  const body = parseJsonObject(await answer.text());
-  const error = body === undefined ? undefined : errorOf(body, profile);
-  if (error !== undefined) throw refusal(error.code, error.description, secretValuesOf(profile));
-  const codes = codesIn(body ?? {});
-  if (answer.status >= 500 || codes === undefined)
-    throw new CliError(
-      answer.status >= 500 ? 'PROVIDER_UNAVAILABLE' : 'ANSWER_MALFORMED',
-      `The device authorization endpoint answered HTTP ${answer.status} without a code. Nothing has changed.`,
-    );
-  return codes;
-}
-
-function codesIn(body: Record<string, unknown>): DeviceCodes | undefined {
-  const { device_code, user_code, expires_in, interval } = body;
-  // Some providers keep the name from before the standard.
-  const verification = body.verification_uri ?? body.verification_url;
-  const complete = body.verification_uri_complete;
-  if (typeof device_code !== 'string' || typeof user_code !== 'string' || !isHttps(verification))
-    return undefined;
-  return {
-    device_code,
-    user_code: printable(user_code),
-    verification_uri: printable(verification),
-    verification_uri_complete: isHttps(complete) ? printable(complete) : undefined,
-    expires_in: positive(expires_in) ?? 600,
-    interval: Math.min(LONGEST_INTERVAL, Math.max(1, positive(interval) ?? 5)),
-  };
-}
-
-function isHttps(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:\/\/[\x21-\x7e]+$/.test(value) && value.length <= 200;
-}
-
-function positive(value: unknown): number | undefined {
-  const number = Number(value);
-  return Number.isFinite(number) && number > 0 ? number : undefined;
-}
-
-/** Asks until there is another answer than "not yet". An outage is waited out (RFC 8628 section 3.5). */
-async function poll(
-  provider: Provider,
-  { device_code, expires_in, interval }: DeviceCodes,
-  signal: AbortSignal,
-): Promise<Exchange> {
-  const until = Date.now() + expires_in * 1000;
-  for (let pause = interval; Date.now() < until; ) {
-    await sleep(pause * 1000, undefined, { signal }).catch(() => {
-      throw signal.reason;
-    });
-    const exchange = await provider.exchange((server, client, authentication, options) =>
-      oauth.deviceCodeGrantRequest(server, client, authentication, device_code, options),
-    );
-    const next = judge(exchange, provider);
-    if (next === 'answered') return exchange;
-    if (next === 'slower') pause = Math.min(LONGEST_INTERVAL, pause + SLOWER);
-  }
-  throw expired();
-}
-
-function judge(exchange: Exchange, { profile }: Provider): 'answered' | 'again' | 'slower' {
-  if (exchange.kind === 'unanswered') return 'slower';
-  if (exchange.kind === 'unsent') return exchange.reason === 'provider_unavailable' ? 'slower' : 'answered';
-  const { body, status } = exchange.answer;
-  const response = parseJsonObject(body);
-  const error = response === undefined ? undefined : errorOf(response, profile);
-  switch (error?.code) {
-    case 'authorization_pending':
-      return 'again';
-    case 'slow_down':
-      return 'slower';
-    case 'access_denied':
-      throw refusal(error.code, error.description, [...secretValuesOf(profile), ...exchange.secrets]);
-    case 'expired_token':
-      throw expired();
-    default:
-      return status === 429 || status >= 500 ? 'slower' : 'answered';
-  }
-}
-
-function expired(): CliError {
-  return new CliError(
-    'TIMEOUT',
-    'The code has run out before anybody used it. Nothing has changed. Run the command again.',
-  );
 }

@@ -76,7 +76,7 @@ const STARTED_TWICE: ResultPage = {
   title: 'This sign-in is called off',
   text: [
     'Its start address works once, and another browser has opened it already. If that was not you, somebody else on this machine has read it.',
-    'Look at the terminal, and run the command again. Should it say that the account is connected, somebody else has signed in: add --replace.',
+    'Look at the terminal. If it says that the account is connected, somebody else has signed in: run the command again with --replace. If not, run it again as before.',
   ],
   facts: [],
 };

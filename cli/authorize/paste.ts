@@ -1,8 +1,10 @@
+import type { AuthorizationRequest } from '../../adapters/authorization/authorization-request.ts';
+import type { Consent } from '../../adapters/authorization/consent.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { asCliError } from '../shared/authorization-error.ts';
 import { CliError } from '../shared/cli-error.ts';
-import type { AuthorizationRequest } from './authorization-request.ts';
 import { instruct } from './browser.ts';
-import type { Consent, ConsentFlow } from './consent.ts';
+import type { ConsentFlow } from './consent.ts';
 import { type PastedLines, readPastes } from './pasted-lines.ts';
 
 /** Where the browser is sent where nothing listens: a port at which nobody expects anything. */
@@ -75,7 +77,8 @@ function judgeOne(read: Read, request: AuthorizationRequest): Consent | CliError
     return request.needsWholeAnswer === undefined
       ? request.acceptCode(read.code)
       : notAnAddress(`Paste the whole address: ${request.needsWholeAnswer}. `);
-  } catch (error) {
+  } catch (thrown) {
+    const error = asCliError(thrown);
     if (error instanceof CliError && AGAIN.includes(error.code)) return error;
     throw error;
   }

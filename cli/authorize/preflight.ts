@@ -1,10 +1,12 @@
 import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { AuthorizationError } from '../../adapters/authorization/authorization-error.ts';
+import type { Keeper } from '../../adapters/authorization/keeper.ts';
+import { currentVersion, ownSecret } from '../../adapters/authorization/leased-account.ts';
+import type { Wanted } from '../../adapters/authorization/wanted.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { type Keeper, readKeeper } from '../shared/keeper.ts';
-import { currentVersion, ownSecret } from './hold.ts';
-import type { Wanted } from './wanted.ts';
+import { readKeeper } from '../shared/keeper.ts';
 
 /** What was found before somebody signs in. */
 export interface Preflight {
@@ -18,7 +20,7 @@ export interface Preflight {
  * Writes to the table are tried under a condition that never holds. Whether the secret may be written can't be asked;
  * whether it may be looked at is asked instead.
  *
- * @throws CliError ACCESS_DENIED, or KEPT_ELSEWHERE where the function of another table keeps the secret
+ * @throws CliError ACCESS_DENIED; AuthorizationError KEPT_ELSEWHERE where the function of another table keeps the secret
  */
 export async function preflight(fleet: Fleet, { account, exists, secret }: Wanted): Promise<Preflight> {
   const { accountId } = account;
@@ -56,7 +58,7 @@ async function permitted<T>(action: string, what: string, ask: () => Promise<T>)
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof CliError) throw error;
+    if (error instanceof AuthorizationError) throw error;
     const { kind, code } = awsFailure(error);
     if (code === 'ConditionalCheckFailedException') return undefined;
     if (kind !== 'denied') throw error;

@@ -53,7 +53,7 @@ export function renderResultPage({ outcome, title, text, facts }: ResultPage): s
 <h1><svg viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><circle cx="12" cy="12" r="10"/>${MARKS[outcome]}</svg><span>${escapeHtml(title)}</span></h1>
 ${text.map((paragraph) => `<p>${escapeHtml(paragraph)}</p>`).join('\n')}
 ${list === '' ? '' : `<dl>${list}</dl>`}
-<p class="close">You can close this window. More is in the terminal.</p>
+<p class="close">You can close this window and go back to the terminal.</p>
 </main>
 <script>${SCRIPT}</script>
 </body>

@@ -1,11 +1,12 @@
+import type { KeptGrant } from '../../adapters/authorization/keep-grant.ts';
+import type { Wanted } from '../../adapters/authorization/wanted.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { asCliError } from '../shared/authorization-error.ts';
 import { CliError } from '../shared/cli-error.ts';
-import type { KeptGrant } from './keep-grant.ts';
 import type { ResultPage } from './result-page.ts';
 import type { Seen } from './show-to-function.ts';
-import type { Wanted } from './wanted.ts';
 
 export interface Outcome {
   readonly wanted: Wanted;
@@ -95,11 +96,12 @@ export function connectedPage(label: string, profile: string, kept: KeptGrant): 
 
 /** The same page where it went wrong: what happened, and what to do. */
 export function failedPage(
-  error: unknown,
+  thrown: unknown,
   label: string,
   { client_id }: Profile,
   existed: boolean,
 ): ResultPage {
+  const error = asCliError(thrown);
   const message =
     error instanceof CliError
       ? error.message

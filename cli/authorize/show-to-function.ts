@@ -1,10 +1,10 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { type KnownAccount, readAccount } from '../../adapters/authorization/account-item.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Account } from '../../core/account/account.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { type KnownAccount, readAccount } from './account-item.ts';
 
 /** What the function makes of the new grant. */
 export type Seen =

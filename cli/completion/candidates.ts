@@ -23,8 +23,8 @@ export async function candidatesFor(
   names: FleetNames,
 ): Promise<readonly Candidate[]> {
   const typed = words.at(-1) ?? '';
-  const { command, awaited, position } = walk(program, words.slice(0, -1));
-  const all = await everyCandidate(command, awaited, position, typed, names);
+  const place = walk(program, words.slice(0, -1));
+  const all = await everyCandidate(place, typed, names);
   return all.filter(({ word }) => word.startsWith(typed));
 }
 
@@ -59,9 +59,7 @@ function walk(program: Command, words: readonly string[]): Place {
 }
 
 async function everyCandidate(
-  command: Command,
-  awaited: Option | undefined,
-  position: number,
+  { command, awaited, position }: Place,
   typed: string,
   names: FleetNames,
 ): Promise<readonly Candidate[]> {

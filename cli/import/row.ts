@@ -1,25 +1,13 @@
-import { createHash } from 'node:crypto';
-import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
 import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
 import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
-import { flawOfCredential } from '../../core/profile/credential.ts';
 import { instant } from '../../core/times.ts';
-import { parseTokenSet } from '../../core/tokens/token-set.ts';
-import { SECRET_FIELDS } from '../profile/fields.ts';
-import { shownName } from '../shared/shown-name.ts';
+import { isKnown, KNOWN_COLUMNS, TOKEN_FIELDS } from './columns.ts';
+import { canonical } from './compare.ts';
 import { unprotectCell } from './csv-cells.ts';
-import type { Problem, Row } from './source.ts';
+import type { Problem, Row } from './file/row.ts';
+import { problemsOfItem } from './item-problems.ts';
+import { TIMES, tokenProblems } from './token-problems.ts';
 
-const TOKEN_FIELDS = [
-  'refresh_token',
-  'access_token',
-  'token_type',
-  'scope',
-  'obtained_at',
-  'expires_at',
-  'refresh_token_expires_at',
-];
-const TIMES = ['obtained_at', 'expires_at', 'refresh_token_expires_at'];
 /** Worth nothing or harmful in a store; `kept_by` is said anew. */
 const NEVER_STORED = ['expires_in', 'id_token', 'kept_by'];
 
@@ -152,155 +140,13 @@ function textsIn(values: readonly unknown[]): string[] {
   return texts;
 }
 
-/** Tells whether two refresh tokens are the same, and tells nobody a token: base64url of SHA-256 (contract). */
-export function fingerprintOf(refreshToken: string): string {
-  return createHash('sha256').update(refreshToken).digest('base64url');
-}
-
-/**
- * The id of the token secret's first version, the same whenever the same account is imported from the same content, so
- * that a repeated import makes nothing twice and knows its own secrets again. A hash of tokens tells nobody a token.
- */
-export function versionIdOf({ item, tokenText }: Pick<Candidate, 'item' | 'tokenText'>): string {
-  return createHash('sha256')
-    .update(JSON.stringify(['oauth-token-refresher import', item.accountId, tokenText]))
-    .digest('hex');
-}
-
-/** The attributes of an item that differ from what a file says of them; what it does not name stays. */
-export function differences(item: Item, existing: Item): readonly (typeof WRITTEN_BY_PEOPLE)[number][] {
-  return WRITTEN_BY_PEOPLE.filter(
-    (name) => item[name] !== undefined && canonical(item[name]) !== canonical(existing[name] ?? null),
-  );
-}
-
-const KNOWN_COLUMNS = `${WRITTEN_BY_PEOPLE.join(', ')}, parameters.<name>, ${TOKEN_FIELDS.join(', ')}, tokens.<field>`;
-
-function isKnown(column: string): boolean {
-  return (WRITTEN_BY_PEOPLE as readonly string[]).includes(column);
-}
-
-/** A table without a header has a thousand of them. */
-const SHOWN_COLUMNS = 20;
-
-/** What is wrong with the columns of a CSV header; undefined where nothing is. */
-export function checkColumns(header: readonly string[]): string | undefined {
-  if (!header.includes('accountId'))
-    return 'there is no column accountId, so this is no table of accounts, or its first line is no header. It must name the columns (docs/importing.md)';
-  const unknown = header.flatMap((column, index) =>
-    column === '' ||
-    isKnown(column) ||
-    TOKEN_FIELDS.includes(column) ||
-    /^(tokens|parameters\..+|tokens\..+)$/.test(column)
-      ? []
-      : [shownName(column, `number ${index + 1}`)],
-  );
-  if (unknown.length === 0) return undefined;
-  const more = unknown.length - SHOWN_COLUMNS;
-  const shown = unknown.slice(0, SHOWN_COLUMNS).join(', ');
-  return `unknown columns: ${shown}${more > 0 ? ` and ${more} more` : ''}. Rename or remove them; known are ${KNOWN_COLUMNS}`;
-}
-
-/** Each attribute judged by itself, so that all that is wrong is told at once. */
-function problemsOfItem(item: Item): Problem[] {
-  const right = { accountId: 'x', authenticationType: 'oauth2', oauthProfile: 'x', tokenSecretId: 'x' };
-  const problems = WRITTEN_BY_PEOPLE.flatMap((name): Problem[] => {
-    const alone: Record<string, unknown> = { ...right, [name]: item[name] };
-    // An account id need only be fit for a secret's name where it is part of one.
-    if (name === 'accountId' && item.tokenSecretId === undefined) delete alone.tokenSecretId;
-    const parsed = parseAccount(alone);
-    if (parsed.kind === 'account') return [];
-    const [field = name, ...text] = parsed.problem.split(': ');
-    return [{ field: shownField(field), text: text.join(': ') }];
-  });
-  const { accountId, authenticationType, tokenSecretId } = item;
-  if (typeof accountId === 'string' && accountId.startsWith(NOTE))
-    problems.push({
-      field: 'accountId',
-      text: `must not begin with ${NOTE}: such items are the function's own notes`,
-    });
-  if (typeof accountId === 'string' && Buffer.byteLength(accountId) > 2_048)
-    problems.push({ field: 'accountId', text: 'is longer than a key can be (2 KB)' });
-  if (typeof authenticationType === 'string' && authenticationType !== 'oauth2')
-    problems.push({ field: 'authenticationType', text: 'must be oauth2, written so' });
-  if (
-    typeof tokenSecretId === 'string' &&
-    !/^([\w/+=.@-]{1,512}|arn:[\w/+=.@:-]{1,2048})$/.test(tokenSecretId)
-  )
-    problems.push({ field: 'tokenSecretId', text: 'must be the name or the ARN of a secret' });
-  if (isLarge(item, 390_000)) problems.push({ field: 'row', text: 'is larger than an item can be (400 KB)' });
-  return problems;
-}
-
-/** A parameter's name is anybody's. */
-function shownField(field: string): string {
-  const [attribute = field, ...member] = field.split('.');
-  return member.every(looksLikeName) ? field : attribute;
-}
-
 /** Whether a row is of an account that the function does not look at: it has another way to authenticate. */
 export function isOfAnotherKind({ authenticationType }: Item): boolean {
   return typeof authenticationType === 'string' && !/^(oauth[ _-]?2?(\.0)?)?$/i.test(authenticationType);
 }
 
-function isLarge(value: unknown, bytes: number): boolean {
-  return Buffer.byteLength(JSON.stringify(value)) > bytes;
-}
-
-function tokenProblems(tokens: Readonly<Record<string, unknown>>, tokenSecretId: unknown): Problem[] {
-  const problems: Problem[] = TIMES.flatMap((field) => {
-    const value = tokens[field];
-    if (value === undefined || instant(value) !== undefined) return [];
-    return [
-      {
-        field,
-        text: 'must be a time: seconds or milliseconds since the epoch, or such as 2027-01-31T12:00:00Z',
-      },
-    ];
-  });
-  for (const field of ['refresh_token', 'access_token']) {
-    const text = flawOfToken(tokens[field]);
-    if (text !== undefined) problems.push({ field, text });
-  }
-  const parsed = parseTokenSet(
-    JSON.stringify({ ...tokens, ...Object.fromEntries(TIMES.map((field) => [field, undefined])) }),
-  );
-  if (parsed.kind === 'invalid') problems.push(splitProblem(parsed.problem));
-  for (const field of SECRET_FIELDS)
-    if (tokens[field] !== undefined)
-      problems.push({ field, text: 'belongs into a profile ("profiles add"), not among the tokens' });
-  const empty = tokens.refresh_token === undefined && tokens.access_token === undefined;
-  if (empty && Object.keys(tokens).length > 0)
-    problems.push({ field: 'tokens', text: 'need refresh_token or access_token; or leave all of them out' });
-  if (Object.keys(tokens).length > 0 && typeof tokenSecretId === 'string' && tokenSecretId.startsWith('arn:'))
-    problems.push({
-      field: 'tokenSecretId',
-      text: 'is an ARN, so that secret exists and keeps its tokens: leave the tokens out, or give a name',
-    });
-  if (isLarge(tokens, MAX_TOKEN_BYTES))
-    problems.push({ field: 'tokens', text: 'are larger than a secret can be (64 KB)' });
-  return problems;
-}
-
 function textOf(token: unknown): string | undefined {
   return typeof token === 'string' && token !== '' ? token : undefined;
-}
-
-function splitProblem(problem: string): Problem {
-  const [field = 'tokens', ...text] = problem.split(': ');
-  return text.length === 0 ? { field: 'tokens', text: problem } : { field, text: text.join(': ') };
-}
-
-/** As much as a secret holds, less `kept_by`. */
-const MAX_TOKEN_BYTES = 65_536 - 512;
-
-/** What makes a text no token. */
-function flawOfToken(token: unknown): string | undefined {
-  if (typeof token !== 'string') return undefined;
-  if (token.trim() === '') return 'is blank';
-  if (/[\r\n]$/.test(token) && flawOfCredential(token.trim()) === undefined)
-    return 'ends with a line break, perhaps from pasting; remove it';
-  return flawOfCredential(token);
 }
 
 /** A time becomes seconds, whatever it is written in; everything else is kept to the letter. */
@@ -312,13 +158,4 @@ function booleanOf(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const small = value.toLowerCase();
   return small === 'true' ? true : small === 'false' ? false : value;
-}
-
-/** JSON in which the order of members does not matter. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, one: unknown) =>
-    isJsonObject(one)
-      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : one,
-  );
 }

@@ -5,9 +5,10 @@ import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { digestOf, type Plan } from './plan.ts';
+import { digestOf } from './compare.ts';
+import type { Source } from './file/source.ts';
+import type { Plan } from './plan.ts';
 import { type Candidate, readRow } from './row.ts';
-import type { Source } from './source.ts';
 import { createAccount, updateAccount } from './write.ts';
 
 /** What an import did. Of the rows, each counts once: created, updated, alreadyThere, passedOver, rejected or left. */

@@ -1,6 +1,7 @@
 import { looksLikeName } from '../../core/field-name.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
-import type { Problem, Row, Source } from './source.ts';
+import type { Problem, Row } from './file/row.ts';
+import type { Source } from './file/source.ts';
 
 export interface ServiceNowOptions {
   /** `name of an OAuth profile there` → `profile here`. */
@@ -30,7 +31,7 @@ export function serviceNowSource(
       const shared = tokens.size === 0 ? new Set() : await sharedNames(messages);
       for await (const row of messages.rows()) {
         if (row.problem !== undefined) yield row;
-        else yield* accountRow(messages.name, row, tokens, shared, options.profiles);
+        else yield* accountRow(messages.name, row, { tokens, shared, profiles: options.profiles });
       }
     },
   };
@@ -42,12 +43,17 @@ type Requested =
   | { readonly kind: 'one'; readonly text: string; readonly at: string }
   | { readonly kind: 'unclear'; readonly texts: readonly string[] };
 
+/** What the other exports say, and the person. */
+interface Exported extends Pick<ServiceNowOptions, 'profiles'> {
+  readonly tokens: RefreshTokens;
+  /** Names that several accounts have. */
+  readonly shared: ReadonlySet<unknown>;
+}
+
 function* accountRow(
   file: string,
   { line, values }: Row,
-  tokens: RefreshTokens,
-  shared: ReadonlySet<unknown>,
-  profiles: ServiceNowOptions['profiles'],
+  { tokens, shared, profiles }: Exported,
 ): Generator<Row> {
   const { sys_id, name, authentication_type, oauth2_profile } = values;
   const shown = values['oauth2_profile.name'] ?? oauth2_profile;

@@ -1,43 +1,19 @@
-import { setTimeout as wait } from 'node:timers/promises';
-import {
-  CreateSecretCommand,
-  DescribeSecretCommand,
-  GetSecretValueCommand,
-  type SecretsManagerClient,
-} from '@aws-sdk/client-secrets-manager';
-import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { awsFailure, ifConditionHolds } from '../../adapters/aws/aws-error.ts';
-import { CLAIM } from '../../core/account/account.ts';
-import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
-import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
-import { FORMAT_VERSION } from '../authorize/account-item.ts';
+import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
+import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { takeOver } from '../shared/keeper.ts';
-import type { OwnKeeper } from './plan.ts';
-import { type Candidate, differences, fingerprintOf, type Item, versionIdOf } from './row.ts';
+import { differences, fingerprintOf } from './compare.ts';
+import { createTokens, type HowToWrite } from './create-tokens.ts';
+import { type Busy, inHand, isLeased, itemOf, secretInUse, whileBusy } from './in-use.ts';
+import type { Candidate, Item } from './row.ts';
 
 export type Written =
   | { readonly kind: 'created' | 'updated' }
   /** Somebody else made or changed it since the plan, so that nothing is left to do. */
   | { readonly kind: 'already_there' }
   | { readonly kind: 'conflict'; readonly text: string }
-  /** A run of the function, or somebody else, has it just now. */
-  | { readonly kind: 'busy'; readonly text: string };
-
-export interface HowToWrite {
-  /** Waited for before each write to Secrets Manager, whose quota is shared with the function. */
-  readonly turn: () => Promise<void>;
-  readonly kmsKey: string | undefined;
-  readonly keeper: OwnKeeper | undefined;
-  readonly signal: AbortSignal;
-}
-
-const MAX_TRIES = 10;
-const LONGEST_PAUSE = 5_000;
-
-/** A run is done with one account in a moment; milliseconds. */
-const PATIENCE = 3_000;
-const LOOK_AGAIN_AFTER = 250;
+  | Busy;
 
 /**
  * Makes one account: its token secret first, so that an item never stands without the tokens that came with it, then
@@ -170,127 +146,4 @@ function indexIn<T>(all: Map<string, T>, sign: string, value: T): number {
 
 function isPlainMap(value: unknown): value is Item {
   return isJsonObject(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
-}
-
-async function itemOf({ table, tableName: TableName }: Fleet, accountId: string): Promise<Item | undefined> {
-  const { Item } = await table.send(new GetCommand({ TableName, Key: { accountId }, ConsistentRead: true }));
-  return Item;
-}
-
-/** The end of a lease already allows for clocks that are wrong. */
-function isLeased({ lease }: Item): boolean {
-  return isJsonObject(lease) && typeof lease.expiresAt === 'number' && lease.expiresAt > Date.now() / 1000;
-}
-
-function inHand(whose: string): Written & { kind: 'busy' } {
-  return {
-    kind: 'busy',
-    text: `a run of the function has ${whose} in hand; give the same command again, in a minute or, if a run has died, within twenty`,
-  };
-}
-
-/**
- * Whether somebody may be spending what is in the named token secret: the account that has it, or has had it until now.
- * Its own lease says so, though it may name another secret already.
- */
-async function secretInUse(
-  fleet: Fleet,
-  { accountId, tokenSecretId }: Candidate['item'],
-  takesSecretFrom: string | undefined,
-): Promise<(Written & { kind: 'busy' }) | undefined> {
-  if (typeof tokenSecretId !== 'string') return undefined;
-  const note = await noteOf(fleet, tokenSecretId);
-  const owner = typeof note?.secretOwner === 'string' ? note.secretOwner : undefined;
-  if (owner !== accountId && isLeased(note ?? {})) return inHand('the secret');
-  for (const other of new Set([takesSecretFrom, owner])) {
-    if (other === undefined || other === accountId) continue;
-    if (isLeased((await itemOf(fleet, other)) ?? {}))
-      return inHand(`the account ${other}, whose secret that is,`);
-  }
-  return undefined;
-}
-
-/** What the function has noted of the secret: whose it is, and whether somebody is at work with it (`#secret:`). */
-async function noteOf(fleet: Fleet, SecretId: string): Promise<Item | undefined> {
-  try {
-    const { ARN } = await fleet.secrets.send(new DescribeSecretCommand({ SecretId }));
-    return await itemOf(fleet, `${CLAIM}${ARN}`);
-  } catch (error) {
-    // Who may not look leaves it to the function, which looks before it spends anything there.
-    const { kind } = awsFailure(error);
-    if (kind === 'not_found' || kind === 'denied') return undefined;
-    throw error;
-  }
-}
-
-/** Asks again for a moment. @returns what it said last where it was busy all the while */
-async function whileBusy(
-  signal: AbortSignal,
-  ask: () => Promise<(Written & { kind: 'busy' }) | undefined>,
-): Promise<(Written & { kind: 'busy' }) | undefined> {
-  for (const until = Date.now() + PATIENCE; ; ) {
-    const busy = await ask();
-    if (busy === undefined || Date.now() >= until || signal.aborted) return busy;
-    await wait(LOOK_AGAIN_AFTER);
-  }
-}
-
-/** @returns why the tokens could not be stored beside what is there; nothing where they are */
-async function createTokens(
-  { secrets, secretNamePrefix }: Fleet,
-  candidate: Candidate,
-  tokenText: string,
-  { turn, kmsKey: KmsKeyId, keeper }: HowToWrite,
-): Promise<string | undefined> {
-  const Name = tokenSecretIdOf(secretNamePrefix, candidate.item);
-  const ClientRequestToken = versionIdOf(candidate);
-  const SecretString = JSON.stringify({ ...parseJsonObject(tokenText), kept_by: keeper?.keptBy });
-  for (let tries = 1; ; tries++) {
-    await turn();
-    try {
-      await secrets.send(new CreateSecretCommand({ Name, SecretString, ClientRequestToken, KmsKeyId }));
-      return undefined;
-    } catch (error) {
-      const { kind, code } = awsFailure(error);
-      if (code === 'ResourceExistsException')
-        return await conflictWith(secrets, Name, ClientRequestToken, keeper);
-      if (code === 'InvalidRequestException')
-        return `the secret ${Name} is scheduled for deletion; restore it, or wait until it is gone`;
-      if (kind !== 'throttled' || tries === MAX_TRIES) throw error;
-      await wait(Math.min(LONGEST_PAUSE, 100 * 2 ** tries) * (0.5 + Math.random() / 2));
-    }
-  }
-}
-
-/** @returns why a secret that is there can't be the account's; nothing where it is of this very import */
-async function conflictWith(
-  secrets: SecretsManagerClient,
-  name: string,
-  versionId: string,
-  keeper: OwnKeeper | undefined,
-): Promise<string | undefined> {
-  const keptBy = await keeperNotedIn(secrets, name);
-  if (keptBy !== undefined && keeper?.isForeign(keptBy) === true)
-    return `the secret ${name} is kept by the function of another table, ${keptBy} (kept_by). Import into that one. ${takeOver(keptBy)} Then import the account without tokens`;
-  return (await hasVersion(secrets, name, versionId))
-    ? undefined
-    : `the secret ${name} exists with other tokens, which are kept; delete that secret, or import the account without tokens to use it`;
-}
-
-/** Whether a version that this very import wrote is one of the secret's; it need not be the current one any more. */
-async function hasVersion(secrets: SecretsManagerClient, SecretId: string, id: string): Promise<boolean> {
-  const { VersionIdsToStages } = await secrets.send(new DescribeSecretCommand({ SecretId }));
-  return Object.hasOwn(VersionIdsToStages ?? {}, id);
-}
-
-/** Who keeps a token set; undefined where it does not say, or may not be read: the function will look itself. */
-async function keeperNotedIn(secrets: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
-  try {
-    const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId }));
-    const keptBy = parseJsonObject(SecretString)?.kept_by;
-    return typeof keptBy === 'string' ? keptBy : undefined;
-  } catch (error) {
-    if (awsFailure(error).kind === 'denied') return undefined;
-    throw error;
-  }
 }

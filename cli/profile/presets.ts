@@ -1,5 +1,6 @@
+import { type ParsedProfile, parseProfile } from '../../core/profile/parse-profile.ts';
 import presetsOfTheFunction from '../../core/profile/presets.json' with { type: 'json' };
-import { type ParsedProfile, type Preset, parseProfile } from '../../core/profile/profile.ts';
+import type { Preset } from '../../core/profile/profile-schema.ts';
 import aboutPresets from './about-presets.json' with { type: 'json' };
 
 /** What is known of a provider beyond what a refresh needs: it is not part of the function. */

@@ -1,8 +1,9 @@
+import { findSecret, secretNames } from '../../adapters/aws/secret-versions.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { CliError } from '../shared/cli-error.ts';
+import { waitsForDeletion } from '../shared/deleted-secret.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { findSecret, secretNames, waitsForDeletion } from '../shared/secret-store.ts';
 import { parseWholeProfile } from './presets.ts';
 
 /** A profile as the command line shows it: readable, or with what is wrong with it. */

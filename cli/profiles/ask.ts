@@ -1,6 +1,6 @@
 import { input, password, search, select } from '@inquirer/prompts';
 import { parseJsonObject } from '../../core/json-object.ts';
-import type { Preset } from '../../core/profile/profile.ts';
+import type { Preset } from '../../core/profile/profile-schema.ts';
 import type { Fields } from '../profile/fields.ts';
 import { ABOUT_PRESETS, PRESETS } from '../profile/presets.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';

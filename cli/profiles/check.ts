@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { InvocationType, InvokeCommand } from '@aws-sdk/client-lambda';
 import * as oauth from 'oauth4webapi';
+import { readAccount } from '../../adapters/authorization/account-item.ts';
+import { accountsOf } from '../../adapters/authorization/other-accounts.ts';
+import { openProvider, type Provider } from '../../adapters/authorization/provider.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
 import type { Account } from '../../core/account/account.ts';
-import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { REASONS } from '../../core/reason.ts';
+import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { readAccount } from '../authorize/account-item.ts';
-import { accountsOf } from '../authorize/other-accounts.ts';
-import { openProvider, type Provider } from '../authorize/provider.ts';
 import { readProfile } from '../profile/profile-secret.ts';
+import { asCliError } from '../shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
@@ -119,12 +120,13 @@ async function askProvider(
       const client = findings.find(({ what }) => what === 'client');
       if (client?.rejected !== true || profile.token_endpoint_auth_method !== 'client_secret_basic')
         return findings;
-      const told = await tryOtherEncoding(client, profile, account, madeUp, fleet);
+      const told = await tryOtherEncoding(client, { profile, account, madeUp }, fleet);
       return findings.map((finding) => (finding === client ? told : finding));
     } finally {
       provider.close();
     }
-  } catch (error) {
+  } catch (thrown) {
+    const error = asCliError(thrown);
     if (!(error instanceof CliError)) throw error;
     return [{ what: 'endpoint', verdict: 'wrong', message: error.message }, notAsked];
   }
@@ -142,9 +144,7 @@ function ask(provider: Provider, madeUp: string): Promise<Exchange> {
  */
 async function tryOtherEncoding(
   refused: Finding,
-  profile: Profile,
-  account: Account,
-  madeUp: string,
+  { profile, account, madeUp }: { profile: Profile; account: Account; madeUp: string },
   fleet: Fleet,
 ): Promise<Finding> {
   const { client_id, client_secret = '', client_secret_basic_encoding: own } = profile;
@@ -177,9 +177,9 @@ async function tryOtherEncoding(
 const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not be asked' };
 
 function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
-  if (exchange.kind !== 'answered')
+  if (exchange.kind !== 'response')
     return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
-  const answer = interpretTokenAnswer(exchange.answer, {
+  const answer = interpretTokenResponse(exchange.response, {
     profile,
     previous: {},
     sent: madeUp,

@@ -1,16 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { text as textOf } from 'node:stream/consumers';
 import { confirm } from '@inquirer/prompts';
-import { profileSecretIdOf } from '../../core/account/secret-id.ts';
-import { parseJsonObject } from '../../core/json-object.ts';
-import { accountsOf } from '../authorize/other-accounts.ts';
-import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
-import { parseWholeProfile } from '../profile/presets.ts';
-import { profileNames, readProfile } from '../profile/profile-secret.ts';
-import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
-import type { AddCommands, Context } from '../shared/command.ts';
-import type { Fleet } from '../shared/fleet.ts';
-import { collectPairs } from '../shared/parameters.ts';
+import { accountsOf } from '../../adapters/authorization/other-accounts.ts';
 import {
   createSecret,
   deleteSecret,
@@ -20,7 +11,16 @@ import {
   readSecret,
   replaceVersion,
   restoreSecret,
-} from '../shared/secret-store.ts';
+} from '../../adapters/aws/secret-versions.ts';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
+import { parseWholeProfile } from '../profile/presets.ts';
+import { profileNames, readProfile } from '../profile/profile-secret.ts';
+import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
+import type { AddCommands, Context } from '../shared/command.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { collectPairs } from '../shared/parameters.ts';
 import { askForFields } from './ask.ts';
 import { checkProfile } from './check.ts';
 import { renderList, renderProfile, summaryOf } from './render.ts';
@@ -164,7 +164,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   const asks = terminal.interactive && !options.stdin && !options.change;
   const fields = asks ? await askForFields(given, context) : given;
   refuseInvalid(fields);
-  const written = await writeProfile(fleet, secretId, JSON.stringify(fields), before, options);
+  const written = await writeProfile(fleet, { secretId, text: JSON.stringify(fields), before }, options);
   if (written === 'changed_by_another')
     throw new CliError(
       'PROFILE_CHANGED',
@@ -182,27 +182,23 @@ async function add(context: Context, name: string, options: AddOptions): Promise
 /** Writes over nothing but what was read. */
 async function writeProfile(
   { secrets }: Fleet,
-  secretId: string,
-  text: string,
-  before: FoundSecret,
+  { secretId, text, before }: { secretId: string; text: string; before: FoundSecret },
   { kmsKey }: AddOptions,
 ): Promise<'written' | 'changed_by_another'> {
-  const token = randomUUID();
+  const version = { secretId, text, versionId: randomUUID() };
   if (before.kind === 'missing')
-    return (await createSecret(secrets, secretId, text, token, kmsKey)) === 'created'
-      ? 'written'
-      : 'changed_by_another';
+    return (await createSecret(secrets, version, kmsKey)) === 'created' ? 'written' : 'changed_by_another';
   let current: FoundSecret = before;
   if (before.kind === 'deleted') {
     await restoreSecret(secrets, secretId);
     current = await findSecret(secrets, secretId);
   }
   if (current.kind !== 'found') return 'changed_by_another';
-  const done = await replaceVersion(secrets, secretId, text, token, current.versionId);
+  const done = await replaceVersion(secrets, version, current.versionId);
   if (done === 'replaced') return 'written';
   // The answer to the SDK's first try may have been lost.
   const now = await findSecret(secrets, secretId);
-  return now.kind === 'found' && now.versionId === token ? 'written' : 'changed_by_another';
+  return now.kind === 'found' && now.versionId === version.versionId ? 'written' : 'changed_by_another';
 }
 
 function refuseWrongMode(name: string, exists: boolean, { change, replace, kmsKey }: AddOptions): void {

@@ -1,8 +1,9 @@
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { Profile } from '../../core/profile/profile.ts';
+import { withoutUserinfo } from '../../core/profile/shown-address.ts';
 import { printable } from '../../terminal/display-text.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { withoutSecrets, withoutUserinfo } from '../profile/fields.ts';
+import { withoutSecrets } from '../profile/fields.ts';
 import { parseWholeProfile } from '../profile/presets.ts';
 import type { StoredProfile } from '../profile/profile-secret.ts';
 

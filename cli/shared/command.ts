@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { createTerminal, type Streams, type Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
-import { type Fleet, type FleetOptions, findFleet } from './fleet.ts';
+import { type Fleet, type FleetOptions, findFleet, findFunction, type InvokedFunction } from './fleet.ts';
 
 /** What a command's action is given. */
 export interface Context {
@@ -14,6 +14,8 @@ export interface Context {
   fleet(): Promise<Fleet>;
   /** The same fleet, of which a command that only `reads` says here which it is, since now it has something changed. */
   fleetToChange(): Promise<Fleet>;
+  /** The function alone, where nothing else of the fleet is needed; a deployed one has to be named. */
+  functionToInvoke(): Promise<InvokedFunction>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }
@@ -53,19 +55,27 @@ export function makeActions(
       let told: Promise<Fleet> | undefined;
       const findAndTell = () => {
         told ??= find().then((fleet) => {
-          // With --json too: what a script does to the wrong fleet must show in its log.
-          const { isTTY, columns } = streams.stderr;
-          const width = isTTY === true ? columns || 80 : Number.POSITIVE_INFINITY;
-          const lines = wrapTo(printable(`Acting on ${whereOf(fleet)}.`), width);
-          streams.stderr.write(`${lines.join('\n')}\n`);
+          tell(streams, whereOf(fleet));
           return fleet;
         });
         return told;
       };
       const fleet = effect === 'reads' ? find : findAndTell;
       const rest = all.slice(0, -1) as unknown as Arguments;
-      ended((await run({ terminal, signal, fleet, fleetToChange: findAndTell }, ...rest)) ?? EXIT.done);
+      const functionToInvoke = async () => {
+        const found = await findFunction(options, streams.env);
+        tell(streams, 'outputs' in found ? whereOf(found) : found.label);
+        return found;
+      };
+      const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
+      ended((await run(context, ...rest)) ?? EXIT.done);
     };
+}
+
+/** Says where it acts, with --json too: what a script does to the wrong fleet must show in its log. */
+function tell({ stderr }: Streams, where: string): void {
+  const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
+  stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
 }
 
 /** Which fleet it is, with the parts that are not its stack's own. */

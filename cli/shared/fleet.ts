@@ -4,8 +4,8 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { type CallableAddresses, flawOfPrivateCidr } from '../../adapters/oauth/addresses.ts';
-import { withoutKnownSecrets } from '../../core/answer/redaction.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
+import { withoutKnownSecrets } from '../../core/response/redaction.ts';
 import { callersPath } from '../../local/callers-path.ts';
 import { awsSettings, LOCAL_TABLE_NAME } from '../../local/clients.ts';
 import { LocalKeyError } from '../../local/local-key.ts';
@@ -85,6 +85,35 @@ export async function findFleet(
   );
 }
 
+/** What it takes to invoke a function. */
+export type InvokedFunction = Pick<Fleet, 'label' | 'functionName' | 'lambda'>;
+
+/**
+ * Finds the function alone: by its name, which needs no stack, or as a part of the fleet. Where nothing names a deployed
+ * one, it is the local system's: a run by hand spends refresh tokens, so it never goes to a stack that nobody has named.
+ *
+ * @throws CliError saying what is missing
+ */
+export async function findFunction(
+  options: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet | InvokedFunction> {
+  const { local, data, stack, region, table, prefix, function: functionName } = options;
+  const alone = [local, data, stack, table, prefix].every((option) => option === undefined);
+  if (functionName !== undefined && alone) {
+    const { lambda } = clientsFor(configFor(region, env));
+    return { label: `the function ${functionName} (${await requireRegion(lambda)})`, functionName, lambda };
+  }
+  if ([local, data, stack, region, table, prefix, functionName].some((option) => option !== undefined))
+    return await findFleet(options, env);
+  const running = await findLocalSystem(DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
+  if (running !== undefined) return localFleet(running, DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
+  throw new CliError(
+    'NO_LOCAL_SYSTEM',
+    'No local system runs here. Start it with "npm start", or name a deployed function with --function.',
+  );
+}
+
 type Running = Extract<Found, { readonly kind: 'running' }>;
 
 /**
@@ -123,13 +152,20 @@ function localFleet({ system, keys }: Running, dataDirectory: string, called: st
   };
 }
 
+/** Without a Region's name here the SDK looks into the AWS configuration file. */
+function configFor(
+  region: string | undefined,
+  { AWS_REGION, AWS_DEFAULT_REGION }: Readonly<Record<string, string | undefined>>,
+): AwsConfig {
+  const named = [region, AWS_REGION, AWS_DEFAULT_REGION].find((name) => name !== undefined && name !== '');
+  return named === undefined ? {} : { region: named };
+}
+
 async function awsFleet(
-  { stack, region = '', table, prefix, function: functionName }: FleetOptions,
+  { stack, region, table, prefix, function: functionName }: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet> {
-  const named = [region, env.AWS_REGION ?? '', env.AWS_DEFAULT_REGION ?? ''].find((name) => name !== '');
-  // Without one the SDK looks into the AWS configuration file.
-  const config: AwsConfig = named === undefined ? {} : { region: named };
+  const config = configFor(region, env);
   const clients = clientsFor(config);
   const where = await requireRegion(clients.lambda);
   const byHand = table !== undefined && functionName !== undefined && stack === undefined;

@@ -3,7 +3,7 @@ import type { Report } from '../../core/account/report.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { printable } from '../../terminal/display-text.ts';
 import { CliError } from './cli-error.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, InvokedFunction } from './fleet.ts';
 
 /** What the function is asked to do with accounts that are named. */
 export interface RunOptions {
@@ -40,8 +40,8 @@ export async function runForAccounts(
 }
 
 /** Invokes the function once and waits for its result. @throws CliError */
-export async function runFunction(fleet: Fleet, event: object): Promise<RunResult> {
-  const { payload, functionError } = await invoke(fleet, event);
+export async function runFunction(fn: InvokedFunction, event: unknown): Promise<RunResult> {
+  const { payload, functionError } = await invoke(fn, event);
   if (functionError !== undefined) {
     const { errorType = functionError, errorMessage = '' } = (payload ?? {}) as Record<string, string>;
     throw new CliError('FUNCTION_FAILED', printable(`The function failed: ${errorType}: ${errorMessage}`));
@@ -49,12 +49,12 @@ export async function runFunction(fleet: Fleet, event: object): Promise<RunResul
   if (typeof (payload as { runId?: unknown } | null)?.runId !== 'string')
     throw new CliError(
       'NOT_THE_FUNCTION',
-      `"${fleet.functionName}" returned no result of a run. Is it the right function?`,
+      `"${fn.functionName}" returned no result of a run. Is it the right function?`,
     );
   return payload as RunResult;
 }
 
-async function invoke({ lambda, functionName }: Fleet, event: object) {
+async function invoke({ lambda, functionName }: InvokedFunction, event: unknown) {
   try {
     const { Payload, FunctionError } = await lambda.send(
       new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(JSON.stringify(event)) }),
@@ -71,7 +71,7 @@ async function invoke({ lambda, functionName }: Fleet, event: object) {
 }
 
 /** What is no JSON is no result; a syntax error would quote it, and another function may have answered. */
-export function jsonIn(payload: Uint8Array | undefined): unknown {
+function jsonIn(payload: Uint8Array | undefined): unknown {
   try {
     return JSON.parse(Buffer.from(payload ?? []).toString('utf8') || 'null');
   } catch {

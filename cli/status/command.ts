@@ -42,19 +42,17 @@ async function showStatus({ terminal, fleet }: Context, check: boolean): Promise
     readItems(target, terminal),
     readLastRuns(target, at, span, SHOWN_RUNS),
   ]);
-  const status = statusOfFleet(items, lastRuns, target.label, at, late);
+  const status = statusOfFleet(items, lastRuns, { target: target.label, at, late });
   terminal.result(statusText(status, span, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
   const attention = status.late || items.some(needsAttention);
   return check && attention ? EXIT.attention : EXIT.done;
 }
 
-/** @param lateAfter seconds without a run after which it is late */
+/** @param late seconds without a run after which it is late */
 function statusOfFleet(
   items: readonly FleetItem[],
   lastRuns: LastRuns,
-  target: string,
-  at: number,
-  lateAfter: number,
+  { target, at, late }: { target: string; at: number; late: number },
 ): Status {
   const expiring = items
     .filter((item) => statusKey(item) === 'healthy')
@@ -79,7 +77,7 @@ function statusOfFleet(
       ),
     nextExpiries: expiring.slice(0, SHOWN_EXPIRIES),
     lastRuns,
-    late: at - newest > lateAfter,
+    late: at - newest > late,
   };
 }
 

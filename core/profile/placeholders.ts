@@ -1,29 +1,29 @@
 import { shownPath } from '../field-name.ts';
 import type { Profile } from './profile.ts';
 
-/** What a placeholder may be called, and what an account may put there. */
+/** The names of placeholders, and the values that an account may give them. */
 export const PARAMETER_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 export const PARAMETER_VALUE = /^(?!\.)[A-Za-z0-9._-]{1,255}(?<!\.)$/;
 
-/** An account lacks a parameter that its profile's templates need, or has a value that is not allowed there. */
+/** An account lacks a parameter that its profile needs, or its value is not allowed there. */
 export class UnusableParameter extends Error {}
 
-/** One label; underscores are in use, though RFC 952 knows none. */
+/** One part of a host name. Underscores are in use, though RFC 952 does not allow them. */
 const HOST_LABEL = /^[A-Za-z0-9_-]{1,63}$/;
 
-/** What of the profile itself may stand in its request parameters and headers, for providers with names of their own. */
+/** Fields of the profile that its request parameters and headers may use, for providers with their own names. */
 const profileFields = ['client_id', 'client_secret', 'redirect_uri', 'scope'] as const;
 
 /**
  * Puts values into `{placeholders}`: the account's `parameters` anywhere, and in request parameters and headers also
  * the profile's own `client_id`, `client_secret`, `redirect_uri` and `scope`.
  *
- * The account's values hold letters, digits, `.`, `_` and `-` only and neither begin nor end with `.`, so none can
- * leave its place in a host name or a path. In a host each is one label, without dots, so that it can't name another
- * domain; where the profile lists the values that are allowed (`placeholder_values`), only those are.
+ * An account's value has only letters, digits, `.`, `_` and `-`, and does not begin or end with `.`. So it can't leave its place
+ * in a host name or a path. In a host it is one label without dots, so that it can't name another domain. If the profile lists
+ * the allowed values (`placeholder_values`), no others are.
  *
- * @throws UnusableParameter naming the parameter and the field that needs it; what looks like a value is not named, as
- * braces may stand in a secret
+ * @throws UnusableParameter with the parameter and the field that needs it. A name that looks like a value is not shown: a
+ * secret may have braces
  */
 export function fillPlaceholders(
   template: string,

@@ -1,25 +1,30 @@
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { Profile } from '../profile/profile.ts';
 
+/** A field that a profile can say where to find. */
+type TokenField = keyof Profile['token_response_fields'];
+
 /** A standard field of a token response, where this provider has it. */
-export function valueAt(
-  response: JsonObject | undefined,
-  profile: Profile,
-  field: keyof Profile['token_response_fields'],
-): unknown {
-  if (response === undefined) return undefined;
-  const pointer = profile.token_response_fields[field];
-  return pointer === undefined ? response[field] : at(response, pointer);
+export function valueAt(fields: JsonObject | undefined, profile: Profile, name: TokenField): unknown {
+  if (fields === undefined) return undefined;
+  const pointer = profile.token_response_fields[name];
+  return pointer === undefined ? fields[name] : at(fields, pointer);
 }
 
-/** The same, where it is a string that is not empty. */
+/** The same, if it is a string that is not empty. */
 export function textAt(
-  response: JsonObject | undefined,
+  fields: JsonObject | undefined,
   profile: Profile,
-  field: keyof Profile['token_response_fields'],
+  name: TokenField,
 ): string | undefined {
-  const value = valueAt(response, profile, field);
+  const value = valueAt(fields, profile, name);
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** The value where the profile says that a field is; undefined where it does not say so. */
+export function pointedAt(document: unknown, profile: Profile, name: TokenField): unknown {
+  const pointer = profile.token_response_fields[name];
+  return pointer === undefined ? undefined : at(document, pointer);
 }
 
 /** The value at a JSON pointer (RFC 6901). */
@@ -34,7 +39,7 @@ export function at(document: unknown, pointer: string): unknown {
     }, document);
 }
 
-/** Fields of the response that the profile names: they are stored as long as there is room. */
+/** Fields that the profile names: they are stored as long as there is room. */
 export function namedFields({
   token_response_fields,
   public_fields,

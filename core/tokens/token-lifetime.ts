@@ -1,19 +1,20 @@
+import { HOUR, MINUTE } from '../duration.ts';
 import type { JsonObject } from '../json-object.ts';
 import type { Profile } from '../profile/profile.ts';
-import { accessLifetime, expIn, futureInstant, LONGEST, refreshLifetime } from '../times.ts';
+import { accessLifetime, expIn, futureInstant, LONGEST_LIFETIME, refreshLifetime } from '../times.ts';
 import { at, textAt, valueAt } from './response-fields.ts';
 import type { TokenSet } from './token-set.ts';
 
-/** When a token ends, and what of the answer was not believed on the way to that. */
+/** When a token expires, and what the response said about it that was not believed. */
 export interface Expiry {
-  /** Seconds since the epoch; undefined where it does not end, or nothing says so. */
+  /** Seconds since the epoch; undefined where it does not expire, or nothing says when. */
   readonly expiresAt: number | undefined;
-  /** A sentence for the log, without any value of the answer. */
+  /** A sentence for the log, without any value. */
   readonly doubt?: string;
 }
 
-/** What is known beside an answer. */
-export interface Asked {
+/** What is known beside the response. */
+export interface LifetimeContext {
   readonly profile: Profile;
   /** The token set before it. */
   readonly previous: TokenSet;
@@ -21,48 +22,48 @@ export interface Asked {
   readonly now: number;
 }
 
-/** What an access token lives for where nothing says anything. */
-const USUAL_LIFETIME = 3_600;
-/** A shorter one before it was an accident, such as a token that was handed out again at its end. */
-const SHORTEST_TO_GO_BY = 60;
+/** How long an access token lives where nothing says so. */
+const USUAL_LIFETIME = HOUR;
+/** If the token before lived for less, that was by chance: it may have been handed out again near its end. */
+const SHORTEST_USUAL = MINUTE;
 
 /**
- * When the access token of an answer runs out. The first of these that can be believed: the instant that the profile
- * points at, `expires_in`, `expires_at`, the token's own `exp` where it is a JWT, and what is assumed by `assumed`.
+ * When the access token expires. The first of these that can be believed: the instant that the profile points at, `expires_in`,
+ * `expires_at`, the `exp` of a token that is a JWT, and what `assumed` says.
  */
 export function accessTokenExpiry(
-  response: JsonObject,
+  fields: JsonObject,
   accessToken: string | undefined,
-  asked: Asked,
+  asked: LifetimeContext,
 ): Expiry {
   const { profile, now } = asked;
   const absolute = {
     name: 'expires_at',
-    value: valueAt(response, profile, 'expires_at'),
+    value: valueAt(fields, profile, 'expires_at'),
     read: futureInstant,
   };
   const lifetime = {
     name: 'expires_in',
-    value: valueAt(response, profile, 'expires_in'),
+    value: valueAt(fields, profile, 'expires_in'),
     read: fromLifetime,
   };
   const own = { name: 'the exp of its access token', value: expIn(accessToken), read: futureInstant };
-  // An absolute expiry that the profile names by pointer is what its author meant to be used.
+  // Whoever wrote a pointer to an instant meant it to be used.
   const pointed = profile.token_response_fields.expires_at !== undefined;
   return firstBelieved(pointed ? [absolute, lifetime, own] : [lifetime, absolute, own], now, () =>
-    assumed(response, asked),
+    assumed(fields, asked),
   );
 }
 
 /**
- * What the profile says; else nothing at all in a set without a refresh token, since there nothing could be done about
- * an end; else the lifetime of the token before it.
+ * What the profile says. If it says nothing, then without a refresh token there is no end, as nothing could be done about it;
+ * with one, the token lives as long as the one before.
  */
-function assumed(response: JsonObject, { profile, previous, now }: Asked): number | undefined {
+function assumed(fields: JsonObject, { profile, previous, now }: LifetimeContext): number | undefined {
   const { default_expires_in: byProfile } = profile;
   if (byProfile === 'never') return undefined;
   if (byProfile !== undefined) return now + byProfile;
-  if (textAt(response, profile, 'refresh_token') === undefined && previous.refresh_token === undefined)
+  if (textAt(fields, profile, 'refresh_token') === undefined && previous.refresh_token === undefined)
     return undefined;
   return now + (lifetimeOf(previous) ?? USUAL_LIFETIME);
 }
@@ -70,7 +71,7 @@ function assumed(response: JsonObject, { profile, previous, now }: Asked): numbe
 function lifetimeOf({ access_token, expires_at, obtained_at }: TokenSet): number | undefined {
   if (access_token === undefined || expires_at === undefined || obtained_at === undefined) return undefined;
   const lifetime = expires_at - obtained_at;
-  return lifetime >= SHORTEST_TO_GO_BY && lifetime <= LONGEST ? lifetime : undefined;
+  return lifetime >= SHORTEST_USUAL && lifetime <= LONGEST_LIFETIME ? lifetime : undefined;
 }
 
 const refreshLifetimeFields = [
@@ -79,16 +80,16 @@ const refreshLifetimeFields = [
   'x_refresh_token_expires_in',
 ];
 
-/** When its refresh token runs out; not at all where nothing says so that can be believed: the provider will tell. */
-export function refreshTokenExpiry(response: JsonObject, { profile, now }: Asked): Expiry {
+/** When the refresh token expires. Undefined where nothing believable says so: the provider will tell us. */
+export function refreshTokenExpiry(fields: JsonObject, { profile, now }: LifetimeContext): Expiry {
   const { refresh_token_expires_in: pointer } = profile.token_response_fields;
   const lifetimes =
     pointer === undefined
-      ? refreshLifetimeFields.map((name) => ({ name, value: response[name] }))
-      : [{ name: 'refresh_token_expires_in', value: at(response, pointer) }];
+      ? refreshLifetimeFields.map((name) => ({ name, value: fields[name] }))
+      : [{ name: 'refresh_token_expires_in', value: at(fields, pointer) }];
   const name = 'refresh_token_expires_at';
   const stated = [
-    { name, value: valueAt(response, profile, name), read: futureInstant },
+    { name, value: valueAt(fields, profile, name), read: futureInstant },
     ...lifetimes.map((one) => ({ ...one, read: fromRefreshLifetime })),
   ];
   // Zero means that it does not expire (Keycloak's offline tokens), not that it has.

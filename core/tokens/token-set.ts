@@ -3,11 +3,12 @@ import { parseJsonObject } from '../json-object.ts';
 import { problemOf } from '../problem.ts';
 import { flawOfCredential, HAS_CONTROLS } from '../profile/credential.ts';
 import type { Profile } from '../profile/profile.ts';
+import { MAX_SECRET_BYTES } from '../secret-size.ts';
 import { expIn, instant } from '../times.ts';
 
 /**
- * What the provider last issued for an account, as its secret holds it: the provider's response, field for field,
- * with the standard names beside. Times are seconds since the epoch.
+ * What the provider last issued for an account, as its secret holds it: all fields of the provider's response, and the standard
+ * names beside them. Times are in seconds since the epoch.
  */
 export interface TokenSet {
   readonly access_token?: string | undefined;
@@ -17,22 +18,22 @@ export interface TokenSet {
   readonly obtained_at?: number | undefined;
   readonly expires_at?: number | undefined;
   readonly refresh_token_expires_at?: number | undefined;
-  /** The table whose function keeps it: see kept-by.ts. */
+  /** The table whose function keeps it fresh: see kept-by.ts. */
   readonly kept_by?: string | undefined;
-  /** The account that has it, where it is in another account's usual secret. */
+  /** The account that it belongs to, where the secret is usually another account's. */
   readonly kept_for?: string | undefined;
   readonly [field: string]: unknown;
 }
 
-/** What a provider granted, in standard terms. `response` is its whole answer. */
+/** What a provider granted, in standard terms. `fields` is all of its response. */
 export interface GrantedTokens {
-  readonly response: Readonly<Record<string, unknown>>;
-  /** Absent where the answer was cut or odd and only a refresh token could be saved from it. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Absent where only a refresh token could be saved from a cut or odd response. */
   readonly accessToken?: string | undefined;
   readonly tokenType: string;
   readonly refreshToken?: string | undefined;
   readonly scope?: string | undefined;
-  /** Undefined where it has no end. */
+  /** Undefined where it does not expire. */
   readonly expiresAt: number | undefined;
   readonly refreshTokenExpiresAt?: number | undefined;
 }
@@ -60,11 +61,10 @@ export type ParsedTokenSet =
   | { readonly kind: 'invalid'; readonly problem: string };
 
 /**
- * Reads the secret's text. A blank token counts as absent. A time may be written in any way that `instant` reads; one
- * that can't be read makes no tokens unusable: an access token whose end can't be read counts as one that has ended,
- * and nothing is known of the other times.
+ * Reads the secret's text. A blank token counts as absent. Times may be written in any way that `instant` reads. A time that
+ * can't be read does no harm: an access token with such an end counts as expired, and other such times as unknown.
  *
- * @returns the token set, or what is wrong with it by field; never a value
+ * @returns the token set, or the field that is wrong and why; never a value
  */
 export function parseTokenSet(text: string | undefined): ParsedTokenSet {
   if (text === undefined)
@@ -107,18 +107,18 @@ function tokenIn(value: string | null | undefined): string | undefined {
   return value === null || value === undefined || value.trim() === '' ? undefined : value;
 }
 
-/** A person's slip of the pen. What the function stored is as the provider gave it, odd as it may be. */
+/** A mistake that a person made. What the function stored is as the provider sent it, however odd. */
 function flawOfToken(token: string, keptByFunction: boolean): string | undefined {
   if (!keptByFunction) return flawOfCredential(token);
   return /\p{Cc}/u.test(token) ? HAS_CONTROLS : undefined;
 }
 
-/** An end in the past, for an access token whose end can't be read: it is due. */
+/** In the past: an access token whose end can't be read is due. */
 const LONG_AGO = 0;
 
 /**
- * When the access token ends, from what a person may have written. Without a refresh token one whose end can't be read
- * may neither count as endless nor cost somebody a sign-in, so that it is asked for.
+ * When the access token expires; a person may have written it. Without a refresh token, an end that can't be read must neither
+ * count as none nor cost somebody a sign-in. So it is reported as a mistake.
  */
 function endOf(
   written: unknown,
@@ -132,7 +132,7 @@ function endOf(
   return instant(expIn(accessToken)) ?? (absent ? undefined : 'unreadable');
 }
 
-/** Whether the access token has no end, so that the account is healthy as it is and nothing has to be refreshed. */
+/** Whether the access token does not expire, so that nothing has to be refreshed. */
 export function neverExpires(
   { access_token, expires_at, refresh_token }: TokenSet,
   { default_expires_in }: Pick<Profile, 'default_expires_in'>,
@@ -141,43 +141,36 @@ export function neverExpires(
   return refresh_token === undefined || default_expires_in === 'never';
 }
 
-/** Fields that describe the old access token only, and would be wrong beside a new one. */
-const ofTheOldAccessToken = [
-  'access_token',
-  'token_type',
-  'expires_at',
-  'expires_in',
-  'obtained_at',
-  'id_token',
-];
+/** Fields about the old access token. They would be wrong beside a new one. */
+const accessTokenFields = 'access_token token_type expires_at expires_in obtained_at id_token'.split(' ');
 
 /**
- * The token set after a grant: the provider's answer over what was there, so that what only an earlier answer said
- * (a Salesforce `instance_url`, a Slack `team`) stays.
+ * The token set after a grant: the response's fields over the old ones. So what only an earlier response said (a Salesforce
+ * `instance_url`, a Slack `team`) stays.
  *
- * A new refresh token replaces the old, an absent one keeps it (RFC 6749 section 6). The same refresh token again
- * does not live longer for having been repeated: of two expiries the earlier one holds.
+ * A new refresh token replaces the old one; if there is none, the old one stays (RFC 6749 section 6). If it is the same one
+ * again, it does not live longer: the earlier of the two expiries counts.
  *
- * @param obtainedAt when the answer arrived, seconds since the epoch
+ * @param obtainedAt when the response came, seconds since the epoch
  */
 export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtainedAt: number): TokenSet {
   const rotated = granted.refreshToken !== undefined && granted.refreshToken !== previous.refresh_token;
   const kept = Object.fromEntries(
-    Object.entries(previous).filter(([field]) => !ofTheOldAccessToken.includes(field)),
+    Object.entries(previous).filter(([field]) => !accessTokenFields.includes(field)),
   );
   return withoutUndefined({
     ...kept,
-    ...granted.response,
+    ...granted.fields,
     access_token: granted.accessToken,
     token_type: granted.tokenType,
     refresh_token: granted.refreshToken ?? previous.refresh_token,
     scope: granted.scope ?? previous.scope,
     id_token: undefined,
-    // Never the provider's to say.
+    // A provider must not set these.
     kept_by: previous.kept_by,
     kept_for: previous.kept_for,
     obtained_at: obtainedAt,
-    // Without an access token nothing is good until later: the next run must find the account due.
+    // Without an access token the next run must find the account due.
     expires_at: granted.accessToken === undefined ? obtainedAt : granted.expiresAt,
     refresh_token_expires_at: rotated
       ? granted.refreshTokenExpiresAt
@@ -186,8 +179,8 @@ export function mergeTokenSet(previous: TokenSet, granted: GrantedTokens, obtain
 }
 
 /**
- * The token set with another refresh token and nothing else that is new: one that came out of escrow, or whose whole set
- * is too large to be stored. What was known of the old access token stays, with its expiry.
+ * The token set with another refresh token and nothing else new: the token came out of escrow, or its whole set is too large to
+ * be stored. The old access token and its expiry stay.
  */
 export function withRefreshToken(previous: TokenSet, refreshToken: string, obtainedAt: number): TokenSet {
   const rotated = refreshToken !== previous.refresh_token;
@@ -199,26 +192,10 @@ export function withRefreshToken(previous: TokenSet, refreshToken: string, obtai
   });
 }
 
-/** Secrets Manager's limit for one secret value. */
-export const MAX_SECRET_BYTES = 65_536;
-
 /** What is always stored of a token set: the fields of RFC 6749 and of the contract. */
-const standardFields = [
-  'access_token',
-  'token_type',
-  'refresh_token',
-  'scope',
-  'expires_in',
-  'obtained_at',
-  'expires_at',
-  'refresh_token_expires_at',
-  'kept_by',
-  'kept_for',
-];
+const standardFields = [...Object.keys(tokenSetSchema.entries), 'expires_in'];
 
-/**
- * The text to store. `whole` holds the new access token; `refresh token only` is what is left where that is too large.
- */
+/** The text to store. `whole` has the new access token; `refresh token only` is what is left where that is too large. */
 export interface Storable {
   readonly kind: 'whole' | 'refresh token only';
   readonly tokenSet: TokenSet;
@@ -226,10 +203,10 @@ export interface Storable {
 }
 
 /**
- * What of a token set can be stored: all of it; or without the fields that nobody has named; or its refresh token
- * beside the old access token, or alone.
+ * As much of a token set as fits into a secret: all of it; or only the standard fields and those in `named`; or its refresh token
+ * beside the old access token; or its refresh token alone.
  *
- * @param named further fields that must be kept as long as there is room
+ * @param named other fields to keep as long as there is room
  */
 export function storable(tokenSet: TokenSet, previous: TokenSet, named: readonly string[]): Storable {
   const whole = [tokenSet, pick(tokenSet, [...standardFields, ...named]), pick(tokenSet, standardFields)];
@@ -250,7 +227,7 @@ export function storable(tokenSet: TokenSet, previous: TokenSet, named: readonly
   return { kind, tokenSet: alone, text: JSON.stringify(alone) };
 }
 
-/** Undefined where it is too large for a secret, or too deeply nested to be written. */
+/** Undefined where it is too large for a secret, or nested too deep to be written. */
 function textOf(tokenSet: TokenSet): string | undefined {
   try {
     const text = JSON.stringify(tokenSet);

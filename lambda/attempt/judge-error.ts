@@ -3,10 +3,10 @@ import { readTokenSet } from '../../adapters/aws/token-secret.ts';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
 import { judgeDeath, type Refusal } from '../../core/account/evidence.ts';
 import type { Failed, Outcome } from '../../core/account/outcome.ts';
-import type { ErrorAnswer } from '../../core/answer/provider-error.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';
+import type { ErrorResponse } from '../../core/response/error-response.ts';
 import { type Attempt, afterwards, type CurrentGrant, type EscrowState } from './attempt.ts';
 import { keepFromError, keepUntil } from './keep-response.ts';
 import { keepInEscrow } from './keep-tokens.ts';
@@ -42,7 +42,7 @@ export interface Exchanged {
 export async function judgeError(
   attempt: Attempt,
   { progress: before, sent, exchange, at }: Exchanged,
-  error: ErrorAnswer,
+  error: ErrorResponse,
   ports: Ports,
 ): Promise<Step> {
   const { accountId, oauthProfile } = attempt.account;
@@ -73,7 +73,7 @@ export async function judgeError(
     if (replaced !== undefined)
       return { kind: 'again', progress: { ...progress, grant: replaced, reread: true } };
   }
-  if (reason === 'client_rejected' && exchange === 'answered') {
+  if (reason === 'client_rejected' && exchange === 'response') {
     const [next, ...rest] =
       progress.otherClients ?? (await ports.profiles.alternatives(oauthProfile, progress.profile));
     if (next !== undefined)

@@ -2,9 +2,9 @@ import type { AwsFailure } from '../../adapters/aws/aws-error.ts';
 import { type Escrowed, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
 import { nextObtainedAt } from '../../core/account/decision.ts';
 import type { Failed, Outcome } from '../../core/account/outcome.ts';
-import type { ErrorAnswer } from '../../core/answer/provider-error.ts';
-import type { TokenAnswer } from '../../core/answer/token-response.ts';
 import type { Profile } from '../../core/profile/profile.ts';
+import type { ErrorResponse } from '../../core/response/error-response.ts';
+import type { TokenResponse } from '../../core/response/token-response.ts';
 import { namedFields } from '../../core/tokens/response-fields.ts';
 import { mergeTokenSet, storable } from '../../core/tokens/token-set.ts';
 import type { Attempt, CurrentGrant, EscrowedToken, EscrowState } from './attempt.ts';
@@ -13,7 +13,7 @@ import { type EscrowWrite, keepInEscrow, keepTokens, storeFailure } from './keep
 import type { Ports } from './ports.ts';
 import { replacing } from './replace-version.ts';
 
-type Granted = Extract<TokenAnswer, { kind: 'granted' }>;
+type Granted = Extract<TokenResponse, { kind: 'granted' }>;
 
 /** The exchange in which something was granted. */
 interface Bought {
@@ -136,7 +136,7 @@ type KeptFromError =
 export async function keepFromError(
   attempt: Attempt,
   grant: CurrentGrant,
-  { candidate, unread, at }: ErrorAnswer & { readonly at: number },
+  { candidate, unread, at }: ErrorResponse & { readonly at: number },
   ports: Ports,
 ): Promise<KeptFromError> {
   const before = contentOf(grant.escrow);

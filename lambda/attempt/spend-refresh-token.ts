@@ -1,15 +1,15 @@
 import { type Exchange, tokenRequestTimeout } from '../../adapters/oauth/token-endpoint.ts';
 import { labelOf } from '../../core/account/account.ts';
 import type { Outcome } from '../../core/account/outcome.ts';
-import {
-  type Asked,
-  interpretTokenAnswer,
-  type TokenAnswer,
-  unjudged,
-} from '../../core/answer/token-response.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { refreshingSentence } from '../../core/reason.ts';
+import type { RequestContext } from '../../core/response/request-context.ts';
+import {
+  interpretTokenResponse,
+  type TokenResponse,
+  uninterpreted,
+} from '../../core/response/token-response.ts';
 import { type Attempt, afterwards, type CurrentGrant } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
 import { failed, judgeError, type Progress, refused, type Step } from './judge-error.ts';
@@ -92,7 +92,7 @@ interface Request {
 /** What the provider was found to say, and when, seconds since the epoch. */
 interface Heard {
   readonly exchange: Exchange['kind'];
-  readonly response: TokenAnswer;
+  readonly response: TokenResponse;
   readonly at: number;
 }
 
@@ -112,7 +112,7 @@ async function ask(
     refreshToken: sent,
     timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
   });
-  if (exchange.kind === 'answered')
+  if (exchange.kind === 'response')
     ports.limits.answeredAfter(account.oauthProfile, ports.clock.now() - begun);
   const at = secondsOf(ports.clock);
   const response = understood(exchange, { profile, previous: grant.tokenSet, sent, now: at }, ports);
@@ -134,19 +134,23 @@ function timeToAnswer({ account, begun, deadline }: Attempt, profile: Profile, {
 const UNKNOWN_SHARE = 1 / 3;
 const NAMED_SHARE = 1 / 2;
 
-function understood(exchange: Exchange, asked: Omit<Asked, 'secrets'>, { log }: Ports): TokenAnswer {
-  if (exchange.kind === 'answered') {
+function understood(
+  exchange: Exchange,
+  asked: Omit<RequestContext, 'secrets'>,
+  { log }: Ports,
+): TokenResponse {
+  if (exchange.kind === 'response') {
     try {
-      return interpretTokenAnswer(exchange.answer, { ...asked, secrets: exchange.secrets });
+      return interpretTokenResponse(exchange.response, { ...asked, secrets: exchange.secrets });
     } catch (error) {
       log.error('An answer could not be judged. It is kept in escrow for a person.', {
         errorName: errorNameOf(error),
       });
-      return unjudged(exchange.answer);
+      return uninterpreted(exchange.response);
     }
   }
   const { detail } = exchange;
-  return exchange.kind === 'unanswered'
+  return exchange.kind === 'no_response'
     ? { kind: 'error', reason: 'provider_unavailable', detail, mayHaveRotated: true, cut: true }
     : { kind: 'error', reason: exchange.reason, detail, mayHaveRotated: false, cut: false };
 }

@@ -1,11 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 
-/** Where the authorization server keeps grants and tokens, so that they survive a restart. */
+/** Keeps the authorization server's grants and tokens, so that they survive a restart. */
 export interface AdapterStore {
   /** The adapter of one of oidc-provider's models. */
   readonly adapterOf: (model: string) => Adapter;
-  /** A value that is made once and then stays, such as a signing key. */
+  /** A value that is created once and then kept, such as a signing key. */
   readonly remember: <T>(key: string, make: () => Promise<T>) => Promise<T>;
   readonly close: () => void;
 }
@@ -14,7 +14,7 @@ type Row = Record<string, string | number | null>;
 
 const PURGE_INTERVAL = 60_000;
 
-/** @param file a database file; in memory where absent */
+/** @param file a database file; in memory without it */
 export function openAdapterStore(file?: string): AdapterStore {
   const database = new DatabaseSync(file ?? ':memory:');
   database.exec(`

@@ -1,11 +1,11 @@
-/** The login and consent pages: plain HTML that needs nothing from elsewhere. */
+/** The login and consent pages: plain HTML that loads nothing from elsewhere. */
 
 export interface PageForm {
   readonly action: string;
   readonly client: string;
 }
 
-/** Asks who the person is. Any name will do; it becomes the `sub` of the grant. */
+/** Asks who the person is. Any name works; it becomes the `sub` of the grant. */
 export function loginPage({ action, client }: PageForm): string {
   return page(
     'Sign in',
@@ -13,7 +13,7 @@ export function loginPage({ action, client }: PageForm): string {
     <form method="post" action="${escapeHtml(action)}">
       <label for="login">User name</label>
       <input id="login" name="login" autocomplete="username" required autofocus>
-      <p class="hint">This server is for trying things out: any name will do, and there is no password.</p>
+      <p class="hint">This server is for trying things out. Any name works, and there is no password.</p>
       <div class="actions">
         <button name="answer" value="login">Sign in</button>
         <button name="answer" value="cancel" class="secondary" formnovalidate>Cancel</button>
@@ -22,7 +22,7 @@ export function loginPage({ action, client }: PageForm): string {
   );
 }
 
-/** Asks whether the client may have what it asks for. */
+/** Asks whether the client may have access. */
 export function consentPage({ action, client }: PageForm, login: string, scopes: readonly string[]): string {
   const list = scopes.map((scope) => `<li>${escapeHtml(scope)}</li>`).join('');
   return page(
@@ -38,13 +38,13 @@ export function consentPage({ action, client }: PageForm, login: string, scopes:
   );
 }
 
-/** Asks for the code that the device shows. `form` is the server's own, with what it needs hidden in it. */
+/** Asks for the code that the device shows. `form` comes from the server, with its hidden fields. */
 export function userCodePage(form: string, problem: string | undefined): string {
   const message =
     problem === undefined
       ? '<p id="what">Enter the code that your device shows.</p>'
       : `<p id="what" class="problem" role="alert">${escapeHtml(problem)}</p>`;
-  // The server's field has no label and steals the selection by script.
+  // The server's field has no label, and a script that changes the selection.
   const field = form
     .replace(/ onfocus="[^"]*"/, '')
     .replace('</input>', '')
@@ -56,13 +56,13 @@ export function userCodePage(form: string, problem: string | undefined): string 
   );
 }
 
-/** Asks whether it is this person's device, so that nobody is talked into connecting somebody else's. */
+/** Asks whether it is the person's own device, so that nobody connects a stranger's by mistake. */
 export function confirmCodePage(form: string, client: string, userCode: string): string {
   return page(
     'Is this your device?',
-    `<p>A device wants to connect to <strong>${escapeHtml(client)}</strong>. It must show this very code:</p>
+    `<p>A device wants to connect to <strong>${escapeHtml(client)}</strong>. It must show this code:</p>
     <p class="code">${escapeHtml(userCode)}</p>
-    <p class="hint">If it does not, or you have not asked for this, cancel.</p>
+    <p class="hint">If it doesn't, or if you didn't ask for this, cancel.</p>
     ${form}
     <div class="actions">
       <button form="op.deviceConfirmForm" autofocus>Continue</button>
@@ -71,12 +71,12 @@ export function confirmCodePage(form: string, client: string, userCode: string):
   );
 }
 
-/** The end of the device's way in the browser. */
+/** The last page for a device. */
 export function deviceDonePage(): string {
   return page('Done', '<p>Your device is connected. You can close this window.</p>');
 }
 
-/** Says what went wrong, where there is nobody to send the person back to. */
+/** Says what went wrong if we can't send the person back to a client. */
 export function errorPage(message: string): string {
   return page('That did not work', `<p>${escapeHtml(message)}</p>`);
 }

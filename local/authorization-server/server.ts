@@ -26,12 +26,12 @@ export interface SeededTokens {
   readonly scope: string;
 }
 
-/** An OAuth 2.0 authorization server with rotating refresh tokens, whose reuse revokes the grant. */
+/** An OAuth 2.0 authorization server that rotates refresh tokens. Reusing one revokes the grant. */
 export interface AuthorizationServer {
   readonly issuer: string;
   readonly tokenEndpoint: string;
   readonly origin: string;
-  /** Issues a grant to a user as if that person had just consented. */
+  /** Issues a grant as if this person had just consented. */
   seedGrant(request: { clientId: string; accountId: string; scope?: string }): Promise<SeededTokens>;
   revokeGrant(refreshToken: string): Promise<void>;
   isAccessTokenActive(token: string): Promise<boolean>;
@@ -40,9 +40,9 @@ export interface AuthorizationServer {
 }
 
 export interface AuthorizationServerOptions {
-  /** 0, the default, takes a free one. */
+  /** 0, the default, picks a free one. */
   readonly port?: number;
-  /** In memory where absent. */
+  /** In memory by default. */
   readonly databaseFile?: string;
   readonly clients: readonly LocalClient[];
   readonly refreshTokenSeconds?: number;
@@ -79,11 +79,11 @@ export async function startAuthorizationServer(
   );
   const callback = provider.callback();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    // A web page whose name leads to this machine (DNS rebinding) sends its own name as the host.
+    // A web page whose name points to this machine (DNS rebinding) sends its own name as the host.
     if (!isOwnHost(request.headers.host, port))
-      return respond(response, 403, errorPage(`This server is reached as ${origin} only.`));
+      return respond(response, 403, errorPage(`Use the address ${origin} for this server.`));
     const path = isPathTarget(request.url) ? URL.parse(request.url ?? '', origin)?.pathname : undefined;
-    if (path === undefined) return respond(response, 400, errorPage('This address can not be read.'));
+    if (path === undefined) return respond(response, 400, errorPage('This address is not valid.'));
     const broken = brokenEndpoints[path];
     if (broken !== undefined) broken(response);
     else if (path.startsWith('/interaction/'))
@@ -162,7 +162,7 @@ function configuration(
       devInteractions: { enabled: false },
       deviceFlow: { enabled: true, ...devicePages },
       introspection: { enabled: true },
-      // The default does the same, and says each time that it is the default.
+      // Same as the default, which prints a warning each time.
       revocation: {
         enabled: true,
         allowedPolicy: async (_, client, token) => token.clientId === client.clientId,
@@ -182,7 +182,7 @@ function configuration(
   };
 }
 
-/** The device's pages in the style of the others; the server's own load fonts from elsewhere. */
+/** The pages for devices in our style; the server's own load fonts from elsewhere. */
 const devicePages: Configuration['features'] extends { deviceFlow?: infer T } | undefined ? T : never = {
   userCodeInputSource: async (context, form, _, error) => {
     const { name, userCode } = (error ?? {}) as { name?: string; userCode?: string };
@@ -190,9 +190,9 @@ const devicePages: Configuration['features'] extends { deviceFlow?: infer T } | 
       error === undefined
         ? undefined
         : userCode !== undefined || name === 'NoCodeError'
-          ? 'That is not the code of a device that waits. Look at it again.'
+          ? 'No device is waiting with this code. Check it and try again.'
           : name === 'AbortedError'
-            ? 'It was cancelled. The device was not connected.'
+            ? 'You cancelled. The device is not connected.'
             : 'Something went wrong. Start again on your device.';
     context.body = userCodePage(form, problem);
   },
@@ -229,7 +229,7 @@ async function seedGrant(
   };
 }
 
-/** Token endpoints that are out of order on purpose, for sample accounts in trouble. */
+/** Token endpoints that are broken on purpose, for sample accounts in trouble. */
 const brokenEndpoints: Readonly<Record<string, (response: ServerResponse) => void>> = {
   '/broken/unavailable/token': (response) => {
     response.writeHead(503, { 'retry-after': '90', 'content-type': 'text/plain' });

@@ -1,4 +1,4 @@
-/** The account id in every local ARN. */
+/** The AWS account of every local ARN. */
 export const accountId = '000000000000';
 
 /** The ARN of a local resource, e.g. `arn('kms', 'alias/escrow')`. */

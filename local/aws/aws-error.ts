@@ -1,4 +1,4 @@
-/** An error as an AWS service answers it: `type` is the exception's name, `status` the HTTP status. */
+/** An error of an AWS service: `type` is the exception's name, `status` the HTTP status. */
 export class AwsError extends Error {
   readonly type: string;
   readonly status: number;

@@ -1,4 +1,4 @@
-/** As much of dynalite, which has no types of its own, as `dynamodb.ts` uses. */
+/** The part of dynalite that `dynamodb.ts` uses. The package has no types. */
 declare module 'dynalite' {
   import type { EventEmitter } from 'node:events';
   import type { IncomingHttpHeaders } from 'node:http';

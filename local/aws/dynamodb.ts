@@ -3,19 +3,19 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import dynalite, { type DynaliteResponse } from 'dynalite';
 import { AwsError } from './aws-error.ts';
-import { type Answer, type AwsRequest, parseJson } from './protocol.ts';
+import { type AwsRequest, type AwsResponse, parseJson } from './protocol.ts';
 
-/** DynamoDB by dynalite. */
+/** DynamoDB, by dynalite. */
 export interface Dynamodb {
   /** @throws AwsError */
-  handle(request: AwsRequest): Promise<Answer>;
-  /** Closes the store; call it once nothing is being handled. */
+  handle(request: AwsRequest): Promise<AwsResponse>;
+  /** Closes the store. Call it when nothing is being handled. */
   close(): Promise<void>;
 }
 
 /**
- * Opens DynamoDB on `dynamodb/` in the directory, or in memory. As in AWS, a new table is CREATING when CreateTable
- * answers, if only for a moment: wait for it.
+ * Opens DynamoDB on `dynamodb/` in the directory, or in memory. As in AWS, a new table is CREATING for a moment: wait
+ * for it.
  */
 export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
   const path = dataDirectory === undefined ? undefined : join(dataDirectory, 'dynamodb');
@@ -28,18 +28,18 @@ export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
   });
 
   return {
-    // dynalite never sees the sockets: it ends the process when a client goes away in the middle of a request.
+    // We hide the sockets from dynalite: it would end the process if a client goes away during a request.
     handle: async ({ method, url, headers, body }) => {
       refuseLongExpressions(body);
       return await new Promise((resolve) => {
         const request = Object.assign(new EventEmitter(), { method, url, headers });
-        server.emit('request', request, new AnswerRecorder(resolve));
+        server.emit('request', request, new ResponseRecorder(resolve));
         request.emit('data', body);
         request.emit('end');
       });
     },
 
-    // Its store is closed only along with a server that has listened.
+    // dynalite only closes its store together with a server that has listened.
     close: () =>
       new Promise((resolve, reject) =>
         server.listen(0, '127.0.0.1', () => server.close((error) => (error ? reject(error) : resolve()))),
@@ -47,7 +47,7 @@ export function openDynamodb(dataDirectory: string | undefined): Dynamodb {
   };
 }
 
-/** DynamoDB's limit for one expression, which dynalite does not know. */
+/** DynamoDB's limit for one expression. dynalite doesn't have it. */
 const MAX_EXPRESSION_BYTES = 4_096;
 
 function refuseLongExpressions(body: Buffer): void {
@@ -62,12 +62,12 @@ function refuseLongExpressions(body: Buffer): void {
   }
 }
 
-class AnswerRecorder implements DynaliteResponse {
+class ResponseRecorder implements DynaliteResponse {
   statusCode = 200;
   readonly #headers: Record<string, string> = {};
-  readonly #done: (answer: Answer) => void;
+  readonly #done: (answer: AwsResponse) => void;
 
-  constructor(done: (answer: Answer) => void) {
+  constructor(done: (answer: AwsResponse) => void) {
     this.#done = done;
   }
 

@@ -6,7 +6,7 @@ import { list, operation } from './operation.ts';
 import type { Operations } from './protocol.ts';
 import { statements, transaction } from './store.ts';
 
-/** An event that the default bus took, as a rule's target would get it. */
+/** An event that the default bus accepted, as a rule's target would get it. */
 export interface RecordedEvent {
   readonly id: string;
   readonly source: string;
@@ -28,10 +28,10 @@ const entry = v.strictObject({
 type Entry = v.InferOutput<typeof entry>;
 type Failure = { readonly ErrorCode: string; readonly ErrorMessage: string };
 
-/** The most that the entries of one request may weigh together. */
+/** The limit for all entries of one request together. */
 const MAX_BYTES = 256 * 1024;
 
-/** EventBridge's PutEvents, and the events that it took, in their order. */
+/** EventBridge's PutEvents, and the events that it accepted, in order. */
 export interface EventBridge {
   readonly operations: Operations;
   recorded(): RecordedEvent[];
@@ -56,7 +56,7 @@ export function eventBridge(db: DatabaseSync, now: () => number): EventBridge {
       resources: Resources,
       time: Time === undefined ? now() : Time * 1000,
     };
-    // An event for a bus that doesn't exist gets its id like any other, and is never heard of again.
+    // As in AWS, an event for a bus that doesn't exist gets an id, and is lost.
     if (/(^|event-bus\/)default$/.test(item.EventBusName))
       sql.run`INSERT INTO events (event) VALUES (${JSON.stringify(event)})`;
     return { EventId: event.id };
@@ -82,7 +82,7 @@ export function eventBridge(db: DatabaseSync, now: () => number): EventBridge {
   };
 }
 
-/** What is wrong with an entry. The others of its request are taken all the same. */
+/** What is wrong with an entry. The other entries of the request are still accepted. */
 function judge({ Source, DetailType, Detail }: Entry): Failure | undefined {
   for (const [name, value] of Object.entries({ Source, DetailType, Detail }))
     if (!value)

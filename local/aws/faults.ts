@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsError } from './aws-error.ts';
-import { type Answer, errorAnswer } from './protocol.ts';
+import { type AwsResponse, errorResponse } from './protocol.ts';
 
 export type Service = 'dynamodb' | 'secretsmanager' | 'kms' | 'events' | 'lambda' | 'logs';
 
@@ -9,25 +9,25 @@ export type Service = 'dynamodb' | 'secretsmanager' | 'kms' | 'events' | 'lambda
 export interface FaultCall {
   readonly service: Service;
   readonly operation: string;
-  /** Counts all calls to this endpoint, from 1. */
+  /** The number of this call, counted from 1. */
   readonly sequence: number;
-  /** The parsed body; undefined where it is not JSON. */
+  /** The parsed body; undefined if it isn't JSON. */
   readonly input: unknown;
 }
 
 /** What goes wrong with one call. */
 export type Fault =
-  /** The connection is reset and nothing happened. */
+  /** Nothing happens; the connection is reset. */
   | { readonly kind: 'fail_before' }
-  /** It happens, and the connection is reset instead of an answer. */
+  /** It happens, but the connection is reset instead of a response. */
   | { readonly kind: 'drop_answer' }
   /** Nothing happens; the service's own throttling error. */
   | { readonly kind: 'throttle' }
-  /** Nothing happens and nothing is ever answered. */
+  /** Nothing happens, and no response ever comes. */
   | { readonly kind: 'hang' }
-  /** It happens, that much later. */
+  /** It happens after this time. */
   | { readonly kind: 'delay'; readonly milliseconds: number }
-  /** A read of a secret gives the version before the current one, as one that lags does. */
+  /** A read of a secret returns the version before the current one, like a read that lags. */
   | { readonly kind: 'stale' }
   /** Nothing happens; this error. */
   | { readonly kind: 'error'; readonly status: number; readonly type: string; readonly message: string };
@@ -35,15 +35,17 @@ export type Fault =
 export type FaultRule = (call: FaultCall) => Fault | undefined;
 
 /**
- * Performs a call with a fault: the answer to send, or to reset the connection.
- * `closing` ends what hangs or is still delayed, without it happening.
+ * Performs a call with a fault.
+ *
+ * @param closing cancels calls that hang or are still delayed
+ * @returns the response to send, or `reset` to reset the connection
  */
 export async function performWith(
   fault: Fault | undefined,
   service: Service,
-  perform: () => Promise<Answer>,
+  perform: () => Promise<AwsResponse>,
   closing: AbortSignal,
-): Promise<Answer | 'reset'> {
+): Promise<AwsResponse | 'reset'> {
   switch (fault?.kind) {
     case undefined:
     case 'stale':
@@ -54,9 +56,9 @@ export async function performWith(
       await perform();
       return 'reset';
     case 'throttle':
-      return errorAnswer(throttled(service));
+      return errorResponse(throttled(service));
     case 'error':
-      return errorAnswer(new AwsError(fault.type, fault.message, fault.status));
+      return errorResponse(new AwsError(fault.type, fault.message, fault.status));
     case 'hang':
       if (!closing.aborted) await once(closing, 'abort');
       return 'reset';

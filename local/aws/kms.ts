@@ -202,13 +202,13 @@ const sealedBy = (ciphertext: Buffer) =>
     .toString('hex')
     .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 
-/** The order of a context's members does not matter. */
+/** The order of a context's members doesn't matter. */
 const canonical = (context: Record<string, string>) =>
   Buffer.from(JSON.stringify(Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1))));
 
 const keyArn = (id: string) => arn('kms', `key/${id}`);
 
-/** The real one has no message either. */
+/** AWS sends no message either. */
 const invalidCiphertext = () => new AwsError('InvalidCiphertextException', '');
 
 function checkAliasName(name: string): void {

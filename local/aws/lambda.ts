@@ -1,8 +1,8 @@
 import { arn } from './arn.ts';
 import { AwsError } from './aws-error.ts';
-import type { Answer, AwsRequest } from './protocol.ts';
+import type { AwsRequest, AwsResponse } from './protocol.ts';
 
-/** Runs the function once. It answers rather than throws when the function failed. */
+/** Runs the function once. If the function fails, it returns that instead of throwing. */
 export type Invoke = (payload: unknown) => Promise<Invocation>;
 
 export interface Invocation {
@@ -15,23 +15,23 @@ export interface Invocation {
 
 const PATH = /^\/2015-03-31\/functions\/([^/]+)\/(invocations|configuration)$/;
 const OPERATIONS = { 'POST invocations': 'Invoke', 'GET configuration': 'GetFunctionConfiguration' } as const;
-/** A name, a partial or a full ARN. There are no versions and aliases here. */
+/** A name, a partial or a full ARN. We have no versions or aliases. */
 const NAME = /^(?:(?:arn:aws:lambda:[a-z0-9-]+:)?\d{12}:function:)?([a-zA-Z0-9-_]+)(?::\$LATEST)?$/;
-/** Lambda returns no more of a log than this. */
+/** Lambda returns at most this much of a log. */
 const LOG_TAIL_BYTES = 4096;
 
-/** Which of Lambda's operations a request asks for; undefined for a request to another service. */
+/** The Lambda operation that a request asks for; undefined if it is for another service. */
 export function lambdaOperation({ method, url }: Pick<AwsRequest, 'method' | 'url'>) {
   const name = `${method} ${PATH.exec(parsed(url)?.pathname ?? '')?.[2]}`;
   return Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name as keyof typeof OPERATIONS] : undefined;
 }
 
-/** Where Lambda keeps a function's log unless told otherwise. */
+/** The log group that Lambda uses by default. */
 export function functionLogGroup(functionName: string): string {
   return `/aws/lambda/${functionName}`;
 }
 
-/** undefined where a client has sent what is no address. */
+/** undefined if the client sent something that isn't an address. */
 const parsed = (url: string) => URL.parse(url, 'http://localhost') ?? undefined;
 
 /**
@@ -44,7 +44,7 @@ export async function performLambda(
   request: AwsRequest,
   functionName: string | undefined,
   invoke: Invoke | undefined,
-): Promise<Answer> {
+): Promise<AwsResponse> {
   const { pathname = '', searchParams } = parsed(request.url) ?? {};
   const named = decodeURIComponent(PATH.exec(pathname)?.[1] ?? '');
   const name =
@@ -61,16 +61,16 @@ export async function performLambda(
     case 'DryRun':
       return { status: 204, headers: {}, body: '' };
     case 'Event':
-      invoke(payload).catch(() => {}); // nobody waits for the outcome
+      invoke(payload).catch(() => {}); // nobody waits for the result
       return { status: 202, headers: {}, body: '' };
     case 'RequestResponse':
       return answer(await invoke(payload), request.headers['x-amz-log-type'] === 'Tail');
     default:
-      throw new AwsError('InvalidParameterValueException', 'The invocation type is not one that Lambda has.');
+      throw new AwsError('InvalidParameterValueException', 'Lambda has no such invocation type.');
   }
 }
 
-function configuration(name: string): Answer {
+function configuration(name: string): AwsResponse {
   const body = {
     FunctionName: name,
     FunctionArn: arn('lambda', `function:${name}`),
@@ -82,7 +82,7 @@ function configuration(name: string): Answer {
   return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
-function answer({ payload, functionError, logTail = '' }: Invocation, withLog: boolean): Answer {
+function answer({ payload, functionError, logTail = '' }: Invocation, withLog: boolean): AwsResponse {
   const tail = Buffer.from(logTail).subarray(-LOG_TAIL_BYTES).toString('base64');
   return {
     status: 200,
@@ -96,7 +96,7 @@ function answer({ payload, functionError, logTail = '' }: Invocation, withLog: b
   };
 }
 
-/** No payload at all is an empty event. */
+/** No payload means an empty event. */
 function parsePayload(body: Buffer): unknown {
   if (body.length === 0) return {};
   try {

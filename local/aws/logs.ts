@@ -9,10 +9,10 @@ const MAX_EVENTS = 10_000;
 const LOG_STREAM = 'local';
 
 /**
- * CloudWatch Logs, as far as this project reads it: the local function's own log, as one stream of one group.
- * Of the filter patterns it knows the phrase in quotes.
+ * The part of CloudWatch Logs that this project reads: the local function's log, as one stream of one group. The only
+ * filter pattern is a phrase in quotes.
  *
- * @param logFile the function's log, one JSON object with a `timestamp` a line
+ * @param logFile the function's log, on each line a JSON object with a `timestamp`
  * @see https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
  */
 export function logs(functionName: string | undefined, logFile: string | undefined): Operations {
@@ -51,7 +51,7 @@ export function logs(functionName: string | undefined, logFile: string | undefin
   };
 }
 
-/** The lines of the log that say when they were written; an error's stack, printed by the runtime, does not. */
+/** The log lines with a time. An error's stack, which the runtime prints, has none. */
 function eventsOf(logFile: string | undefined) {
   if (logFile === undefined || !existsSync(logFile)) return [];
   return readFileSync(logFile, 'utf8')

@@ -2,8 +2,7 @@ import * as v from 'valibot';
 import { AwsError } from './aws-error.ts';
 
 /**
- * An operation whose input has this schema. Use strict objects: a member that nobody implemented must not go
- * unnoticed.
+ * An operation whose input has this schema. Use strict objects, so that a member that is not implemented is an error.
  */
 export function operation<Schema extends v.GenericSchema>(
   schema: Schema,
@@ -16,7 +15,7 @@ export function operation<Schema extends v.GenericSchema>(
   };
 }
 
-/** A violated constraint in the words of AWS. Values are left out, for one may be a secret. */
+/** A violated constraint in AWS's words, without the value, which may be secret. */
 function refusal(issue: v.BaseIssue<unknown>): AwsError {
   const member = v.getDotPath(issue) ?? 'input';
   const invalid = (constraint: string) =>
@@ -35,19 +34,19 @@ function refusal(issue: v.BaseIssue<unknown>): AwsError {
 const noShorter = (least: number) => `Member must have length greater than or equal to ${least}`;
 const noLonger = (most: number) => `Member must have length less than or equal to ${most}`;
 
-/** Text of so many characters. */
+/** Text with this many characters. */
 export const text = (least: number, most: number) =>
   v.pipe(v.string(), v.minLength(least, noShorter(least)), v.maxLength(most, noLonger(most)));
 
-/** A list of so many items. */
+/** A list with this many items. */
 export const list = <Item extends v.GenericSchema>(item: Item, least: number, most: number) =>
   v.pipe(v.array(item), v.minLength(least, noShorter(least)), v.maxLength(most, noLonger(most)));
 
-/** Text that is so many bytes in UTF-8. */
+/** Text with this many bytes in UTF-8. */
 export const utf8 = (least: number, most: number) =>
   v.pipe(v.string(), v.minBytes(least, noShorter(least)), v.maxBytes(most, noLonger(most)));
 
-/** A blob of so many bytes, which arrives in Base64. */
+/** A blob with this many bytes, sent as Base64. */
 export const blob = (least: number, most: number) =>
   v.pipe(
     v.string(),
@@ -56,7 +55,7 @@ export const blob = (least: number, most: number) =>
     v.check(({ length }) => length <= most, noLonger(most)),
   );
 
-/** A whole number in these bounds. */
+/** A whole number within these bounds. */
 export const integer = (least: number, most: number) =>
   v.pipe(
     v.number(),
@@ -65,10 +64,10 @@ export const integer = (least: number, most: number) =>
     v.maxValue(most, `Member must have value less than or equal to ${most}`),
   );
 
-/** A place in a list as an opaque token for the next page, and back. */
+/** Turns a position in a list into an opaque token for the next page. */
 export const pageToken = (place: number) => Buffer.from(`page:${place}`).toString('base64url');
 
-/** The place that a token names; the start without one. @throws AwsError of the given type */
+/** The position in a token; 0 without one. @throws AwsError of the given type */
 export function pagePlace(token: string | undefined, errorType: string): number {
   if (token === undefined) return 0;
   const place = /^page:(\d+)$/.exec(Buffer.from(token, 'base64url').toString())?.[1];

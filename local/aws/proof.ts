@@ -1,12 +1,12 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Answer, AwsRequest } from './protocol.ts';
+import type { AwsRequest, AwsResponse } from './protocol.ts';
 import type { AwsKeys } from './signature.ts';
 
-/** Before a client sends anything, the endpoint shows that it has the keys too, without telling them. */
+/** Before a client sends anything, the endpoint proves that it has the keys, without revealing them. */
 const ASKED = /^\/proof\?nonce=([0-9a-f]{64})$/;
 const PATIENCE_MILLISECONDS = 3_000;
 
-/** The whole address is part of it: what answers at another, or at another port, can't pass the question on. */
+/** The address is part of the proof, so that a server at another address or port can't pass the question on. */
 function proofOf({ secretAccessKey }: AwsKeys, origin: string, nonce: string): string {
   return createHmac('sha256', secretAccessKey).update(`proof\n${origin}\n${nonce}`).digest('hex');
 }
@@ -16,7 +16,11 @@ function proofOf({ secretAccessKey }: AwsKeys, origin: string, nonce: string): s
  *
  * @param origin where this endpoint listens
  */
-export function answerProof({ method, url }: AwsRequest, keys: AwsKeys, origin: string): Answer | undefined {
+export function answerProof(
+  { method, url }: AwsRequest,
+  keys: AwsKeys,
+  origin: string,
+): AwsResponse | undefined {
   const nonce = method === 'GET' ? ASKED.exec(url)?.[1] : undefined;
   if (nonce === undefined) return undefined;
   return {
@@ -26,7 +30,7 @@ export function answerProof({ method, url }: AwsRequest, keys: AwsKeys, origin: 
   };
 }
 
-/** Whether what listens at an endpoint has the keys. Nothing is sent but a random number. */
+/** Whether the server at an endpoint has the keys. We send only a random number. */
 export async function proves(endpoint: URL, keys: AwsKeys): Promise<boolean> {
   const nonce = randomBytes(32).toString('hex');
   const expected = Buffer.from(proofOf(keys, endpoint.origin, nonce));
@@ -42,7 +46,7 @@ export async function proves(endpoint: URL, keys: AwsKeys): Promise<boolean> {
   }
 }
 
-/** A body's beginning: what listens there may send without end. */
+/** The first bytes of a body: the server may send without end. */
 async function firstBytes({ body }: Response, most: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { AwsError } from './aws-error.ts';
 
-/** A request whose body has arrived whole. */
+/** A request with its complete body. */
 export interface AwsRequest {
   readonly method: string;
   readonly url: string;
@@ -9,18 +9,18 @@ export interface AwsRequest {
   readonly body: Buffer;
 }
 
-/** An answer that has not been sent yet. */
-export interface Answer {
+/** A response that is not sent yet. */
+export interface AwsResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** The operations of one service by name. Each takes the parsed body, returns the answer's, throws `AwsError`. */
+/** The operations of one service by name. Each takes the request's parsed body, returns the response's, or throws `AwsError`. */
 export type Operations = Readonly<Record<string, (input: unknown) => unknown>>;
 
 /** Runs one operation of a service that speaks the AWS JSON protocol. */
-export function runOperation(operations: Operations, name: string, request: AwsRequest): Answer {
+export function runOperation(operations: Operations, name: string, request: AwsRequest): AwsResponse {
   const run = Object.hasOwn(operations, name) ? operations[name] : undefined;
   if (run === undefined) throw unknownOperation();
   const output = run(parseJson(request.body));
@@ -40,13 +40,13 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
-/** The answer to a target that is not, or not here, an operation. */
+/** For an operation that doesn't exist, or not here. */
 export function unknownOperation(): AwsError {
   return new AwsError('UnknownOperationException', 'The local endpoint does not implement this operation.');
 }
 
-/** The answer for an error: in the body for the JSON protocols, and in the header for REST-JSON. */
-export function errorAnswer(error: unknown): Answer {
+/** The response for an error: in the body for the JSON protocols, in a header for REST-JSON. */
+export function errorResponse(error: unknown): AwsResponse {
   const { type, message, status } =
     error instanceof AwsError
       ? error

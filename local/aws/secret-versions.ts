@@ -1,13 +1,13 @@
 import { AwsError } from './aws-error.ts';
 import type { Secret, SecretsStore, Version } from './secrets-store.ts';
 
-/** The quotas of Secrets Manager that shape a design. */
+/** The quotas of Secrets Manager that matter to us. */
 export interface Limits {
-  /** Versions that a secret keeps. */
+  /** How many versions a secret keeps. */
   readonly maxVersions: number;
-  /** No version younger than this is removed to make room. */
+  /** A younger version is never removed to make room. */
   readonly protectedVersionSeconds: number;
-  /** Of all write operations together. */
+  /** For all write operations together. */
   readonly writesPerSecond: number;
 }
 
@@ -18,7 +18,7 @@ export const defaultLimits: Limits = {
   writesPerSecond: 50,
 };
 
-/** What a request wants stored. A binary value is in Base64. */
+/** The value that a request wants to store. A binary one is in Base64. */
 export interface NewVersion {
   readonly ClientRequestToken?: string | undefined;
   readonly SecretString?: string | undefined;
@@ -38,7 +38,7 @@ export function secretVersions(store: SecretsStore, now: () => number, limits: L
   return {
     find,
 
-    /** @throws AwsError also InvalidRequestException, where the secret is scheduled for deletion */
+    /** @throws AwsError as above, or InvalidRequestException if the secret is scheduled for deletion */
     findActive(id: string): Secret {
       const secret = find(id);
       if (secret.deletedAt === null) return secret;
@@ -55,9 +55,10 @@ export function secretVersions(store: SecretsStore, now: () => number, limits: L
     },
 
     /**
-     * Stores a version under the request's token and moves the labels to it. Where that version is there already,
-     * with the same value, it does nothing. Returns the version's id.
+     * Stores a version under the request's token and moves the labels to it. If that version exists with the same
+     * value, it does nothing.
      *
+     * @returns the version's id
      * @throws AwsError ResourceExistsException, LimitExceededException
      */
     put(secret: Secret, version: NewVersion, labels: readonly string[]): string {
@@ -77,7 +78,7 @@ export function secretVersions(store: SecretsStore, now: () => number, limits: L
       return id;
     },
 
-    /** The versions that have labels, each with them. */
+    /** The labels of each version that has any. */
     stagesByVersion: (secret: Secret): Record<string, readonly string[]> =>
       Object.fromEntries(
         store
@@ -87,7 +88,7 @@ export function secretVersions(store: SecretsStore, now: () => number, limits: L
       ),
   };
 
-  /** Removes what may be removed to stay within the limit; returns how many versions are left. */
+  /** Removes old versions to stay within the limit. @returns how many are left */
   function makeRoom(secret: Secret): number {
     const excess = store.countVersions(secret) + 1 - limits.maxVersions;
     if (excess > 0) store.removeUnlabelled(secret, now() - limits.protectedVersionSeconds * 1000, excess);
@@ -114,7 +115,7 @@ export function checkName(name: string): void {
   );
 }
 
-/** The SDKs send a token by themselves; a request without one is an error. @throws AwsError */
+/** SDKs always send a token, so a request without one is an error. @throws AwsError */
 export function checkToken(clientRequestToken: string | undefined): string {
   if (clientRequestToken === undefined)
     throw invalidRequest('You must provide a ClientRequestToken value. We recommend a UUID-type value.');

@@ -28,7 +28,7 @@ const newVersion = {
 };
 
 /**
- * Secrets Manager: the operations that this project calls, with the errors of the real ones.
+ * Secrets Manager: the operations that this project calls, with AWS's errors.
  * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/
  */
 export function secretsManager(db: DatabaseSync, now: () => number, limits: Limits): Operations {
@@ -236,7 +236,7 @@ export function secretsManager(db: DatabaseSync, now: () => number, limits: Limi
           );
         if (ForceDeleteWithoutRecovery) {
           const secret = store.find(SecretId);
-          // A secret that isn't there is what was asked for, so no error.
+          // A missing secret is what was wanted, so no error.
           if (secret !== undefined) store.remove(secret);
           return { ...(secret ? identity(secret) : { Name: SecretId }), DeletionDate: now() / 1000 };
         }

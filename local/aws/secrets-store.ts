@@ -10,14 +10,14 @@ export interface Secret {
   readonly name: string;
   readonly createdAt: number;
   readonly changedAt: number;
-  /** When its deletion was asked for, and when it is due. Null unless scheduled for deletion. */
+  /** When its deletion was requested, and when it happens. Null unless scheduled for deletion. */
   readonly deletedAt: number | null;
   readonly purgeAt: number | null;
-  /** JSON of the members that are kept as they came. */
+  /** JSON of the other members, unchanged. */
   readonly details: string;
 }
 
-/** One version's value. Both are text; a binary one is in Base64. */
+/** One version's value. A binary one is in Base64. */
 export interface Version {
   readonly id: string;
   readonly secretString: string | null;
@@ -31,7 +31,7 @@ export interface LabelledVersion {
   readonly labels: readonly string[];
 }
 
-/** Secrets, their versions and staging labels in SQLite. Knows of labels moving, not of requests. */
+/** Secrets, their versions and staging labels in SQLite. It knows how labels move, but not requests. */
 export type SecretsStore = ReturnType<typeof secretsStore>;
 
 export function secretsStore(db: DatabaseSync, now: () => number) {
@@ -96,7 +96,7 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
       sql.run`DELETE FROM secrets WHERE row = ${row}`;
     },
 
-    /** Those whose name has one of these prefixes, oldest first, from after that row. */
+    /** The secrets after a row whose names have one of these prefixes, oldest first. */
     list(prefixes: readonly string[], planned: 'with_deleted' | 'active', after: number, limit: number) {
       return sql.all`SELECT * FROM secrets
         WHERE row > ${after}
@@ -132,7 +132,7 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
         VALUES (${row}, ${id}, ${secretString}, ${secretBinary}, ${now()})`;
     },
 
-    /** Removes up to `limit` of the oldest versions that have no label and were made no later than `latest`. */
+    /** Removes up to `limit` of the oldest versions without a label, created at `latest` or before. */
     removeUnlabelled({ row }: Secret, latest: number, limit: number): void {
       sql.run`DELETE FROM versions WHERE row IN (
         SELECT v.row FROM versions v
@@ -167,7 +167,7 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
     },
   };
 
-  /** As in AWS, an ARN that ends like one with a suffix is never taken for one without. */
+  /** As in AWS, an ARN that ends like a suffix is never read as one without a suffix. */
   function byPartialArn(id: string) {
     const prefix = arn('secretsmanager', 'secret:');
     if (!id.startsWith(prefix) || /-[A-Za-z0-9]{6}$/.test(id)) return undefined;

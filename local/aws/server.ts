@@ -7,7 +7,7 @@ import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
 import { lambdaOperation } from './lambda.ts';
 import { answerProof } from './proof.ts';
-import { type Answer, type AwsRequest, errorAnswer, parseJson, unknownOperation } from './protocol.ts';
+import { type AwsRequest, type AwsResponse, errorResponse, parseJson, unknownOperation } from './protocol.ts';
 import { openServices, type ServicesOptions } from './services.ts';
 import { type AwsKeys, MAX_CLOCK_SKEW_SECONDS, signatureCheck, TEST_KEYS } from './signature.ts';
 
@@ -17,7 +17,7 @@ export type { Invocation, Invoke } from './lambda.ts';
 export type { Limits } from './secret-versions.ts';
 export { DataDirectoryInUseError } from './store.ts';
 
-/** A call that arrived, whatever came of it. `at` in milliseconds since the epoch. */
+/** A call that arrived, whether it worked or not. `at` in milliseconds since the epoch. */
 export interface CallRecord {
   readonly sequence: number;
   readonly service: Service;
@@ -25,7 +25,7 @@ export interface CallRecord {
   readonly at: number;
 }
 
-/** The local AWS endpoint: of each service the operations that this project calls. */
+/** The local AWS endpoint, with the operations that this project calls. */
 export interface LocalAws {
   /** For `AWS_ENDPOINT_URL`. */
   readonly url: string;
@@ -33,9 +33,9 @@ export interface LocalAws {
   readonly keys: AwsKeys;
   /** The events on the default bus, in the order they were put. */
   putEventsLog(): RecordedEvent[];
-  /** From now on this rule decides which call goes wrong; undefined ends it. */
+  /** From now on this rule decides which calls go wrong; undefined ends it. */
   inject(rule: FaultRule | undefined): void;
-  /** From now on this listener is told each call that was carried out, whether or not its answer goes out. */
+  /** From now on this listener hears of each call that was carried out, also if its response is lost. */
   onEffect(listener: ((call: FaultCall, status: number) => void) | undefined): void;
   /** The last 10,000 calls, oldest first. */
   calls(): CallRecord[];
@@ -44,13 +44,13 @@ export interface LocalAws {
 }
 
 export interface LocalAwsOptions extends ServicesOptions {
-  /** 0, the default, takes a free one. */
+  /** 0, the default, picks a free one. */
   readonly port?: number;
-  /** What requests must be signed with; absent in tests and benches, whose own are known to everybody. */
+  /** What requests must be signed with. By default the well-known keys of tests and benches. */
   readonly keys?: AwsKeys;
-  /** How far a client's clock may be from `now`. 15 minutes where absent, as in AWS. */
+  /** How far a client's clock may be from `now`. 15 minutes by default, as in AWS. */
   readonly maxClockSkewSeconds?: number;
-  /** One line of JSON per answer: time, service, operation, status, duration. Never a body. */
+  /** One line of JSON for each response: time, service, operation, status, duration. Never a body. */
   readonly logFile?: string;
 }
 
@@ -71,7 +71,7 @@ const SERVICES: Readonly<Record<string, Service>> = {
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
   const { now = Date.now, keys = TEST_KEYS, maxClockSkewSeconds = MAX_CLOCK_SKEW_SECONDS } = options;
   const wrongSignature = signatureCheck({ keys, now, maxClockSkewSeconds });
-  // Idle connections are kept: a client that picks one just as it is closed would see a reset that no rule asked for.
+  // Keeps idle connections: if we closed one just as a client uses it, the client would see a reset that no rule wanted.
   const server = createServer({ keepAliveTimeout: 0 });
   const port = await listen(server, options.port ?? 0);
   const origin = `http://${HOST}:${port}`;
@@ -88,17 +88,17 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     request: AwsRequest,
     service: Service,
     operation: string,
-  ): Promise<Answer | 'reset'> {
+  ): Promise<AwsResponse | 'reset'> {
     sequence += 1;
     calls.push({ sequence, service, operation, at: now() });
     if (calls.length > MAX_CALL_RECORDS) calls.shift();
     const call = { service, operation, sequence, input: inputOf(request) };
     const fault = rule?.(call);
     const run = async () => {
-      const performing = answerOf(() =>
+      const performing = responseOf(() =>
         services.perform(service, operation, fault?.kind === 'stale' ? lagging(request, call) : request),
       );
-      // An invocation may outlast the endpoint, and uses its stores only by way of requests.
+      // An invocation may outlast the endpoint. It uses the stores only through requests.
       if (service !== 'lambda') underWay.add(performing);
       const answer = await performing.finally(() => underWay.delete(performing));
       effect?.(call, answer.status);
@@ -107,13 +107,16 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     return performWith(fault, service, run, closing.signal);
   }
 
-  async function answerTo(request: ReceivedRequest, target: Target | undefined): Promise<Answer | 'reset'> {
+  async function responseTo(
+    request: ReceivedRequest,
+    target: Target | undefined,
+  ): Promise<AwsResponse | 'reset'> {
     const early = unlikely(request, port) ?? answerProof(request, keys, origin);
     if (early !== undefined) return early;
     const wrong = await wrongSignature(request);
-    if (wrong !== undefined) return errorAnswer(wrong);
-    if (target === undefined) return errorAnswer(unknownOperation());
-    // The stores may have been closed while the signature was looked at.
+    if (wrong !== undefined) return errorResponse(wrong);
+    if (target === undefined) return errorResponse(unknownOperation());
+    // The stores may have been closed while we checked the signature.
     return closing.signal.aborted ? 'reset' : await perform(request, target.service, target.operation);
   }
 
@@ -122,7 +125,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     const request = await receive(incoming);
     if (request === undefined) return;
     const target = targetOf(request);
-    const answer = await answerTo(request, target);
+    const answer = await responseTo(request, target);
     const entry = {
       time: new Date(now()).toISOString(),
       ...target,
@@ -174,18 +177,18 @@ function openServicesOf(server: Server, options: ServicesOptions) {
   }
 }
 
-/** The same request for the version before the current one. */
+/** The same request, for the version before the current one. */
 function lagging(request: AwsRequest, { input }: FaultCall): AwsRequest {
   const earlier = { ...(input as object), VersionStage: 'AWSPREVIOUS' };
   return { ...request, body: Buffer.from(JSON.stringify(earlier)) };
 }
 
 interface ReceivedRequest extends AwsRequest {
-  /** Bytes that were sent; those beyond the limit are not in the body. */
+  /** Bytes that were sent. Those beyond the limit are not in the body. */
   readonly size: number;
 }
 
-/** Reads a request to its end; undefined where the client went away before. */
+/** Reads a whole request; undefined if the client went away before its end. */
 async function receive(incoming: IncomingMessage): Promise<ReceivedRequest | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -215,26 +218,28 @@ function targetOf(request: AwsRequest): Target | undefined {
 }
 
 /**
- * What needs no look at the signature. A web page whose name leads to this machine (DNS rebinding) sends its own name as
- * the host.
+ * Refuses requests whose signature we need not check. A web page whose name points to this machine (DNS rebinding) sends
+ * its own name as the host.
  */
-function unlikely({ url, headers, size }: ReceivedRequest, port: number): Answer | undefined {
+function unlikely({ url, headers, size }: ReceivedRequest, port: number): AwsResponse | undefined {
   if (!isOwnHost(headers.host, port))
-    return errorAnswer(
-      new AwsError('AccessDeniedException', `This endpoint is reached as ${HOST}:${port} only.`, 403),
+    return errorResponse(
+      new AwsError('AccessDeniedException', `Use the address ${HOST}:${port} for this endpoint.`, 403),
     );
   if (!isPathTarget(url))
-    return errorAnswer(new AwsError('SerializationException', 'The request target must be a path.'));
+    return errorResponse(new AwsError('SerializationException', 'The request target must be a path.'));
   if (size > MAX_BODY_BYTES)
-    return errorAnswer(new AwsError('RequestEntityTooLargeException', 'The body is larger than 4 MB.', 413));
+    return errorResponse(
+      new AwsError('RequestEntityTooLargeException', 'The body is larger than 4 MB.', 413),
+    );
   return undefined;
 }
 
-async function answerOf(perform: () => Promise<Answer>): Promise<Answer> {
+async function responseOf(perform: () => Promise<AwsResponse>): Promise<AwsResponse> {
   try {
     return await perform();
   } catch (error) {
-    return errorAnswer(error);
+    return errorResponse(error);
   }
 }
 
@@ -246,9 +251,9 @@ function inputOf({ body }: AwsRequest): unknown {
   }
 }
 
-function send(outgoing: ServerResponse, { status, headers, body }: Answer, now: number): void {
+function send(outgoing: ServerResponse, { status, headers, body }: AwsResponse, now: number): void {
   outgoing.statusCode = status;
-  // Clients whose clocks are wrong set them by this one.
+  // Clients with a wrong clock set it by this header.
   outgoing.setHeader('date', new Date(now).toUTCString());
   outgoing.setHeader('x-amzn-requestid', randomUUID());
   for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value);

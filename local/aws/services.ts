@@ -4,36 +4,36 @@ import type { Service } from './faults.ts';
 import { kms } from './kms.ts';
 import { type Invoke, performLambda } from './lambda.ts';
 import { logs } from './logs.ts';
-import { type Answer, type AwsRequest, type Operations, runOperation } from './protocol.ts';
+import { type AwsRequest, type AwsResponse, type Operations, runOperation } from './protocol.ts';
 import { defaultLimits, type Limits } from './secret-versions.ts';
 import { secretsManager } from './secrets-manager.ts';
 import { openStore } from './store.ts';
 
 export interface ServicesOptions {
-  /** Where the state is kept; without it, in memory. */
+  /** Where to keep the state; in memory by default. */
   readonly dataDirectory?: string;
   readonly secretsManager?: Partial<Limits>;
-  /** Milliseconds since the epoch. DynamoDB does not ask it. */
+  /** Milliseconds since the epoch. DynamoDB doesn't use it. */
   readonly now?: () => number;
-  /** The one function that Lambda knows, and how to run it. */
+  /** The only function that Lambda knows, and how to run it. */
   readonly functionName?: string;
   readonly invoke?: Invoke;
-  /** Its log, which CloudWatch Logs shows. */
+  /** The function's log, for CloudWatch Logs. */
   readonly functionLogFile?: string;
 }
 
 export interface Services {
   /** @throws AwsError */
-  perform(service: Service, operation: string, request: AwsRequest): Promise<Answer>;
+  perform(service: Service, operation: string, request: AwsRequest): Promise<AwsResponse>;
   recordedEvents(): RecordedEvent[];
-  /** Call it once nothing is being performed. */
+  /** Call it when nothing is being performed. */
   close(): Promise<void>;
 }
 
 /** Opens the stores and the services on them. @throws DataDirectoryInUseError */
 export function openServices(options: ServicesOptions): Services {
   const { dataDirectory, now = Date.now, functionName, invoke } = options;
-  // First the one that says so when another process has the directory.
+  // First, since this one notices if another process uses the directory.
   const db = openStore(dataDirectory);
   const dynamodb = openDynamodb(dataDirectory);
   const events = eventBridge(db, now);

@@ -3,22 +3,22 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { AwsError } from './aws-error.ts';
 import type { AwsRequest } from './protocol.ts';
 
-/** What a client of the local AWS signs with. */
+/** The keys with which clients of the local AWS sign. */
 export interface AwsKeys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
 
-/** For endpoints that hold nothing of anybody's. */
+/** For endpoints that hold nothing secret. */
 export const TEST_KEYS: AwsKeys = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-/** As AWS: a request that is recorded can be sent again for so long, and no longer. */
+/** As in AWS: a recorded request can be sent again only for this long. */
 export const MAX_CLOCK_SKEW_SECONDS = 900;
 
 const SHA256 = /^[0-9a-f]{64}$/;
 const CREDENTIAL = /^([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request$/;
 
-/** The SDK's own signer. It keeps the signing key of a day, so that not each request derives it. */
+/** The SDK's own signer. It caches each day's signing key. */
 export function signer(credentials: AwsKeys): SignatureV4 {
   return new SignatureV4({
     credentials,
@@ -29,7 +29,7 @@ export function signer(credentials: AwsKeys): SignatureV4 {
   });
 }
 
-/** In the shape that the signer asks for. */
+/** SHA-256 with the interface that the signer wants. */
 class Sha256 {
   readonly #hash;
 
@@ -46,7 +46,7 @@ class Sha256 {
   }
 
   reset(): void {
-    throw new Error('The signer asks for a new one each time.');
+    throw new Error('The signer creates a new one each time.');
   }
 }
 
@@ -65,11 +65,10 @@ interface SignatureCheckOptions {
 }
 
 /**
- * Verifies requests that are signed with Signature Version 4 in their headers: signs what has arrived once more, and
- * compares.
+ * Verifies requests that are signed with Signature Version 4 in their headers: signs what arrived again, and compares.
  *
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
- * @returns what is wrong, in AWS's words; undefined where the signature holds
+ * @returns what is wrong, in AWS's words; undefined if the signature is valid
  */
 export function signatureCheck({ keys, now, maxClockSkewSeconds }: SignatureCheckOptions) {
   const again = signer(keys);
@@ -97,7 +96,7 @@ export function signatureCheck({ keys, now, maxClockSkewSeconds }: SignatureChec
         `Signature expired: the clocks differ by more than ${maxClockSkewSeconds} seconds.`,
       );
     if (!coversWhatMatters(claim.signedHeaders, request)) return mismatch();
-    // The signer believes this header: what it says is true, or nothing is signed.
+    // The signer trusts this header, so check it first.
     const payloadHash = headers['x-amz-content-sha256'];
     if (payloadHash !== undefined && payloadHash !== createHash('sha256').update(body).digest('hex'))
       return mismatch();
@@ -153,7 +152,7 @@ function claimIn(authorization: string): Claim | undefined {
   return { accessKeyId, region, service, signedHeaders, signature };
 }
 
-/** What is not signed could be put into a request that somebody recorded: the host, and all that AWS itself reads. */
+/** The host and all headers that AWS reads must be signed. Otherwise they could be changed in a recorded request. */
 function coversWhatMatters(signedHeaders: readonly string[], { headers }: AwsRequest): boolean {
   return Object.keys(headers)
     .filter((name) => name === 'host' || name.startsWith('x-amz-'))
@@ -170,7 +169,7 @@ function timeOf(header: string | readonly string[] | undefined): number | undefi
 
 const pathOf = (url: string) => url.split('?', 1)[0] ?? '';
 
-/** The decoded query, in which a `+` is a plus, as it is when a client signs; undefined where it can't be decoded. */
+/** The decoded query, in which `+` is a plus, as when a client signs. undefined if it can't be decoded. */
 function queryOf(url: string): Record<string, string[]> | undefined {
   const query = new Map<string, string[]>();
   const at = url.indexOf('?');

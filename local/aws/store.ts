@@ -2,14 +2,15 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
-/** The data directory belongs to another process. `code` is `DATA_DIRECTORY_IN_USE`. */
+/** Another process uses the data directory. */
 export class DataDirectoryInUseError extends Error {
   readonly code = 'DATA_DIRECTORY_IN_USE';
 }
 
 /**
- * Opens the state of everything but DynamoDB: `aws.sqlite` in the directory, or memory.
- * Once a write has returned it survives the process being killed. One process at a time holds the directory.
+ * Opens the state of everything except DynamoDB: `aws.sqlite` in the directory, or memory. What has been written survives
+ * if the process is killed. Only one process at a time can use the directory.
+ *
  * @throws DataDirectoryInUseError
  */
 export function openStore(dataDirectory: string | undefined): DatabaseSync {
@@ -32,7 +33,7 @@ export function openStore(dataDirectory: string | undefined): DatabaseSync {
   return db;
 }
 
-/** Makes the file that holds the secrets, for its owner's eyes only; SQLite's files beside it take after it. */
+/** Creates the file for the secrets, readable only by its owner. SQLite's files beside it get the same mode. */
 function privateFile(directory: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, 'aws.sqlite');
@@ -41,8 +42,8 @@ function privateFile(directory: string): string {
 }
 
 /**
- * Statements as tagged templates, each prepared once; what is put in them is bound, never pasted.
- * node:sqlite's own tag store does the same, but in Node.js 24 it keeps the file locked after the database is closed.
+ * Statements as tagged templates, each prepared once. Values are bound, never pasted. node:sqlite's own tag store does the
+ * same, but in Node.js 24 it keeps the file locked after the database is closed.
  */
 export function statements(db: DatabaseSync) {
   const prepared = new Map<TemplateStringsArray, StatementSync>();
@@ -58,7 +59,7 @@ export function statements(db: DatabaseSync) {
   };
 }
 
-/** Runs a change as a whole or not at all. */
+/** Runs a change completely or not at all. */
 export function transaction<Result>(db: DatabaseSync, change: () => Result): Result {
   db.exec('BEGIN');
   try {

@@ -1,6 +1,7 @@
 /**
- * A rate limit of `perSecond`, with as much again in reserve after a second of quiet.
- * The function takes one token and says whether there was one. `now` in milliseconds.
+ * A rate limit of `perSecond`, with bursts of as many. The function takes one token and says whether there was one.
+ *
+ * @param now in milliseconds
  */
 export function tokenBucket(perSecond: number, now: () => number): () => boolean {
   let tokens = perSecond;

@@ -7,10 +7,10 @@ export class PortInUseError extends Error {
   readonly code = 'PORT_IN_USE';
 }
 
-/** Everything local is reached from this machine only. */
+/** Local servers can only be reached from this machine. */
 export const HOST = '127.0.0.1';
 
-/** Whether a request's Host is a name of the address that is listened on, with the port. */
+/** Whether a request's Host is a name for our own address and port. */
 export function isOwnHost(host: string | undefined, port: number): boolean {
   return [HOST, 'localhost'].some(
     (name) => host?.toLowerCase() === `${name}:${port}` || (port === 80 && host?.toLowerCase() === name),
@@ -18,8 +18,8 @@ export function isOwnHost(host: string | undefined, port: number): boolean {
 }
 
 /**
- * Whether a request's target is a path alone. HTTP allows a whole address as well, and libraries build links from it, though
- * only the Host was looked at.
+ * Whether a request's target is only a path. HTTP also allows a whole address, and libraries build links from it though
+ * we only checked the Host.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
@@ -28,9 +28,9 @@ export function isPathTarget(target: string | undefined): boolean {
 }
 
 /**
- * Has a server listen on the loopback address.
+ * Makes a server listen on the loopback address.
  *
- * @param port 0 takes a free one
+ * @param port 0 picks a free one
  * @returns the port
  * @throws PortInUseError
  */
@@ -40,7 +40,7 @@ export function listen(server: Server, port: number): Promise<number> {
       reject(
         error.code === 'EADDRINUSE'
           ? new PortInUseError(
-              `Port ${port} on ${HOST} is in use. Stop what listens there, or choose another port.`,
+              `Port ${port} on ${HOST} is in use. Stop the program there, or choose another port.`,
             )
           : error,
       ),

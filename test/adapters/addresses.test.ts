@@ -5,7 +5,8 @@ import {
   guardedLookup,
   refusalOf,
 } from '../../adapters/oauth/addresses.ts';
-import { createHttpsClient, RequestFailed } from '../../adapters/oauth/https-request.ts';
+import { createHttpsClient } from '../../adapters/oauth/https-request.ts';
+import { RequestFailed } from '../../adapters/oauth/request-failed.ts';
 
 /** What names lead to, at the first and at the next look-up; no name server could be asked here. */
 const answers = new Map<string, string[][]>();

@@ -7,12 +7,13 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createHttpsClient, RequestFailed } from '../../adapters/oauth/https-request.ts';
+import { createHttpsClient } from '../../adapters/oauth/https-request.ts';
+import { RequestFailed } from '../../adapters/oauth/request-failed.ts';
 import { createAuthority } from '../support/certificates.ts';
 
 const megabyte = 1024 * 1024;
 const binary = Buffer.from([0x81, 0x00, 0x07, 0xff, 0x13, 0x37, 0x00, 0x01, 0x9f, 0x02]);
-const answers: Readonly<Record<string, RequestListener>> = {
+const handlers: Readonly<Record<string, RequestListener>> = {
   '/plain': (_, response) => response.end('{"a":1}'),
   '/gzip': (_, response) => response.setHeader('content-encoding', 'gzip').end(gzipSync('{"a":1}')),
   '/br': (_, response) => response.setHeader('content-encoding', 'br').end(brotliCompressSync('{"a":1}')),
@@ -34,7 +35,7 @@ const answers: Readonly<Record<string, RequestListener>> = {
   '/reset': (request) => request.socket.destroy(),
 };
 
-const server = createServer((request, response) => answers[request.url ?? '']?.(request, response));
+const server = createServer((request, response) => handlers[request.url ?? '']?.(request, response));
 const client = createHttpsClient({ allowHttpLoopback: true });
 let origin = '';
 
@@ -82,9 +83,9 @@ describe('a body', () => {
   });
 
   test.each(['/large', '/bomb'])('%s ends at 256 KB, and is not complete', async (path) => {
-    const answer = await post(origin + path);
-    expect(answer).toMatchObject({ complete: false, tooLarge: true });
-    expect(answer.body.length).toBe(megabyte / 4);
+    const response = await post(origin + path);
+    expect(response).toMatchObject({ complete: false, tooLarge: true });
+    expect(response.body.length).toBe(megabyte / 4);
   });
 
   test('that is no text is handed on as its bytes', async () => {
@@ -115,9 +116,9 @@ test('TLS sessions are resumed for one profile, and never for another', async ()
   secure.close();
 });
 
-describe('an answer without an end', () => {
+describe('a response without an end', () => {
   const floods = {
-    'of interim answers': ['', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    'of interim responses': ['', 'HTTP/1.1 100 Continue\r\n\r\n'],
     'in chunks of one byte': ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n', '1\r\n{\r\n'],
     'of headers': ['HTTP/1.1 200 OK\r\n', `x: ${'y'.repeat(900)}\r\n`],
   } as const;
@@ -137,21 +138,21 @@ describe('an answer without an end', () => {
     await new Promise<void>((resolve) => flooding.listen(0, '127.0.0.1', resolve));
     const { port } = flooding.address() as AddressInfo;
     // It would go on until the time is up, which is after the test's own.
-    const answer = await post(`http://127.0.0.1:${port}/`, 60_000);
-    expect(answer.complete).toBe(false);
+    const response = await post(`http://127.0.0.1:${port}/`, 60_000);
+    expect(response.complete).toBe(false);
     flooding.close();
   });
 });
 
-test('An answer tells the server’s time', async () => {
+test('A response tells the server’s time', async () => {
   expect(await post(`${origin}/date`)).toMatchObject({ date: 'Fri, 15 Jan 2027 08:00:00 GMT' });
 });
 
-test('A redirect is an answer, and is not followed', async () => {
+test('A redirect is a response, and is not followed', async () => {
   expect(await post(`${origin}/redirect`)).toMatchObject({ status: 302, body: '' });
 });
 
-describe('a request that gets no answer', () => {
+describe('a request that gets no response', () => {
   test.each([
     ['may have arrived: the server hangs', '/hang', 'TIMEOUT'],
     ['may have arrived: the connection is reset', '/reset', 'ECONNRESET'],
@@ -216,14 +217,14 @@ describe.concurrent('a process that was frozen (G8)', () => {
   const whole = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
   /** Stops the child when its request has arrived, answers, and lets it go on long after its time has run out. */
-  async function answerWhileFrozen(answer: string): Promise<unknown> {
+  async function respondWhileFrozen(response: string): Promise<unknown> {
     let child: ChildProcess | undefined;
     const frozen = createTcpServer((socket) => {
       socket.on('error', () => undefined);
       socket.once('data', async () => {
         child?.kill('SIGSTOP');
         await sleep(100);
-        socket.write(answer);
+        socket.write(response);
         await sleep(3_000);
         child?.kill('SIGCONT');
       });
@@ -240,25 +241,25 @@ describe.concurrent('a process that was frozen (G8)', () => {
     return JSON.parse(out);
   }
 
-  test('reads the answer that has arrived before it says that there is none', async () => {
-    expect(await answerWhileFrozen(whole)).toMatchObject({ status: 200, body, complete: true });
+  test('reads the response that has arrived before it says that there is none', async () => {
+    expect(await respondWhileFrozen(whole)).toMatchObject({ status: 200, body, complete: true });
   });
 
   test('reads a large one, too', async () => {
     const large = 'x'.repeat(200_000);
-    const answer = `HTTP/1.1 200 OK\r\ncontent-length: ${large.length}\r\n\r\n${large}`;
-    expect(await answerWhileFrozen(answer)).toMatchObject({ body: large, complete: true });
+    const response = `HTTP/1.1 200 OK\r\ncontent-length: ${large.length}\r\n\r\n${large}`;
+    expect(await respondWhileFrozen(response)).toMatchObject({ body: large, complete: true });
   });
 
   test('reads what there is of a part', async () => {
-    expect(await answerWhileFrozen(whole.slice(0, -50))).toMatchObject({
+    expect(await respondWhileFrozen(whole.slice(0, -50))).toMatchObject({
       body: body.slice(0, -50),
       complete: false,
     });
   });
 
   test('says that there is none where none has arrived', async () => {
-    expect(await answerWhileFrozen('')).toEqual({ sent: 'maybe', code: 'TIMEOUT' });
+    expect(await respondWhileFrozen('')).toEqual({ sent: 'maybe', code: 'TIMEOUT' });
   });
 });
 

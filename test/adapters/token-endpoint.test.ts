@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { type DiscoveryCache, discover } from '../../adapters/oauth/discovery.ts';
 import type { HttpsRequest, TlsIdentity } from '../../adapters/oauth/https-request.ts';
 import { createTokenEndpoint, type Exchange } from '../../adapters/oauth/token-endpoint.ts';
-import type { HttpAnswer } from '../../core/answer/http-answer.ts';
+import type { HttpResponse } from '../../core/response/http-response.ts';
 import { anAccount, aProfile, NOW } from '../support/builders.ts';
 
-const anAnswer = { status: 200, body: '{}', complete: true } as HttpAnswer;
+const aResponse = { status: 200, body: '{}', complete: true } as HttpResponse;
 
 /** The request that a profile makes, as it goes out; or why none does. */
 async function requestOf(profile: Record<string, unknown>, parameters: Record<string, string> = {}) {
@@ -18,7 +18,7 @@ async function requestOf(profile: Record<string, unknown>, parameters: Record<st
     now: () => NOW * 1000,
     send: async (url, request) => {
       sent.push({ url, request });
-      return anAnswer;
+      return aResponse;
     },
   });
   const exchange: Exchange = await endpoint.refresh({
@@ -75,7 +75,7 @@ describe('HTTP Basic', () => {
 describe('what nobody must be told of a request', () => {
   const secretsOf = async (profile: Record<string, unknown>) => {
     const { exchange, headers, fields } = await requestOf(profile);
-    return { secrets: exchange.kind === 'answered' ? exchange.secrets : [], headers, fields };
+    return { secrets: exchange.kind === 'response' ? exchange.secrets : [], headers, fields };
   };
 
   test('is the refresh token, the secret in whatever form, and what the profile adds, filled in', async () => {
@@ -347,7 +347,7 @@ describe('what is known of an issuer', () => {
         token_endpoint: `${by}/${(tls?.ca ?? tls?.cert ?? 'usual').slice(0, 9)}`,
         x: 'y'.repeat(9_000),
       });
-      return { ...anAnswer, body };
+      return { ...aResponse, body };
     },
   });
   const find = (cache: DiscoveryCache, tls: TlsIdentity, from = issuer, profile = 'crm') =>
@@ -403,7 +403,7 @@ describe('what is known of an issuer', () => {
   test('is nothing where it could not be read: it is asked for again, and who has other metadata keeps it', async () => {
     const cache: DiscoveryCache = new Map();
     await find(cache, {});
-    const failing = { ...options(cache), send: async () => ({ ...anAnswer, body: '{}' }) };
+    const failing = { ...options(cache), send: async () => ({ ...aResponse, body: '{}' }) };
     await expect(
       discover({ profile: 'crm', issuer: 'https://b.example', tls: {} }, AbortSignal.timeout(1_000), failing),
     ).rejects.toThrow('issuer:');

@@ -5,7 +5,7 @@ import {
   monthlyCost,
   regionsFor,
   usualFleet,
-} from '../../bench/cost-model.ts';
+} from '../../bench/models/cost-model.ts';
 
 const fleet = (accounts: number, changes: Partial<Fleet> = {}): Fleet => ({
   ...usualFleet,
@@ -44,12 +44,16 @@ describe('a month', () => {
   });
 
   test.each([
-    ['tokens that live twice as long', { tokenLifetime: 7_200 }, 'secretsManagerCalls'],
-    ['a rarer schedule', { schedule: 300 }, 'scans'],
-    ['smaller items', { itemBytes: 200 }, 'scans'],
-    ['less memory', { memoryGigabytes: 0.25 }, 'lambda'],
-    ['a shorter log', { logBytesAccount: 100 }, 'logs'],
-  ] as const)('of %s costs less, in that term', (_, changes, term) => {
+    {
+      name: 'tokens that live twice as long',
+      changes: { tokenLifetime: 7_200 },
+      term: 'secretsManagerCalls',
+    },
+    { name: 'a rarer schedule', changes: { schedule: 300 }, term: 'scans' },
+    { name: 'smaller items', changes: { itemBytes: 200 }, term: 'scans' },
+    { name: 'less memory', changes: { memoryGigabytes: 0.25 }, term: 'lambda' },
+    { name: 'a shorter log', changes: { logBytesAccount: 100 }, term: 'logs' },
+  ] as const)('of $name costs less for $term', ({ changes, term }) => {
     const [usual, changed] = [monthlyCost(fleet(100_000)), monthlyCost(fleet(100_000, changes))];
     expect(changed[term]).toBeLessThan(usual[term]);
     expect(changed.total).toBeLessThan(usual.total);
@@ -62,11 +66,11 @@ describe('a Region', () => {
   });
 
   test.each([
-    [1, 1],
-    [159_840, 1],
-    [159_841, 2],
-    [1_000_000, 7],
-  ])('so that %i accounts need %i', (accounts, regions) => {
+    { accounts: 1, regions: 1 },
+    { accounts: 159_840, regions: 1 },
+    { accounts: 159_841, regions: 2 },
+    { accounts: 1_000_000, regions: 7 },
+  ])('so $accounts accounts need $regions', ({ accounts, regions }) => {
     expect(regionsFor(fleet(accounts))).toBe(regions);
   });
 });

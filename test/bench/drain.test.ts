@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { drain } from '../../bench/drain.ts';
+import { drain } from '../../bench/models/drain.ts';
 
 const HOUR = 3_600;
 const base = {

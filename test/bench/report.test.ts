@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { exactly, type Figure, isMet } from '../../bench/experiment.ts';
+import { exactly, type Figure, isMet } from '../../bench/experiments/experiment.ts';
+import { exact, ratiosOf, sampleOf } from '../../bench/experiments/statistics.ts';
 import { between, renewed, table } from '../../bench/report.ts';
-import { exact, ratiosOf, sampleOf } from '../../bench/statistics.ts';
-import { render } from '../../bench/svg.ts';
 
 function aFigure(ratio: number, target: Figure['target']): Figure {
   return {
@@ -19,26 +18,31 @@ describe('a target', () => {
   const atLeast = { kind: 'at_least', bound: 0.9, guard: 0.5 } as const;
   const atMost = { kind: 'at_most', bound: 1.2, guard: 3 } as const;
   test.each([
-    ['at least 0.9 is met by 0.9', aFigure(0.9, atLeast), 'bound', true],
-    ['at least 0.9 is missed by 0.89', aFigure(0.89, atLeast), 'bound', false],
-    ['the guard lets 0.5 pass', aFigure(0.5, atLeast), 'guard', true],
-    ['the guard does not let 0.49 pass', aFigure(0.49, atLeast), 'guard', false],
-    ['at most 1.2 is missed by 1.21', aFigure(1.21, atMost), 'bound', false],
-    ['a ratio that is not a number meets nothing', aFigure(Number.NaN, atMost), 'guard', false],
-    ['a count of 5 is 5', exactly('calls', 5, 5, 'five'), 'guard', true],
-    ['a count of 4 is not 5', exactly('calls', 4, 5, 'five'), 'guard', false],
-    ['a count of 1 is not none', exactly('lost', 1, 0, 'none'), 'guard', false],
-  ] as const)('%s', (_, figure, which, met) => {
+    { name: 'at least 0.9 is met by 0.9', figure: aFigure(0.9, atLeast), which: 'bound', met: true },
+    { name: 'at least 0.9 is missed by 0.89', figure: aFigure(0.89, atLeast), which: 'bound', met: false },
+    { name: 'the guard lets 0.5 pass', figure: aFigure(0.5, atLeast), which: 'guard', met: true },
+    { name: 'the guard does not let 0.49 pass', figure: aFigure(0.49, atLeast), which: 'guard', met: false },
+    { name: 'at most 1.2 is missed by 1.21', figure: aFigure(1.21, atMost), which: 'bound', met: false },
+    {
+      name: 'a ratio that is not a number meets nothing',
+      figure: aFigure(Number.NaN, atMost),
+      which: 'guard',
+      met: false,
+    },
+    { name: 'a count of 5 is 5', figure: exactly('calls', 5, 5, 'five'), which: 'guard', met: true },
+    { name: 'a count of 4 is not 5', figure: exactly('calls', 4, 5, 'five'), which: 'guard', met: false },
+    { name: 'a count of 1 is not none', figure: exactly('lost', 1, 0, 'none'), which: 'guard', met: false },
+  ] as const)('$name', ({ figure, which, met }) => {
     expect(isMet(figure, which)).toBe(met);
   });
 });
 
 describe('a sample', () => {
   test.each([
-    [[3], { median: 3, low: 3, high: 3, count: 1 }],
-    [[5, 1, 3], { median: 3, low: 1, high: 5, count: 3 }],
-    [[4, 1, 3, 2], { median: 2.5, low: 1, high: 4, count: 4 }],
-  ])('of %j', (values, expected) => {
+    { values: [3], expected: { median: 3, low: 3, high: 3, count: 1 } },
+    { values: [5, 1, 3], expected: { median: 3, low: 1, high: 5, count: 3 } },
+    { values: [4, 1, 3, 2], expected: { median: 2.5, low: 1, high: 4, count: 4 } },
+  ])('of $values', ({ values, expected }) => {
     expect(sampleOf(values)).toEqual(expected);
   });
 
@@ -55,7 +59,7 @@ test('the table is at most 80 columns wide', () => {
     expect(line.length).toBeLessThanOrEqual(80);
 });
 
-test('the page keeps what stands outside of the markers', () => {
+test('the page keeps what is outside the markers', () => {
   const page = 'before\n<!-- x: written by npm run bench -->\nold\n<!-- /x -->\nafter';
   expect(between(page, 'x', 'new')).toBe(
     'before\n<!-- x: written by npm run bench -->\nnew\n<!-- /x -->\nafter',
@@ -63,40 +67,10 @@ test('the page keeps what stands outside of the markers', () => {
   expect(() => between(page, 'y', 'new')).toThrow('no markers for "y"');
 });
 
-test('what is measured anew takes the place of what was, and the rest keeps its commit', () => {
+test('new findings replace old ones, and the others keep their commit', () => {
   const machine = { node: 'v24', platform: 'linux', cpus: 2, memoryGigabytes: 4, commit: 'old' };
   const before = { machine, findings: ['A', 'B'].map((title) => ({ title, figures: [] })) };
   const measured = ['C', 'B'].map((title) => ({ title, figures: [], commit: 'new' }));
   const all = renewed(before, measured).map(({ title, commit }) => `${title} ${commit}`);
   expect(all).toEqual(['A old', 'B new', 'C new']);
-});
-
-test('a picture escapes its texts and places every point within itself', () => {
-  const svg = render({
-    kind: 'lines',
-    file: 'a.svg',
-    title: 'a < b & "c"',
-    x: { name: 'x', scale: 'log' },
-    y: { name: 'y', scale: 'linear' },
-    series: [
-      {
-        name: 's',
-        points: [
-          [1_000, 0],
-          [100_000, 47],
-        ],
-      },
-    ],
-  });
-  expect(svg).toContain('a &lt; b &amp; &quot;c&quot;');
-  const points = /points="([^"]+)"/
-    .exec(svg)?.[1]
-    ?.split(' ')
-    .map((point) => point.split(',').map(Number));
-  for (const [x = -1, y = -1] of points ?? [[]]) {
-    expect(x).toBeGreaterThanOrEqual(84);
-    expect(x).toBeLessThanOrEqual(684);
-    expect(y).toBeGreaterThanOrEqual(60);
-    expect(y).toBeLessThanOrEqual(290);
-  }
 });

@@ -6,14 +6,10 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { AuthorizationRequest } from '../../cli/authorize/authorization-request.ts';
-import { identityOf } from '../../cli/authorize/identity.ts';
+import type { AuthorizationRequest } from '../../adapters/authorization/authorization-request.ts';
 import { pasteFlow } from '../../cli/authorize/paste.ts';
 import { readPastes } from '../../cli/authorize/pasted-lines.ts';
-import { openProvider } from '../../cli/authorize/provider.ts';
-import { parseProfile } from '../../core/profile/profile.ts';
 import { createTerminal } from '../../terminal/terminal.ts';
-import { anAccount } from '../support/builders.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
 import { visit } from '../support/person.ts';
 
@@ -210,65 +206,6 @@ describe('whose grant it is', () => {
     const item = await system.item('nobody');
     expect(item).toMatchObject({ status: 'healthy' });
     expect(item).not.toHaveProperty('authorizedBy');
-  });
-});
-
-describe('identityOf', () => {
-  const identify = async (body: unknown, { server = {} } = {}) => {
-    const { issuer } = system.authorizationServer;
-    const parsed = parseProfile(JSON.stringify({ client_id: 'mail', issuer }));
-    if (parsed.kind === 'invalid') throw new Error(parsed.problem);
-    const { access_token } = await system.authorizationServer.seedGrant({
-      clientId: 'mail',
-      accountId: 'carol',
-    });
-    const provider = await openProvider(parsed.profile, anAccount(), undefined, { allowHttpLoopback: true });
-    try {
-      const asked = { ...provider, server: { ...provider.server, ...server } };
-      return await identityOf(JSON.stringify(body), access_token, asked);
-    } finally {
-      provider.close();
-    }
-  };
-  const idToken = (claims: unknown) =>
-    `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.signature`;
-  const carol = () => ({ kind: 'known', id: `${system.authorizationServer.issuer}#carol` });
-
-  test('asks the userinfo endpoint where there is no ID token', async () => {
-    expect(await identify({})).toEqual(carol());
-  });
-  test("believes no ID token of another client's or another issuer's", async () => {
-    const { issuer: iss } = system.authorizationServer;
-    expect(await identify({ id_token: idToken({ iss, aud: 'crm', sub: 'mallory' }) })).toEqual(carol());
-    const other = { iss: 'https://evil.example', aud: 'mail', sub: 'mallory' };
-    expect(await identify({ id_token: idToken(other) })).toEqual(carol());
-    expect(await identify({ id_token: idToken({ iss, aud: ['mail'], sub: 'dave' }) })).toEqual({
-      kind: 'known',
-      id: `${iss}#dave`,
-    });
-  });
-  test('does not keep the tokens waiting for a userinfo endpoint that does not answer', async () => {
-    const silent = createServer(() => undefined);
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { port } = silent.address() as AddressInfo;
-    const asked = { server: { userinfo_endpoint: `http://127.0.0.1:${port}/me` } };
-    const begun = performance.now();
-    expect(await identify({}, asked)).toEqual({ kind: 'unknown' });
-    expect(performance.now() - begun).toBeLessThan(8_000);
-    silent.closeAllConnections();
-    silent.close();
-  });
-  test('survives whatever stands there', async () => {
-    for (const id_token of [
-      '',
-      '.',
-      'a.b.c',
-      7,
-      idToken([]),
-      idToken({}),
-      idToken({ aud: 'mail', sub: 'x\n' }),
-    ])
-      expect(await identify({ id_token })).toEqual(carol());
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openSource } from '../../cli/import/source.ts';
+import { openSource } from '../../cli/import/file/source.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { linesWithCanary } from '../support/canary.ts';
 import { cli } from '../support/cli.ts';

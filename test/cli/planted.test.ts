@@ -201,7 +201,7 @@ describe('a file that says that a local system runs here gets no secret', () => 
   test('nor from "npm run invoke"', async () => {
     answer = answers['what it likes'] as RequestListener;
     plant({ ...self, endpoint: endpoint() });
-    const { code, stderr } = await runProcess(process.execPath, ['cli/invoke.ts', '--data', data]);
+    const { code, stderr } = await runProcess(process.execPath, ['cli/main.ts', 'invoke', '--data', data]);
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: expect.stringContaining('No local system of yours runs'),

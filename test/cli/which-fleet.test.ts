@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createProgram } from '../../cli/program.ts';
 import { awsEnvironment } from '../../local/clients.ts';
+import { LOCAL_FUNCTION_NAME } from '../../local/local-system.ts';
+import { findRunningSystem } from '../../local/running-system.ts';
 import { cli } from '../support/cli.ts';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
 import { startStackStub } from '../support/stack-stub.ts';
@@ -32,6 +34,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   'accounts remove': ['nix'],
   'accounts refresh': ['crm-acme'],
   import: [file],
+  invoke: ['{"dryRun": true}'],
 };
 const READING = [
   'profiles list',
@@ -81,6 +84,23 @@ test('on AWS it says the stack’s parts and the Region', async () => {
   const { tableName } = fleet.system.clients;
   expect(stderr).toBe(`Acting on the table ${tableName} (eu-west-3), function none, secrets oauth/.\n`);
   process.env = environment;
+});
+
+test('a function that is named is invoked without a stack, and it says so', async () => {
+  const environment = { ...process.env };
+  const running = await findRunningSystem(fleet.data);
+  if (running.kind !== 'running') throw new Error('The local system does not run.');
+  Object.assign(process.env, awsEnvironment(fleet.system.aws.url, running.keys));
+  const { code, stdout, stderr } = await cli([
+    ...['invoke', '--region', 'eu-west-3', '--function', LOCAL_FUNCTION_NAME],
+    '{"dryRun": true}',
+  ]);
+  process.env = environment;
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: `Acting on the function ${LOCAL_FUNCTION_NAME} (eu-west-3).\n`,
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ runId: expect.any(String) });
 });
 
 test('an import says it before it waits for standard input', async () => {

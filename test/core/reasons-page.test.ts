@@ -16,15 +16,13 @@ const groups = [
   { severity: 'invalid', heading: 'To be corrected (`failing`)', advice: '' },
 ];
 
-const helpers = { nobody: '', account: 'account', profile: 'profile', provider: 'provider', us: 'operator' };
-
 /** `docs/reasons.md` as the code has it. */
 function page(): string {
   const sections = groups.flatMap(({ severity, heading, advice }) => {
     const lines = Object.entries(REASONS)
       .filter(([, reason]) => reason.severity === severity)
-      .map(([name, { meaning, blame, remedy }]) => {
-        const who = blame === 'nobody' || severity === 'person' ? '' : ` (${helpers[blame]})`;
+      .map(([name, { meaning, helper, remedy }]) => {
+        const who = helper === 'nobody' || severity === 'person' ? '' : ` (${helper})`;
         const next = remedy.replace(advice, '').trim();
         return `- \`${name}\`${who}: ${meaning}${next === '' ? '' : `. ${next}`}`;
       });

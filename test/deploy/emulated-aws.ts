@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse, request as sen
 import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';
 import { listen } from '../../local/shared/listen.ts';
 
-/** An AWS account to deploy to: an emulator, and in front of it what the emulator can't do without Docker: run a function. */
+/** An AWS account to deploy to: an emulator, and a server in front of it that runs functions, for which the emulator needs Docker. */
 export interface EmulatedAws {
   /** The environment in which AWS's tools and SDKs reach it. */
   readonly environment: Readonly<Record<string, string>>;
@@ -17,15 +17,15 @@ interface FunctionConfiguration {
 export interface EmulatedAwsOptions {
   /** Where the emulator listens. */
   readonly emulator: string;
-  /** The module that was deployed, asked for when the function is first invoked. */
+  /** Finds the deployed module, when the function is first invoked. */
   readonly deployedModule: () => string;
-  /** Added to the deployed function's environment: certificates of this test, for one. */
+  /** Added to the deployed function's environment. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 const INVOCATION = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
 
-/** Invocations run what was deployed, with the environment that was deployed; all else goes to the emulator. */
+/** Invocations run the deployed module with its deployed environment. Everything else goes to the emulator. */
 export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<EmulatedAws> {
   const started = new Map<string, FunctionProcess>();
   let url = '';
@@ -86,7 +86,7 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
       void bodyOf(request).then((body) => forward(request, response, withoutAlarmArns(body)));
     else forward(request, response);
   });
-  // The emulator knows the buckets of a template's address by the name localhost alone.
+  // The emulator finds a template's bucket only under the name localhost.
   url = `http://localhost:${await listen(server, 0)}`;
   return {
     environment: environment(),

@@ -9,16 +9,16 @@ import { startEmulatedAws } from './emulated-aws.ts';
 import { firstDifference, stepsOf } from './transcript.ts';
 
 /**
- * Goes the newcomer's path of README.md, from an empty AWS account to the first fresh token, word for word, and holds
- * what each command prints against what the page shows: `EMULATOR_URL=http://localhost:5617 npm run test:newcomer`.
- * AWS is an emulator (moto), and the person at the browser is test/deploy/person.ts.
+ * Follows README.md from an empty AWS account to the first fresh token, word for word, and compares what each command
+ * prints with what the page shows: `EMULATOR_URL=http://localhost:5617 npm run test:newcomer`.
+ * AWS is an emulator (moto), and test/deploy/person.ts is the person at the browser.
  */
 const emulator = process.env.EMULATOR_URL;
 if (emulator === undefined) {
-  console.error('Start moto_server and set EMULATOR_URL to where it listens, by the name localhost.');
+  console.error('Run: moto_server -p 5617 & EMULATOR_URL=http://localhost:5617 npm run test:newcomer');
   process.exit(2);
 }
-// The account is empty.
+// An empty account.
 await fetch(`${emulator}/moto-api/reset`, { method: 'POST' });
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'newcomer-'));
@@ -33,7 +33,7 @@ const aws = await startEmulatedAws({
   deployedModule: () => join(root, deployedAsset(), 'index.mjs'),
   environment: { ALLOW_HTTP_LOOPBACK: 'true' },
 });
-// What the page tells the newcomer to write down.
+// The file that the page asks for.
 writeFileSync(
   join(directory, 'profile.json'),
   JSON.stringify({ ...client, issuer: server.issuer, scope: 'openid offline_access' }),
@@ -58,7 +58,7 @@ reportCounts(held, broken);
 console.log(`${held} commands printed what the page shows, ${broken} did not`);
 process.exitCode = broken === 0 && held > 0 ? 0 : 1;
 
-/** Runs a command in a shell, as the newcomer does, in the project's folder. */
+/** Runs a command in a shell in the project's folder, as the newcomer does. */
 function run(command: string): Promise<{ code: number | null; printed: string[] }> {
   return new Promise((resolve) => {
     const child = spawn('bash', ['-c', emulable(command)], {
@@ -81,7 +81,7 @@ function run(command: string): Promise<{ code: number | null; printed: string[] 
   });
 }
 
-/** The emulator executes no change sets, and nobody is there to answer. */
+/** The emulator has no change sets, and there is nobody to answer questions. */
 function emulable(command: string): string {
   return command
     .replace('cdk deploy', 'cdk deploy --require-approval never --method=direct')

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The person at the browser, for a test without one: opens the address, signs in as Ada, and allows what is asked for.
- * The last page is the one that the command line serves.
+ * Takes the place of the person at the browser: opens the address, signs in as Ada, and allows access. The command line
+ * serves the last page.
  */
 const cookies = new Map<string, string>();
 let address = process.argv[2] ?? '';

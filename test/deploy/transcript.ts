@@ -1,7 +1,7 @@
-/** A command on a page, and what it printed, as the page shows it. */
+/** A command on a page, and the output that the page shows. */
 export interface Step {
   readonly command: string;
-  /** Lines; `…` stands for any number of lines, and within a line for any text. */
+  /** Lines. `…` means any number of lines, or any text within a line. */
   readonly shown: readonly string[];
 }
 
@@ -21,9 +21,9 @@ export function stepsOf(page: string): Step[] {
 }
 
 /**
- * Holds what a page shows against what was printed.
+ * Compares what a page shows with what was printed.
  *
- * @returns the first line shown that was not printed in its place, or undefined
+ * @returns the first line on the page that was not printed in its place, or undefined
  */
 export function firstDifference(shown: readonly string[], printed: readonly string[]): string | undefined {
   let at = 0;
@@ -41,10 +41,12 @@ export function firstDifference(shown: readonly string[], printed: readonly stri
     at = found + 1;
     anywhere = false;
   }
-  return anywhere || at === printed.length ? undefined : `(nothing, where this was printed: ${printed[at]})`;
+  return anywhere || at === printed.length
+    ? undefined
+    : `(nothing more, but this was printed: ${printed[at]})`;
 }
 
-/** A column is as wide as what stands in it, which differs from run to run. */
+/** The width of columns differs from run to run. */
 function evenly(line: string): string {
   return line.trimEnd().replaceAll(/ {2,}/g, '  ');
 }

@@ -9,7 +9,7 @@ import {
   createAccountsTable,
 } from '../support/aws-endpoint.ts';
 
-/** What pages give people to paste, where it can be tried without AWS. */
+/** Commands on pages for people to paste, as far as we can try them without AWS. */
 const pages = ['docs/runbook.md', 'docs/upgrading.md', 'docs/deploy.md'];
 
 /** The shell blocks of a page, those within lists too. */
@@ -20,8 +20,8 @@ function shellBlocks(page: string): string[] {
   );
 }
 
-describe('shell lines', () => {
-  test.each(pages)('of %s are ones that a shell understands', (page) => {
+describe('shell blocks', () => {
+  test.each(pages)('of %s are valid in bash', (page) => {
     const blocks = shellBlocks(page);
     expect(blocks.length).toBeGreaterThan(3);
     for (const block of blocks) execFileSync('bash', ['-n', '-c', block]);
@@ -44,7 +44,7 @@ describe('scans', () => {
     shellBlocks(page)
       .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
       .filter((line) => /^\s*aws dynamodb scan\b/.test(line) && line.includes('--filter-expression'))
-      .map((line) => [page, optionsOf(line)] as const),
+      .map((line) => ({ page, options: optionsOf(line) })),
   );
   let endpoint: AwsEndpoint;
   let client: DynamoDBClient;
@@ -74,7 +74,7 @@ describe('scans', () => {
     await endpoint.close();
   });
 
-  test.each(scans)('of %s find what they say: %j', async (_, options) => {
+  test.each(scans)('of $page find what they say: $options', async ({ options }) => {
     const found = await client.send(
       new ScanCommand({
         TableName: options['table-name'],

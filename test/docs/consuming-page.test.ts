@@ -23,7 +23,7 @@ import {
   workshop,
 } from '../support/snippets.ts';
 
-/** The snippets of docs/consuming.md, taken from the page and run as they stand there. */
+/** The snippets of docs/consuming.md, run exactly as they are on the page. */
 const snippets = snippetsOf('docs/consuming.md');
 const [sdk = '', infrastructure = '', extension = ''] = textsOf('ts');
 const [boto3 = ''] = textsOf('python');
@@ -94,44 +94,58 @@ function readsSoFar(): number {
   return aws.calls().filter(({ operation }) => operation === 'GetSecretValue').length;
 }
 
-const consumers: [string, string, string, () => RunningSnippet, boolean][] = [
-  ['TypeScript', 'accessToken', 'callApi', () => startTypescript(sdk, awsEnvironment(aws.url)), false],
-  [
-    'Python',
-    'access_token',
-    'call_api',
-    () => {
+const consumers: {
+  language: string;
+  accessToken: string;
+  callApi: string;
+  start: () => RunningSnippet;
+  skip: boolean;
+}[] = [
+  {
+    language: 'TypeScript',
+    accessToken: 'accessToken',
+    callApi: 'callApi',
+    start: () => startTypescript(sdk, awsEnvironment(aws.url)),
+    skip: false,
+  },
+  {
+    language: 'Python',
+    accessToken: 'access_token',
+    callApi: 'call_api',
+    start: () => {
       shop.write('snippet.py', boto3);
       const environment = { ...awsEnvironment(aws.url), AWS_DEFAULT_REGION: 'us-east-1' };
       return runSnippet(python, [shop.write('driver.py', pythonDriver)], environment);
     },
-    !existsSync(python),
-  ],
+    skip: !existsSync(python),
+  },
 ];
 
-/** Accounts that nothing can be done for, and what is to be said of each. */
-const withoutToken: [string, () => Record<string, unknown>, (account: string) => string][] = [
+/** Token sets without a token, and what a program says about each. */
+const withoutToken: { why: string; set: () => Record<string, unknown>; said: (account: string) => string }[] =
   [
-    'the account was never connected',
-    () => ({}),
-    (account) => `The account ${account} has no access token. Has it been connected? Does it need a person?`,
-  ],
-  [
-    'it was imported with a refresh token only',
-    () => ({ refresh_token: 'not-yours' }),
-    (account) => `The account ${account} has no access token.`,
-  ],
-  [
-    'its access token is null',
-    () => ({ access_token: null, expires_at: null }),
-    (account) => `The account ${account} has no access token.`,
-  ],
-  [
-    'its access token is empty',
-    () => ({ access_token: '', expires_at: now() + 3_600 }),
-    (account) => `The account ${account} has no access token.`,
-  ],
-];
+    {
+      why: 'the account was never connected',
+      set: () => ({}),
+      said: (account) =>
+        `The account ${account} has no access token. Has it been connected? Does it need a person?`,
+    },
+    {
+      why: 'it was imported with a refresh token only',
+      set: () => ({ refresh_token: 'not-yours' }),
+      said: (account) => `The account ${account} has no access token.`,
+    },
+    {
+      why: 'its access token is null',
+      set: () => ({ access_token: null, expires_at: null }),
+      said: (account) => `The account ${account} has no access token.`,
+    },
+    {
+      why: 'its access token is empty',
+      set: () => ({ access_token: '', expires_at: now() + 3_600 }),
+      said: (account) => `The account ${account} has no access token.`,
+    },
+  ];
 
 function startTypescript(snippet: string, environment: Readonly<Record<string, string>>): RunningSnippet {
   shop.write('snippet.ts', snippet);
@@ -139,7 +153,7 @@ function startTypescript(snippet: string, environment: Readonly<Record<string, s
 }
 
 // Without .venv (made by .ci/run) there is no boto3, and the Python snippet is skipped.
-describe.each(consumers)('the %s snippet', (language, accessToken, callApi, start, skip) => {
+describe.each(consumers)('the $language snippet', ({ language, accessToken, callApi, start, skip }) => {
   const id = (name: string) => `${language}-${name}`;
   let snippet: RunningSnippet;
 
@@ -165,16 +179,19 @@ describe.each(consumers)('the %s snippet', (language, accessToken, callApi, star
     expect(await snippet.call(accessToken, id('ending'))).toBe('new');
   });
 
-  test.skipIf(skip).each(withoutToken)('says clearly that there is no token: %s', async (_, set, said) => {
-    const account = id('none');
-    await clients.putSecret(`oauth/accounts/${account}`, JSON.stringify(set()));
-    for (const call of [
-      snippet.call(accessToken, account),
-      snippet.call(callApi, account, api.url),
-      snippet.call(accessToken, account),
-    ])
-      await expect(call).rejects.toThrow(said(account));
-  });
+  test.skipIf(skip).each(withoutToken)(
+    'says clearly that there is no token if $why',
+    async ({ set, said }) => {
+      const account = id('none');
+      await clients.putSecret(`oauth/accounts/${account}`, JSON.stringify(set()));
+      for (const call of [
+        snippet.call(accessToken, account),
+        snippet.call(callApi, account, api.url),
+        snippet.call(accessToken, account),
+      ])
+        await expect(call).rejects.toThrow(said(account));
+    },
+  );
 
   test.skipIf(skip)('takes a token that does not expire', async () => {
     await clients.putSecret(`oauth/accounts/${id('endless')}`, JSON.stringify({ access_token: 'endless' }));
@@ -217,7 +234,7 @@ describe('the snippet for the Lambda extension', () => {
     );
   });
 
-  test.each(withoutToken)('says clearly that there is no token: %s', async (_, set, said) => {
+  test.each(withoutToken)('says clearly that there is no token if $why', async ({ set, said }) => {
     await clients.putSecret('oauth/accounts/extended-none', JSON.stringify(set()));
     await expect(snippet.call('accessToken', 'extended-none')).rejects.toThrow(said('extended-none'));
   });

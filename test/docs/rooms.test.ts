@@ -1,9 +1,9 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../infra/bundling.ts';
 
-/** The rooms, and which other rooms each may import; the lint rules hold the same file by file. */
+/** The rooms, and which others each may import. The lint rules say the same. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   adapters: ['core'],
@@ -14,7 +14,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   infra: ['lambda'],
 };
 
-const files = globSync('{core,adapters,lambda,terminal,local,cli,infra}/**/*.ts', { cwd: projectRoot });
+const files = globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, { cwd: projectRoot });
 
 /** Each import of one of our own files, as folders. */
 const edges = files.flatMap((file) => {
@@ -27,14 +27,14 @@ const edges = files.flatMap((file) => {
 });
 const roomOf = (folder: string) => folder.split('/')[0] ?? '';
 
-test('no import leads up: each room knows only those below it', () => {
+test('each room imports only what it may know', () => {
   const upward = edges.filter(
     ({ from, to }) => roomOf(from) !== roomOf(to) && !ROOMS[roomOf(from)]?.includes(roomOf(to)),
   );
   expect(upward.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
 });
 
-test('no folder imports itself by way of others', () => {
+test('no folders import each other in a circle', () => {
   const next = new Map<string, Set<string>>();
   for (const { from, to } of edges) if (from !== to) next.set(from, (next.get(from) ?? new Set()).add(to));
   const cycles: string[] = [];
@@ -52,4 +52,48 @@ test('no folder has more than 20 files', () => {
     .filter(([, own]) => own.length > 20)
     .map(([folder, own]) => `${folder}: ${own.length}`);
   expect(full).toEqual([]);
+});
+
+const read = (path: string) => readFileSync(resolve(projectRoot, path), 'utf8');
+
+const codesOf = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
+
+describe('docs/how-it-works.md', () => {
+  const table = read('docs/how-it-works.md').split('## The rooms')[1] ?? '';
+  const rows = [...table.matchAll(/^\| (`.*?) \| (.*) \|$/gm)].map(([, cell = '', what = '']) => ({
+    folders: codesOf(cell),
+    within: codesOf(what).filter((code) => code.endsWith('/')),
+  }));
+  const named = rows.flatMap(({ folders }) => folders);
+
+  test('names folders that are there, in at most 12 rows', () => {
+    const within = rows.flatMap(({ folders: [room = ''], within }) => within.map((one) => `${room}/${one}`));
+    const missing = [...named, ...within].filter((folder) => !existsSync(resolve(projectRoot, folder)));
+    expect(missing).toEqual([]);
+    expect(rows.length).toBeLessThanOrEqual(12);
+  });
+
+  test('leaves out no file: each is in a folder of its table', () => {
+    const all = globSync(`{${Object.keys(ROOMS)},bench,test}/**/*.ts`, { cwd: projectRoot });
+    // Files beside a room's folders are shared by them.
+    const isShared = (file: string) => named.some((folder) => dirname(folder) === dirname(file));
+    const missing = all.filter(
+      (file) => !isShared(file) && !named.some((folder) => file.startsWith(`${folder}/`)),
+    );
+    expect(missing).toEqual([]);
+  });
+});
+
+test.each([...Object.keys(ROOMS), 'bench', 'test'])('%s/README.md has at most six lines', (room) => {
+  expect(read(`${room}/README.md`).trimEnd().split('\n').length).toBeLessThanOrEqual(6);
+});
+
+test('docs/glossary.md has at most 30 lines, and each word once', () => {
+  const page = read('docs/glossary.md');
+  expect(page.trimEnd().split('\n').length).toBeLessThanOrEqual(30);
+  const words = [...page.matchAll(/^\| (?!word|-)(.+?) \|/gm)].flatMap(([, cell = '']) =>
+    cell.replaceAll('*', '').split(', '),
+  );
+  expect(words.length).toBeGreaterThan(20);
+  expect(words.filter((word, index) => words.indexOf(word) !== index)).toEqual([]);
 });

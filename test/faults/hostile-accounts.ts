@@ -2,7 +2,7 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import type fc from 'fast-check';
 import { createEscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
 import type { EscrowKind } from '../../core/account/account.ts';
-import { PROFILE_FIELDS } from '../../core/profile/profile.ts';
+import { PROFILE_FIELDS } from '../../core/profile/profile-schema.ts';
 import { REASONS } from '../../core/reason.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import type { LocalAws } from '../../local/aws/server.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import { EXIT } from '../../cli/shared/cli-error.ts';
-import { PROFILE_FIELDS } from '../../core/profile/profile.ts';
+import { PROFILE_FIELDS } from '../../core/profile/profile-schema.ts';
 import { CANARY, linesWithCanary, SHORT_CANARY } from '../support/canary.ts';
 import { cli, type Ended } from '../support/cli.ts';
 import type { World } from '../support/world.ts';

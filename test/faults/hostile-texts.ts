@@ -1,27 +1,28 @@
 import { Readable } from 'node:stream';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { readRawAnswer } from '../../adapters/oauth/raw-answer.ts';
+import { readRawResponse } from '../../adapters/oauth/raw-response.ts';
 import { decodeBody } from '../../adapters/oauth/response-body.ts';
+import { checkColumns } from '../../cli/import/columns.ts';
 import { protectCell, unprotectCell } from '../../cli/import/csv-cells.ts';
-import { checkColumns, readRow } from '../../cli/import/row.ts';
+import { openSource, type Source } from '../../cli/import/file/source.ts';
+import { readRow } from '../../cli/import/row.ts';
 import {
   checkCredentialColumns,
   checkMessageColumns,
   serviceNowSource,
 } from '../../cli/import/servicenow.ts';
-import { openSource, type Source } from '../../cli/import/source.ts';
 import { fieldsFromInput } from '../../cli/profile/fields.ts';
 import { CliError } from '../../cli/shared/cli-error.ts';
 import { parseAccount } from '../../core/account/account.ts';
 import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
-import { errorAnswer } from '../../core/answer/provider-error.ts';
-import { withoutKnownSecrets, withoutSecrets } from '../../core/answer/redaction.ts';
-import { interpretTokenAnswer } from '../../core/answer/token-response.ts';
 import { shownPath } from '../../core/field-name.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
+import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
-import { parseProfile } from '../../core/profile/profile.ts';
+import { readErrorResponse } from '../../core/response/error-response.ts';
+import { withoutKnownSecrets, withoutSecrets } from '../../core/response/redaction.ts';
+import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import { accessLifetime, expIn, futureInstant, instant, refreshLifetime } from '../../core/times.ts';
 import { parseTokenSet, storable } from '../../core/tokens/token-set.ts';
 import { InvalidEvent, readEvent } from '../../lambda/event.ts';
@@ -187,7 +188,7 @@ const profile = aProfile({
 });
 const asked = { profile, previous: aTokenSet(), sent: 'refresh-1', now: NOW };
 const answered = (status: number, complete: boolean) => (body: string) =>
-  interpretTokenAnswer({ status, retryAfter: body.slice(0, 8 * KB), body, complete, head: body }, asked);
+  interpretTokenResponse({ status, retryAfter: body.slice(0, 8 * KB), body, complete, head: body }, asked);
 const SECRETS = ['refresh-1', CANARY, SHORT_CANARY];
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 const object = (text: string): Record<string, unknown> => parseJsonObject(text) ?? { a: text };
@@ -245,7 +246,7 @@ const readRows = async (source: Source) => {
 
 const readers: readonly Reader[] = [
   {
-    name: 'interpretTokenAnswer',
+    name: 'interpretTokenResponse',
     max: 256 * KB,
     frames: answerFrames,
     calls: [answered(200, true), answered(200, false), answered(400, true), answered(503, true)],
@@ -256,13 +257,11 @@ const readers: readonly Reader[] = [
     frames: answerFrames,
     calls: [
       (text) =>
-        errorAnswer(
-          { status: 400, retryAfter: text, body: text, complete: true },
-          object(text),
+        readErrorResponse({ status: 400, retryAfter: text, body: text, complete: true }, object(text), {
           profile,
-          [text.slice(0, 64 * KB), ...SECRETS],
-          NOW,
-        ),
+          secrets: [text.slice(0, 64 * KB), ...SECRETS],
+          now: NOW,
+        }),
     ],
   },
   {
@@ -291,7 +290,7 @@ const readers: readonly Reader[] = [
     ],
   },
   {
-    name: 'readRawAnswer',
+    name: 'readRawResponse',
     max: 384 * KB,
     frames: [
       plain,
@@ -299,7 +298,7 @@ const readers: readonly Reader[] = [
       between('HTTP/1.1 100 OK\r\n\r\n'),
       between('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'),
     ],
-    calls: [(text) => readRawAnswer(bytes(text))],
+    calls: [(text) => readRawResponse(bytes(text))],
   },
   {
     name: 'parseTokenSet',

@@ -29,30 +29,50 @@ function stateOf(name: string, points: readonly (number | undefined)[], before: 
 const none = undefined;
 
 describe('an alarm', () => {
-  test.each<[string, string, (number | undefined)[], 'OK' | 'ALARM']>([
-    ['did not run: is silent while each minute has a run', 'DidNotRun', [1, 1, 1, 1], 'OK'],
-    ['… while a run takes its whole two minutes', 'DidNotRun', [1, none, none, 2], 'OK'],
-    ['… fires when four minutes have none', 'DidNotRun', [1, none, none, none, none], 'ALARM'],
-    ['… is over with the first run', 'DidNotRun', [none, none, none, none, 1], 'OK'],
-    ['errors: one run that failed is made good by the next', 'Errors', [0, 1, 0], 'OK'],
-    ['… two of three are told', 'Errors', [1, 0, 1], 'ALARM'],
-    ['… and it is over when they stop', 'Errors', [1, 0, 1, 0, 0], 'OK'],
-    ['a person: one run that finds such an account is enough', 'AccountsNeedAPerson', [0, 0, 0, 1], 'ALARM'],
-    ['… a run by hand in between does not end it', 'AccountsNeedAPerson', [3, 3, 0, 3, 0], 'ALARM'],
-    ['… it is over when runs find none', 'AccountsNeedAPerson', [3, 0, 0, 0, 0], 'OK'],
-    ['tokens expired: at once', 'TokensExpired', [0, 0, 0, 1], 'ALARM'],
-    ['… over when none is left', 'TokensExpired', [1, 0, 0, 0, 0], 'OK'],
-    ['writes throttled: one minute of it is repeated and done', 'WritesThrottled', [0, 12, 0], 'OK'],
-    ['… two of three are told', 'WritesThrottled', [12, 0, 3], 'ALARM'],
-    ['escrow: what the next run takes home is not told', 'EscrowInUse', [0, 0, 1, 0], 'OK'],
-    ['… what two runs find is', 'EscrowInUse', [0, 0, 1, 1], 'ALARM'],
-    ['escrow key: one run that KMS did not answer is not told', 'EscrowUnavailable', [0, 0, 1, 0], 'OK'],
-    ['… what two runs find is', 'EscrowUnavailable', [0, 0, 1, 1], 'ALARM'],
-    ['… it is over when runs can use it', 'EscrowUnavailable', [1, 1, 0, 0, 0], 'OK'],
-    ['dead letters: one is enough', 'DeadLetters', [1], 'ALARM'],
-    ['… an idle queue says nothing, which is well', 'DeadLetters', [none], 'OK'],
-  ])('%s', (_, name, points, state) => {
-    expect(stateOf(name, points)).toBe(state);
+  test.each<{ name: string; alarm: string; points: (number | undefined)[]; state: 'OK' | 'ALARM' }>([
+    { name: 'is OK while each minute has a run', alarm: 'DidNotRun', points: [1, 1, 1, 1], state: 'OK' },
+    {
+      name: 'is OK while a run takes its whole two minutes',
+      alarm: 'DidNotRun',
+      points: [1, none, none, 2],
+      state: 'OK',
+    },
+    {
+      name: 'fires when four minutes have none',
+      alarm: 'DidNotRun',
+      points: [1, none, none, none, none],
+      state: 'ALARM',
+    },
+    { name: 'ends with the first run', alarm: 'DidNotRun', points: [none, none, none, none, 1], state: 'OK' },
+    { name: 'is OK after one failed run', alarm: 'Errors', points: [0, 1, 0], state: 'OK' },
+    { name: 'fires for two of three', alarm: 'Errors', points: [1, 0, 1], state: 'ALARM' },
+    { name: 'ends when they stop', alarm: 'Errors', points: [1, 0, 1, 0, 0], state: 'OK' },
+    {
+      name: 'fires when one run finds such an account',
+      alarm: 'AccountsNeedAPerson',
+      points: [0, 0, 0, 1],
+      state: 'ALARM',
+    },
+    {
+      name: 'goes on after a run by hand',
+      alarm: 'AccountsNeedAPerson',
+      points: [3, 3, 0, 3, 0],
+      state: 'ALARM',
+    },
+    { name: 'ends when runs find none', alarm: 'AccountsNeedAPerson', points: [3, 0, 0, 0, 0], state: 'OK' },
+    { name: 'fires at once', alarm: 'TokensExpired', points: [0, 0, 0, 1], state: 'ALARM' },
+    { name: 'ends when none is left', alarm: 'TokensExpired', points: [1, 0, 0, 0, 0], state: 'OK' },
+    { name: 'is OK after one minute of it', alarm: 'WritesThrottled', points: [0, 12, 0], state: 'OK' },
+    { name: 'fires for two of three', alarm: 'WritesThrottled', points: [12, 0, 3], state: 'ALARM' },
+    { name: 'is OK if the next run empties it', alarm: 'EscrowInUse', points: [0, 0, 1, 0], state: 'OK' },
+    { name: 'fires when two runs find it', alarm: 'EscrowInUse', points: [0, 0, 1, 1], state: 'ALARM' },
+    { name: 'is OK if KMS fails in one run', alarm: 'EscrowUnavailable', points: [0, 0, 1, 0], state: 'OK' },
+    { name: 'fires when two runs find it', alarm: 'EscrowUnavailable', points: [0, 0, 1, 1], state: 'ALARM' },
+    { name: 'ends when runs can use it', alarm: 'EscrowUnavailable', points: [1, 1, 0, 0, 0], state: 'OK' },
+    { name: 'fires for one message', alarm: 'DeadLetters', points: [1], state: 'ALARM' },
+    { name: 'is OK while an idle queue has no data', alarm: 'DeadLetters', points: [none], state: 'OK' },
+  ])('$alarm $name', ({ alarm, points, state }) => {
+    expect(stateOf(alarm, points)).toBe(state);
   });
 
   test.each([
@@ -65,14 +85,14 @@ describe('an alarm', () => {
     expect([stateOf(name, silence, 'ALARM'), stateOf(name, silence, 'OK')]).toEqual(['ALARM', 'OK']);
   });
 
-  test('tells the topic when it begins and when it is over', () => {
+  test('tells the topic when it begins and when it ends', () => {
     const topic = { Ref: Object.keys(template.findResources('AWS::SNS::Topic'))[0] };
     for (const alarm of alarms.values())
       expect([alarm.AlarmActions, alarm.OKActions]).toEqual([[topic], [topic]]);
     expect(alarms.size).toBe(8);
   });
 
-  test('takes the largest of what the shares of the table tell, and the sum of what happened', () => {
+  test('takes the maximum of levels and the sum of events', () => {
     const statistics = [...alarms].map(([name, { Statistic }]) => [name, Statistic]);
     expect(Object.fromEntries(statistics)).toMatchObject({
       AccountsNeedAPerson: 'Maximum',
@@ -99,18 +119,21 @@ describe('an alarm', () => {
   });
 
   test.each([
-    ['each minute', {}],
-    ['each hour', { schedule: Duration.hours(1), refreshWindow: Duration.hours(2) }],
-    ['each day', { schedule: Duration.days(1), refreshWindow: Duration.hours(25) }],
-    ['with the longest timeout', { timeout: Duration.minutes(15), refreshWindow: Duration.minutes(20) }],
-  ])('looks back no further than CloudWatch allows, %s', (_, props) => {
+    { name: 'each minute', props: {} },
+    { name: 'each hour', props: { schedule: Duration.hours(1), refreshWindow: Duration.hours(2) } },
+    { name: 'each day', props: { schedule: Duration.days(1), refreshWindow: Duration.hours(25) } },
+    {
+      name: 'with the longest timeout',
+      props: { timeout: Duration.minutes(15), refreshWindow: Duration.minutes(20) },
+    },
+  ])('looks back no further than CloudWatch allows, $name', ({ props }) => {
     for (const { Period = 0, EvaluationPeriods } of alarmsOf(templateOf(props)).values()) {
       expect(Period).toBeLessThanOrEqual(86_400);
       expect(Period * EvaluationPeriods).toBeLessThanOrEqual(Period < 3_600 ? 86_400 : 604_800);
     }
   });
 
-  test('watches each rule where there are several: one that is off hides behind the runs of the others', () => {
+  test('watches each of several rules: the runs of the others hide one that is off', () => {
     const names = [...alarmsOf(templateOf({ segments: 7 })).keys()].filter((name) => name.startsWith('Rule'));
     expect(names.sort()).toEqual(['Rule1DidNotFire', 'Rule2DidNotFire']);
   });
@@ -125,25 +148,29 @@ describe('the runbook', () => {
       .map((text) => [anchorOf(text.slice(0, text.indexOf('\n'))), text]),
   );
 
-  test.each([...alarms])('%s leads to its section', (_, { AlarmDescription }) => {
+  test.each(
+    [...alarms].map(([name, { AlarmDescription }]) => ({ name, AlarmDescription })),
+  )('$name leads to its section', ({ AlarmDescription }) => {
     const [, anchor] = /docs\/runbook\.md#([a-z-]+)$/.exec(AlarmDescription) ?? [];
     expect([...sections.keys()]).toContain(anchor);
   });
 
-  test('is found at its address, where one is given', () => {
+  test('is linked at its address, if one is given', () => {
     const runbookUrl = 'https://wiki.example.com/oauth/runbook.md';
     const withUrl = templateOf({ runbookUrl });
     expect(alarmsOf(withUrl).get('Errors')?.AlarmDescription).toContain(`${runbookUrl}#errors`);
     expect(messageOf(withUrl)).toContain(`${runbookUrl}#accounts-need-a-person`);
   });
 
-  test('leads nowhere that is not there', () => {
+  test('has no broken link to itself', () => {
     const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
     expect(links.length).toBeGreaterThan(10);
     expect(links.filter((anchor) => !sections.has(anchor ?? ''))).toEqual([]);
   });
 
-  test.each([...sections])('%s says all four things', (_, text) => {
+  test.each([...sections].map(([anchor, text]) => ({ anchor, text })))('$anchor says all four things', ({
+    text,
+  }) => {
     const parts = ['**What it means.**', '**How to see it.**', '**How to fix it.**', '**Fixed when**'];
     const at = parts.map((part) => text.indexOf(part));
     expect(
@@ -160,7 +187,7 @@ function messageOf(of: Template): string {
 }
 
 describe('the topic', () => {
-  test('has an address to tell only where one is given', () => {
+  test('has a subscription only if an address is given', () => {
     template.hasResourceProperties('AWS::SNS::Subscription', {
       Protocol: 'email',
       Endpoint: 'oncall@example.com',
@@ -168,7 +195,7 @@ describe('the topic', () => {
     templateOf().resourceCountIs('AWS::SNS::Subscription', 0);
   });
 
-  test('is encrypted with a key that this account’s alarms and EventBridge can use, and nobody else', () => {
+  test('is encrypted with a key that only this account’s alarms and EventBridge can use', () => {
     template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
     const services = policiesOf('AWS::KMS::Key', 'KeyPolicy').filter(({ Principal }) => Principal.Service);
     expect(
@@ -179,7 +206,7 @@ describe('the topic', () => {
     ]);
   });
 
-  test('takes nothing without TLS, and is published to by alarms of this account and EventBridge', () => {
+  test('accepts only TLS, and only alarms of this account and EventBridge', () => {
     const statements = policiesOf('AWS::SNS::TopicPolicy', 'PolicyDocument');
     expect(
       statements.map(({ Effect, Principal, Condition }) => [
@@ -245,7 +272,7 @@ describe('an account that needs a person', () => {
     ]);
   });
 
-  test('is listened for on the bus that the function uses', () => {
+  test('is noticed on the bus that the function uses', () => {
     const stack = new Stack(new App({ context: unbundled }), 'Theirs');
     new OAuthTokenRefresher(stack, 'Tokens', { eventBus: new EventBus(stack, 'Bus') });
     const theirs = Template.fromStack(stack);

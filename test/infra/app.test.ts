@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runProcess } from '../support/run-process.ts';
 
-test('a context value that can not work is told without a stack trace', async () => {
+test("a context value that can't work is reported without a stack trace", async () => {
   const env = { PATH: process.env.PATH ?? '', CDK_CONTEXT_JSON: JSON.stringify({ window: '60' }) };
   const { code, stderr } = await runProcess(process.execPath, ['infra/app.ts'], { env });
   expect(code).toBe(1);

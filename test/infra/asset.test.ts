@@ -2,38 +2,20 @@ import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { buildSync } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { projectRoot } from '../../infra/bundling.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../support/aws-endpoint.ts';
 import { synthesizeBundle } from '../support/function-bundle.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { test as worldTest } from '../support/world-test.ts';
 
-let asset: ReturnType<typeof synthesizeBundle>;
-let bundle: string;
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
-
-beforeAll(async () => {
-  asset = synthesizeBundle();
-  bundle = asset.path;
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
-  await world.profile('crm', provider.profile);
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-  asset.remove();
+const test = worldTest.extend('bundle', { scope: 'file' }, ({ environment: _ }, { onCleanup }) => {
+  const { path, remove } = synthesizeBundle();
+  onCleanup(remove);
+  return path;
 });
 
 describe('the bundled asset, in a fresh process', () => {
-  test('refreshes an account', async () => {
+  test('refreshes an account', async ({ bundle, provider, world }) => {
     await world.account({ accountId: 'asset', oauthProfile: 'crm' }, provider.issue('asset'));
     const fn = world.process({ module: bundle });
     const invocation = await fn.invoke({});
@@ -43,12 +25,12 @@ describe('the bundled asset, in a fresh process', () => {
     expect(lines.at(-1)).toMatchObject((invocation as { payload: RunResult }).payload);
   });
 
-  test('names its errors, minified as it is', async () => {
+  test('names its errors, minified as it is', async ({ bundle, world }) => {
     const failed = await world.process({ module: bundle }).invoke({ dryrun: true });
     expect(failed).toMatchObject({ kind: 'failed', errorType: 'InvalidEvent' });
   });
 
-  test('needs nothing beside itself', () => {
+  test('needs nothing beside itself', ({ bundle }) => {
     const alone = `import(${JSON.stringify(bundle)}).then((m) => console.log(typeof m.handler))`;
     const { stdout, stderr } = spawnSync(process.execPath, ['-e', alone], {
       cwd: tmpdir(),
@@ -57,7 +39,7 @@ describe('the bundled asset, in a fresh process', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'function\n', stderr: '' });
   });
 
-  test('is at most 1.3 times as large as the three SDK clients alone', () => {
+  test('is at most 1.3 times as large as the three SDK clients alone', ({ bundle }) => {
     const { outputFiles } = buildSync({
       stdin: { contents: sdkAlone, resolveDir: projectRoot },
       bundle: true,

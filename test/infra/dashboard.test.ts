@@ -29,12 +29,12 @@ describe('the dashboard', () => {
     expect(shown).toHaveLength(alarmsOf(template).size);
   });
 
-  test('has a name of its own in each Region', () => {
+  test('has a different name in each Region', () => {
     const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
     expect(JSON.stringify(dashboard?.Properties.DashboardName)).toContain('AWS::Region');
   });
 
-  test('adds the shares of the table up, whatever period a graph is drawn in', () => {
+  test('adds up the shares of the table, for any period of a graph', () => {
     const metrics = widgetsOf(templateOf({ segments: 4 }))
       .filter(({ properties }) => properties.title === 'Need a person')
       .flatMap(({ properties }) => properties.metrics ?? []);

@@ -1,36 +1,21 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { WHO_NEEDS_A_PERSON } from '../../infra/dashboard.ts';
 import { METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
-import { type AwsEndpoint, awsEndpoint } from '../support/aws-endpoint.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
 import { alarmsOf, templateOf, widgetsOf } from '../support/synthesized.ts';
-import { createWorld, type World } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+import { test as worldTest } from '../support/world-test.ts';
 
-/** What alarms and dashboard read, against what real runs of the function write. */
+/** Compares what alarms and dashboard read with what real runs of the function write. */
 const template = templateOf({ segments: 7 });
 const [fn] = Object.values(template.findResources('AWS::Lambda::Function', { Properties: { Timeout: 120 } }));
 const environment: Record<string, string> = fn?.Properties.Environment.Variables;
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
 const now = () => Math.floor(Date.now() / 1000);
 
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url, {
-    POWERTOOLS_SERVICE_NAME: environment.POWERTOOLS_SERVICE_NAME ?? '',
-    POWERTOOLS_METRICS_NAMESPACE: environment.POWERTOOLS_METRICS_NAMESPACE ?? '',
-  });
-  await world.profile('crm', provider.profile);
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
+const test = worldTest.override('environment', {
+  POWERTOOLS_SERVICE_NAME: environment.POWERTOOLS_SERVICE_NAME ?? '',
+  POWERTOOLS_METRICS_NAMESPACE: environment.POWERTOOLS_METRICS_NAMESPACE ?? '',
 });
 
 type Line = Readonly<Record<string, unknown>>;
@@ -43,8 +28,8 @@ interface Emf {
   }[];
 }
 
-/** Runs once: what it logged, and the line that becomes its metrics. */
-async function runOnce(event: unknown = {}): Promise<{ metrics: Line; lines: Line[] }> {
+/** Runs once. @returns the log lines, and the one that becomes metrics */
+async function runOnce(world: World, event: unknown = {}): Promise<{ metrics: Line; lines: Line[] }> {
   world.function.takeLog();
   await world.run(event);
   const lines = world.function.takeLog().map((line) => JSON.parse(line) as Line);
@@ -54,14 +39,14 @@ async function runOnce(event: unknown = {}): Promise<{ metrics: Line; lines: Lin
 }
 
 describe('a run', () => {
-  test('over accounts that a person named does not count as one of the table', async () => {
-    const { metrics } = await runOnce({ accountIds: ['nobody'] });
+  test('over accounts that a person named does not count as one of the table', async ({ world }) => {
+    const { metrics } = await runOnce(world, { accountIds: ['nobody'] });
     expect(metrics[METRIC.scanned]).toBeDefined();
     expect(metrics[METRIC.runDuration]).toBeUndefined();
   });
 
-  test('emits each metric of the list once, in one line, for the service alone', async () => {
-    const { metrics } = await runOnce();
+  test('emits each metric of the list once, in one line, for the service alone', async ({ world }) => {
+    const { metrics } = await runOnce(world);
     const { CloudWatchMetrics } = metrics._aws as Emf;
     expect(CloudWatchMetrics).toHaveLength(1);
     expect(CloudWatchMetrics[0]).toMatchObject({ Namespace: METRIC_NAMESPACE, Dimensions: [['service']] });
@@ -71,8 +56,8 @@ describe('a run', () => {
     expect(metrics.service).toBe('Test-Refresher');
   });
 
-  test('emits every metric that an alarm or a widget reads, under the same service', async () => {
-    const { metrics } = await runOnce();
+  test('emits every metric that an alarm or a widget reads, under the same service', async ({ world }) => {
+    const { metrics } = await runOnce(world);
     const { Dimensions, Metrics, Namespace } = (metrics._aws as Emf).CloudWatchMetrics[0] ?? {};
     const emitted = Metrics?.map(({ Name }) =>
       [Namespace, Name, ...(Dimensions?.flat() ?? []), metrics.service].join(),
@@ -96,7 +81,7 @@ describe('a run', () => {
     expect([...new Set(drawn)].sort()).toEqual(emitted?.sort());
   });
 
-  test('by hand with dryRun emits nothing: it would hide what the others found', async () => {
+  test('by hand with dryRun emits nothing: it would hide what the others found', async ({ world }) => {
     const { lines } = await world
       .run({ dryRun: true })
       .then(() => ({ lines: world.function.takeLog().map((line) => JSON.parse(line) as Line) }));
@@ -105,39 +90,52 @@ describe('a run', () => {
 });
 
 describe('a level stays while its cause does, and goes with it:', () => {
-  test('an account that needs a person', async () => {
+  test('an account that needs a person', async ({ world, provider }) => {
     await world.account({ accountId: 'waits', oauthProfile: 'crm', accessTokenExpiresAt: now() - 60 }, {});
     for (const _ of ['found', 'found again'])
-      expect((await runOnce()).metrics).toMatchObject({ ReauthorizationRequired: 1, AccessTokensExpired: 0 });
+      expect((await runOnce(world)).metrics).toMatchObject({
+        ReauthorizationRequired: 1,
+        AccessTokensExpired: 0,
+      });
     await world.clients.putSecret(`${world.prefix}accounts/waits`, JSON.stringify(provider.issue('waits')));
-    await runOnce({ accountIds: ['waits'], force: true });
-    expect((await runOnce()).metrics).toMatchObject({ ReauthorizationRequired: 0 });
+    await runOnce(world, { accountIds: ['waits'], force: true });
+    expect((await runOnce(world)).metrics).toMatchObject({ ReauthorizationRequired: 0 });
   });
 
-  test('an expired access token that is tried in vain, and while it is backed off', async () => {
+  test('an expired access token that is tried in vain, and while it is backed off', async ({
+    world,
+    provider,
+  }) => {
     await world.account(
       { accountId: 'expired', oauthProfile: 'absent', accessTokenExpiresAt: now() - 60 },
       provider.issue('expired'),
     );
-    expect((await runOnce()).metrics).toMatchObject({ AccessTokensExpired: 1, AccountsInvalid: 1 });
-    expect((await runOnce()).metrics).toMatchObject({ AccessTokensExpired: 1, AccountsInvalid: 0 });
-    await setItem('expired', 'SET enabled = :v', false);
-    expect((await runOnce()).metrics).toMatchObject({ AccessTokensExpired: 0 });
-    expect((await runOnce({ accountIds: ['expired'] })).metrics).toMatchObject({ AccessTokensExpired: 0 });
+    expect((await runOnce(world)).metrics).toMatchObject({ AccessTokensExpired: 1, AccountsInvalid: 1 });
+    expect((await runOnce(world)).metrics).toMatchObject({ AccessTokensExpired: 1, AccountsInvalid: 0 });
+    await setItem(world, 'expired', 'SET enabled = :v', false);
+    expect((await runOnce(world)).metrics).toMatchObject({ AccessTokensExpired: 0 });
+    expect((await runOnce(world, { accountIds: ['expired'] })).metrics).toMatchObject({
+      AccessTokensExpired: 0,
+    });
   });
 
-  test('a refresh token in escrow', async () => {
+  test('a refresh token in escrow', async ({ world, provider }) => {
     const escrow = { ciphertext: 'not-from-our-key', attemptId: 'a-1', at: now() };
     await world.account({ accountId: 'escrowed', oauthProfile: 'crm', escrow }, provider.issue('escrowed'));
     for (const _ of ['found', 'found again'])
-      expect((await runOnce()).metrics).toMatchObject({ RefreshTokensInEscrow: 1 });
-    await setItem('escrowed', 'REMOVE escrow');
-    await runOnce({ accountIds: ['escrowed'] });
-    expect((await runOnce()).metrics).toMatchObject({ RefreshTokensInEscrow: 0 });
+      expect((await runOnce(world)).metrics).toMatchObject({ RefreshTokensInEscrow: 1 });
+    await setItem(world, 'escrowed', 'REMOVE escrow');
+    await runOnce(world, { accountIds: ['escrowed'] });
+    expect((await runOnce(world)).metrics).toMatchObject({ RefreshTokensInEscrow: 0 });
   });
 });
 
-async function setItem(accountId: string, UpdateExpression: string, value?: unknown): Promise<void> {
+async function setItem(
+  world: World,
+  accountId: string,
+  UpdateExpression: string,
+  value?: unknown,
+): Promise<void> {
   await world.clients.table.send(
     new UpdateCommand({
       TableName: world.clients.tableName,
@@ -149,9 +147,9 @@ async function setItem(accountId: string, UpdateExpression: string, value?: unkn
 }
 
 describe('the list of accounts that need a person', () => {
-  test('asks for fields that the log lines have', async () => {
+  test('asks for fields that the log lines have', async ({ world }) => {
     await world.account({ accountId: 'listed', name: 'Listed Inc', oauthProfile: 'crm' }, {});
-    const { lines } = await runOnce();
+    const { lines } = await runOnce(world);
     const about = lines.filter(({ accountId, status }) => accountId === 'listed' && status !== undefined);
     expect(about).toEqual([
       expect.objectContaining({
@@ -166,11 +164,16 @@ describe('the list of accounts that need a person', () => {
       expect(query).toContain(field);
   });
 
-  test('leaves out who has recovered: the last line says so', async () => {
-    await world.clients.putSecret(`${world.prefix}accounts/listed`, JSON.stringify(provider.issue('listed')));
-    const { lines } = await runOnce({ accountIds: ['listed'], force: true });
+  test('leaves out an account that has recovered: its last line says so', async ({ world, provider }) => {
+    await world.account({ accountId: 'recovered', oauthProfile: 'crm' }, {});
+    await runOnce(world);
+    await world.clients.putSecret(
+      `${world.prefix}accounts/recovered`,
+      JSON.stringify(provider.issue('recovered')),
+    );
+    const { lines } = await runOnce(world, { accountIds: ['recovered'], force: true });
     const last = lines
-      .filter(({ accountId, status }) => accountId === 'listed' && status !== undefined)
+      .filter(({ accountId, status }) => accountId === 'recovered' && status !== undefined)
       .at(-1);
     expect(last).toMatchObject({ status: 'healthy', oauthProfile: 'crm' });
   });

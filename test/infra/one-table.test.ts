@@ -10,23 +10,23 @@ const newApp = () => new App({ context: unbundled, analyticsReporting: false });
 const refresher = (scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) =>
   new OAuthTokenRefresher(scope, id, props);
 
-/** Two deployments with these prefixes, in one stack or in one each. */
-function two(
-  [one, other]: readonly [string | undefined, string | undefined],
-  stacks: 'one stack' | readonly [StackProps, StackProps],
+interface Deployment {
+  readonly prefix?: string;
+  readonly env?: StackProps['env'];
+}
+
+/** An app with these two deployments, in one stack or in one each. */
+function appWith(
+  stacks: 'in one stack' | 'in two stacks',
+  ...deployments: readonly [Deployment, Deployment]
 ): App {
   const app = newApp();
-  const props = (secretNamePrefix: string | undefined) => ({
-    ...(secretNamePrefix !== undefined && { secretNamePrefix }),
+  const both = stacks === 'in one stack' ? new Stack(app, 'Both') : undefined;
+  deployments.forEach(({ prefix, env }, index) => {
+    const id = index === 0 ? 'First' : 'Second';
+    const stack = both ?? new Stack(app, id, env && { env });
+    refresher(stack, id, prefix === undefined ? {} : { secretNamePrefix: prefix });
   });
-  if (stacks === 'one stack') {
-    const stack = new Stack(app, 'Both');
-    refresher(stack, 'First', props(one));
-    refresher(stack, 'Second', props(other));
-  } else {
-    refresher(new Stack(app, 'First', stacks[0]), 'Tokens', props(one));
-    refresher(new Stack(app, 'Second', stacks[1]), 'Tokens', props(other));
-  }
   return app;
 }
 
@@ -35,40 +35,55 @@ const frankfurt = { env: { account: '111122223333', region: 'eu-central-1' } };
 const ireland = { env: { account: '111122223333', region: 'eu-west-1' } };
 const partner = { env: { account: '444455556666', region: 'eu-central-1' } };
 
+interface Row {
+  readonly name: string;
+  readonly stacks: Parameters<typeof appWith>[0];
+  readonly first: Deployment;
+  readonly second: Deployment;
+}
+
 describe('two deployments whose secrets have the same names are refused at synth:', () => {
-  test.each<[string, Parameters<typeof two>]>([
-    ['one prefix in one stack, both by default', [[undefined, undefined], 'one stack']],
-    ['… set', [['sales/', 'sales/'], 'one stack']],
-    ['a prefix that begins like the other', [['oauth/', 'oauth/eu/'], 'one stack']],
-    ['… the other way round', [['oauth/eu/', undefined], 'one stack']],
-    [
-      'two stacks that say nothing of where they go',
-      [
-        [undefined, undefined],
-        [{}, {}],
-      ],
-    ],
-    [
-      'two stacks for one account and Region',
-      [
-        [undefined, undefined],
-        [frankfurt, frankfurt],
-      ],
-    ],
-  ])('%s', (_, [prefixes, stacks]) => {
-    expect(() => two(prefixes, stacks).synth()).toThrow(/would keep the same secrets/);
+  test.each<Row>([
+    { name: 'in one stack, both by default', stacks: 'in one stack', first: {}, second: {} },
+    {
+      name: 'in one stack, with one prefix',
+      stacks: 'in one stack',
+      first: { prefix: 'sales/' },
+      second: { prefix: 'sales/' },
+    },
+    {
+      name: 'the second prefix begins with the first',
+      stacks: 'in one stack',
+      first: { prefix: 'oauth/' },
+      second: { prefix: 'oauth/eu/' },
+    },
+    {
+      name: 'the first prefix begins with the second',
+      stacks: 'in one stack',
+      first: { prefix: 'oauth/eu/' },
+      second: {},
+    },
+    { name: 'in two stacks that name no account or Region', stacks: 'in two stacks', first: {}, second: {} },
+    {
+      name: 'in two stacks for one account and Region',
+      stacks: 'in two stacks',
+      first: frankfurt,
+      second: frankfurt,
+    },
+  ])('$name', ({ stacks, first, second }) => {
+    expect(() => appWith(stacks, first, second).synth()).toThrow(/would keep the same secrets/);
   });
 
   test('the error names both, what is wrong, and each way out', () => {
-    expect(() => two(['oauth/', 'oauth/eu/'], 'one stack').synth()).toThrow(
+    expect(() => appWith('in one stack', { prefix: 'oauth/' }, { prefix: 'oauth/eu/' }).synth()).toThrow(
       /Both\/First and Both\/Second would keep the same secrets \(prefixes "oauth\/" and "oauth\/eu\/"\).*secretNamePrefix.*formerAccountsTables.*env/s,
     );
   });
 
-  test('it is said once of two', () => {
+  test('it is reported once', () => {
     const message = (() => {
       try {
-        return String(two([undefined, undefined], 'one stack').synth());
+        return String(appWith('in one stack', {}, {}).synth());
       } catch (error) {
         return String(error);
       }
@@ -78,25 +93,23 @@ describe('two deployments whose secrets have the same names are refused at synth
 });
 
 describe('two deployments are let through', () => {
-  test.each<[string, Parameters<typeof two>]>([
-    ['with a prefix each', [['sales/', 'support/'], 'one stack']],
-    ['where one is a folder that only looks alike', [['oauth/', 'oauth-dev/'], 'one stack']],
-    [
-      'in two Regions',
-      [
-        [undefined, undefined],
-        [frankfurt, ireland],
-      ],
-    ],
-    [
-      'in two accounts',
-      [
-        [undefined, undefined],
-        [frankfurt, partner],
-      ],
-    ],
-  ])('%s', (_, [prefixes, stacks]) => {
-    expect(() => two(prefixes, stacks).synth()).not.toThrow();
+  test.each<Row>([
+    {
+      name: 'with a prefix each',
+      stacks: 'in one stack',
+      first: { prefix: 'sales/' },
+      second: { prefix: 'support/' },
+    },
+    {
+      name: 'if one folder only looks like the other',
+      stacks: 'in one stack',
+      first: { prefix: 'oauth/' },
+      second: { prefix: 'oauth-dev/' },
+    },
+    { name: 'in two Regions', stacks: 'in two stacks', first: frankfurt, second: ireland },
+    { name: 'in two accounts', stacks: 'in two stacks', first: frankfurt, second: partner },
+  ])('$name', ({ stacks, first, second }) => {
+    expect(() => appWith(stacks, first, second).synth()).not.toThrow();
   });
 
   test('where a prefix is known only when it is deployed', () => {
@@ -108,7 +121,7 @@ describe('two deployments are let through', () => {
     expect(() => app.synth()).not.toThrow();
   });
 
-  test('in the stages of a pipeline, each for an account of its own', () => {
+  test('in the stages of a pipeline, each for its own account', () => {
     const app = newApp();
     const stageFor = (id: string, { env }: typeof frankfurt) =>
       refresher(new Stack(new Stage(app, id, { env }), 'Tokens'), 'Refresher');
@@ -127,10 +140,13 @@ describe('two deployments are let through', () => {
     expect(() => app.synth()).not.toThrow();
   });
 
-  test.each<[string, (former: OAuthTokenRefresher) => string]>([
-    ['name', ({ table }) => table.tableName],
-    ['account, Region and name', ({ table }) => `${Aws.ACCOUNT_ID}/${Aws.REGION}/${table.tableName}`],
-  ])('with a warning where one takes the other over, by its %s', (_, nameOf) => {
+  test.each<{ name: string; nameOf: (former: OAuthTokenRefresher) => string }>([
+    { name: 'name', nameOf: ({ table }) => table.tableName },
+    {
+      name: 'account, Region and name',
+      nameOf: ({ table }) => `${Aws.ACCOUNT_ID}/${Aws.REGION}/${table.tableName}`,
+    },
+  ])('with a warning if one takes over the other, by its $name', ({ nameOf }) => {
     const app = newApp();
     const former = refresher(new Stack(app, 'Old'), 'Tokens');
     const stack = new Stack(app, 'New');
@@ -138,16 +154,16 @@ describe('two deployments are let through', () => {
     expect(() => app.synth()).not.toThrow();
     Annotations.fromStack(stack).hasWarning(
       '/New/Tokens',
-      Match.stringLikeRegexp('Old/Tokens and New/Tokens.*takes the other.*docs/upgrading.md'),
+      Match.stringLikeRegexp('Old/Tokens and New/Tokens.*takes over the other.*docs/upgrading.md'),
     );
   });
 
-  test('with a warning too where the one that takes over stands before the other', () => {
+  test('with a warning too if the one that takes over comes first', () => {
     const app = newApp();
     const stack = new Stack(app, 'Both');
     refresher(stack, 'New', { formerAccountsTables: ['oauth-accounts'] });
     refresher(stack, 'Old', { accountsTableArn: tableArn });
     expect(() => app.synth()).not.toThrow();
-    Annotations.fromStack(stack).hasWarning('/Both/Old', Match.stringLikeRegexp('takes the other'));
+    Annotations.fromStack(stack).hasWarning('/Both/Old', Match.stringLikeRegexp('takes over the other'));
   });
 });

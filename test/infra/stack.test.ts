@@ -8,18 +8,7 @@ import { readContext } from '../../infra/context.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
-
-/** Bundling is tested with the asset itself; here it would only cost time. */
-const unbundled = { 'aws:cdk:bundling-stacks': [] };
-
-function templateOf(props: OAuthTokenRefresherProps = {}): Template {
-  const stack = new OAuthTokenRefresherStack(
-    new App({ context: unbundled, analyticsReporting: false }),
-    'Test',
-    props,
-  );
-  return Template.fromStack(stack);
-}
+import { templateOf, unbundled } from '../support/synthesized.ts';
 
 /** The rules that fire the function. */
 function schedulesOf(template: Template) {
@@ -64,7 +53,7 @@ describe('the stack', () => {
     template = templateOf();
   });
 
-  test('has one rule, each minute, with one target and no input of its own', () => {
+  test('has one rule, each minute, with one target and no fixed input', () => {
     expect(Object.keys(schedulesOf(template))).toHaveLength(1);
     template.hasResourceProperties('AWS::Events::Rule', {
       ScheduleExpression: 'rate(1 minute)',
@@ -192,13 +181,13 @@ describe('the stack', () => {
     template.hasResource('AWS::Lambda::Function', { DependsOn: Match.arrayWith([policy]) });
   });
 
-  test('takes nothing over unless told to', () => {
+  test('takes over no table by default', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: Match.objectLike({ FORMER_ACCOUNTS_TABLES: Match.absent() }) },
     });
   });
 
-  test('lets resources end with a wildcard only below a prefix, but for X-Ray and key policies', () => {
+  test('has wildcard resources only below a prefix, except for X-Ray and key policies', () => {
     const open = statementsOf(template).filter(
       ({ Resource, Effect }) => Resource === '*' && Effect === 'Allow',
     );
@@ -208,7 +197,7 @@ describe('the stack', () => {
     expect([...actions].sort()).toEqual(['xray:PutTelemetryRecords', 'xray:PutTraceSegments']);
   });
 
-  test('tells the command line where things are', () => {
+  test('has the outputs that the command line needs', () => {
     expect(Object.keys(template.findOutputs('*')).sort()).toEqual([
       'AccountsTableName',
       'AlarmTopicArn',
@@ -246,7 +235,7 @@ describe('shares of the table', () => {
 });
 
 describe("in somebody else's stack", () => {
-  test('the construct takes its bus, prefix and further secrets, and leaves nothing behind if told so', () => {
+  test('the construct uses its bus, prefix and further secrets, and leaves nothing behind if that is set', () => {
     const stack = new Stack(new App({ context: unbundled }), 'Theirs');
     const eventBus = new EventBus(stack, 'Bus');
     const additionalTokenSecretArns = ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:legacy-*'];
@@ -268,7 +257,7 @@ describe("in somebody else's stack", () => {
   });
 });
 
-describe('a table that is there already', () => {
+describe('an existing table', () => {
   const tableArn = 'arn:aws:dynamodb:eu-central-1:111122223333:table/restored';
   const keyArn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
   const over = (env: { account: string; region: string } | undefined) => {
@@ -286,7 +275,7 @@ describe('a table that is there already', () => {
     Environment: { Variables: Match.objectLike(values) },
   });
 
-  test('is used by its name, with its key, and nothing is made or changed of it', () => {
+  test('is used by its name, with its key, and nothing about it changes', () => {
     const template = over({ account: '111122223333', region: 'eu-central-1' });
     template.resourceCountIs('AWS::DynamoDB::Table', 0);
     template.hasResourceProperties('AWS::Lambda::Function', variables({ ACCOUNTS_TABLE_NAME: 'restored' }));
@@ -299,14 +288,14 @@ describe('a table that is there already', () => {
   });
 
   test.each([
-    ['in another Region', { account: '111122223333', region: 'eu-west-1' }],
-    ['in another account', { account: '444455556666', region: 'eu-central-1' }],
-    ['where the stack does not say where it goes', undefined],
-  ])('is used by its ARN %s', (_, env) => {
+    { name: 'in another Region', env: { account: '111122223333', region: 'eu-west-1' } },
+    { name: 'in another account', env: { account: '444455556666', region: 'eu-central-1' } },
+    { name: 'if the stack does not say where it goes', env: undefined },
+  ])('is used by its ARN $name', ({ env }) => {
     over(env).hasResourceProperties('AWS::Lambda::Function', variables({ ACCOUNTS_TABLE_NAME: tableArn }));
   });
 
-  test('tells the function whose token sets it takes over', () => {
+  test('tells the function which tables it takes over', () => {
     over(undefined).hasResourceProperties(
       'AWS::Lambda::Function',
       variables({ FORMER_ACCOUNTS_TABLES: 'oauth-accounts,111122223333/eu-west-1/oauth-accounts' }),
@@ -321,8 +310,8 @@ describe('a table that is there already', () => {
   });
 });
 
-describe('who may hand an answer in escrow to a person', () => {
-  test('opens escrow, and reads an item for it; nothing else', () => {
+describe('grantReadAnswers', () => {
+  test('allows reading an item and opening escrow, and nothing else', () => {
     const app = new App({ context: unbundled, analyticsReporting: false });
     const stack = new Stack(app, 'Theirs');
     const refresher = new OAuthTokenRefresher(stack, 'Tokens');
@@ -351,106 +340,122 @@ describe('who may hand an answer in escrow to a person', () => {
   });
 });
 
-describe('what can not work fails at synth, and says what to change:', () => {
-  const rows: readonly [string, OAuthTokenRefresherProps, string][] = [
-    [
-      'a window shorter than schedule plus timeout',
-      { refreshWindow: Duration.minutes(2) },
-      'use a refreshWindow of 180 s or more',
-    ],
-    [
-      'a schedule of half a minute',
-      { schedule: Duration.seconds(30) },
-      'schedule is 30 s: EventBridge fires in whole minutes',
-    ],
-    [
-      'a timeout beyond Lambda’s',
-      { timeout: Duration.minutes(20), refreshWindow: Duration.hours(1) },
-      'timeout is 1200 s',
-    ],
-    ['a timeout too short for one exchange', { timeout: Duration.seconds(10) }, 'timeout is 10 s'],
-    ['a prefix without an end', { secretNamePrefix: 'oauth' }, 'secretNamePrefix must end with "/"'],
-    [
-      'a window of a year',
-      { refreshWindow: Duration.days(365) },
-      'refreshWindow is 31536000 s: use 30 days (2592000 s) at most',
-    ],
-    [
-      'a spread of a year',
-      { refreshSpread: Duration.days(365) },
-      'refreshSpread is 31536000 s: use 30 days (2592000 s) at most',
-    ],
-    ['no segment', { segments: 0 }, 'segments must be a whole number from 1 to 48'],
-    ['too little memory', { memorySize: 256 }, 'memorySize must be a whole number of MB from 512'],
-    ['an e-mail address that is none', { alarmEmail: 'on call' }, 'alarmEmail must be one e-mail address'],
-    [
-      'a runbook with an anchor',
-      { runbookUrl: 'https://wiki.example.com/runbook#top' },
-      'runbookUrl must be the address of docs/runbook.md',
-    ],
-    [
-      'an ARN that is none',
-      { additionalTokenSecretArns: ['*'] },
-      'additionalTokenSecretArns: "*" is not the ARN of a secret',
-    ],
-    [
-      'a former table by its ARN',
-      { formerAccountsTables: ['arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts'] },
-      'is neither the name of a table nor account/region/name, such as "123456789012/eu-central-1/oauth-accounts"',
-    ],
-    ...['10.1.0.0', '0.0.0.0/0', '169.254.0.0/16', '10.1.0.0/16,10.2.0.0/16', 'fe80::/10'].map(
-      (cidr): [string, object, string] => [
-        `${cidr} as private addresses`,
-        { privateAddressCidrs: [cidr] },
-        `privateAddressCidrs: "${cidr}" is not a CIDR within 10.0.0.0/8`,
-      ],
-    ),
-    [
-      'two former tables in one text',
-      { formerAccountsTables: ['old-accounts,older-accounts'] },
-      'formerAccountsTables: "old-accounts,older-accounts" is neither',
-    ],
-    [
-      'a former table without its Region',
-      { formerAccountsTables: ['111122223333/oauth-accounts'] },
-      'formerAccountsTables: "111122223333/oauth-accounts" is neither',
-    ],
-    [
-      'a table that is its own former one',
-      {
+describe("what can't work fails at synth and says what to change:", () => {
+  const rows: readonly { name: string; props: OAuthTokenRefresherProps; message: string }[] = [
+    {
+      name: 'a window shorter than schedule plus timeout',
+      props: { refreshWindow: Duration.minutes(2) },
+      message: 'use a refreshWindow of 180 s or more',
+    },
+    {
+      name: 'a schedule of half a minute',
+      props: { schedule: Duration.seconds(30) },
+      message: 'schedule is 30 s: EventBridge fires in whole minutes',
+    },
+    {
+      name: 'a timeout beyond Lambda’s',
+      props: { timeout: Duration.minutes(20), refreshWindow: Duration.hours(1) },
+      message: 'timeout is 1200 s',
+    },
+    {
+      name: 'a timeout too short for one exchange',
+      props: { timeout: Duration.seconds(10) },
+      message: 'timeout is 10 s',
+    },
+    {
+      name: 'a prefix without an end',
+      props: { secretNamePrefix: 'oauth' },
+      message: 'secretNamePrefix must end with "/"',
+    },
+    {
+      name: 'a window of a year',
+      props: { refreshWindow: Duration.days(365) },
+      message: 'refreshWindow is 31536000 s: use 30 days (2592000 s) at most',
+    },
+    {
+      name: 'a spread of a year',
+      props: { refreshSpread: Duration.days(365) },
+      message: 'refreshSpread is 31536000 s: use 30 days (2592000 s) at most',
+    },
+    { name: 'no segment', props: { segments: 0 }, message: 'segments must be a whole number from 1 to 48' },
+    {
+      name: 'too little memory',
+      props: { memorySize: 256 },
+      message: 'memorySize must be a whole number of MB from 512',
+    },
+    {
+      name: 'an e-mail address that is none',
+      props: { alarmEmail: 'on call' },
+      message: 'alarmEmail must be one e-mail address',
+    },
+    {
+      name: 'a runbook with an anchor',
+      props: { runbookUrl: 'https://wiki.example.com/runbook#top' },
+      message: 'runbookUrl must be the address of docs/runbook.md',
+    },
+    {
+      name: 'an ARN that is none',
+      props: { additionalTokenSecretArns: ['*'] },
+      message: 'additionalTokenSecretArns: "*" is not the ARN of a secret',
+    },
+    {
+      name: 'a former table by its ARN',
+      props: { formerAccountsTables: ['arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts'] },
+      message:
+        'is neither the name of a table nor account/region/name, such as "123456789012/eu-central-1/oauth-accounts"',
+    },
+    ...['10.1.0.0', '0.0.0.0/0', '169.254.0.0/16', '10.1.0.0/16,10.2.0.0/16', 'fe80::/10'].map((cidr) => ({
+      name: `${cidr} as private addresses`,
+      props: { privateAddressCidrs: [cidr] },
+      message: `privateAddressCidrs: "${cidr}" is not a CIDR within 10.0.0.0/8`,
+    })),
+    {
+      name: 'two former tables in one text',
+      props: { formerAccountsTables: ['old-accounts,older-accounts'] },
+      message: 'formerAccountsTables: "old-accounts,older-accounts" is neither',
+    },
+    {
+      name: 'a former table without its Region',
+      props: { formerAccountsTables: ['111122223333/oauth-accounts'] },
+      message: 'formerAccountsTables: "111122223333/oauth-accounts" is neither',
+    },
+    {
+      name: 'a table that is its own former one',
+      props: {
         accountsTableArn: 'arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts',
         formerAccountsTables: ['oauth-accounts'],
       },
-      'formerAccountsTables: "oauth-accounts" is the table that is kept now; leave it out',
-    ],
-    [
-      '… with its account and Region',
-      {
+      message: 'formerAccountsTables: "oauth-accounts" is the current table; leave it out',
+    },
+    {
+      name: 'a table that is its own former one, with account and Region',
+      props: {
         accountsTableArn: 'arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts',
         formerAccountsTables: ['111122223333/eu-central-1/oauth-accounts'],
       },
-      'is the table that is kept now; leave it out',
-    ],
-    [
-      'a table by its name',
-      { accountsTableArn: 'oauth-accounts' },
-      'accountsTableArn must be the ARN of a table, such as arn:aws:dynamodb:eu-central-1:123456789012:table/',
-    ],
-    [
-      'a key by its alias',
-      {
+      message: 'is the current table; leave it out',
+    },
+    {
+      name: 'a table by its name',
+      props: { accountsTableArn: 'oauth-accounts' },
+      message:
+        'accountsTableArn must be the ARN of a table, such as arn:aws:dynamodb:eu-central-1:123456789012:table/',
+    },
+    {
+      name: 'a key by its alias',
+      props: {
         accountsTableArn: 'arn:aws:dynamodb:eu-central-1:111122223333:table/oauth-accounts',
         accountsTableKeyArn: 'arn:aws:kms:eu-central-1:111122223333:alias/oauth',
       },
-      'accountsTableKeyArn must be the ARN of a KMS key',
-    ],
-    [
-      'a key without a table',
-      { accountsTableKeyArn: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd' },
-      'accountsTableKeyArn is of no use without accountsTableArn',
-    ],
+      message: 'accountsTableKeyArn must be the ARN of a KMS key',
+    },
+    {
+      name: 'a key without a table',
+      props: { accountsTableKeyArn: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd' },
+      message: 'accountsTableKeyArn needs accountsTableArn',
+    },
   ];
-  test.each(rows)('%s', (_, props, message) => {
+  test.each(rows)('$name', ({ props, message }) => {
     expect(() => templateOf(props)).toThrow(message);
   });
 
@@ -459,15 +464,31 @@ describe('what can not work fails at synth, and says what to change:', () => {
   });
 
   test.each([
-    ['a stage with a space', { stage: 'my stage' }, 'stage must be lower-case letters'],
-    ['segments in words', { segments: 'two' }, 'segments must be a whole number, such as -c segments=2'],
-    ['a window of nothing', { window: 0 }, 'window must be a whole number, such as -c window=300'],
-    ['a spread in minutes', { spread: '15m' }, 'spread must be a whole number, such as -c spread=300'],
-  ])('%s', (_, context, message) => {
+    {
+      name: 'a stage with a space',
+      context: { stage: 'my stage' },
+      message: 'stage must be lower-case letters',
+    },
+    {
+      name: 'segments in words',
+      context: { segments: 'two' },
+      message: 'segments must be a whole number, such as -c segments=2',
+    },
+    {
+      name: 'a window of nothing',
+      context: { window: 0 },
+      message: 'window must be a whole number, such as -c window=300',
+    },
+    {
+      name: 'a spread in minutes',
+      context: { spread: '15m' },
+      message: 'spread must be a whole number, such as -c spread=300',
+    },
+  ])('$name', ({ context, message }) => {
     expect(() => readContext((name) => (context as Record<string, unknown>)[name])).toThrow(message);
   });
 
-  test('what is empty in the context is not set, and no spread is none', () => {
+  test('empty context values count as not set, and a spread of 0 as none', () => {
     const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '', tableArn: '' };
     expect(readContext((name) => (empty as Record<string, unknown>)[name])).toMatchObject({
       segments: undefined,
@@ -482,7 +503,7 @@ describe('what can not work fails at synth, and says what to change:', () => {
     });
   });
 
-  test('the tables of former deployments are a list in the context', () => {
+  test('formerTables in the context is a list', () => {
     const context = { formerTables: 'old-accounts, 111122223333/eu-west-1/oauth-accounts,' };
     expect(readContext((name) => (context as Record<string, unknown>)[name]).formerTables).toEqual([
       'old-accounts',
@@ -490,7 +511,7 @@ describe('what can not work fails at synth, and says what to change:', () => {
     ]);
   });
 
-  test('a stage has secrets of its own', () => {
+  test('each stage has its own secrets', () => {
     expect(readContext((name) => ({ stage: 'test' })[name])).toMatchObject({
       stage: 'test',
       prefix: 'oauth-test/',

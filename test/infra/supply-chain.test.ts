@@ -11,7 +11,7 @@ import { bundling, projectRoot } from '../../infra/bundling.ts';
 const read = (path: string) => JSON.parse(readFileSync(join(projectRoot, path), 'utf8'));
 
 describe('licences', () => {
-  /** Whatever these ask for is done by passing their texts on; none says anything about the code beside them. */
+  /** All of these ask only that we pass on their texts. */
   const allowed = [
     'MIT',
     'MIT-0',
@@ -22,7 +22,7 @@ describe('licences', () => {
     'BSD-3-Clause',
     'BlueOak-1.0.0',
   ];
-  /** Any one of a choice will do. */
+  /** If there is a choice, one of it is enough. */
   const isAllowed = (license: unknown) =>
     String(license)
       .replace(/^\(|\)$/g, '')
@@ -135,10 +135,10 @@ describe('the look-up of advisories', () => {
   });
 
   test.each([
-    ['only tools have one', about('vitest', 'critical'), [1, 0], '0 serious'],
-    ['there are none', {}, [1, 0], '0 serious'],
-    ['the registry does not answer', undefined, [0, 0], 'did not answer'],
-  ])('fails nothing where %s', async (_, answer, counted, says) => {
+    { name: 'only tools have one', answer: about('vitest', 'critical'), counted: [1, 0], says: '0 serious' },
+    { name: 'there are none', answer: {}, counted: [1, 0], says: '0 serious' },
+    { name: 'the registry does not answer', answer: undefined, counted: [0, 0], says: 'did not answer' },
+  ])('fails nothing if $name', async ({ answer, counted, says }) => {
     const ended = await audit(answer);
     expect(ended).toMatchObject({ code: 0, counted });
     expect(ended.stdout).toContain(says);

@@ -12,9 +12,9 @@ const failing = (name: string, real: (...args: never[]) => unknown) =>
     if (fault.at === name) throw new RangeError('Maximum call stack size exceeded');
     return real(...args);
   });
-vi.mock('../../core/answer/token-response.ts', async (original) => {
-  const real = await original<typeof import('../../core/answer/token-response.ts')>();
-  return { ...real, interpretTokenAnswer: failing('interpretTokenAnswer', real.interpretTokenAnswer) };
+vi.mock('../../core/response/token-response.ts', async (original) => {
+  const real = await original<typeof import('../../core/response/token-response.ts')>();
+  return { ...real, interpretTokenResponse: failing('interpretTokenResponse', real.interpretTokenResponse) };
 });
 vi.mock('../../core/tokens/token-set.ts', async (original) => {
   const real = await original<typeof import('../../core/tokens/token-set.ts')>();
@@ -71,9 +71,9 @@ test.each([
   expect(provider.accepts(name, (await world.tokens(name)).refresh_token)).toBe(true);
 });
 
-test('interpretTokenAnswer fails: the answer waits in escrow for a person', async () => {
+test('interpretTokenResponse fails: the answer waits in escrow for a person', async () => {
   await world.account({ accountId: 'unjudged', oauthProfile: 'crm' }, provider.issue('unjudged'));
-  fault.at = 'interpretTokenAnswer';
+  fault.at = 'interpretTokenResponse';
   expect(await handler({ accountIds: ['unjudged'], force: true })).toMatchObject({ failed: 1 });
   expect(await world.item('unjudged')).toMatchObject({ status: 'failing', escrow: { kind: 'answer' } });
   expect(provider.truth('unjudged')).toMatchObject({ grants: 1, requests: 1 });

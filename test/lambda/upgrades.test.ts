@@ -2,7 +2,7 @@ import { createDecipheriv } from 'node:crypto';
 import { DecryptCommand } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAccount } from '../../core/account/account.ts';
-import { parseProfile } from '../../core/profile/profile.ts';
+import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { parseTokenSet } from '../../core/tokens/token-set.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { type LoadedFixture, loadFixture } from '../support/fixtures.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { startLocalAws } from '../../local/aws/server.ts';
 import { createLocalClients, provision } from '../../local/clients.ts';
 
-test('two that make table and key at once both get them', async () => {
+test('several that create table and key at once all get them', async () => {
   const aws = await startLocalAws();
   const names = ['accounts-1', 'accounts-2', 'accounts-3'];
   try {

@@ -50,11 +50,14 @@ const modeOf = (path: string) => statSync(join(directory, path)).mode & 0o777;
 
 describe('a directory for local data', () => {
   test.each([
-    ['that is not there is made', () => undefined],
-    ['that is empty is taken', () => make()],
-    ['of an older version is taken', () => make(...older)],
-    ['that has the marker is taken, with what people have put beside', () => make(MARKER, 'notes.txt')],
-  ])('%s, and has the marker', (_, arrange) => {
+    { name: 'that does not exist is created', arrange: () => undefined },
+    { name: 'that is empty is used', arrange: () => make() },
+    { name: 'of an older version is used', arrange: () => make(...older) },
+    {
+      name: 'that has the marker is used, with what people have put beside it',
+      arrange: () => make(MARKER, 'notes.txt'),
+    },
+  ])('$name, and has the marker', ({ arrange }) => {
     arrange();
     prepareDataDirectory(directory, say);
     expect(contents()).toContain(MARKER);
@@ -63,12 +66,12 @@ describe('a directory for local data', () => {
   });
 
   test.each([
-    ['a file of somebody', ['notes.txt']],
-    ['the data of an older version and a file of somebody', [...older, 'aws/notes.txt']],
-    ['folders that have the names of ours', ['aws/', 'logs/']],
-    ['a Python environment', ['env/bin/activate']],
-    ['a file that has the name of ours', ['env']],
-  ])('that holds %s is refused, and nothing is changed', (_, paths) => {
+    { holds: "somebody's file", paths: ['notes.txt'] },
+    { holds: "the data of an older version and somebody's file", paths: [...older, 'aws/notes.txt'] },
+    { holds: 'folders with names of ours', paths: ['aws/', 'logs/'] },
+    { holds: 'a Python environment', paths: ['env/bin/activate'] },
+    { holds: 'a file with a name of ours', paths: ['env'] },
+  ])('that holds $holds is refused, and nothing is changed', ({ paths }) => {
     make(...paths);
     chmodSync(directory, 0o755);
     const before = contents();
@@ -83,7 +86,7 @@ describe('a directory for local data', () => {
     expect(modeOf('.')).toBe(0o755);
   });
 
-  test('that others may read is made private with all that is in it, and that is said', () => {
+  test('that others may read is made private with all that is in it, and the person is told', () => {
     make(MARKER, ...older, 'authorization-server.sqlite', 'notes.txt');
     for (const path of ['.', 'aws', 'aws/dynamodb', 'logs']) chmodSync(join(directory, path), 0o755);
     prepareDataDirectory(directory, say);
@@ -140,9 +143,9 @@ describe('a directory for local data', () => {
   });
 
   test.each([
-    ['below a file', () => writeFileSync(directory, ''), 'data/below'],
-    ['where nobody can make any', () => undefined, '/proc/nowhere'],
-  ])('%s is refused, and why is said', (_, arrange, path) => {
+    { where: 'below a file', arrange: () => writeFileSync(directory, ''), path: 'data/below' },
+    { where: 'in a folder where nobody can create one', arrange: () => undefined, path: '/proc/nowhere' },
+  ])('$where is refused, and the message says why', ({ arrange, path }) => {
     arrange();
     const at = path.startsWith('/') ? path : join(parent, path);
     expect(() => prepareDataDirectory(at, say)).toThrow(
@@ -154,9 +157,9 @@ describe('a directory for local data', () => {
   });
 
   test.each([
-    ['a file', () => writeFileSync(directory, '')],
-    ['a link that leads nowhere', () => symlinkSync(join(parent, 'gone'), directory)],
-  ])('that is %s is refused', (_, arrange) => {
+    { what: 'a file', arrange: () => writeFileSync(directory, '') },
+    { what: 'a link that leads nowhere', arrange: () => symlinkSync(join(parent, 'gone'), directory) },
+  ])('that is $what is refused', ({ arrange }) => {
     arrange();
     for (const use of [prepareDataDirectory, resetDataDirectory])
       expect(() => use(directory, say)).toThrow(
@@ -218,7 +221,7 @@ describe('--reset', () => {
     'aws/dynamodb/000003.log',
     'logs',
     'logs/function.log',
-  ])('neither follows, changes nor deletes a link in place of %s', (path) => {
+  ])('neither follows, changes nor deletes a link that is called %s', (path) => {
     make(MARKER, 'logs/', 'aws/dynamodb/');
     openStore(join(directory, 'aws')).close();
     const precious = ['file', 'folder/CURRENT', 'folder/aws.sqlite', 'folder/function.log'].map((name) =>
@@ -245,7 +248,7 @@ describe('--reset', () => {
     expect(contents()).toContain('env');
   });
 
-  test('leaves a file alone that is known elsewhere under another name', () => {
+  test('leaves a file alone that has another name elsewhere', () => {
     make(MARKER, 'env');
     linkSync(join(directory, 'env'), join(parent, 'precious'));
     resetDataDirectory(directory, say);

@@ -34,7 +34,7 @@ const returned = async (event: unknown, timeout?: number) => {
   return invocation.kind === 'returned' ? (invocation.payload as Record<string, unknown>) : {};
 };
 
-describe('the function on one machine is told what Lambda tells it:', () => {
+describe('the function on one machine gets what Lambda would give it:', () => {
   test('who it is, in the account and Region of everything else here', async () => {
     expect(await returned({})).toMatchObject({
       functionName: 'oauth-token-refresher',
@@ -45,7 +45,7 @@ describe('the function on one machine is told what Lambda tells it:', () => {
     });
   });
 
-  test('a request id of its own each time', async () => {
+  test('a new request id each time', async () => {
     const [one, other] = [await returned({}), await returned({})];
     expect(one.awsRequestId).toMatch(/^[0-9a-f-]{36}$/);
     expect(other.awsRequestId).not.toBe(one.awsRequestId);
@@ -58,13 +58,13 @@ describe('the function on one machine is told what Lambda tells it:', () => {
     expect(Number(after)).toBeLessThan(Number(before));
   });
 
-  test('its own environment, and not that of whoever started it', async () => {
+  test('its own environment, and not the one of its parent', async () => {
     const { former, home } = await returned({});
     expect({ former, home }).toEqual({ former: 'old-accounts', home: undefined });
   });
 });
 
-test('what it throws is told as Lambda tells it', async () => {
+test('its errors look as in Lambda', async () => {
   expect(await fn.invoke({ fail: true })).toEqual({
     kind: 'failed',
     errorType: 'RangeError',

@@ -28,7 +28,7 @@ afterEach(() => {
   rmSync(state, { recursive: true, force: true });
 });
 
-test('there are no keys where the person has none yet and none is to be made', () => {
+test('there are no keys if the person has no key yet and none may be created', () => {
   expect(localKeys(data, 'only-read')).toBeUndefined();
 });
 
@@ -41,7 +41,7 @@ test("the person's key is made once, for that person alone", () => {
   expect(localKeys(data, 'only-read')).toEqual(keys);
 });
 
-test('a directory has the same keys by whatever way it is reached, and no other has them', () => {
+test('a directory has the same keys however it is reached, and no other directory has them', () => {
   const keys = localKeys(data, 'make');
   symlinkSync(data, join(state, 'link'));
   expect(localKeys(join(state, 'link'), 'make')).toEqual(keys);
@@ -61,33 +61,36 @@ test('processes that start at once have the same key', async () => {
   );
 });
 
-describe('a key that is refused, with what to do:', () => {
+describe('a key is refused, with what to do:', () => {
   const write = (size = 32) => {
     mkdirSync(dirname(localKeyFile()), { recursive: true, mode: 0o700 });
     writeFileSync(localKeyFile(), Buffer.alloc(size, 1), { mode: 0o600 });
   };
   test.each([
-    ['one that others may read', () => [write(), chmodSync(localKeyFile(), 0o640)]],
-    ['one in a folder that others may write to', () => [write(), chmodSync(dirname(localKeyFile()), 0o770)]],
-    ['an empty one', () => write(0)],
-    ['one that is too long', () => write(33)],
-    ['a folder', () => mkdirSync(localKeyFile(), { recursive: true })],
-    [
-      'a link',
-      () => {
+    { name: 'one that others may read', arrange: () => [write(), chmodSync(localKeyFile(), 0o640)] },
+    {
+      name: 'one in a folder that others may write to',
+      arrange: () => [write(), chmodSync(dirname(localKeyFile()), 0o770)],
+    },
+    { name: 'an empty one', arrange: () => write(0) },
+    { name: 'one that is too long', arrange: () => write(33) },
+    { name: 'a folder', arrange: () => mkdirSync(localKeyFile(), { recursive: true }) },
+    {
+      name: 'a link',
+      arrange: () => {
         write();
         rmSync(localKeyFile());
         writeFileSync(join(data, 'key'), Buffer.alloc(32), { mode: 0o600 });
         symlinkSync(join(data, 'key'), localKeyFile());
       },
-    ],
-    ['one that can not be made', () => writeFileSync(join(state, 'state'), '')],
-  ])('%s', (_, arrange) => {
+    },
+    { name: "one that can't be created", arrange: () => writeFileSync(join(state, 'state'), '') },
+  ])('$name', ({ arrange }) => {
     arrange();
     expect(() => localKeys(data, 'make')).toThrow(
       expect.objectContaining({
         code: 'LOCAL_KEY_UNUSABLE',
-        message: expect.stringMatching(/elete it|XDG_STATE_HOME/),
+        message: expect.stringMatching(/elete (it|the file)|XDG_STATE_HOME/),
       }),
     );
   });
@@ -99,12 +102,12 @@ describe('a key that is refused, with what to do:', () => {
   });
 });
 
-describe('where the key is, is never below the current folder:', () => {
+describe('the key is never below the current folder:', () => {
   test.each([
-    ['a relative XDG_STATE_HOME', { XDG_STATE_HOME: 'state' }],
-    ['an empty one, and a relative HOME', { XDG_STATE_HOME: '', HOME: '.' }],
-    ['an empty HOME', { XDG_STATE_HOME: '', HOME: '' }],
-  ])('%s is passed over', (_, environment) => {
+    { name: 'a relative XDG_STATE_HOME', environment: { XDG_STATE_HOME: 'state' } },
+    { name: 'an empty one, and a relative HOME', environment: { XDG_STATE_HOME: '', HOME: '.' } },
+    { name: 'an empty HOME', environment: { XDG_STATE_HOME: '', HOME: '' } },
+  ])('$name is ignored', ({ environment }) => {
     for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
     expect(localKeyFile()).toMatch(/^\/.*\/\.local\/state\/oauth-token-refresher\/local-key$/);
   });

@@ -100,7 +100,7 @@ describe('npm start -- --once --json', () => {
     );
   });
 
-  test('makes only files that are private, whatever the umask', async () => {
+  test('makes only private files, with any umask', async () => {
     const other = mkdtempSync(join(tmpdir(), 'local-'));
     const directory = join(other, 'data');
     const line = `umask 000; exec "$0" local/start.ts --once --json --port 0 --data "$1"`;
@@ -143,7 +143,7 @@ describe('npm start', () => {
     expect(stdout).not.toContain('\u001b');
   });
 
-  test('uses another port where one is taken, and says so', async () => {
+  test('uses another port if one is taken, and says so', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
@@ -162,9 +162,11 @@ describe('npm start', () => {
   });
 
   test.each([
-    [[]],
-    [['--reset']],
-  ])('several at once on one directory, with %j: one uses it at a time, and all is well after', async (options) => {
+    { options: [] },
+    { options: ['--reset'] },
+  ])('several with $options at once on one directory use it one at a time, and all is well after', async ({
+    options,
+  }) => {
     const other = mkdtempSync(join(tmpdir(), 'local-'));
     const at = ['--data', join(other, 'data'), '--port', '0', '--once', '--json'];
     const ends = await Promise.all([1, 2, 3].map(() => runScript('local/start.ts', [...at, ...options])));
@@ -182,15 +184,19 @@ describe('npm start', () => {
     rmSync(other, { recursive: true });
   });
 
-  test.each(['~', '~/data', ''])('takes no directory %j, which no shell has replaced', async (path) => {
+  test.each([
+    '~',
+    '~/data',
+    '',
+  ])('refuses the directory %j, which the shell did not replace', async (path) => {
     const { code, stderr } = await runScript('local/start.ts', ['--data', path, '--once']);
     expect({ code, first: stderr.split('\n')[0] }).toEqual({
       code: 2,
-      first: '--data must name a directory; write "$HOME" in place of ~',
+      first: '--data must name a directory; write "$HOME" instead of ~',
     });
   });
 
-  test.each([['--reset'], ['--once']])('%s leaves a directory alone that it did not make', async (option) => {
+  test.each(['--reset', '--once'])('%s leaves a directory alone that it did not make', async (option) => {
     const other = mkdtempSync(join(tmpdir(), 'local-'));
     writeFileSync(join(other, 'notes.txt'), 'precious');
     const { code, stderr } = await runScript('local/start.ts', ['--data', other, option]);
@@ -217,7 +223,7 @@ describe('while it runs', () => {
   });
   afterAll(() => system.close());
 
-  const invoke = (...args: string[]) => runScript('cli/invoke.ts', ['--data', data, ...args]);
+  const invoke = (...args: string[]) => runScript('cli/main.ts', ['invoke', '--data', data, ...args]);
 
   test('the function can be invoked by hand', async () => {
     const { code, stdout } = await invoke('{"dryRun": true}');
@@ -229,10 +235,20 @@ describe('while it runs', () => {
   });
 
   test.each([
-    ['an event that the function refuses', ['{"dryrun": true}'], 1, 'InvalidEvent: The event can'],
-    ['an event that is not JSON', ['{dryRun}'], 2, 'The event is not JSON.'],
-    ['an event without quotes', ['{', 'dryRun'], 2, 'There is more than one event'],
-  ])('%s ends with a message', async (_, args, code, message) => {
+    {
+      name: 'an event that the function refuses',
+      args: ['{"dryrun": true}'],
+      code: 1,
+      message: 'InvalidEvent: The event can',
+    },
+    { name: 'an event that is not JSON', args: ['{dryRun}'], code: 2, message: 'The event is not JSON.' },
+    {
+      name: 'an event without quotes',
+      args: ['{', 'dryRun'],
+      code: 2,
+      message: 'There is more than one event',
+    },
+  ])('$name ends with a message', async ({ args, code, message }) => {
     const end = await invoke(...args);
     expect(end.code).toBe(code);
     expect(end.stderr).toContain(message);
@@ -246,7 +262,7 @@ describe('while it runs', () => {
       const SecretId = "oauth/profiles/mail";
       console.log((await new SecretsManagerClient().send(new GetSecretValueCommand({ SecretId }))).SecretString);'`;
 
-  test('a shell that sources .local/env reaches its AWS, and nobody else may read that file', async () => {
+  test('a shell that sources .local/env reaches its AWS, and only its owner may read that file', async () => {
     expect(statSync(join(data, 'env')).mode & 0o777).toBe(0o600);
     const { stdout, stderr } = await runProcess('sh', ['-c', script, data, process.execPath]);
     expect({ lines: stdout.split('\n').slice(0, 5), stderr }).toEqual({
@@ -291,7 +307,7 @@ describe('while it runs', () => {
       '//evil.example/.well-known/openid-configuration',
       '/\\evil.example/.well-known/openid-configuration',
       '*',
-    ])('a request for %s, which is no path', async (path) => {
+    ])('a request for %s, which is not a path', async (path) => {
       const origin = server === 'aws' ? system.aws.url : system.authorizationServer.origin;
       const { hostname, port, host } = new URL(origin);
       const method = path === '*' ? 'OPTIONS' : 'GET';
@@ -321,19 +337,19 @@ describe('while it runs', () => {
     expect(answer.statusCode).toBeGreaterThanOrEqual(400);
   });
 
-  test('a second one on the same data is refused by name', async () => {
+  test('a second one on the same data is refused', async () => {
     const { code, stderr } = await start('--once');
     expect(code).toBe(1);
     expect(stderr).toContain('A local system already runs on this data');
   });
 });
 
-test('once it has ended, nothing says that it runs', () => {
+test('after it has ended, no file says that it runs', () => {
   for (const file of ['env', 'running.json']) expect(existsSync(join(data, file))).toBe(false);
 });
 
 test('without it, invoking says how to start it', async () => {
-  const { code, stderr } = await runScript('cli/invoke.ts', ['--data', join(data, 'elsewhere')]);
+  const { code, stderr } = await runScript('cli/main.ts', ['invoke', '--data', join(data, 'elsewhere')]);
   expect(code).toBe(1);
   expect(stderr).toContain('Start it with "npm start"');
 });

@@ -1,5 +1,6 @@
 import type { Account } from '../../core/account/account.ts';
-import { type Profile, parseProfile } from '../../core/profile/profile.ts';
+import { parseProfile } from '../../core/profile/parse-profile.ts';
+import type { Profile } from '../../core/profile/profile.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
 
 /** The moment at which the pure tests stand, seconds since the epoch. */

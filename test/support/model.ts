@@ -326,9 +326,9 @@ export function createModel(
             );
             for (const one of issued) if (answer.body.includes(`"${one.token}"`)) one.heard = true;
             const heard = { ...answer, retryAfter: undefined, complete: true };
-            return { kind: 'answered', answer: heard, secrets: [] };
+            return { kind: 'response', response: heard, secrets: [] };
           } catch {
-            return { kind: 'unanswered', detail: 'no answer' };
+            return { kind: 'no_response', detail: 'no answer' };
           }
         },
       },

@@ -1,4 +1,5 @@
-import { createHttpsClient, RequestFailed } from '../../adapters/oauth/https-request.ts';
+import { createHttpsClient } from '../../adapters/oauth/https-request.ts';
+import { RequestFailed } from '../../adapters/oauth/request-failed.ts';
 
 /** Sends one request and prints what came of it: `node one-request.ts <url> <milliseconds>`. */
 const [url = '', milliseconds = ''] = process.argv.slice(2);

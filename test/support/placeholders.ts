@@ -1,4 +1,4 @@
-import type { Preset } from '../../core/profile/profile.ts';
+import type { Preset } from '../../core/profile/profile-schema.ts';
 
 /** The placeholders that a preset leaves to the account's `parameters`. */
 export function labelsIn(preset: Preset): string[] {

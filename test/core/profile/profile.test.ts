@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { tokenRequestTimeout } from '../../../adapters/oauth/token-endpoint.ts';
 import { PRESETS, parseWholeProfile } from '../../../cli/profile/presets.ts';
-import { type Profile, parseProfile } from '../../../core/profile/profile.ts';
+import { parseProfile } from '../../../core/profile/parse-profile.ts';
+import type { Profile } from '../../../core/profile/profile.ts';
 
 const good = { client_id: 'client', client_secret: 'hush-hush', token_endpoint: 'https://id.example/token' };
 

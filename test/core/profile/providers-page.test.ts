@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import about from '../../../cli/profile/about-presets.json' with { type: 'json' };
 import { PRESETS, parseWholeProfile } from '../../../cli/profile/presets.ts';
 import { fillPlaceholders } from '../../../core/profile/placeholders.ts';
-import { type Preset, presetSchema } from '../../../core/profile/profile.ts';
+import { type Preset, presetSchema } from '../../../core/profile/profile-schema.ts';
 import { anAccount, aProfile } from '../../support/builders.ts';
 import { addressesOf, labelsIn, labelsInHost, openPlaceholdersInHosts } from '../../support/placeholders.ts';
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { HttpAnswer } from '../../../core/answer/http-answer.ts';
-import { interpretTokenAnswer } from '../../../core/answer/token-response.ts';
+import type { HttpResponse } from '../../../core/response/http-response.ts';
+import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { accessTokenExpiry, refreshTokenExpiry } from '../../../core/tokens/token-lifetime.ts';
 import type { TokenSet } from '../../../core/tokens/token-set.ts';
 import { aJwt, aProfile, aTokenSet, NOW } from '../../support/builders.ts';
 
-/** What an answer comes to, from now on; `endless` where nothing ends. */
+/** How long a token lives from now on; `endless` where it does not expire. */
 function lifetimeOf(
   response: Record<string, unknown>,
   { profile = {}, previous = aTokenSet(), token = 'opaque' }: Given = {},
@@ -85,9 +85,9 @@ describe('an access token lives', () => {
       previous: withoutRefreshToken,
       lifetime: 'endless',
     },
-    { as: 'for ever in a first answer that has none', response: {}, previous: {}, lifetime: 'endless' },
+    { as: 'for ever in a first response that has none', response: {}, previous: {}, lifetime: 'endless' },
     {
-      as: 'for an hour in a first answer with one',
+      as: 'for an hour in a first response with one',
       response: { refresh_token: 'r' },
       previous: {},
       lifetime: 3_600,
@@ -234,7 +234,7 @@ describe('a refresh token lives', () => {
 
 describe('a grant', () => {
   const interpret = (body: Record<string, unknown>, previous: TokenSet) =>
-    interpretTokenAnswer({ status: 200, body: JSON.stringify(body), complete: true } as HttpAnswer, {
+    interpretTokenResponse({ status: 200, body: JSON.stringify(body), complete: true } as HttpResponse, {
       profile: aProfile(until),
       previous,
       sent: 'refresh-1',
@@ -243,9 +243,9 @@ describe('a grant', () => {
 
   test('comes with what of it was not believed', () => {
     const body = { access_token: 'access-2', until: NOW - 10, refresh_token_expires_at: NOW - 10 };
-    const answer = interpret(body, ofTenMinutes);
-    expect(answer).toMatchObject({ kind: 'granted', tokens: { expiresAt: NOW + 600 } });
-    expect(answer.kind === 'granted' && answer.doubts).toHaveLength(2);
+    const response = interpret(body, ofTenMinutes);
+    expect(response).toMatchObject({ kind: 'granted', tokens: { expiresAt: NOW + 600 } });
+    expect(response.kind === 'granted' && response.doubts).toHaveLength(2);
   });
 
   test('is not endless where its refresh token has another name', () => {

@@ -4,7 +4,7 @@ import { aTokenSet, NOW } from '../../support/builders.ts';
 
 function grant(differences: Partial<GrantedTokens> = {}): GrantedTokens {
   return {
-    response: {},
+    fields: {},
     accessToken: 'access-2',
     tokenType: 'Bearer',
     expiresAt: NOW + 3_600,
@@ -13,10 +13,10 @@ function grant(differences: Partial<GrantedTokens> = {}): GrantedTokens {
 }
 
 describe('the token set after a grant', () => {
-  test('holds the answer field for field, the standard names, and when', () => {
-    const response = { access_token: 'access-2', instance_url: 'https://x.example', expires_in: 3600 };
-    expect(mergeTokenSet(aTokenSet(), grant({ response, refreshToken: 'refresh-2' }), NOW)).toEqual({
-      ...response,
+  test('holds the response field for field, the standard names, and when', () => {
+    const fields = { access_token: 'access-2', instance_url: 'https://x.example', expires_in: 3600 };
+    expect(mergeTokenSet(aTokenSet(), grant({ fields, refreshToken: 'refresh-2' }), NOW)).toEqual({
+      ...fields,
       token_type: 'Bearer',
       refresh_token: 'refresh-2',
       obtained_at: NOW,
@@ -24,7 +24,7 @@ describe('the token set after a grant', () => {
     });
   });
 
-  test('keeps the refresh token, the scope and what only an earlier answer said', () => {
+  test('keeps the refresh token, the scope and what only an earlier response said', () => {
     const previous = aTokenSet({ scope: 'x', instance_url: 'https://x.example', expires_in: 1 });
     const merged = mergeTokenSet(previous, grant(), NOW);
     expect(merged).toMatchObject({
@@ -72,7 +72,7 @@ describe('the token set after a grant', () => {
   test('that is too large for a secret drops the extra fields, never a token', () => {
     const merged = mergeTokenSet(
       aTokenSet(),
-      grant({ response: { extra: 'x'.repeat(70_000) }, refreshToken: 'r2' }),
+      grant({ fields: { extra: 'x'.repeat(70_000) }, refreshToken: 'r2' }),
       NOW,
     );
     const stored = JSON.parse(serializeTokenSet(merged));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseProfile } from '../../../core/profile/profile.ts';
+import { parseProfile } from '../../../core/profile/parse-profile.ts';
 import { createLimits } from '../../../lambda/attempt/limits.ts';
 
 const T = 1_800_000_000;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PROFILE_FIELDS } from '../../../core/profile/profile.ts';
+import { PROFILE_FIELDS } from '../../../core/profile/profile-schema.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
@@ -72,9 +72,9 @@ describe('the page', () => {
 });
 
 describe('the recipe', () => {
-  test('Nested answer, absolute expiry, JSON request', async () => {
+  test('Nested response, absolute expiry, JSON request', async () => {
     const { request, tokens, issued } = await refreshWith({
-      recipe: 'Nested answer, absolute expiry, JSON request',
+      recipe: 'Nested response, absolute expiry, JSON request',
       answer: [200, { data: { token: { access: 'A', refresh: 'R' } }, validUntil: '2031-05-01T10:00:00Z' }],
     });
     expect(request?.headers['content-type']).toBe('application/json');
@@ -87,9 +87,9 @@ describe('the recipe', () => {
     expect(tokens).toMatchObject({ access_token: 'A', refresh_token: 'R', expires_at: 1_935_396_000 });
   });
 
-  test('No lifetime in the answer', async () => {
+  test('No lifetime in the response', async () => {
     const { tokens, issued } = await refreshWith({
-      recipe: 'No lifetime in the answer',
+      recipe: 'No lifetime in the response',
       answer: [200, { access_token: 'A', token_type: 'Bearer' }],
     });
     expect(Number(tokens.expires_at) - Number(tokens.obtained_at)).toBe(7_200);

@@ -9,18 +9,14 @@ import {
   ScanCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings, createAccountsTable } from '../../support/aws-endpoint.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createAccountsTable } from '../../support/aws-endpoint.ts';
+import { contractClient } from '../../support/contract-client.ts';
 
-const endpoint = await awsEndpoint();
-const dynamodb = new DynamoDBClient(clientSettings(endpoint.url));
+const { endpoint, client: dynamodb } = await contractClient(DynamoDBClient);
 const client = DynamoDBDocumentClient.from(dynamodb);
 let TableName: string;
 
-afterAll(async () => {
-  dynamodb.destroy();
-  await endpoint.close();
-});
 beforeEach(async () => {
   TableName = `accounts-${randomUUID()}`;
   await createAccountsTable(dynamodb, TableName);

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
-import { afterAll, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { expect, test } from 'vitest';
+import { contractClient } from '../../support/contract-client.ts';
 
-const endpoint = await awsEndpoint();
-const client = new EventBridgeClient(clientSettings(endpoint.url));
-
-afterAll(async () => {
-  client.destroy();
-  await endpoint.close();
-});
+const { endpoint, client } = await contractClient(EventBridgeClient);
 
 const entry = (changes: PutEventsRequestEntry = {}): PutEventsRequestEntry => ({
   Source: 'oauth-token-refresher',
@@ -24,7 +18,7 @@ const put = (Entries: PutEventsRequestEntry[]) => client.send(new PutEventsComma
 const recorded = (detailType: string) =>
   endpoint.aws?.putEventsLog().filter((event) => event.detailType === detailType) ?? [];
 
-test('events are taken in their order, each under an id of its own', async () => {
+test('events are accepted in order, each with its own id', async () => {
   const DetailType = randomUUID();
   const Time = new Date('2026-01-02T03:04:05Z');
   const { FailedEntryCount, Entries = [] } = await put([
@@ -47,17 +41,17 @@ test('events are taken in their order, each under an id of its own', async () =>
 });
 
 test.each([
-  ['Source', 'InvalidArgument'],
-  ['DetailType', 'InvalidArgument'],
-  ['Detail', 'InvalidArgument'],
-] as const)('an entry without %s fails by itself', async (member, ErrorCode) => {
+  'Source',
+  'DetailType',
+  'Detail',
+] as const)('an entry without %s fails by itself', async (member) => {
   const DetailType = randomUUID();
   const { [member]: _, ...incomplete } = entry({ DetailType });
   const { FailedEntryCount, Entries } = await put([incomplete, entry({ DetailType })]);
   expect(FailedEntryCount).toBe(1);
   expect(Entries).toEqual([
     {
-      ErrorCode,
+      ErrorCode: 'InvalidArgument',
       ErrorMessage: `Parameter ${member} is not valid. Reason: ${member} is a required argument.`,
     },
     { EventId: expect.any(String) },
@@ -77,7 +71,7 @@ test.each(['{', '"text"', '[1]', 'null'])('an entry whose detail is %s fails by 
   });
 });
 
-test('a source of AWS itself is not ours to use', async () => {
+test('a source that begins with aws. is refused', async () => {
   // moto takes it.
   if (endpoint.kind === 'external') return;
   expect(await put([entry({ Source: 'aws.events' })])).toMatchObject({

@@ -10,16 +10,10 @@ import {
   ListAliasesCommand,
   paginateListAliases,
 } from '@aws-sdk/client-kms';
-import { afterAll, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { expect, test } from 'vitest';
+import { contractClient } from '../../support/contract-client.ts';
 
-const endpoint = await awsEndpoint();
-const client = new KMSClient(clientSettings(endpoint.url));
-
-afterAll(async () => {
-  client.destroy();
-  await endpoint.close();
-});
+const { endpoint, client } = await contractClient(KMSClient);
 
 const error = (name: string) =>
   expect.objectContaining({ name, $metadata: expect.objectContaining({ httpStatusCode: 400 }) });

@@ -113,7 +113,7 @@ describe.each(effects)('a call to $service', ({ operation, throttling, cause, co
     expect(await count()).toBe(0);
   });
 
-  test('happens though its answer is lost', async () => {
+  test('happens, though its response is lost', async () => {
     aws.inject((call) => (only(call) ? { kind: 'drop_answer' } : undefined));
     await expect(cause()).rejects.toMatchObject({ code: 'ECONNRESET' });
     expect(await count()).toBe(1);
@@ -174,7 +174,7 @@ describe.each(effects)('a call to $service', ({ operation, throttling, cause, co
     expect(await count()).toBe(1);
   });
 
-  test('goes well when no rule wants otherwise', async () => {
+  test('succeeds without a rule', async () => {
     aws.inject(() => ({ kind: 'fail_before' }));
     aws.inject(undefined);
     await cause();
@@ -203,7 +203,7 @@ test('a rule sees service, operation, sequence and input of each call', async ()
   ]);
 });
 
-test('calls are counted whatever becomes of them, and without what was in them', async () => {
+test('all calls are counted, without their contents', async () => {
   const before = aws.calls().length;
   aws.inject(({ service }) => (service === 'kms' ? { kind: 'fail_before' } : undefined));
   await Promise.allSettled(effects.map(({ cause }) => cause()));
@@ -213,7 +213,7 @@ test('calls are counted whatever becomes of them, and without what was in them',
     expect(Object.keys(call).sort()).toEqual(['at', 'operation', 'sequence', 'service']);
 });
 
-test('a call that is delayed does not happen any more once the endpoint closes', async () => {
+test('a delayed call does not happen if the endpoint closes first', async () => {
   const arrived = new Promise<void>((resolve) =>
     aws.inject(() => {
       resolve();
@@ -229,7 +229,7 @@ test('a call that is delayed does not happen any more once the endpoint closes',
   expect(invocations).toBe(0);
 });
 
-test('an answer that is lost once is made up for by the retry of the SDK, with one version stored', async () => {
+test('if a response is lost once, the SDK tries again and one version is stored', async () => {
   let dropped = 0;
   aws.inject(({ operation }) => {
     if (operation !== 'PutSecretValue' || dropped > 0) return undefined;

@@ -72,7 +72,7 @@ async function signed(
   return { path: '/', method: 'POST', headers: result.headers, body };
 }
 
-/** Sends exactly this: `fetch` chooses the Host itself. */
+/** Sends exactly this; `fetch` would choose the Host itself. */
 async function send(to: LocalAws, { path, method, headers, body }: Sent) {
   const { hostname, port } = new URL(to.url);
   const answer = await new Promise<IncomingMessage>((resolve, reject) =>
@@ -100,7 +100,7 @@ describe('a request that is signed with the keys is answered', () => {
     expect((await send(aws, sent)).status).toBe(200);
   });
 
-  test('with a header that signers leave alone, where this one signed it', async () => {
+  test('with an unsigned user agent', async () => {
     const { headers, body, method, path } = await signed(aws);
     expect((await send(aws, { path, method, body, headers: { ...headers, 'user-agent': 'x' } })).status).toBe(
       200,
@@ -113,10 +113,10 @@ describe('a request that is signed with the keys is answered', () => {
   });
 
   test.each([
-    ['?a=1+1', { a: '1+1' }],
-    ['?a=%2B%20&a=b', { a: ['+ ', 'b'] }],
-    ['?b=&a=%C3%BC', { a: 'ü', b: '' }],
-  ])('with the query %s', async (search, query) => {
+    { search: '?a=1+1', query: { a: '1+1' } },
+    { search: '?a=%2B%20&a=b', query: { a: ['+ ', 'b'] } },
+    { search: '?b=&a=%C3%BC', query: { a: 'ü', b: '' } },
+  ])('with the query $search', async ({ search, query }) => {
     const sent = await signed(aws, { query });
     expect((await send(aws, { ...sent, path: `/${search}` })).status).toBe(200);
   });
@@ -135,25 +135,25 @@ describe('a request that is signed with the keys is answered', () => {
   });
 });
 
-describe('refused with 403, and without a word of what is stored, is a request', () => {
-  const cases: readonly [string, string, () => Promise<Sent>][] = [
-    [
-      'without a signature',
-      'MissingAuthenticationTokenException',
-      async () => {
+describe('a 403 without any data goes to a request', () => {
+  const cases: readonly { name: string; error: string; sent: () => Promise<Sent> }[] = [
+    {
+      name: 'without a signature',
+      error: 'MissingAuthenticationTokenException',
+      sent: async () => {
         const { authorization: _, ...headers } = (await signed(aws)).headers;
         return { ...(await signed(aws)), headers };
       },
-    ],
-    [
-      'with a signature in another scheme',
-      'MissingAuthenticationTokenException',
-      async () => with_(await signed(aws), { authorization: 'Bearer abc' }),
-    ],
-    [
-      'with any signature',
-      'InvalidSignatureException',
-      async () => {
+    },
+    {
+      name: 'with a signature in another scheme',
+      error: 'MissingAuthenticationTokenException',
+      sent: async () => with_(await signed(aws), { authorization: 'Bearer abc' }),
+    },
+    {
+      name: 'with any signature',
+      error: 'InvalidSignatureException',
+      sent: async () => {
         const sent = await signed(aws);
         return with_(sent, {
           authorization: (sent.headers.authorization ?? '').replace(
@@ -162,135 +162,143 @@ describe('refused with 403, and without a word of what is stored, is a request',
           ),
         });
       },
-    ],
-    [
-      'with a signature that is none',
-      'IncompleteSignatureException',
-      async () =>
+    },
+    {
+      name: 'with half a signature',
+      error: 'IncompleteSignatureException',
+      sent: async () =>
         with_(await signed(aws), {
           authorization: 'AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c',
         }),
-    ],
-    [
-      'with the right id and another key',
-      'InvalidSignatureException',
-      () => signed(aws, { keys: { ...TEST_KEYS, secretAccessKey: 'guessed' } }),
-    ],
-    [
-      'with another id',
-      'UnrecognizedClientException',
-      () => signed(aws, { keys: { ...TEST_KEYS, accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } }),
-    ],
-    [
-      'whose body was changed',
-      'InvalidSignatureException',
-      async () => ({ ...(await signed(aws)), body: '{"SecretId":"a" }' }),
-    ],
-    [
-      'whose body was changed, and whose header has the hash of the former',
-      'InvalidSignatureException',
-      async () => {
+    },
+    {
+      name: 'with the right id and another key',
+      error: 'InvalidSignatureException',
+      sent: () => signed(aws, { keys: { ...TEST_KEYS, secretAccessKey: 'guessed' } }),
+    },
+    {
+      name: 'with another id',
+      error: 'UnrecognizedClientException',
+      sent: () => signed(aws, { keys: { ...TEST_KEYS, accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } }),
+    },
+    {
+      name: 'whose body was changed',
+      error: 'InvalidSignatureException',
+      sent: async () => ({ ...(await signed(aws)), body: '{"SecretId":"a" }' }),
+    },
+    {
+      name: 'whose body was changed, and whose header has the hash of the former',
+      error: 'InvalidSignatureException',
+      sent: async () => {
         const body = '{"SecretId":"b"}';
         const hash = createHash('sha256').update(body).digest('hex');
         const sent = await signed(aws, { body, headers: { 'x-amz-content-sha256': hash } });
         return { ...sent, body: '{"SecretId":"a"}' };
       },
-    ],
-    [
-      'that leaves its body unsigned',
-      'InvalidSignatureException',
-      () => signed(aws, { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } }),
-    ],
-    [
-      'to another operation than was signed',
-      'InvalidSignatureException',
-      async () => with_(await signed(aws), { 'x-amz-target': 'secretsmanager.ListSecrets' }),
-    ],
-    [
-      'whose operation is not signed',
-      'InvalidSignatureException',
-      async () => {
+    },
+    {
+      name: 'that leaves its body unsigned',
+      error: 'InvalidSignatureException',
+      sent: () => signed(aws, { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } }),
+    },
+    {
+      name: 'to another operation than was signed',
+      error: 'InvalidSignatureException',
+      sent: async () => with_(await signed(aws), { 'x-amz-target': 'secretsmanager.ListSecrets' }),
+    },
+    {
+      name: 'whose operation is not signed',
+      error: 'InvalidSignatureException',
+      sent: async () => {
         const sent = await signed(aws, { headers: { 'x-amz-target': undefined as unknown as string } });
         return with_(sent, { 'x-amz-target': 'secretsmanager.GetSecretValue' });
       },
-    ],
-    [
-      'whose host is not signed',
-      'InvalidSignatureException',
-      async () => {
+    },
+    {
+      name: 'whose host is not signed',
+      error: 'InvalidSignatureException',
+      sent: async () => {
         const sent = await signed(aws, { headers: { host: undefined as unknown as string } });
         return with_(sent, { host: new URL(aws.url).host });
       },
-    ],
-    [
-      'with another path than was signed',
-      'InvalidSignatureException',
-      async () => ({ ...(await signed(aws)), path: '/x' }),
-    ],
-    [
-      'with a query that was not signed',
-      'InvalidSignatureException',
-      async () => ({ ...(await signed(aws)), path: '/?a=1' }),
-    ],
-    [
-      'whose plus was signed as a space',
-      'InvalidSignatureException',
-      async () => ({
+    },
+    {
+      name: 'with another path than was signed',
+      error: 'InvalidSignatureException',
+      sent: async () => ({ ...(await signed(aws)), path: '/x' }),
+    },
+    {
+      name: 'with a query that was not signed',
+      error: 'InvalidSignatureException',
+      sent: async () => ({ ...(await signed(aws)), path: '/?a=1' }),
+    },
+    {
+      name: 'whose plus was signed as a space',
+      error: 'InvalidSignatureException',
+      sent: async () => ({
         ...(await signed(aws, { query: { a: '1 1' } })),
         path: '/?a=1+1',
       }),
-    ],
-    [
-      'whose query can not be decoded',
-      'IncompleteSignatureException',
-      async () => ({ ...(await signed(aws)), path: '/?%zz' }),
-    ],
-    [
-      'with another method than was signed',
-      'InvalidSignatureException',
-      async () => ({ ...(await signed(aws)), method: 'PUT' }),
-    ],
-    [
-      'without a date',
-      'IncompleteSignatureException',
-      async () => {
+    },
+    {
+      name: 'whose query can not be decoded',
+      error: 'IncompleteSignatureException',
+      sent: async () => ({ ...(await signed(aws)), path: '/?%zz' }),
+    },
+    {
+      name: 'with another method than was signed',
+      error: 'InvalidSignatureException',
+      sent: async () => ({ ...(await signed(aws)), method: 'PUT' }),
+    },
+    {
+      name: 'without a date',
+      error: 'IncompleteSignatureException',
+      sent: async () => {
         const { 'x-amz-date': _, ...headers } = (await signed(aws)).headers;
         return { ...(await signed(aws)), headers };
       },
-    ],
-    [
-      'with another date than was signed',
-      'InvalidSignatureException',
-      async () =>
+    },
+    {
+      name: 'with another date than was signed',
+      error: 'InvalidSignatureException',
+      sent: async () =>
         with_(await signed(aws, { at: Date.now() - MINUTE }), {
           'x-amz-date': `${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`,
         }),
-    ],
-    [
-      'for a foreign host, though signed',
-      'AccessDeniedException',
-      () => signed(aws, { headers: { host: 'rebound.example' } }),
-    ],
-    [
-      'for a foreign host with the right port',
-      'AccessDeniedException',
-      () => signed(aws, { headers: { host: `rebound.example:${new URL(aws.url).port}` } }),
-    ],
-    [
-      'for a host that begins like this one',
-      'AccessDeniedException',
-      () => signed(aws, { headers: { host: `127.0.0.1.rebound.example:${new URL(aws.url).port}` } }),
-    ],
-    [
-      'for an address that is not listened on',
-      'AccessDeniedException',
-      () => signed(aws, { headers: { host: `[::1]:${new URL(aws.url).port}` } }),
-    ],
-    ['for another port', 'AccessDeniedException', () => signed(aws, { headers: { host: '127.0.0.1:1' } })],
-    ['for no port', 'AccessDeniedException', () => signed(aws, { headers: { host: '127.0.0.1' } })],
+    },
+    {
+      name: 'for a foreign host, though signed',
+      error: 'AccessDeniedException',
+      sent: () => signed(aws, { headers: { host: 'rebound.example' } }),
+    },
+    {
+      name: 'for a foreign host with the right port',
+      error: 'AccessDeniedException',
+      sent: () => signed(aws, { headers: { host: `rebound.example:${new URL(aws.url).port}` } }),
+    },
+    {
+      name: 'for a host that begins like this one',
+      error: 'AccessDeniedException',
+      sent: () => signed(aws, { headers: { host: `127.0.0.1.rebound.example:${new URL(aws.url).port}` } }),
+    },
+    {
+      name: 'for an address that is not listened on',
+      error: 'AccessDeniedException',
+      sent: () => signed(aws, { headers: { host: `[::1]:${new URL(aws.url).port}` } }),
+    },
+    {
+      name: 'for another port',
+      error: 'AccessDeniedException',
+      sent: () => signed(aws, { headers: { host: '127.0.0.1:1' } }),
+    },
+    {
+      name: 'for no port',
+      error: 'AccessDeniedException',
+      sent: () => signed(aws, { headers: { host: '127.0.0.1' } }),
+    },
   ];
 
-  test.each(cases)('%s', async (_, error, sent) => {
+  test.each(cases)('$name', async ({ error, sent }) => {
     const before = aws.calls().length;
     const answer = await send(aws, await sent());
     expect({ status: answer.status, error: answer.error }).toEqual({ status: 403, error });
@@ -307,7 +315,7 @@ describe('refused with 403, and without a word of what is stored, is a request',
   });
 });
 
-test("a client whose clock is wrong sets it by the endpoint's, as with AWS", async () => {
+test("a client with a wrong clock sets it by the endpoint's, as with AWS", async () => {
   const client = new SecretsManagerClient({ ...clientSettings(still.url), maxAttempts: 2 });
   await expect(client.send(new GetSecretValueCommand({ SecretId: 'none' }))).rejects.toMatchObject({
     name: 'ResourceNotFoundException',
@@ -315,7 +323,7 @@ test("a client whose clock is wrong sets it by the endpoint's, as with AWS", asy
   client.destroy();
 });
 
-/** A Python that has boto3, where there is one. */
+/** A Python with boto3, if there is one. */
 const python = [
   '.venv/bin/python',
   ...(existsSync('.venv') ? [] : (process.env.PATH ?? '').split(':').map((folder) => `${folder}/python3`)),

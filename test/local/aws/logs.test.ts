@@ -32,7 +32,7 @@ const lines = [finished(1), line(2), finished(3), finished(5)];
 let client: CloudWatchLogsClient;
 let close: () => Promise<void>;
 
-/** Another emulator has a group of its own made; the local one shows the function's log file. */
+/** In another emulator we create a group; the local one shows the function's log file. */
 beforeAll(async () => {
   const external = process.env.AWS_ENDPOINT_URL;
   const local = external ? undefined : await startLocalAws({ functionName, functionLogFile });

@@ -8,18 +8,12 @@ import {
   RestoreSecretCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { afterAll, describe, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { describe, expect, test } from 'vitest';
+import { contractClient } from '../../support/contract-client.ts';
 import { secretsManagerCalls } from '../../support/secrets-manager-calls.ts';
 
-const endpoint = await awsEndpoint();
-const client = new SecretsManagerClient(clientSettings(endpoint.url));
+const { endpoint, client } = await contractClient(SecretsManagerClient);
 const { createSecret, put, get, error } = secretsManagerCalls(client, endpoint);
-
-afterAll(async () => {
-  client.destroy();
-  await endpoint.close();
-});
 
 describe('CreateSecret', () => {
   test('makes a secret that is found by name and by ARN', async () => {

@@ -6,18 +6,12 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { afterAll, describe, expect, test } from 'vitest';
-import { awsEndpoint, clientSettings } from '../../support/aws-endpoint.ts';
+import { describe, expect, test } from 'vitest';
+import { contractClient } from '../../support/contract-client.ts';
 import { secretsManagerCalls } from '../../support/secrets-manager-calls.ts';
 
-const endpoint = await awsEndpoint();
-const client = new SecretsManagerClient(clientSettings(endpoint.url));
+const { endpoint, client } = await contractClient(SecretsManagerClient);
 const { createSecret, put, get, stages, allVersions, error } = secretsManagerCalls(client, endpoint);
-
-afterAll(async () => {
-  client.destroy();
-  await endpoint.close();
-});
 
 describe('PutSecretValue', () => {
   test('moves AWSCURRENT to the new version and AWSPREVIOUS to the one before', async () => {
@@ -140,13 +134,13 @@ describe('UpdateSecretVersionStage', () => {
       }),
     );
 
-  /** A secret whose second version waits under a label of its own. */
+  /** A secret whose second version waits under its own label. */
   async function prepared() {
     const { Name, VersionId: first } = await createSecret();
     return { Name, first, second: await put(Name, 'second', ['claimed']) };
   }
 
-  test('makes a version current that waited under a label of its own', async () => {
+  test('makes a version current that waited under its own label', async () => {
     const { Name, first, second } = await prepared();
     expect(await get(Name, { VersionStage: 'AWSCURRENT' })).toMatchObject({ VersionId: first });
     expect(await get(Name, { VersionStage: 'claimed' })).toMatchObject({ SecretString: 'second' });
@@ -223,7 +217,7 @@ describe('UpdateSecretVersionStage', () => {
     if (endpoint.kind === 'local') expect(await get(Name)).toMatchObject({ SecretString: 'first' });
   });
 
-  test('wants to be told which version has AWSCURRENT now', async () => {
+  test('must name the version that has AWSCURRENT now', async () => {
     const { Name, VersionId: first } = await createSecret();
     const second = await put(Name, 'second');
     await expect(move(Name, undefined, first)).rejects.toEqual(

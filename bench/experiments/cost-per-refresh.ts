@@ -1,0 +1,114 @@
+import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../../lambda/run.ts';
+import { type Measurement, measureOnce } from '../programs/measure.ts';
+import type { Population } from '../servers/servers.ts';
+import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
+import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
+
+/** With one profile: its secret, its note, writing its last grant to the note, and a data key for escrow. */
+const CALLS_OF_A_RUN = 4;
+
+/** Compares the function's CPU with a program that only makes the same five calls with the same SDK. */
+export async function costPerRefresh(bench: Bench): Promise<Findings> {
+  const { scale, servers, progress } = bench;
+  const fast = scale === 'guard' ? 300 : 1_000;
+  const paced = scale === 'guard' ? 150 : 250;
+  progress(`making ${fast} accounts`);
+  const population = await servers.populate({ accounts: fast, due: fast });
+  const some = await servers.populate({ accounts: paced, due: paced });
+  const asDeployed = await compare(bench, some, 'paced', scale === 'guard' ? 1 : 3);
+  const unpaced = await compare(bench, population, 'unpaced', scale === 'guard' ? 2 : 5);
+  const bareConnections = unpaced.bareConnections.at(-1) ?? 0;
+  const { calls, connections } = await servers.traffic();
+  const perAccount = ['UpdateItem', 'GetSecretValue', 'TokenRequest', 'PutSecretValue'];
+  const total = perAccount.reduce((sum, name) => sum + (calls[name] ?? 0), 0);
+  // On a busy machine a store may take longer than half a second, and then escrow is written, too.
+  const {
+    Scan: scans = 0,
+    'UpdateItem for escrow': escrowed = 0,
+    ...others
+  } = Object.fromEntries(Object.entries(calls).filter(([name]) => !perAccount.includes(name)));
+  const ofTheRun = Object.values(others).reduce((sum, n) => sum + n, 0);
+  return {
+    title: 'Cost of a refresh',
+    figures: [
+      cpu('CPU, as deployed', asDeployed, paced),
+      cpu('CPU, without the pace', unpaced, fast),
+      exactly('calls', total / fast, 5, 'five'),
+      exactly('calls of a run, beside its scans', ofTheRun, CALLS_OF_A_RUN, 'four'),
+      {
+        name: 'refreshes a second without the pace',
+        unit: '/s',
+        value: sampleOf(unpaced.function.map(({ milliseconds }) => (fast / milliseconds) * 1_000)),
+        baseline: {
+          name: 'bare calls',
+          value: sampleOf(unpaced.bare.map(({ milliseconds }) => (fast / milliseconds) * 1_000)),
+        },
+        ratio: ratiosOf(
+          unpaced.bare.map(({ milliseconds }) => milliseconds),
+          unpaced.function.map(({ milliseconds }) => milliseconds),
+        ),
+      },
+    ],
+    facts: [
+      [
+        'calls of a run',
+        `${perAccount.map((name) => `${calls[name]} ${name}`).join(', ')} for ${fast} accounts; of the run itself ${scans} Scan, ${Object.entries(
+          others,
+        )
+          .map(([name, n]) => `${n} ${name}`)
+          .join(', ')}`,
+      ],
+      ['stores slow enough for escrow', `${escrowed} of ${fast}, one more call each`],
+      [
+        'connections to the token endpoint',
+        `${connections} for ${fast} refreshes; the bare calls share ${bareConnections} that are kept alive`,
+      ],
+      ['log', `${Math.round((unpaced.function[0]?.logBytes ?? 0) / fast)} bytes an account`],
+    ],
+  };
+}
+
+type Compared = Record<'function' | 'bare', Measurement[]> & { readonly bareConnections: readonly number[] };
+
+async function compare(
+  { servers, bundles, progress }: Bench,
+  population: Population,
+  pace: 'paced' | 'unpaced',
+  rounds: number,
+): Promise<Compared> {
+  const environment = servers.environment(population);
+  const { accountIds } = population;
+  const bareConnections: number[] = [];
+  let round = 0;
+  const compared = await interleaved(rounds, {
+    bare: async () => {
+      progress(`${accountIds.length} accounts ${pace}, round ${++round} of ${rounds}`);
+      await servers.begin({ delayMilliseconds: 20 });
+      const startsPerSecond = pace === 'paced' ? STARTS_PER_SECOND : undefined;
+      const bare = await measureOnce(
+        { module: bundles.bare, environment, clockOffsetSeconds: laterClock() },
+        { kind: 'five_calls', accountIds, inFlight: MAX_IN_FLIGHT, startsPerSecond },
+      );
+      bareConnections.push((await servers.traffic()).connections);
+      return bare;
+    },
+    function: async () => {
+      await servers.begin({ delayMilliseconds: 20 });
+      const module = pace === 'paced' ? bundles.function : bundles.unpaced;
+      return await measureOnce({ module, environment, clockOffsetSeconds: laterClock() });
+    },
+  });
+  return { ...compared, bareConnections };
+}
+
+function cpu(name: string, { function: ours, bare }: Compared, accounts: number): Figure {
+  const each = (measurements: Measurement[]) => measurements.map((one) => one.cpuMilliseconds / accounts);
+  return {
+    name,
+    unit: 'ms',
+    value: sampleOf(each(ours)),
+    baseline: { name: 'bare calls', value: sampleOf(each(bare)) },
+    ratio: ratiosOf(each(ours), each(bare)),
+    target: { kind: 'at_most', bound: 1.3, guard: 2.5 },
+  };
+}

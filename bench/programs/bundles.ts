@@ -1,0 +1,80 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+import { ALIASES, bundling, projectRoot } from '../../infra/bundling.ts';
+import { synthesizeBundle } from '../../test/support/function-bundle.ts';
+
+/** The programs that we compare: one file each, all bundled in the same way. */
+export interface Bundles {
+  /** As it is deployed. */
+  readonly function: string;
+  /** The same without the pace of 48 starts a second: how fast the code itself is. */
+  readonly unpaced: string;
+  /** The bare calls and the baselines. */
+  readonly bare: string;
+  /** Only the SDK's clients, as they come. */
+  readonly sdk: string;
+  /** The same with the function's single credential provider. */
+  readonly sdkTrimmed: string;
+  readonly remove: () => void;
+}
+
+const options = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: bundling.target ?? 'node24',
+  minify: bundling.minify ?? true,
+  sourcemap: true,
+  sourcesContent: false,
+  mainFields: [...(bundling.mainFields ?? [])],
+  alias: {
+    '@aws-sdk/credential-provider-node': join(projectRoot, ALIASES['@aws-sdk/credential-provider-node']),
+  },
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
+const PACE = /export const STARTS_PER_SECOND = \d+;/;
+
+export async function buildBundles(): Promise<Bundles> {
+  const deployed = synthesizeBundle();
+  const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+  const outfile = (name: string) => join(directory, `${name}.mjs`);
+  const file = (path: string) => join(projectRoot, path);
+  await build({ ...options, entryPoints: [file('bench/programs/bare.ts')], outfile: outfile('bare') });
+  const sdkOnly = { ...options, entryPoints: [file('bench/programs/sdk-only.ts')] };
+  await build({ ...sdkOnly, alias: {}, outfile: outfile('sdk') });
+  await build({ ...sdkOnly, outfile: outfile('sdk-trimmed') });
+  await build({
+    ...options,
+    entryPoints: [file('lambda/handler.ts')],
+    outfile: outfile('unpaced'),
+    plugins: [
+      {
+        name: 'without the pace',
+        setup: ({ onLoad }) =>
+          onLoad({ filter: /lambda\/run\.ts$/ }, ({ path }) => {
+            const source = readFileSync(path, 'utf8');
+            if (!PACE.test(source)) throw new Error('lambda/run.ts no longer has STARTS_PER_SECOND.');
+            return { contents: source.replace(PACE, 'export const STARTS_PER_SECOND = 1e6;'), loader: 'ts' };
+          }),
+      },
+    ],
+  });
+  return {
+    function: deployed.path,
+    unpaced: outfile('unpaced'),
+    bare: outfile('bare'),
+    sdk: outfile('sdk'),
+    sdkTrimmed: outfile('sdk-trimmed'),
+    remove: () => {
+      deployed.remove();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+export function sizeOf(bundle: string): number {
+  return statSync(bundle).size;
+}
