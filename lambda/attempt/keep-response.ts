@@ -45,8 +45,7 @@ export async function keepGranted(
     const { grant, at } = bought;
     const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
     if (refreshToken === undefined) return notStored('lost', failure, false, at);
-    const content = { refreshToken, supersedes: supersededBy(grant), obtainedAt: at };
-    const write = escrowWrite(attempt, 'token', content);
+    const write = escrowWrite(attempt, 'token', escrowedFrom(grant, refreshToken, at));
     const isKept = await keepInEscrow(write, keepUntil(attempt, ports), ports);
     return notStored(isKept ? 'escrowed' : 'lost', failure, true, at);
   }
@@ -64,12 +63,7 @@ async function store(
   const obtainedAt = nextObtainedAt(at, grant, grant.newest);
   const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, response.tokens, obtainedAt);
   const rotated = merged.refresh_token !== grant.refreshToken;
-  const content = {
-    refreshToken: merged.refresh_token,
-    answer: contentOf(grant.escrow)?.answer,
-    supersedes: supersededBy(grant),
-    obtainedAt: at,
-  };
+  const content = escrowedFrom(grant, merged.refresh_token ?? sent, at);
   const atStake = rotated ? escrowWrite(attempt, 'token', content) : undefined;
   const { kind, tokenSet, text } = storable(merged, grant.tokenSet, namedFields(profile));
   const { store, deadline, wasOvertaken } = storing(attempt, grant, text, ports);
@@ -139,8 +133,6 @@ export async function keepFromError(
   { candidate, unread, at }: ErrorResponse & { readonly at: number },
   ports: Ports,
 ): Promise<KeptFromError> {
-  const before = contentOf(grant.escrow);
-  const supersedes = supersededBy(grant);
   const keep = async (kind: 'candidate' | 'answer', content: Escrowed) => {
     await keepInEscrow(escrowWrite(attempt, kind, content), keepUntil(attempt, ports), ports);
   };
@@ -148,19 +140,13 @@ export async function keepFromError(
     await keep('candidate', content);
     return { kind: 'kept', escrow: { kind: 'candidate', content } };
   };
-  if (candidate !== undefined)
-    return await keepCandidate({
-      refreshToken: candidate,
-      answer: before?.answer,
-      supersedes,
-      obtainedAt: at,
-    });
+  if (candidate !== undefined) return await keepCandidate(escrowedFrom(grant, candidate, at));
   if (unread === undefined) return { kind: 'nothing' };
   // The oldest is kept: it is the one that may hold a token.
-  if (before?.answer !== undefined) return { kind: 'kept', escrow: grant.escrow };
+  if (answerIn(grant.escrow) !== undefined) return { kind: 'kept', escrow: grant.escrow };
   const answer = packAnswer(unread);
   if (grant.escrow.kind === 'candidate') return await keepCandidate({ ...grant.escrow.content, answer });
-  const content = { answer, supersedes, obtainedAt: at };
+  const content = { answer, supersedes: supersededBy(grant), obtainedAt: at };
   await keep('answer', content);
   return { kind: 'kept', escrow: { kind: 'stays', content } };
 }
@@ -170,8 +156,13 @@ function escrowWrite({ account, id }: Attempt, kind: EscrowWrite['kind'], conten
   return { accountId, attemptId: id, kind, content, secretId };
 }
 
-function contentOf(escrow: EscrowState): Escrowed | undefined {
-  return escrow.kind === 'none' ? undefined : escrow.content;
+/** A new refresh token, with the answer that waits in escrow for a person. */
+function escrowedFrom(grant: CurrentGrant, refreshToken: string, at: number): EscrowedToken {
+  return { refreshToken, answer: answerIn(grant.escrow), supersedes: supersededBy(grant), obtainedAt: at };
+}
+
+function answerIn(escrow: EscrowState): Escrowed['answer'] {
+  return escrow.kind === 'none' ? undefined : escrow.content?.answer;
 }
 
 /** What the secret held is out of date once this is stored; see `Escrowed.supersedes`. */
