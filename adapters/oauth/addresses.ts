@@ -123,8 +123,8 @@ const unknownName: readonly unknown[] = ['ENOTFOUND', 'ENODATA', 'ECONNREFUSED']
  * that the whole process shares: a few names whose servers never answer would block all others, the AWS SDK's too. It is
  * used only for names that this machine knows itself.
  */
-async function resolve(hostname: string): Promise<LookupAddress[]> {
-  if (hostname === 'localhost' || isInHostsFile(hostname)) return await lookup(hostname, { all: true });
+async function resolve(hostname: string, ownNames: ReadonlySet<string>): Promise<LookupAddress[]> {
+  if (ownNames.has(hostname)) return await lookup(hostname, { all: true });
   const resolver = new Resolver({ timeout: DNS_TIMEOUT, tries: 2 });
   const answers = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
   const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
@@ -135,11 +135,12 @@ async function resolve(hostname: string): Promise<LookupAddress[]> {
   return await lookup(hostname, { all: true });
 }
 
-function isInHostsFile(hostname: string): boolean {
+/** The names that this machine knows itself. */
+function readOwnNames(): ReadonlySet<string> {
   try {
-    return readFileSync('/etc/hosts', 'utf8').split(/\s+/).includes(hostname);
+    return new Set(['localhost', ...readFileSync('/etc/hosts', 'utf8').split(/\s+/)]);
   } catch {
-    return false;
+    return new Set(['localhost']);
   }
 }
 
@@ -149,8 +150,10 @@ function isInHostsFile(hostname: string): boolean {
  */
 export function guardedLookup(addresses: CallableAddresses): LookupFunction {
   const mayCall = callable(addresses);
+  // Read once: a look-up is made for each request.
+  const ownNames = readOwnNames();
   const judged = async (hostname: string): Promise<LookupAddress[]> => {
-    const found = await resolve(hostname);
+    const found = await resolve(hostname, ownNames);
     if (found.every(({ address }) => mayCall(address))) return found;
     throw Object.assign(new Error('the address is not allowed'), { code: 'ADDRESS_NOT_ALLOWED' });
   };
