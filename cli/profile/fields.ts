@@ -1,4 +1,4 @@
-import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
+import { shownPath } from '../../core/field-name.ts';
 import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
 import { PROFILE_FIELDS } from '../../core/profile/profile-schema.ts';
 import { withoutUserinfo } from '../../core/profile/shown-address.ts';
@@ -35,7 +35,7 @@ export function fieldsFromFlags(
     if (!PROFILE_FIELDS.includes(field))
       throw new CliError(
         'USAGE',
-        `--set: ${looksLikeName(field) ? field : HIDDEN_NAME} is not a field of profiles; known are ${PROFILE_FIELDS.join(', ')}.`,
+        `--set: ${shownPath([field])} is not a field of profiles; known are ${PROFILE_FIELDS.join(', ')}.`,
         EXIT.usage,
       );
   }
@@ -79,7 +79,7 @@ export function fieldsFromInput(text: string): Fields {
 export function withoutSecrets(fields: Fields, wrong?: string): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([field, value]) => {
-      if (!PROFILE_FIELDS.includes(field)) return [looksLikeName(field) ? field : HIDDEN_NAME, 'set'];
+      if (!PROFILE_FIELDS.includes(field)) return [shownPath([field]), 'set'];
       if (SECRET_FIELDS.includes(field)) return [field, value === '' ? 'empty' : 'set'];
       if (MAY_HOLD_SECRETS.includes(field)) return [field, membersOf(value, () => 'set')];
       return [field, field === wrong || !takes(field, value) ? 'set' : shownValue(field, value)];
@@ -108,7 +108,7 @@ function shownValue(field: string, value: unknown): unknown {
 function membersOf(value: unknown, shown: (member: unknown) => unknown): unknown {
   if (!isJsonObject(value)) return 'set';
   return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [looksLikeName(name) ? name : HIDDEN_NAME, shown(member)]),
+    Object.entries(value).map(([name, member]) => [shownPath([name]), shown(member)]),
   );
 }
 
