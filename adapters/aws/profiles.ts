@@ -1,4 +1,5 @@
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { keepNewest } from '../../core/keep-newest.ts';
 import { type ParsedProfile, parseProfile } from '../../core/profile/parse-profile.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import type { Reason } from '../../core/reason.ts';
@@ -47,11 +48,7 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
   return {
     load: (name) => {
       const known = loading.get(name) ?? load(name);
-      // Whoever was asked for last goes last.
-      loading.delete(name);
-      loading.set(name, known);
-      const [oldest] = loading.size > MAX_KEPT ? loading.keys() : [];
-      if (oldest !== undefined) loading.delete(oldest);
+      keepNewest(loading, name, known, MAX_KEPT);
       return known;
     },
     alternatives: async (name, rejected) => {
@@ -74,7 +71,7 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
       });
     },
     adopt: (name, profile) => {
-      loading.set(name, Promise.resolve({ kind: 'profile', profile }));
+      keepNewest(loading, name, Promise.resolve({ kind: 'profile', profile }), MAX_KEPT);
     },
     windows: () => windows,
   };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import { HOUR } from '../../core/duration.ts';
 import { isJsonObject } from '../../core/json-object.ts';
+import { keepNewest } from '../../core/keep-newest.ts';
 import { ALLOWED_ADDRESSES, type CallableAddresses } from './addresses.ts';
 import type { SendHttpsRequest, TlsIdentity } from './https-request.ts';
 import { RequestFailed } from './request-failed.ts';
@@ -85,10 +86,7 @@ export async function discover(
   const server = usedPartOf(metadata);
   if (server.token_endpoint === undefined)
     throw new UnusableIssuer('issuer: its metadata names no token_endpoint, or one that is no URL');
-  cache.delete(key);
-  cache.set(key, { server, until: now() + CACHE_TIME });
-  const [oldest] = cache.keys();
-  if (cache.size > CACHE_SIZE && oldest !== undefined) cache.delete(oldest);
+  keepNewest(cache, key, { server, until: now() + CACHE_TIME }, CACHE_SIZE);
   return server;
 }
 

@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { keepNewest } from '../../core/keep-newest.ts';
 import type { HttpResponse } from '../../core/response/http-response.ts';
 import { type CallableAddresses, guardedLookup, refusalOf } from './addresses.ts';
 import { exchangeBytes } from './http-exchange.ts';
@@ -50,11 +51,8 @@ export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
   const agentFor = ({ profile, tls: { cert, key, ca } = {} }: HttpsRequest) => {
     const owner = JSON.stringify([profile, cert, key, ca]);
     const agent = httpsAgents.get(owner) ?? new https.Agent({ ...shared, cert, key, ca });
-    httpsAgents.delete(owner);
-    httpsAgents.set(owner, agent);
-    // The agent keeps no connection open, and requests that use it now go on.
-    const [oldest] = httpsAgents.size > MAX_AGENTS ? httpsAgents.keys() : [];
-    if (oldest !== undefined) httpsAgents.delete(oldest);
+    // One that is taken out has no connection open, and requests that use it now go on.
+    keepNewest(httpsAgents, owner, agent, MAX_AGENTS);
     return agent;
   };
   return {
