@@ -3,9 +3,11 @@ export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   sleep(milliseconds: number): Promise<void>;
+  /** Calls `action` again and again, until what it returns is called. */
+  every(milliseconds: number, action: () => void): () => void;
 }
 
 /** Seconds since the epoch. */
-export function secondsOf(clock: Clock): number {
+export function secondsOf(clock: Pick<Clock, 'now'>): number {
   return Math.floor(clock.now() / 1000);
 }

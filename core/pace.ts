@@ -7,7 +7,7 @@ const SLACK = 250;
  * Lets its callers pass evenly, so many a second. Time lost by a late timer or a pause is made up for, but no more than a quarter
  * of a second of it. So no burst is larger than a quarter of `perSecond`.
  */
-export function createPace(perSecond: number, clock: Clock): () => Promise<void> {
+export function createPace(perSecond: number, clock: Pick<Clock, 'now' | 'sleep'>): () => Promise<void> {
   let next = 0;
   return async () => {
     const now = clock.now();

@@ -5,23 +5,14 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Context } from 'aws-lambda';
-import { createAccountsTable } from '../adapters/aws/accounts-table.ts';
-import { createEscrowVault } from '../adapters/aws/escrow.ts';
-import { createEvents } from '../adapters/aws/events.ts';
-import { createProfiles } from '../adapters/aws/profiles.ts';
-import { createSecrets } from '../adapters/aws/secrets.ts';
 import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
 import { createHttpsClient } from '../adapters/oauth/https-request.ts';
-import { createTokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { tableNameOf } from '../core/account/kept-by.ts';
-import { createPace } from '../core/pace.ts';
-import { createLimits } from './attempt/limits.ts';
-import type { RunCounters } from './attempt/ports.ts';
-import { createProfileNotes } from './attempt/profile-notes.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { readEvent } from './event.ts';
-import { MAX_IN_FLIGHT, run, STARTS_PER_SECOND } from './run.ts';
+import { type Invocation, runInvocation } from './invocation.ts';
+import { MAX_IN_FLIGHT } from './run.ts';
 import type { RunResult } from './run-result.ts';
 import { logger, publishRunMetrics } from './telemetry.ts';
 
@@ -78,51 +69,17 @@ export async function handler(event: unknown, context?: Context): Promise<RunRes
   }
 }
 
-interface Invocation {
-  readonly runId: string;
-  /** Milliseconds since the epoch. */
-  readonly begun: number;
-  readonly deadline: number;
-}
+/** When an invocation began, and when its process may be gone. */
+type Times = Pick<Invocation, 'runId' | 'begun' | 'deadline'>;
 
-async function runWith(environment: Environment, event: unknown, invocation: Invocation): Promise<RunResult> {
+async function runWith(environment: Environment, event: unknown, times: Times): Promise<RunResult> {
   const request = readEvent(event);
-  const { secretNamePrefix, refreshWindow, refreshSpread, escrowKeyId, addresses } = environment;
-  const tables = { tableName: environment.accountsTableName, formerTables: environment.formerAccountsTables };
-  const https = createHttpsClient(addresses);
-  const secrets = createSecrets(clients.secrets, clients.secretsWriter);
-  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
-  const table = createAccountsTable(clients.table, callableTable(tables.tableName));
-  const events = createEvents(clients.events, environment.eventBusName, invocation.runId);
-  const segments = request.share?.totalSegments ?? 1;
-  const clock = systemClock;
-  const log = logger;
+  const https = createHttpsClient(environment.addresses);
+  const callableTable = callableName(environment.accountsTableName);
+  const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, log: logger };
   try {
-    const summary = await run(
-      request,
-      { ...invocation, ...tables, secretNamePrefix, refreshWindow, refreshSpread },
-      {
-        table,
-        secrets,
-        profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
-        notes: createProfileNotes({ table, events, clock, log }),
-        endpoint: createTokenEndpoint({
-          ...addresses,
-          send: https.send,
-          cache: discoveryCache,
-          now: Date.now,
-        }),
-        vault: escrowKeyId === undefined ? undefined : createEscrowVault(clients.kms, escrowKeyId),
-        events,
-        limits: createLimits(segments),
-        turn: createPace(STARTS_PER_SECOND / segments, clock),
-        clock,
-        log,
-        count: (what) => {
-          counters[what]++;
-        },
-      },
-    );
+    const invocation = { ...times, environment, request };
+    const { summary, counters } = await runInvocation(invocation, { ...outside, send: https.send });
     const over = request.accountIds === undefined ? 'table' : 'named accounts';
     if (!request.dryRun) publishRunMetrics(summary, counters, over);
     logger.info('Run finished.', { ...summary.result });
@@ -133,6 +90,6 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
 }
 
 /** A table of one's own Region is called by its name, which every endpoint understands; another by its ARN. */
-function callableTable(table: string): string {
+function callableName(table: string): string {
   return table.split(':')[3] === process.env.AWS_REGION ? tableNameOf(table) : table;
 }

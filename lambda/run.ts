@@ -99,10 +99,10 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
     changed = Promise.withResolvers();
   };
   // By time as well: one provider that does not answer must not hold up the others.
-  const ticker = setInterval(() => {
+  const stopTicking = clock.every(1_000, () => {
     limit = Math.min(MAX_IN_FLIGHT, limit * 2);
     wake();
-  }, 1_000);
+  });
   const over = () => stopped !== undefined || timeIsUp(settings, ports);
   const finish = ({ oauthProfile }: Account, report: Report) => {
     if (notes.get(oauthProfile).failure?.reason === report.reason)
@@ -159,7 +159,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
       }
     }
   };
-  const dispatched = dispatch().finally(() => clearInterval(ticker));
+  const dispatched = dispatch().finally(stopTicking);
   return {
     add: (work) => {
       schedule.add(work);

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, parseAccount } from '../../core/account/account.ts';
 import { unusualSecret } from '../../core/account/secret-id.ts';
+import { secondsOf } from '../../core/clock.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
 import { createAccountsTable } from '../aws/accounts-table.ts';
 import { ifConditionHolds } from '../aws/aws-error.ts';
@@ -75,7 +75,8 @@ export async function takeLease(
   { patience, onWait }: { readonly patience: number; readonly onWait: () => void },
 ): Promise<KnownAccount | undefined> {
   const table = createAccountsTable(stores.table, stores.tableName);
-  const until = Date.now() + patience;
+  const { clock } = stores;
+  const until = clock.now() + patience;
   for (;;) {
     const known = await readAccount(stores, accountId);
     if (known === undefined)
@@ -83,23 +84,24 @@ export async function takeLease(
         'ACCOUNT_GONE',
         `The account ${accountId} has been removed in the meantime.`,
       );
-    const now = seconds();
+    const now = secondsOf(clock);
     const secretId = unusualSecret(known.account, stores.secretNamePrefix);
     const lease = { owner, expiresAt: now + LEASE_SECONDS, secretId };
     if ((await table.lease(known.account, lease, now - CLOCK_DOUBT)) === 'leased') return known;
-    if (Date.now() >= until) return undefined;
+    if (clock.now() >= until) return undefined;
     onWait();
-    await sleep(LOOK_AGAIN_AFTER);
+    await clock.sleep(LOOK_AGAIN_AFTER);
   }
 }
 
 /** Whether nobody holds the account, or will within a few seconds. */
 export async function isFree(stores: Stores, accountId: string): Promise<boolean> {
-  for (const until = Date.now() + RUN_PATIENCE; ; ) {
+  const { clock } = stores;
+  for (const until = clock.now() + RUN_PATIENCE; ; ) {
     const lease = (await readAccount(stores, accountId))?.account.lease;
-    if (lease === undefined || lease.expiresAt <= seconds() - CLOCK_DOUBT) return true;
-    if (Date.now() >= until) return false;
-    await sleep(LOOK_AGAIN_AFTER);
+    if (lease === undefined || lease.expiresAt <= secondsOf(clock) - CLOCK_DOUBT) return true;
+    if (clock.now() >= until) return false;
+    await clock.sleep(LOOK_AGAIN_AFTER);
   }
 }
 
@@ -114,7 +116,7 @@ const RUN_PATIENCE = 5_000;
  */
 export async function createLeased(stores: Stores, account: Account, owner: string): Promise<boolean> {
   const { accountId, authenticationType, oauthProfile, name, parameters } = account;
-  const lease = { owner, expiresAt: seconds() + LEASE_SECONDS };
+  const lease = { owner, expiresAt: secondsOf(stores.clock) + LEASE_SECONDS };
   return await ifConditionHolds(() =>
     stores.table.send(
       new PutCommand({
@@ -206,8 +208,4 @@ export async function recordGrant(
       },
     }),
   );
-}
-
-function seconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
+import { secondsOf } from '../../core/clock.ts';
 import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import type { GrantedTokens, TokenSet } from '../../core/tokens/token-set.ts';
 import { awsFailure } from '../aws/aws-error.ts';
@@ -38,27 +39,28 @@ export interface KeptGrant {
  */
 export async function keepGrant(consent: Consent, target: Target, provider: Provider): Promise<KeptGrant> {
   const { stores, wanted, wishes } = target;
+  const { clock } = stores;
   const owner = randomUUID();
   let leased = await leaseAccount(target, owner, consent.holds).catch((error: unknown) => {
     throw consent.holds === 'tokens' ? grantLost(error) : error;
   });
   let done: 'nothing' | 'stored' | 'recorded' = 'nothing';
   try {
-    const deadline = Date.now() + WORK_TIME;
+    const deadline = clock.now() + WORK_TIME;
     refuseAnotherAccount(target, consent);
     const exchange = await consent.redeem();
-    const tokens = tokensIn(exchange, provider);
+    const tokens = tokensIn(exchange, provider, secondsOf(clock));
     const body = exchange.kind === 'response' ? exchange.response.body : '';
     const identity = await identityOf(body, tokens.accessToken, provider);
     await refuseAnotherPerson(target, leased, { identity, tokens }, provider);
     // A lease that has run out meanwhile, on a machine that slept, is taken anew before anything is written.
-    if (Date.now() > deadline)
+    if (clock.now() > deadline)
       leased = await leaseAgain(target, leased).catch((error: unknown) => {
         throw grantLost(error);
       });
-    const now = Math.floor(Date.now() / 1000);
+    const now = secondsOf(clock);
     const tokenSet = newTokenSet(tokens, leased, target, now);
-    await storeGrant(target, leased, tokenSet, Math.max(deadline, Date.now() + LEAST_STORE_TIME));
+    await storeGrant(target, leased, tokenSet, Math.max(deadline, clock.now() + LEAST_STORE_TIME));
     done = 'stored';
     const named = wishes.parameter !== undefined || Object.keys(consent.parameters).length > 0;
     const facts = {
@@ -85,7 +87,8 @@ function grantLost(error: unknown): AuthorizationError {
   return notKept(new AuthorizationError(code, `The account could not be held (${code}).`));
 }
 
-function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
+/** @param now seconds since the epoch */
+function tokensIn(exchange: Exchange, { profile }: Provider, now: number): GrantedTokens {
   if (exchange.kind === 'unsent') throw unsentGrant(exchange);
   if (exchange.kind === 'no_response')
     throw new AuthorizationError(
@@ -98,7 +101,7 @@ function tokensIn(exchange: Exchange, { profile }: Provider): GrantedTokens {
     previous: {},
     sent: '',
     secrets: exchange.secrets,
-    now: Math.floor(Date.now() / 1000),
+    now,
   });
   if (answer.kind === 'error') {
     const { code, hint, next } = refusals[answer.reason] ?? refusals.grant_revoked;

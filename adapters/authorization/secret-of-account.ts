@@ -86,7 +86,7 @@ export async function tokenSecretOf(
         throw refused(`names the secret of another account, ${other}; name another`);
     }
     const { expiresAt } = (note?.lease ?? {}) as { expiresAt?: unknown };
-    const held = typeof expiresAt === 'number' && expiresAt > Date.now() / 1000;
+    const held = typeof expiresAt === 'number' && expiresAt > stores.clock.now() / 1000;
     const isClaimed = note?.secretOwner === accountId;
     const keptFor = usualOwner === undefined ? {} : { keptFor: accountId };
     return { secret: { id, beyond: true, inHand: held && !isClaimed, ...keptFor }, isClaimed };

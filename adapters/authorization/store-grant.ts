@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { nextObtainedAt } from '../../core/account/decision.ts';
 import {
   type GrantedTokens,
@@ -58,12 +57,12 @@ export async function storeGrant(
   tokenSet: TokenSet,
   deadline: number,
 ): Promise<void> {
-  const { secrets } = stores;
+  const { secrets, clock } = stores;
   const { id: secretId } = leased.secret;
   const version = { secretId, text: serializeTokenSet(tokenSet), versionId: leased.owner };
   let current = leased.current;
   let missing = current === undefined;
-  for (let patience = true; patience; patience = Date.now() + PAUSE <= deadline) {
+  for (let patience = true; patience; patience = clock.now() + PAUSE <= deadline) {
     try {
       if (missing) {
         const made = await createSecret(secrets, version);
@@ -88,10 +87,10 @@ export async function storeGrant(
       const passing = failure.kind === 'not_found' || failure.code === 'InvalidRequestException';
       if (isHopeless(failure) && !passing) throw storeFailed(secretId, failure);
       missing = failure.kind === 'not_found';
-      if (Date.now() + PAUSE > deadline) throw storeFailed(secretId, failure);
+      if (clock.now() + PAUSE > deadline) throw storeFailed(secretId, failure);
     }
     current = undefined;
-    await sleep(PAUSE);
+    await clock.sleep(PAUSE);
   }
   throw storeFailed(secretId, { kind: 'unavailable', code: 'it changes all the time' });
 }

@@ -1,5 +1,6 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { Clock } from '../../core/clock.ts';
 
 /** Where the accounts are, and their secrets. */
 export interface Stores {
@@ -7,4 +8,5 @@ export interface Stores {
   readonly tableName: string;
   readonly secrets: SecretsManagerClient;
   readonly secretNamePrefix: string;
+  readonly clock: Clock;
 }

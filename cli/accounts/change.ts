@@ -1,5 +1,6 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
+import { secondsOf } from '../../core/clock.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
@@ -8,7 +9,7 @@ import type { Context } from '../shared/command.ts';
 import { confirmed } from '../shared/confirm.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { escrowKind } from './escrow.ts';
-import { findItem, now } from './items.ts';
+import { findItem } from './items.ts';
 import { count } from './list.ts';
 import { removeSecret } from './remove-secret.ts';
 import { undoCommands } from './undo-commands.ts';
@@ -89,8 +90,12 @@ export async function removeAccounts(
   );
 }
 
-async function removeAccount(fleet: Fleet, accountId: string, options: RemoveOptions): Promise<Change> {
-  const at = now();
+export async function removeAccount(
+  fleet: Fleet,
+  accountId: string,
+  options: RemoveOptions,
+): Promise<Change> {
+  const at = secondsOf(fleet.clock);
   const removed = await ifConditionHolds(() =>
     fleet.table.send(
       new DeleteCommand({

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import {
   CreateSecretCommand,
   DescribeSecretCommand,
@@ -28,7 +27,7 @@ const LONGEST_PAUSE = 5_000;
 
 /** @returns why the tokens could not be stored beside what is there; nothing where they are */
 export async function createTokens(
-  { secrets, secretNamePrefix }: Fleet,
+  { secrets, secretNamePrefix, clock }: Fleet,
   candidate: Candidate,
   tokenText: string,
   { turn, kmsKey: KmsKeyId, keeper }: HowToWrite,
@@ -48,7 +47,7 @@ export async function createTokens(
       if (code === 'InvalidRequestException')
         return `the secret ${Name} is scheduled for deletion; restore it, or wait until it is gone`;
       if (kind !== 'throttled' || tries === MAX_TRIES) throw error;
-      await wait(Math.min(LONGEST_PAUSE, 100 * 2 ** tries) * (0.5 + Math.random() / 2));
+      await clock.sleep(Math.min(LONGEST_PAUSE, 100 * 2 ** tries) * (0.5 + Math.random() / 2));
     }
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
@@ -27,8 +26,8 @@ export async function itemOf(
 }
 
 /** The end of a lease already allows for clocks that are wrong. */
-export function isLeased({ lease }: Item): boolean {
-  return isJsonObject(lease) && typeof lease.expiresAt === 'number' && lease.expiresAt > Date.now() / 1000;
+export function isLeased({ lease }: Item, { clock }: Fleet): boolean {
+  return isJsonObject(lease) && typeof lease.expiresAt === 'number' && lease.expiresAt > clock.now() / 1000;
 }
 
 export function inHand(whose: string): Busy {
@@ -50,10 +49,10 @@ export async function secretInUse(
   if (typeof tokenSecretId !== 'string') return undefined;
   const note = await noteOf(fleet, tokenSecretId);
   const owner = typeof note?.secretOwner === 'string' ? note.secretOwner : undefined;
-  if (owner !== accountId && isLeased(note ?? {})) return inHand('the secret');
+  if (owner !== accountId && isLeased(note ?? {}, fleet)) return inHand('the secret');
   for (const other of new Set([takesSecretFrom, owner])) {
     if (other === undefined || other === accountId) continue;
-    if (isLeased((await itemOf(fleet, other)) ?? {}))
+    if (isLeased((await itemOf(fleet, other)) ?? {}, fleet))
       return inHand(`the account ${other}, which has that secret`);
   }
   return undefined;
@@ -74,12 +73,13 @@ async function noteOf(fleet: Fleet, SecretId: string): Promise<Item | undefined>
 
 /** Asks again for a moment. @returns what it said last where it was busy all the while */
 export async function whileBusy(
+  { clock }: Fleet,
   signal: AbortSignal,
   ask: () => Promise<Busy | undefined>,
 ): Promise<Busy | undefined> {
-  for (const until = Date.now() + PATIENCE; ; ) {
+  for (const until = clock.now() + PATIENCE; ; ) {
     const busy = await ask();
-    if (busy === undefined || Date.now() >= until || signal.aborted) return busy;
-    await wait(LOOK_AGAIN_AFTER);
+    if (busy === undefined || clock.now() >= until || signal.aborted) return busy;
+    await clock.sleep(LOOK_AGAIN_AFTER);
   }
 }

@@ -1,6 +1,5 @@
 import PQueue from 'p-queue';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
-import { systemClock } from '../../adapters/system-clock.ts';
 import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
@@ -70,7 +69,7 @@ export async function runImport(
   let failure: string | undefined;
 
   const keeper = create.size > 0 ? await plan.keeper() : undefined;
-  const how = { turn: createPace(rate, systemClock), kmsKey, keeper, signal };
+  const how = { turn: createPace(rate, fleet.clock), kmsKey, keeper, signal };
   const work = new PQueue({ concurrency: IN_FLIGHT });
 
   const one = async (

@@ -30,7 +30,7 @@ export async function createAccount(
   how: HowToWrite,
 ): Promise<Written> {
   const { item, tokenText, refreshToken } = candidate;
-  const busy = await whileBusy(how.signal, () => secretInUse(fleet, item, takesSecretFrom));
+  const busy = await whileBusy(fleet, how.signal, () => secretInUse(fleet, item, takesSecretFrom));
   if (busy !== undefined) return busy;
   if (tokenText !== undefined) {
     const conflict = await createTokens(fleet, candidate, tokenText, how);
@@ -61,7 +61,7 @@ export async function updateAccount(
   { signal }: Pick<HowToWrite, 'signal'>,
 ): Promise<Written> {
   let written: Written | undefined;
-  const busy = await whileBusy(signal, async () => {
+  const busy = await whileBusy(fleet, signal, async () => {
     const existing = await itemOf(fleet, candidate.item.accountId);
     if (existing === undefined)
       written = {
@@ -70,7 +70,7 @@ export async function updateAccount(
       };
     else if (typeof existing.formatVersion === 'number' && existing.formatVersion > FORMAT_VERSION)
       written = { kind: 'conflict', text: 'was made by a newer version, which alone may change it' };
-    else if (isLeased(existing)) return inHand('it');
+    else if (isLeased(existing, fleet)) return inHand('it');
     else {
       const changed = differences(candidate.item, existing);
       const moves = changed.some((name) => name === 'tokenSecretId' || name === 'oauthProfile');

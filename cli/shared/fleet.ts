@@ -4,6 +4,8 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { type CallableAddresses, flawOfPrivateCidr } from '../../adapters/oauth/addresses.ts';
+import { systemClock } from '../../adapters/system-clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { withoutKnownSecrets } from '../../core/response/redaction.ts';
 import { callersPath } from '../../local/callers-path.ts';
@@ -34,6 +36,7 @@ export interface Fleet {
   readonly table: DynamoDBDocumentClient;
   readonly secrets: SecretsManagerClient;
   readonly lambda: LambdaClient;
+  readonly clock: Clock;
 }
 
 export interface AwsConfig {
@@ -149,6 +152,7 @@ function localFleet({ system, keys }: Running, dataDirectory: string, called: st
     addresses: { allowHttpLoopback: true },
     config,
     ...clientsFor(config),
+    clock: systemClock,
   };
 }
 
@@ -187,6 +191,7 @@ async function awsFleet(
     outputs,
     addresses: addressesOf(env),
     config,
+    clock: systemClock,
     ...clients,
   };
 }

@@ -72,7 +72,7 @@ export function createProfileNotes({
 }: {
   readonly table: Pick<AccountsTable, 'profileNote' | 'putProfileNote'>;
   readonly events: Pick<Events, 'putOfProfile'>;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
 }): ProfileNotes {
   const states = new Map<string, ProfileState>();

@@ -7,6 +7,7 @@ import { keepGrant } from '../../adapters/authorization/keep-grant.ts';
 import { openProvider, type Provider } from '../../adapters/authorization/provider.ts';
 import { tokenSecretOf } from '../../adapters/authorization/secret-of-account.ts';
 import type { Stores } from '../../adapters/authorization/stores.ts';
+import { systemClock } from '../../adapters/system-clock.ts';
 import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { anAccount } from '../support/builders.ts';
 import { type Connecting, startConnecting } from '../support/connecting.ts';
@@ -23,7 +24,7 @@ const REDIRECT_URI = 'http://127.0.0.1:49151/callback';
 /** What a function would have: clients and names, and no command line. */
 const stores = (): Stores => {
   const { table, tableName, secrets } = system.clients;
-  return { table, tableName, secrets, secretNamePrefix: 'oauth/' };
+  return { table, tableName, secrets, secretNamePrefix: 'oauth/', clock: systemClock };
 };
 
 const profileOf = (fields: object) => {

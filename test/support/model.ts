@@ -226,6 +226,7 @@ export function createModel(
         await wait('sleeps');
         now += milliseconds;
       },
+      every: () => () => undefined,
     };
     const log = {
       debug: () => undefined,

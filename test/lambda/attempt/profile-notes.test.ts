@@ -49,7 +49,7 @@ function aWorld(before: ProfileNote = {}) {
             put.push(event);
           },
         },
-        clock: { now: () => now * 1000, sleep: async () => undefined },
+        clock: { now: () => now * 1000 },
         log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
       });
       await notes.load('crm');

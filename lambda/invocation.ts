@@ -1,0 +1,84 @@
+import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import type { KMSClient } from '@aws-sdk/client-kms';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { createAccountsTable } from '../adapters/aws/accounts-table.ts';
+import { createEscrowVault } from '../adapters/aws/escrow.ts';
+import { createEvents } from '../adapters/aws/events.ts';
+import { createProfiles } from '../adapters/aws/profiles.ts';
+import { createSecrets } from '../adapters/aws/secrets.ts';
+import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
+import type { SendHttpsRequest } from '../adapters/oauth/https-request.ts';
+import { createTokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
+import type { Clock } from '../core/clock.ts';
+import { createPace } from '../core/pace.ts';
+import { createLimits } from './attempt/limits.ts';
+import type { Log } from './attempt/log.ts';
+import type { RunCounters } from './attempt/ports.ts';
+import { createProfileNotes } from './attempt/profile-notes.ts';
+import type { Environment } from './environment.ts';
+import type { RunRequest } from './event.ts';
+import { run, STARTS_PER_SECOND } from './run.ts';
+import type { RunSummary } from './run-result.ts';
+
+/** One invocation of the function. */
+export interface Invocation {
+  readonly runId: string;
+  /** When it began, and when its process may be gone, milliseconds since the epoch. */
+  readonly begun: number;
+  readonly deadline: number;
+  readonly environment: Environment;
+  readonly request: RunRequest;
+}
+
+/** All that an invocation has to do with outside its own process. */
+export interface Outside {
+  readonly table: DynamoDBDocumentClient;
+  /** The table, as the client is to call it. */
+  readonly callableTable: string;
+  readonly secrets: SecretsManagerClient;
+  /** Tries once only. */
+  readonly secretsWriter: SecretsManagerClient;
+  readonly kms: KMSClient;
+  readonly events: EventBridgeClient;
+  readonly send: SendHttpsRequest;
+  readonly discoveryCache: DiscoveryCache;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Does what was asked for. Rejects with the SDK's error where the table can't be read or written. */
+export async function runInvocation(
+  { environment, request, ...invocation }: Invocation,
+  { clock, log, ...outside }: Outside,
+): Promise<{ readonly summary: RunSummary; readonly counters: RunCounters }> {
+  const { accountsTableName, formerAccountsTables, escrowKeyId, addresses, ...settings } = environment;
+  const { secretNamePrefix, refreshWindow } = settings;
+  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
+  const table = createAccountsTable(outside.table, outside.callableTable);
+  const secrets = createSecrets(outside.secrets, outside.secretsWriter);
+  const events = createEvents(outside.events, environment.eventBusName, invocation.runId);
+  const segments = request.share?.totalSegments ?? 1;
+  const { send, discoveryCache: cache } = outside;
+  const summary = await run(
+    request,
+    { ...invocation, ...settings, tableName: accountsTableName, formerTables: formerAccountsTables },
+    {
+      table,
+      secrets,
+      profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
+      notes: createProfileNotes({ table, events, clock, log }),
+      endpoint: createTokenEndpoint({ ...addresses, send, cache, now: clock.now }),
+      vault: escrowKeyId === undefined ? undefined : createEscrowVault(outside.kms, escrowKeyId),
+      events,
+      limits: createLimits(segments),
+      turn: createPace(STARTS_PER_SECOND / segments, clock),
+      clock,
+      log,
+      count: (what) => {
+        counters[what]++;
+      },
+    },
+  );
+  return { summary, counters };
+}
