@@ -1,0 +1,110 @@
+import { createHash, randomUUID } from 'node:crypto';
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { invoke } from './invocation.ts';
+import { act } from './people.ts';
+import type { AccountPlan, HistoryPlan, RunPlan } from './plan.ts';
+import type { SimulatedProcess } from './process.ts';
+import { createRandom } from './random.ts';
+import { BEGIN, PREFIX, secretOf, TABLE, World } from './world.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
+
+export const KEPT_BY = `123456789012/eu-central-1/${TABLE}`;
+
+/** Seconds between two of the runs after which all must be well again, and how many there are at most. */
+const CALM_RUNS = { every: 1_200, atLeast: 5, atMost: 14 };
+
+/** Lets one history happen, and judges it. The same plan has the same history. */
+export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): Promise<Verdict> {
+  const restore = withoutChance(plan.seed);
+  try {
+    const world = new World(plan, tracing);
+    for (const { profile } of plan.profiles) {
+      const fields = {
+        client_id: 'client',
+        client_secret: 'client-secret-0123456789',
+        token_endpoint: `https://${profile}.example/token`,
+      };
+      world.secrets.create(profileSecretIdOf(PREFIX, profile), JSON.stringify(fields), profile, BEGIN);
+    }
+    for (const account of plan.accounts) begin(world, account);
+    const environments = new Map<string, SimulatedProcess>();
+    for (const run of plan.runs)
+      world.time.at(BEGIN + run.at * 1_000, () => void invoke(world, environmentOf(world, environments, run), run.request, run.table));
+    for (const person of plan.people)
+      world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
+    await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
+    world.tell('.', 'nothing goes wrong any more');
+    for (let run = 1; run <= CALM_RUNS.atMost; run++) {
+      const process = world.process({ name: `calm run ${run}` });
+      void invoke(world, process, {});
+      await world.time.runUntil(world.time.now + CALM_RUNS.every * 1_000);
+      if (run >= CALM_RUNS.atLeast && isSettled(world)) break;
+    }
+    return verdictOf(world);
+  } finally {
+    restore();
+  }
+}
+
+function begin(world: World, account: AccountPlan): void {
+  const { accountId, profile, expiresIn, unclaimed = false, untouched = false, versions = 0 } = account;
+  const issued = world.consent(accountId, profile);
+  world.wanted.set(accountId, issued.grant);
+  const obtained_at = BEGIN / 1_000 - 3_000;
+  const expires_at = BEGIN / 1_000 + expiresIn;
+  const set = {
+    access_token: issued.access,
+    token_type: 'Bearer',
+    refresh_token: issued.token,
+    expires_at,
+    ...(!untouched && { obtained_at }),
+    ...(!unclaimed && !untouched && { kept_by: KEPT_BY }),
+  };
+  const id = createHash('sha256').update(accountId).digest('hex');
+  world.secrets.create(secretOf(accountId), JSON.stringify(set), id, obtained_at * 1_000, versions);
+  const known = { status: 'healthy', accessTokenExpiresAt: expires_at, lastRefreshedAt: obtained_at };
+  const item = { accountId, authenticationType: 'oauth2', oauthProfile: profile, ...(!untouched && known) };
+  world.table().write(accountId, item, BEGIN);
+}
+
+/** A warm environment where there is one, as Lambda would have it; else a new one. */
+function environmentOf(
+  world: World,
+  environments: Map<string, SimulatedProcess>,
+  { environment, request: _, at: __, table: ___, ...plan }: RunPlan,
+): SimulatedProcess {
+  const warm = environments.get(environment);
+  if (warm !== undefined && warm.state !== 'dead' && world.holders.get(warm)?.ended) return warm;
+  const name = warm === undefined ? environment : `${environment} anew at ${world.seconds()}`;
+  const process = world.process({ ...plan, name });
+  environments.set(environment, process);
+  return process;
+}
+
+function isSettled(world: World): boolean {
+  const table = world.table();
+  return table.ids().every((id) => {
+    const { status, escrow, lease } = table.item(id) ?? {};
+    return id.startsWith('#') || (status !== 'failing' && escrow === undefined && lease === undefined);
+  });
+}
+
+/** Chance and time come from the seed. @returns what gives them back */
+function withoutChance(seed: number): () => void {
+  const random = createRandom(seed, 'chance');
+  const before = { random: Math.random, uuid: randomUUID, timeout: AbortSignal.timeout };
+  let ids = 0;
+  Math.random = () => random.below(1_000_000) / 1_000_000;
+  crypto.randomUUID = () => `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`;
+  // Time is the simulation's: who is called sees how long it may take.
+  AbortSignal.timeout = (milliseconds) => Object.assign(new AbortController().signal, { milliseconds });
+  syncBuiltinESMExports();
+  return () => {
+    Math.random = before.random;
+    crypto.randomUUID = before.uuid;
+    AbortSignal.timeout = before.timeout;
+    syncBuiltinESMExports();
+  };
+}

@@ -1,0 +1,71 @@
+import { runInvocation } from '../../lambda/invocation.ts';
+import { readEvent } from '../../lambda/event.ts';
+import { readEnvironment } from '../../lambda/environment.ts';
+import { clientsOf } from './clients.ts';
+import type { SimulatedProcess } from './process.ts';
+import { requestsOf } from './provider.ts';
+import { LEASE_MARGIN, TABLE, type World } from './world.ts';
+
+/** Lambda's limit on one invocation of the deployed function, seconds. */
+export const TIME_LIMIT = 120;
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** The function, as one invocation of it in a process. Resolves when its handler has returned; never if it dies. */
+export async function invoke(world: World, process: SimulatedProcess, event: object, table = TABLE): Promise<void> {
+  const { time } = world;
+  const deadline = time.now + TIME_LIMIT * 1_000;
+  const holder = { process, deadline, ended: false };
+  world.holders.set(process, holder);
+  process.thaw();
+  world.tell(process.name, `is invoked with ${JSON.stringify(event)}`);
+  time.at(deadline, () => endOf());
+  const clients = clientsOf(process, world.services);
+  const begun = process.clock.now();
+  const environment = readEnvironment({ ACCOUNTS_TABLE_NAME: table, ESCROW_KEY_ID: 'escrow-key' });
+  const log = {
+    ...silent,
+    warn: (message: string) => world.tell(process.name, `says: ${message}`),
+    error: (message: string) => world.tell(process.name, `says: ${message}`),
+  };
+  try {
+    const { summary } = await runInvocation(
+      {
+        runId: process.name,
+        begun,
+        deadline: begun + TIME_LIMIT * 1_000,
+        environment,
+        request: readEvent(event),
+      },
+      {
+        ...clients,
+        callableTable: table,
+        send: requestsOf(
+          process,
+          (profile, token, presenter) => world.present(profile, token, presenter),
+          (profile) => world.provider(profile).plan.takes,
+        ),
+        discoveryCache: new Map(),
+        clock: process.clock,
+        log,
+      },
+    );
+    const { runId: _, durationMs: __, scanned: ___, ...counts } = summary.result;
+    const said = Object.entries(counts).flatMap(([name, n]) => (n === 0 || name === 'accounts' ? [] : `${name} ${n}`));
+    world.tell(process.name, `returns: ${said.join(', ') || 'nothing to do'}`);
+  } catch (error) {
+    world.tell(process.name, `fails: ${(error as Error).name}`);
+  }
+  holder.ended = true;
+  process.freeze();
+
+  /** Lambda ends what runs past its time; a machine that stands still does not notice. */
+  function endOf(): void {
+    if (holder.ended || process.state === 'dead') return;
+    if (process.state === 'running') return process.kill('its time is up');
+    time.at(deadline + LEASE_MARGIN * 1_000, () => {
+      if (process.state === 'frozen' && !holder.ended) process.outlived = true;
+    });
+    time.at(time.now + (process.plan.frozenFor ?? 0) * 1_000, endOf);
+  }
+}
