@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import crypto from 'node:crypto';
+import crypto, { createHash, randomUUID } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { invoke } from './invocation.ts';
@@ -7,10 +6,17 @@ import { act } from './people.ts';
 import type { AccountPlan, HistoryPlan, RunPlan } from './plan.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createRandom } from './random.ts';
-import { BEGIN, PREFIX, secretOf, TABLE, World } from './world.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
+import { BEGIN, PREFIX, secretOf, TABLE, World } from './world.ts';
 
 export const KEPT_BY = `123456789012/eu-central-1/${TABLE}`;
+
+const HOUR = 3_600_000;
+
+/** Versions of almost a day ago: soon there is room again. */
+function earlier(versions: number): readonly number[] {
+  return Array.from({ length: versions }, (_, i) => BEGIN - 23 * HOUR - i);
+}
 
 /** Seconds between two of the runs after which all must be well again, and how many there are at most. */
 const CALM_RUNS = { every: 1_200, atLeast: 5, atMost: 14 };
@@ -26,14 +32,16 @@ export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): P
         client_secret: 'client-secret-0123456789',
         token_endpoint: `https://${profile}.example/token`,
       };
-      world.secrets.create(profileSecretIdOf(PREFIX, profile), JSON.stringify(fields), profile, BEGIN);
+      world.secrets.create(profileSecretIdOf(PREFIX, profile), JSON.stringify(fields), profile, BEGIN - HOUR);
     }
     for (const account of plan.accounts) begin(world, account);
     const environments = new Map<string, SimulatedProcess>();
     for (const run of plan.runs)
-      world.time.at(BEGIN + run.at * 1_000, () => void invoke(world, environmentOf(world, environments, run), run.request, run.table));
-    for (const person of plan.people)
-      world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
+      world.time.at(
+        BEGIN + run.at * 1_000,
+        () => void invoke(world, environmentOf(world, environments, run), run.request, run.table),
+      );
+    for (const person of plan.people) world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
     await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
     world.tell('.', 'nothing goes wrong any more');
     for (let run = 1; run <= CALM_RUNS.atMost; run++) {
@@ -63,7 +71,7 @@ function begin(world: World, account: AccountPlan): void {
     ...(!unclaimed && !untouched && { kept_by: KEPT_BY }),
   };
   const id = createHash('sha256').update(accountId).digest('hex');
-  world.secrets.create(secretOf(accountId), JSON.stringify(set), id, obtained_at * 1_000, versions);
+  world.secrets.create(secretOf(accountId), JSON.stringify(set), id, obtained_at * 1_000, earlier(versions));
   const known = { status: 'healthy', accessTokenExpiresAt: expires_at, lastRefreshedAt: obtained_at };
   const item = { accountId, authenticationType: 'oauth2', oauthProfile: profile, ...(!untouched && known) };
   world.table().write(accountId, item, BEGIN);

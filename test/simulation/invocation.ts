@@ -1,6 +1,6 @@
-import { runInvocation } from '../../lambda/invocation.ts';
-import { readEvent } from '../../lambda/event.ts';
 import { readEnvironment } from '../../lambda/environment.ts';
+import { readEvent } from '../../lambda/event.ts';
+import { runInvocation } from '../../lambda/invocation.ts';
 import { clientsOf } from './clients.ts';
 import type { SimulatedProcess } from './process.ts';
 import { requestsOf } from './provider.ts';
@@ -12,7 +12,12 @@ export const TIME_LIMIT = 120;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** The function, as one invocation of it in a process. Resolves when its handler has returned; never if it dies. */
-export async function invoke(world: World, process: SimulatedProcess, event: object, table = TABLE): Promise<void> {
+export async function invoke(
+  world: World,
+  process: SimulatedProcess,
+  event: object,
+  table = TABLE,
+): Promise<void> {
   const { time } = world;
   const deadline = time.now + TIME_LIMIT * 1_000;
   const holder = { process, deadline, ended: false };
@@ -51,7 +56,9 @@ export async function invoke(world: World, process: SimulatedProcess, event: obj
       },
     );
     const { runId: _, durationMs: __, scanned: ___, ...counts } = summary.result;
-    const said = Object.entries(counts).flatMap(([name, n]) => (n === 0 || name === 'accounts' ? [] : `${name} ${n}`));
+    const said = Object.entries(counts).flatMap(([name, n]) =>
+      n === 0 || name === 'accounts' ? [] : `${name} ${n}`,
+    );
     world.tell(process.name, `returns: ${said.join(', ') || 'nothing to do'}`);
   } catch (error) {
     world.tell(process.name, `fails: ${(error as Error).name}`);

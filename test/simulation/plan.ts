@@ -32,7 +32,8 @@ export interface PersonPlan {
     | 'put the set before back'
     | 'write the set anew'
     | 'copy the item'
-    | 'restore the table';
+    | 'restore the table'
+    | 'another deployment';
   readonly accountId: string;
   readonly clockError?: number;
   readonly faults?: Readonly<Record<number, Fault>>;
@@ -69,7 +70,11 @@ export interface HistoryPlan {
     readonly until: number;
   }[];
   /** Single answers of a provider, by the number of the request. */
-  readonly answers: readonly { readonly profile: string; readonly request: number; readonly oddity: Oddity }[];
+  readonly answers: readonly {
+    readonly profile: string;
+    readonly request: number;
+    readonly oddity: Oddity;
+  }[];
   /** How a provider answers for a while. */
   readonly moods: readonly {
     readonly profile: string;

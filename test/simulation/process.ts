@@ -184,7 +184,9 @@ export class SimulatedProcess {
         time.at(sentAt + timeout, () => this.#hear('timer', () => reject(noAnswer())));
       };
       time.at(sentAt + there, () => {
-        const wrong = fault ?? outage(service, operation, about);
+        const found = fault ?? outage(service, operation, about);
+        // Who carries a token request out does so while it is waited for.
+        const wrong = found === 'late' && service === 'provider' ? 'answer lost' : found;
         if (wrong === 'fails') return fail(serviceError('InternalServiceError', 500), back, wrong);
         if (wrong === 'throttled') return fail(serviceError('ThrottlingException', 400), back, wrong);
         if (wrong === 'hangs') {

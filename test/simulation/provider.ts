@@ -150,7 +150,10 @@ export class SimulatedProvider {
       issued.refusedWrongly = true;
       return oddity === 'called dead'
         ? refusal
-        : { status: 400, body: '{"error":"invalid_request","refresh_token":"looks-like-a-token-0123456789"}' };
+        : {
+            status: 400,
+            body: '{"error":"invalid_request","refresh_token":"looks-like-a-token-0123456789"}',
+          };
     }
     const { rotation, lifetime } = this.plan;
     const stays = rotation === 'static' || (rotation === 'daily' && at - issued.at < 86_400_000);
@@ -173,7 +176,11 @@ export class SimulatedProvider {
 /** How the function's requests reach the provider of their profile. */
 export function requestsOf(
   process: SimulatedProcess,
-  present: (profile: string, token: string, process: SimulatedProcess) => { status: number; body: string; next?: Issued } | undefined,
+  present: (
+    profile: string,
+    token: string,
+    process: SimulatedProcess,
+  ) => { status: number; body: string; next?: Issued } | undefined,
   takes: (profile: string) => number,
 ): SendHttpsRequest {
   return async (_, { body = '', profile, signal }) => {

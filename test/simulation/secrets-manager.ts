@@ -4,6 +4,7 @@ import { type SimulatedProcess, serviceError } from './process.ts';
 const ACCOUNT = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:';
 /** "A secret can have up to 100 versions"; none that is younger than a day is removed. */
 const VERSIONS = 100;
+const DAY = 86_400_000;
 const CURRENT = 'AWSCURRENT';
 const PREVIOUS = 'AWSPREVIOUS';
 
@@ -22,8 +23,8 @@ interface Secret {
   readonly versions: Map<string, Version>;
   /** Labels since when; `undefined`: it waits for its deletion. */
   readonly states: { readonly at: number; readonly labels: Labels; readonly deleted: boolean }[];
-  /** Versions of the last day that it had before the history begins. */
-  readonly young: number;
+  /** When other versions were made, before the history begins. */
+  readonly earlier: readonly number[];
 }
 
 interface Input {
@@ -67,11 +68,12 @@ export class SimulatedSecrets {
     return [...this.#secrets.keys()];
   }
 
-  create(name: string, text: string, id: string, at: number, young = 0): void {
+  /** @param earlier when other versions of it were made */
+  create(name: string, text: string, id: string, at: number, earlier: readonly number[] = []): void {
     const versions = new Map([[id, { id, text, createdAt: at }]]);
     const arn = `${ACCOUNT}${name}-AbCdEf`;
     const states = [{ at, labels: { [CURRENT]: id }, deleted: false }];
-    this.#secrets.set(name, { name, arn, versions, states, young });
+    this.#secrets.set(name, { name, arn, versions, states, earlier });
     this.#onCurrent(name, text, undefined);
   }
 
@@ -101,10 +103,8 @@ export class SimulatedSecrets {
     }
     if (operation === 'ListSecretVersionIds') {
       const seen = [...secret.versions.values()].filter(({ createdAt }) => createdAt <= seenAt);
-      const young = Array.from({ length: secret.young }, () => ({
-        CreatedDate: new Date(secret.states[0]?.at ?? 0),
-      }));
-      return { Versions: [...young, ...seen.map(({ createdAt }) => ({ CreatedDate: new Date(createdAt) }))] };
+      const dates = [...secret.earlier, ...seen.map(({ createdAt }) => createdAt)];
+      return { Versions: dates.map((at) => ({ CreatedDate: new Date(at) })) };
     }
     if (operation === 'PutSecretValue') return this.#put(secret, labels, input, time);
     if (operation === 'UpdateSecretVersionStage') return this.#relabel(secret, labels, input, time);
@@ -121,8 +121,7 @@ export class SimulatedSecrets {
   /** A write sees what is so; a read may see what was. */
   #stateFor(operation: string, { states }: Secret, { time, random, plan }: SimulatedProcess) {
     const reads = !operation.startsWith('Put') && !operation.startsWith('Update');
-    const lag =
-      reads && random.chance(plan.lagging ?? 0) ? random.below(STALE_READS_FOR * 1_000) : 0;
+    const lag = reads && random.chance(plan.lagging ?? 0) ? random.below(STALE_READS_FOR * 1_000) : 0;
     const seenAt = time - lag;
     const state = states.findLast(({ at }) => at <= seenAt);
     return state && { ...state, seenAt };
@@ -147,7 +146,8 @@ export class SimulatedSecrets {
       if (known.text !== text) throw serviceError('ResourceExistsException', 400);
       return {};
     }
-    if (secret.versions.size + secret.young >= VERSIONS) throw serviceError('LimitExceededException', 400);
+    const young = secret.earlier.filter((made) => at - made < DAY).length;
+    if (secret.versions.size + young >= VERSIONS) throw serviceError('LimitExceededException', 400);
     secret.versions.set(id, { id, text, createdAt: at });
     const next = { ...labels };
     for (const label of VersionStages) next[label] = id;

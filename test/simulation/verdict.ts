@@ -56,16 +56,23 @@ function judge(world: World, accountId: string): AccountVerdict {
   if (status !== 'healthy' && status !== 'reauthorization_required')
     world.break('stuck', `${accountId} is ${status} (${failure?.reason})`);
   if (good) {
-    if (world.find(token)?.grant !== grant) world.break('overwritten', `${accountId} has another grant than its person gave last`);
+    if (world.find(token)?.grant !== grant)
+      world.break('overwritten', `${accountId} has another grant than its person gave last`);
     if (status === 'reauthorization_required')
-      world.break('marked dead wrongly', `${accountId} (${failure?.reason}) ends so, though its refresh token is good`);
+      world.break(
+        'marked dead wrongly',
+        `${accountId} (${failure?.reason}) ends so, though its refresh token is good`,
+      );
     return { accountId, end: 'kept' };
   }
   const why = whyLost(world, accountId);
-  const told = world.bus.some(({ type, about }) => about === accountId && type === 'OAuth Reauthorization Required');
+  const told = world.bus.some(
+    ({ type, about }) => about === accountId && type === 'OAuth Reauthorization Required',
+  );
   if (status !== 'reauthorization_required' || !told)
     world.break('lost untold', `${accountId}: nobody was told (${status})`);
-  if (why === undefined) world.break('lost untold', `${accountId}: ${short(token)} is dead, and nothing explains it`);
+  if (why === undefined)
+    world.break('lost untold', `${accountId}: ${short(token)} is dead, and nothing explains it`);
   return { accountId, end: 'lost', why };
 }
 
@@ -91,7 +98,9 @@ function whyNotKept({ keptAt, holder, oddity, heardAt, grant, refusedWrongly }: 
     since.some((call) => call.operation === operation && call.about === about && !call.worked);
   const { accountId } = grant;
   const noStore = failed('PutSecretValue', secretOf(accountId)) || oddity === 'refused with tokens';
-  const noEscrow = failed('Update', accountId) || since.some(({ operation, worked }) => operation === 'GenerateDataKey' && !worked);
+  const noEscrow =
+    failed('Update', accountId) ||
+    since.some(({ operation, worked }) => operation === 'GenerateDataKey' && !worked);
   return noStore && noEscrow ? 'no place to keep it' : undefined;
 }
 

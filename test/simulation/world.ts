@@ -1,9 +1,9 @@
 import { parseJsonObject } from '../../core/json-object.ts';
-import type { Item } from './expressions.ts';
 import { SimulatedTable } from './dynamodb.ts';
+import type { Item } from './expressions.ts';
 import { lookInto, SimulatedKms } from './kms.ts';
 import type { HistoryPlan } from './plan.ts';
-import { type Service, SimulatedProcess, type ProcessPlan, serviceError } from './process.ts';
+import { type ProcessPlan, type Service, SimulatedProcess, serviceError } from './process.ts';
 import { type Grant, type Holder, type Issued, type Oddity, SimulatedProvider } from './provider.ts';
 import { SimulatedSecrets } from './secrets-manager.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -27,7 +27,14 @@ export interface Told {
 
 /** What must never be so, and is: an invariant's name, and the case. */
 export interface Broken {
-  readonly invariant: 'spent twice' | 'overwritten' | 'marked dead wrongly' | 'lost untold' | 'stuck' | 'delayed' | 'told wrongly';
+  readonly invariant:
+    | 'spent twice'
+    | 'overwritten'
+    | 'marked dead wrongly'
+    | 'lost untold'
+    | 'stuck'
+    | 'delayed'
+    | 'told wrongly';
   readonly what: string;
 }
 
@@ -206,7 +213,11 @@ export class World {
     const older =
       next.grant.accountId === old.grant.accountId &&
       (next.grant.number < old.grant.number || (next.grant === old.grant && descends(old, next)));
-    if (older) this.break('overwritten', `${name}: ${short(next.token)} was put over ${short(old.token)}, which is newer`);
+    if (older)
+      this.break(
+        'overwritten',
+        `${name}: ${short(next.token)} was put over ${short(old.token)}, which is newer`,
+      );
   }
 
   #wrote(before: Item | undefined, after: Item | undefined): void {
@@ -234,10 +245,17 @@ export class World {
       this.break('marked dead wrongly', `${id} (${reason}), though its refresh token is good`);
   }
 
-  #put(input: { readonly Entries: readonly { readonly DetailType: string; readonly Detail: string }[] }): object {
+  #put(input: {
+    readonly Entries: readonly { readonly DetailType: string; readonly Detail: string }[];
+  }): object {
     for (const { DetailType: type, Detail } of input.Entries) {
       const { accountId, oauthProfile, reason } = JSON.parse(Detail) as Record<string, string>;
-      this.bus.push({ at: this.time.now, type, about: accountId ?? oauthProfile ?? '', reason: reason ?? '' });
+      this.bus.push({
+        at: this.time.now,
+        type,
+        about: accountId ?? oauthProfile ?? '',
+        reason: reason ?? '',
+      });
     }
     return { Entries: [{}] };
   }

@@ -1,0 +1,206 @@
+import type { AccountPlan, HistoryPlan, PersonPlan, RunPlan } from './plan.ts';
+import type { Fault, Service } from './process.ts';
+import type { Oddity, Rotation } from './provider.ts';
+import { createRandom, type Random } from './random.ts';
+
+const ROTATIONS: readonly Rotation[] = [
+  'strict',
+  'strict',
+  'strict',
+  'grace',
+  'long grace',
+  'static',
+  'daily',
+  'until used',
+];
+const FAULTS: readonly Fault[] = [
+  'fails',
+  'throttled',
+  'answer lost',
+  'late',
+  'hangs',
+  'killed before',
+  'killed after',
+  'frozen',
+];
+const ODDITIES: readonly Oddity[] = [
+  'void',
+  'lost request',
+  'unreadable',
+  'refused with tokens',
+  'looks like a token',
+  'called dead',
+  'out of order',
+  'too many',
+  'client refused',
+];
+/** A provider that is wrong about one account soon sees it; about all of them it may take an hour (contract, Evidence). */
+const WRONG_ABOUT_ONE_FOR = 840;
+const WRONG_ABOUT_ALL_FOR = 3_600;
+
+/** A history in which a few things go wrong together, drawn from a seed. */
+export function planFrom(seed: number): HistoryPlan {
+  const random = createRandom(seed, 'plan');
+  const many = random.chance(0.05);
+  const profiles = ['crm', 'mail'].slice(0, random.chance(0.8) ? 1 : 2).map((profile) => ({
+    profile,
+    rotation: random.pick(ROTATIONS),
+    lifetime: random.pick([3_600, 3_600, 7_200, 900]),
+    takes: random.pick([300, 300, 2_000, 20_000]),
+  }));
+  const names = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
+  const accounts = names.slice(0, many ? 7 : 1 + random.below(2)).map(
+    (accountId, i): AccountPlan => ({
+      accountId,
+      profile: profiles[i % profiles.length]?.profile ?? 'crm',
+      expiresIn: random.pick([-60, 100, 280, 280, 700]),
+      unclaimed: random.chance(0.3),
+      untouched: random.chance(0.2),
+      versions: random.chance(0.05) ? 93 + random.below(6) : 0,
+    }),
+  );
+  const runs = runsFrom(random, accounts);
+  const last = Math.max(...runs.map(({ at }) => at));
+  const people = peopleFrom(random, accounts, last);
+  const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
+    outageFrom(random, accounts, last),
+  );
+  const answers = Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, () => ({
+    profile: random.pick(profiles).profile,
+    request: 1 + random.below(2 + accounts.length * 2),
+    oddity: random.pick(ODDITIES),
+  }));
+  const moods = random.chance(0.1) ? [moodFrom(random, accounts, last)] : [];
+  const ends = [
+    last + 130,
+    ...people.map(({ at }) => at + 30),
+    ...outages.map(({ until }) => until),
+    ...moods.map(({ until }) => until),
+  ];
+  return {
+    seed,
+    profiles,
+    accounts,
+    runs,
+    people,
+    outages,
+    answers,
+    moods,
+    calmFrom: Math.max(...ends) + 400,
+  };
+}
+
+function runsFrom(random: Random, accounts: readonly AccountPlan[]): RunPlan[] {
+  const runs: RunPlan[] = [];
+  const count = 2 + random.below(4);
+  const segments = random.chance(0.15) ? 1 + random.below(3) : 0;
+  let at = 1 + random.below(5);
+  for (let i = 0; i < count; i++) {
+    const environment = random.chance(0.4) && i > 0 ? `env ${1 + random.below(i)}` : `env ${i + 1}`;
+    const faults = Object.fromEntries(
+      Array.from({ length: random.pick([0, 0, 1, 1, 2, 3]) }, () => [
+        1 + random.below(26),
+        random.pick(FAULTS),
+      ]),
+    );
+    const force = random.chance(0.3);
+    const byHand = random.chance(0.2);
+    runs.push({
+      at,
+      environment,
+      request: {
+        ...(force && { force }),
+        ...(byHand ? { accountIds: [random.pick(accounts).accountId] } : segmentOf(random, segments)),
+      },
+      clockError: random.pick([0, 0, 0, -30, 30, random.below(61) - 30]),
+      faults,
+      latency: random.pick([5, 40, 40, 300, 2_000]),
+      frozenFor: random.pick([5, 70, 130, 200, 400]),
+      lagging: random.pick([0, 0, 0.2, 0.5]),
+    });
+    at += random.pick([0, 1, 1, 5, 30, 60, 60, 61, 120, 185, 240, 900, 3_300]);
+  }
+  return runs;
+}
+
+/** Of a table in segments each run sees one; how many there are changes from run to run. */
+function segmentOf(random: Random, segments: number) {
+  if (segments === 0) return {};
+  const totalSegments = 1 + random.below(segments + 1);
+  return { segment: random.below(totalSegments), totalSegments };
+}
+
+function peopleFrom(random: Random, accounts: readonly AccountPlan[], last: number): PersonPlan[] {
+  if (!random.chance(0.35)) return [];
+  return Array.from({ length: random.pick([1, 1, 2]) }, () => ({
+    at: random.below(last + 60),
+    does: random.pick([
+      'authorize',
+      'authorize',
+      'authorize',
+      'import again',
+      'import again',
+      'remove',
+      'remove and import again',
+      'put the set before back',
+      'write the set anew',
+      'copy the item',
+      'restore the table',
+      'another deployment',
+    ] as const),
+    accountId: random.pick(accounts).accountId,
+    clockError: random.pick([0, 0, -30, 30, 200, -200]),
+    faults: random.chance(0.3) ? { [1 + random.below(15)]: random.pick(FAULTS) } : {},
+    latency: random.pick([40, 40, 300, 2_000]),
+    lagging: random.pick([0, 0, 0.5]),
+  }));
+}
+
+const SERVICES: readonly (readonly [Service, string | undefined])[] = [
+  ['secretsmanager', undefined],
+  ['secretsmanager', 'PutSecretValue'],
+  ['secretsmanager', 'PutSecretValue'],
+  ['secretsmanager', 'UpdateSecretVersionStage'],
+  ['secretsmanager', 'GetSecretValue'],
+  ['dynamodb', undefined],
+  ['dynamodb', 'Update'],
+  ['kms', undefined],
+  ['events', undefined],
+];
+
+function outageFrom(
+  random: Random,
+  accounts: readonly AccountPlan[],
+  last: number,
+): HistoryPlan['outages'][number] {
+  const [service, operation] = random.pick(SERVICES);
+  const from = random.below(last + 10);
+  return {
+    service,
+    ...(operation !== undefined && { operation }),
+    ...(random.chance(0.4) && { about: random.pick(accounts).accountId }),
+    fault: random.pick(['fails', 'throttled', 'answer lost', 'late', 'hangs'] as const),
+    from,
+    until: from + random.pick([1, 5, 30, 120, 400, 1_500]),
+  };
+}
+
+function moodFrom(
+  random: Random,
+  accounts: readonly AccountPlan[],
+  last: number,
+): HistoryPlan['moods'][number] {
+  const { accountId, profile } = random.pick(accounts);
+  const oddity = random.pick([
+    'called dead',
+    'called dead',
+    'out of order',
+    'too many',
+    'client refused',
+    'void',
+  ] as const);
+  const ofOne = accounts.length < 5 || random.chance(0.5);
+  const longest = ofOne && oddity === 'called dead' ? WRONG_ABOUT_ONE_FOR : WRONG_ABOUT_ALL_FOR;
+  const from = random.below(last + 10);
+  return { profile, ...(ofOne && { accountId }), oddity, from, until: from + random.below(longest) };
+}
