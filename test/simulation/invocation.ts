@@ -69,7 +69,10 @@ export async function invoke(
   /** Lambda ends what runs past its time; a machine that stands still does not notice. */
   function endOf(): void {
     if (holder.ended || process.state === 'dead') return;
-    if (process.state === 'running') return process.kill('its time is up');
+    if (process.state === 'running') {
+      process.kill('its time is up');
+      return;
+    }
     time.at(deadline + LEASE_MARGIN * 1_000, () => {
       if (process.state === 'frozen' && !holder.ended) process.outlived = true;
     });

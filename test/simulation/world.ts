@@ -15,7 +15,10 @@ export const BEGIN = 1_800_000_000_000;
 /** Seconds after its deadline for which a process's lease goes on. */
 export const LEASE_MARGIN = 60;
 
-export type Services = Record<Service, (operation: string, input: never, caller: SimulatedProcess) => object>;
+export type Services = Record<
+  Service,
+  (operation: string, input: Readonly<Record<string, unknown>>, caller: SimulatedProcess) => object
+>;
 
 /** An event as it came to the bus. */
 export interface Told {
@@ -77,7 +80,7 @@ export class World {
     for (const profile of plan.profiles) this.providers.set(profile.profile, new SimulatedProvider(profile));
     this.services = {
       dynamodb: (operation, input, caller) =>
-        this.table((input as { TableName: string }).TableName).carryOut(operation, input, caller),
+        this.table(String(input.TableName)).carryOut(operation, input, caller),
       secretsmanager: (operation, input, caller) => this.secrets.carryOut(operation, input, caller),
       kms: (operation, input) => this.kms.carryOut(operation, input),
       events: (_, input) => this.#put(input),
@@ -181,7 +184,10 @@ export class World {
     const { holder } = successor;
     const again = `${short(issued.token)} of ${accountId} is sent again by ${process.name}, though ${short(successor.token)}`;
     if (holder?.process.outlived) return;
-    if (successor.keptAt !== undefined) return this.break('spent twice', `${again} is kept`);
+    if (successor.keptAt !== undefined) {
+      this.break('spent twice', `${again} is kept`);
+      return;
+    }
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
     const leased = this.time.now < holder.deadline + LEASE_MARGIN * 1_000;
     if (holder.process === process) {
@@ -208,7 +214,10 @@ export class World {
     this.tell('secret', `${name} holds ${short(next?.token)}, before ${short(old?.token)}`);
     if (next !== undefined) next.keptAt ??= this.time.now;
     if (this.byHand || next === old || old === undefined) return;
-    if (next === undefined) return this.break('overwritten', `${name} lost ${short(old.token)}`);
+    if (next === undefined) {
+      this.break('overwritten', `${name} lost ${short(old.token)}`);
+      return;
+    }
     if (this.tampered.has(next.grant.accountId)) return;
     const older =
       next.grant.accountId === old.grant.accountId &&
@@ -245,10 +254,8 @@ export class World {
       this.break('marked dead wrongly', `${id} (${reason}), though its refresh token is good`);
   }
 
-  #put(input: {
-    readonly Entries: readonly { readonly DetailType: string; readonly Detail: string }[];
-  }): object {
-    for (const { DetailType: type, Detail } of input.Entries) {
+  #put({ Entries }: Readonly<Record<string, unknown>>): object {
+    for (const { DetailType: type, Detail } of Entries as readonly { DetailType: string; Detail: string }[]) {
       const { accountId, oauthProfile, reason } = JSON.parse(Detail) as Record<string, string>;
       this.bus.push({
         at: this.time.now,
