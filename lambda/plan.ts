@@ -16,6 +16,7 @@ import type { Ports } from './attempt/ports.ts';
 import { recordOutcome } from './attempt/record.ts';
 import { LEASE_MARGIN, refreshAccount } from './attempt/refresh-account.ts';
 import type { RunRequest } from './event.ts';
+import { type OwedEvent, owedEvent } from './owed-events.ts';
 import type { Work } from './schedule.ts';
 
 export interface RunSettings {
@@ -35,7 +36,12 @@ export interface RunSettings {
 
 /** What is to be done with one account: nothing but to say so, or work that is done when its turn comes. */
 export type Plan =
-  | { readonly kind: 'nothing'; readonly account: Account; readonly report: Report }
+  | {
+      readonly kind: 'nothing';
+      readonly account: Account;
+      readonly report: Report;
+      readonly owed?: OwedEvent | undefined;
+    }
   | { readonly kind: 'due' | 'invalid'; readonly work: Work };
 
 /** Decides what is to be done with each account of a page. */
@@ -68,7 +74,11 @@ export async function planPage(
   });
 }
 
-function nothing(account: Account, action: Report['action'], reason: Reason): Plan {
+function nothing(
+  account: Account,
+  action: Report['action'],
+  reason: Reason,
+): Extract<Plan, { kind: 'nothing' }> {
   return { kind: 'nothing', account, report: reportOn(account, action, reason) };
 }
 
@@ -88,7 +98,10 @@ function planAccount(
   const { action, reason } = decide(account, input);
   return action === 'refresh'
     ? planDue({ account, reason, input, loaded }, request, settings, ports)
-    : nothing(account, action, reason);
+    : {
+        ...nothing(account, action, reason),
+        owed: request.dryRun ? undefined : owedEvent(account, input.now),
+      };
 }
 
 /** The version of the items that this version of the function writes and understands. */

@@ -6,6 +6,7 @@ import { secondsOf } from '../core/clock.ts';
 import type { Ports } from './attempt/ports.ts';
 import { MINIMUM_TIME } from './attempt/spend-refresh-token.ts';
 import type { RunRequest } from './event.ts';
+import { createOwedEvents } from './owed-events.ts';
 import { planPage, type RunSettings } from './plan.ts';
 import { createTally, type RunSummary, type Tally } from './run-result.ts';
 import { createSchedule, type Work } from './schedule.ts';
@@ -33,13 +34,16 @@ export async function run(request: RunRequest, settings: RunSettings, ports: Por
   const begun = ports.clock.now();
   const tally = createTally(settings.runId, request, ports.clock);
   const worker = createWorker(request, settings, ports, tally);
+  const owedEvents = createOwedEvents(settings.deadline, ports);
   let fatal: unknown;
   try {
     for await (const items of pagesOf(request, settings, ports, tally)) {
       for (const plan of await planPage(items, request, settings, ports)) {
         if (plan.kind === 'due') tally.add('due', 1);
-        if (plan.kind === 'nothing') worker.finish(plan.account, plan.report);
-        else worker.add(plan.work);
+        if (plan.kind === 'nothing') {
+          worker.finish(plan.account, plan.report);
+          if (plan.owed !== undefined) owedEvents.add(plan.owed);
+        } else worker.add(plan.work);
       }
       if (!(await worker.wantsMore())) break;
     }
@@ -49,6 +53,7 @@ export async function run(request: RunRequest, settings: RunSettings, ports: Por
   }
   // Whatever has gone wrong: nothing that can spend or write outlives the run.
   const stopped = await worker.ended();
+  await owedEvents.ended();
   if (!request.dryRun) {
     // A run over a few named accounts does not know who waits.
     if (request.accountIds === undefined) ports.notes.waiting(worker.waitingFor(), segmentOf(request));

@@ -50,9 +50,19 @@ export interface AccountsTable {
   lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'conflict'>;
   /**
    * Writes the end of a visit and gives the lease back, if it is still `owner`'s. Where the account names another secret
-   * by now, the lease is given back and nothing else is said of it.
+   * by now, the lease is given back (`released`) and nothing else is said of it.
    */
-  release(account: Account, owner: string, changes: Changes): Promise<'recorded' | 'conflict'>;
+  release(account: Account, owner: string, changes: Changes): Promise<'recorded' | 'released' | 'conflict'>;
+  /**
+   * Notes of an event in `eventOwed` that the bus has taken it, or that it refused it for sure, so that nobody was told.
+   *
+   * @param isUntold whether the item says so already
+   */
+  settleEvent(
+    accountId: string,
+    event: string,
+    how: { readonly answer: 'told' | 'refused'; readonly isUntold: boolean },
+  ): Promise<'recorded' | 'conflict'>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
   note(accountId: string, now: number, changes: Changes): Promise<'recorded' | 'conflict'>;
   /** What is noted of a secret that is not its account's usual one; undefined where nothing is. */
@@ -252,7 +262,9 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       if (recorded === 'recorded') return recorded;
       // Whoever has that secret next must know how new its set is.
       const set = { lastRefreshedAt: changes.set.lastRefreshedAt };
-      return await update(accountId, condition, { set, remove: ['accessTokenExpiresAt'] }, ['lease']);
+      const remove = ['accessTokenExpiresAt'] as const;
+      const released = await update(accountId, condition, { set, remove }, ['lease']);
+      return released === 'recorded' ? 'released' : 'conflict';
     },
     note: async (accountId, now, changes) => {
       const condition = {
@@ -261,6 +273,27 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         values: { ':now': now },
       };
       return await update(accountId, condition, changes);
+    },
+    settleEvent: async (accountId, event, { answer, isUntold }) => {
+      const names = { '#eventOwed': 'eventOwed', '#failure': 'failure', '#untold': 'untold' };
+      const expression = '#eventOwed = :event AND attribute_exists(#failure)';
+      if (answer === 'refused')
+        return await write({ accountId }, 'SET #failure.#untold = :true', {
+          expression,
+          names,
+          values: { ':event': event, ':true': true },
+        });
+      if (isUntold)
+        return await write({ accountId }, 'REMOVE #eventOwed, #failure.#untold', {
+          expression,
+          names,
+          values: { ':event': event },
+        });
+      return await write({ accountId }, 'REMOVE #eventOwed', {
+        expression: '#eventOwed = :event',
+        names: { '#eventOwed': 'eventOwed' },
+        values: { ':event': event },
+      });
     },
     secretNote: async (arn) => await read(`${CLAIM}${arn}`),
     claimSecret: async (arn, { accountId, lease, before, now, waitUntil, obtainedAt }) => {

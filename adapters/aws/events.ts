@@ -46,7 +46,10 @@ export function createEvents(client: EventBridgeClient, EventBusName: string, ru
     // PutEvents answers 200 even where an entry was refused.
     const code = answer.Entries?.[0]?.ErrorCode;
     if (code !== undefined)
-      throw Object.assign(new Error(`the bus refused the event: ${code}`), { name: code });
+      throw Object.assign(new Error(`the bus refused the event: ${code}`), {
+        name: code,
+        $metadata: { httpStatusCode: 400 },
+      });
   };
   return { put, putOfProfile: put };
 }

@@ -40,10 +40,13 @@ export function scanFilter(
   values[':person'] = 'reauthorization_required';
   values[':true'] = true;
   values[':now'] = now;
-  const due = fresh === '' ? 'attribute_exists(#accountId)' : `attribute_exists(#escrow) OR NOT (${fresh})`;
+  const due =
+    fresh === ''
+      ? 'attribute_exists(#accountId)'
+      : `attribute_exists(#escrow) OR attribute_exists(#eventOwed) OR NOT (${fresh})`;
   return {
     ...projection(),
-    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND NOT (#doesNotExpire = :true AND #nextAttemptAt > :now) AND (${due} OR #status = :person)`,
+    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND (attribute_exists(#eventOwed) OR NOT (#doesNotExpire = :true AND #nextAttemptAt > :now)) AND (${due} OR #status = :person)`,
     ExpressionAttributeValues: values,
   };
 }

@@ -38,7 +38,7 @@ const failureSchema = v.object(
      * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
      */
     ambiguousSince: v.optional(seconds),
-    /** It began while its profile's failure was told as one, so nobody was told of this account. */
+    /** Nobody was told of this account: its profile's failure was told as one, or the bus refused. */
     untold: v.optional(flag),
   },
   'must be a map',
@@ -122,6 +122,8 @@ const accountSchema = v.object({
     ),
   ),
   failure: v.optional(failureSchema),
+  /** The type of an event that may not have come to the bus yet. */
+  eventOwed: v.optional(string),
   nextAttemptAt: v.optional(seconds),
   lastRefreshedAt: v.optional(seconds),
   lease: v.optional(leaseSchema),
@@ -215,6 +217,7 @@ function salvage(item: Readonly<Record<string, unknown>>): Account {
     name: read(entries.name, item.name),
     status: read(entries.status, item.status),
     failure: read(entries.failure, item.failure),
+    eventOwed: read(entries.eventOwed, item.eventOwed),
     nextAttemptAt: read(entries.nextAttemptAt, item.nextAttemptAt),
     escrow: read(entries.escrow, item.escrow),
   };

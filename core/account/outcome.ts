@@ -50,9 +50,9 @@ export type AccountEventType =
 
 /** What is to be written, logged and told at the end of an attempt. Pure data. */
 export interface Conclusion {
+  /** With the event in `eventOwed`, so that whoever comes next puts it if this process can't. */
   readonly changes: Changes;
-  /** The changes to write if the event can't be told: a status moves only once its event is on the bus. */
-  readonly changesIfUntold: Changes;
+  /** What is to be put on the bus once the changes are written: of this change of state, or of one before. */
   readonly event: AccountEventType | undefined;
   readonly status: AccountStatus;
   readonly message: string;
@@ -108,10 +108,15 @@ function afterSuccess(account: Account, outcome: Succeeded, now: number): Conclu
     ],
   };
   const told = account.status !== undefined && account.status !== 'healthy' && !account.failure?.untold;
+  const event = told ? 'OAuth Account Recovered' : eventOwedBy(account, 'healthy');
+  // The state is again as it was last told.
+  const gone = event === undefined && account.eventOwed !== undefined ? (['eventOwed'] as const) : [];
   return {
-    changes: { set: { ...facts.set, status: 'healthy' }, remove: [...facts.remove, 'failure'] },
-    changesIfUntold: facts,
-    event: told ? 'OAuth Account Recovered' : undefined,
+    changes: {
+      set: { ...facts.set, status: 'healthy', eventOwed: event },
+      remove: [...facts.remove, 'failure', ...gone],
+    },
+    event,
     status: 'healthy',
     message: healthySentence(kind, reason, labelOf(account)),
   };
@@ -143,11 +148,9 @@ function afterFailure(
   const stored = outcome.obtainedAt === undefined ? {} : { lastRefreshedAt: outcome.obtainedAt };
   // Waiting for a person already: a forced try that fails on its way changes nothing about that.
   if (account.status === 'reauthorization_required' && status === 'failing') {
-    const nothing: Changes = { set: stored, remove: gone };
     return {
-      changes: nothing,
-      changesIfUntold: nothing,
-      event: undefined,
+      changes: { set: stored, remove: gone },
+      event: eventOwedBy(account, account.status),
       status: account.status,
       message,
     };
@@ -160,17 +163,27 @@ function afterFailure(
   const changed = account.status !== status || (goesOn && account.failure?.untold === true && !covered);
   const failure = failureAfter(account, outcome, { message, now, untold });
   const wait = Math.max(outcome.retryAfter ?? 0, backOff(outcome, failure.count));
-  const retry: Changes = { set: { ...stored, failure, nextAttemptAt: now + wait }, remove: gone };
+  const event = changed && !untold ? eventFor(status) : eventOwedBy(account, status);
+  const set = { ...stored, failure, status, ...(event !== undefined && { eventOwed: event }) };
   return {
     changes:
       status === 'failing'
-        ? { set: { ...retry.set, status }, remove: [...gone, 'doesNotExpire'] }
-        : { set: { ...stored, failure, status }, remove: ['nextAttemptAt', 'doesNotExpire', ...gone] },
-    changesIfUntold: retry,
-    event: changed && !untold ? eventFor(status) : undefined,
+        ? { set: { ...set, nextAttemptAt: now + wait }, remove: [...gone, 'doesNotExpire'] }
+        : { set, remove: ['nextAttemptAt', 'doesNotExpire', ...gone] },
+    event,
     status,
     message,
   };
+}
+
+/** The event of an earlier change of state that may not have come to the bus, where it still tells how things are. */
+export function eventOwedBy(
+  { eventOwed }: Pick<Account, 'eventOwed'>,
+  status: AccountStatus | undefined,
+): AccountEventType | undefined {
+  if (status === undefined) return undefined;
+  const event = status === 'healthy' ? 'OAuth Account Recovered' : eventFor(status);
+  return eventOwed === event ? event : undefined;
 }
 
 function eventFor(status: AccountStatus): AccountEventType {

@@ -1,6 +1,7 @@
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { type Account, type Changes, labelOf } from '../../core/account/account.ts';
 import {
+  type AccountEventType,
   type Conclusion,
   changesOfDeferral,
   conclude,
@@ -18,8 +19,8 @@ import type { Ports } from './ports.ts';
 export type Holder = { readonly kind: 'attempt'; readonly attemptId: string } | { readonly kind: 'nobody' };
 
 /**
- * Says in the log, to the bus and in the account's item how it ended, and gives the lease back; in this order, so that
- * everybody hears of each change of state. Rejects only where nothing was leased and the table can't be written at all.
+ * Writes in the account's item how it ended, which gives the lease back; says so in the log and, where the account's state
+ * has changed, to the bus. Rejects only where nothing was leased and the table can't be written at all.
  */
 export async function recordOutcome(
   account: Account,
@@ -34,8 +35,11 @@ export async function recordOutcome(
   const profileFailure = ports.notes.get(account.oauthProfile).failure;
   const conclusion = conclude(account, outcome, secondsOf(ports.clock), profileFailure?.reason);
   log(account, outcome, { conclusion, holder }, ports);
-  const changes = await tell(account, outcome.reason, conclusion, ports);
-  await write(account, changes, holder, ports);
+  const { event, changes } = conclusion;
+  const isWritten = await write(account, changes, holder, ports);
+  const isUntold = (changes.set.failure ?? account.failure)?.untold === true && outcome.kind === 'failed';
+  if (isWritten && event !== undefined)
+    await tell(account, { event, reason: outcome.reason, isUntold }, ports);
   return reportOf(account, outcome, conclusion);
 }
 
@@ -60,51 +64,74 @@ function log(
   else log.error(message, fields);
 }
 
+interface Telling {
+  readonly event: AccountEventType;
+  readonly reason: Reason;
+  /** The item says that nobody was told. */
+  readonly isUntold: boolean;
+}
+
 /**
- * Puts the event of a change of state on the bus, before the change is written: a crash between the two tells it
- * twice, the other order could tell it never. If the bus does not take it, the status stays as it was.
+ * Puts the event of a change of state on the bus. The change is in the item by now, and the event too (`eventOwed`): a
+ * crash from here on tells it late or twice, and never not at all. Never rejects.
  *
- * @returns the changes to write
+ * @returns whether the bus took it
  */
-async function tell(
+export async function tell(
   account: Account,
-  reason: Reason,
-  { event, changes, changesIfUntold }: Conclusion,
-  { events, clock, log }: Ports,
-): Promise<Changes> {
-  if (event === undefined) return changes;
+  { event, reason, isUntold }: Telling,
+  { events, table, clock, log }: Pick<Ports, 'events' | 'table' | 'clock' | 'log'>,
+): Promise<boolean> {
   const { accountId, oauthProfile } = account;
+  let answer: 'told' | 'refused' = 'told';
   try {
     const detail = { accountId, name: labelOf(account), oauthProfile, reason, at: secondsOf(clock) };
     await events.put({ type: event, detail });
-    return changes;
   } catch (error) {
-    log.error('The bus did not take the event of a change of state. It is told again by a later run.', {
+    const awsError = errorNameOf(error);
+    log.error('The bus did not take the event of a change of state. A later run puts it.', {
+      accountId,
+      awsError,
+    });
+    // It may have arrived.
+    if (awsFailure(error).kind === 'unavailable') return false;
+    answer = 'refused';
+  }
+  try {
+    await table.settleEvent(accountId, event, { answer, isUntold });
+  } catch (error) {
+    log.warn('It could not be noted that an event was put. It may be put twice.', {
       accountId,
       awsError: errorNameOf(error),
     });
-    return changesIfUntold;
   }
+  return answer === 'told';
 }
 
 /**
  * What an attempt can't write down is not lost: the lease runs out, and a later run finds the token set in the secret
  * and writes it down (`reconciled`).
+ *
+ * @returns whether it is written
  */
-async function write(account: Account, changes: Changes, holder: Holder, ports: Ports): Promise<void> {
+async function write(account: Account, changes: Changes, holder: Holder, ports: Ports): Promise<boolean> {
   const { table, clock, log } = ports;
   const { accountId } = account;
   try {
-    if (holder.kind === 'nobody') return void (await table.note(accountId, secondsOf(clock), changes));
+    if (holder.kind === 'nobody')
+      return (await table.note(accountId, secondsOf(clock), changes)) === 'recorded';
     const recorded = await table.release(account, holder.attemptId, changes);
     if (recorded === 'conflict') log.warn('The lease was gone before the end of the visit.', { accountId });
+    return recorded === 'recorded';
   } catch (error) {
     if (holder.kind === 'attempt') {
       const awsError = errorNameOf(error);
-      return log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
+      log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
+      return false;
     }
     throwIfFatal(error);
     const awsError = awsFailure(error).code;
     log.warn('The trouble of an account could not be recorded.', { accountId, awsError });
+    return false;
   }
 }

@@ -63,16 +63,18 @@ class Parser {
       const clause = this.#next();
       if (clause !== 'SET' && clause !== 'REMOVE') throw this.#wrong();
       do {
-        const name = this.#name();
+        const path = this.#path();
         if (clause === 'REMOVE')
           steps.push((item, bindings) => {
-            delete item[name(bindings)];
+            change(item, path, bindings, (at, name) => delete at[name]);
           });
         else {
           this.#expect('=');
           const value = this.#operand();
           steps.push((item, bindings) => {
-            item[name(bindings)] = value(item, bindings);
+            change(item, path, bindings, (at, name) => {
+              at[name] = value(item, bindings);
+            });
           });
         }
       } while (this.#take(','));
@@ -163,13 +165,18 @@ class Parser {
       this.#at++;
       return (_, { ExpressionAttributeValues: values = {} }) => values[word];
     }
-    const path = [this.#name()];
-    while (this.#take('.')) path.push(this.#name());
+    const path = this.#path();
     return (item, bindings) =>
       path.reduce<unknown>((at, name) => (at as Item | undefined)?.[name(bindings)], item);
   }
 
-  #name(): (bindings: Bindings) => string {
+  #path(): Name[] {
+    const path = [this.#name()];
+    while (this.#take('.')) path.push(this.#name());
+    return path;
+  }
+
+  #name(): Name {
     const word = this.#next();
     if (!word.startsWith('#')) return () => word;
     return ({ ExpressionAttributeNames: names = {} }) => names[word] ?? word;
@@ -192,6 +199,25 @@ class Parser {
   #wrong(): Error {
     return new Error(`not understood at word ${this.#at}: ${this.#words.join(' ')}`);
   }
+}
+
+type Name = (bindings: Bindings) => string;
+
+/** Changes what a path leads to, and nothing that an earlier state of the item has a part of. */
+function change(
+  item: Record<string, unknown>,
+  path: readonly Name[],
+  bindings: Bindings,
+  how: (at: Record<string, unknown>, name: string) => void,
+): void {
+  let at = item;
+  for (const name of path.slice(0, -1)) {
+    const inner = at[name(bindings)];
+    if (typeof inner !== 'object') throw new Error('a document path that leads nowhere');
+    at = at[name(bindings)] = { ...inner } as Record<string, unknown>;
+  }
+  const last = path.at(-1);
+  if (last !== undefined) how(at, last(bindings));
 }
 
 /** What is absent, or of another type, compares with nothing; but it differs from everything. */

@@ -115,7 +115,4 @@ function judgeEvents(world: World, accountId: string): void {
     world.break('told wrongly', `${accountId} is healthy, and the last that was told is ${last}`);
   if (status === 'reauthorization_required' && last !== 'OAuth Reauthorization Required' && !failure?.untold)
     world.break('told wrongly', `${accountId} needs its person, and the last that was told is ${last}`);
-  const first = events[0]?.type;
-  if (first === 'OAuth Account Recovered')
-    world.break('told wrongly', `${accountId} recovered, and had not been told to fail`);
 }

@@ -484,6 +484,12 @@ function modelTable({ call, item, set, keep, noted }: ModelTable): AccountsTable
         return 'recorded';
       }),
     note: notInThisModel,
+    settleEvent: async (_, event) => {
+      const { eventOwed, ...rest } = item();
+      if (eventOwed !== event) return 'conflict';
+      set(rest);
+      return 'recorded';
+    },
     secretNote: async () => noted.note,
     claimSecret: async (_, { accountId, lease, before, now, waitUntil }) => {
       const { secretOwner, lease: held } = noted.note ?? {};

@@ -232,13 +232,18 @@ describe('the state of an account after trouble', () => {
     expect(conclude(account, failed('store_unavailable'), NOW).changes.remove).not.toContain('escrow');
     const done = conclude(account, failed('rate_limited', { escrow: 'done' }), NOW);
     expect(done.changes.remove).toContain('escrow');
-    expect(done.changesIfUntold.remove).toContain('escrow');
   });
 
-  test('moves no status where its event was not taken', () => {
-    const { changesIfUntold } = conclude(anAccount(), failed('no_refresh_token'), NOW);
-    expect(changesIfUntold.set.status).toBeUndefined();
-    expect(changesIfUntold.set.nextAttemptAt).toBeGreaterThan(NOW);
+  test('owes the event of a change of state until somebody has put it', () => {
+    const { changes, event } = conclude(anAccount(), failed('no_refresh_token'), NOW);
+    expect(event).toBe('OAuth Reauthorization Required');
+    expect(changes.set).toMatchObject({ status: 'reauthorization_required', eventOwed: event });
+  });
+
+  test('goes on owing an event that still tells how the account is', () => {
+    const eventOwed = 'OAuth Account Failing';
+    const account = anAccount({ status: 'failing', eventOwed, failure: aFailure('rate_limited') });
+    expect(conclude(account, failed('rate_limited'), NOW).event).toBe(eventOwed);
   });
 });
 
@@ -267,6 +272,7 @@ describe('the state of an account after a refresh', () => {
       accessTokenExpiresAt: NOW + 3_600,
       refreshTokenExpiresAt: undefined,
       lastRefreshedAt: NOW,
+      eventOwed: event,
     });
     expect([...conclusion.changes.remove].sort()).toEqual([
       'doesNotExpire',
