@@ -30,7 +30,7 @@ function page(): string {
   });
   return [
     '# Reasons',
-    "In brackets: who can fix it, if somebody must. *Account* is the person who signed in, *profile* whoever keeps it.",
+    'In brackets: who can fix it, if somebody must. *Account* is the person who signed in, *profile* whoever keeps it.',
     ...sections,
     '',
   ].join('\n');
