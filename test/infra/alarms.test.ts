@@ -171,7 +171,7 @@ describe('the runbook', () => {
   test.each([...sections].map(([anchor, text]) => ({ anchor, text })))('$anchor says all four things', ({
     text,
   }) => {
-    const parts = ['**What it means.**', '**How to see it.**', '**How to fix it.**', '**Fixed when**'];
+    const parts = ['**Meaning.**', '**Look.**', '**Fix.**', '**Fixed when**'];
     const at = parts.map((part) => text.indexOf(part));
     expect(
       at.every((index) => index > 0) && at.every((index, i) => i === 0 || index > (at[i - 1] ?? 0)),
