@@ -164,9 +164,9 @@ export function markdown(findings: readonly Findings[]): string {
 
 function sheetMarkdown({ head, rows }: NonNullable<Findings['tables']>[number]): string[] {
   return [
-    `| ${head.join(' | ')} |`,
-    `|---|${'---:|'.repeat(head.length - 1)}`,
-    ...rows.map((row) => `| ${row.join(' | ')} |`),
+    head.join(' | '),
+    ['---', ...head.slice(1).map(() => '---:')].join('|'),
+    ...rows.map((row) => row.join(' | ')),
   ];
 }
 

@@ -69,10 +69,10 @@ test('the page shows what has a target, and names counts that are wrong', () => 
   const page = markdown([
     { title: 'T', commit: 'abc', figures, tables: [{ head: ['a', 'b'], rows: [['1', '2']] }] },
   ]);
-  expect(page).toContain('| T: a figure | 1.1 ms | 1.1 × floor | ≤ 1.2 ✓ |');
+  expect(page).toContain('T: a figure | 1.1 ms | 1.1 × floor | ≤ 1.2 ✓');
   expect(page).not.toContain('7 ms');
   expect(page).toMatch(/Of 2 counts .* 1 are; wrong: T, lost\./);
-  expect(page).toMatch(/### T\n\| a \| b \|\n.*\n\| 1 \| 2 \|$/);
+  expect(page).toMatch(/### T\na \| b\n.*\n1 \| 2$/);
 });
 
 test('the page keeps what is outside the markers', () => {
