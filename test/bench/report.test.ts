@@ -67,12 +67,13 @@ test('the page shows what has a target, and names counts that are wrong', () => 
     exactly('lost', 1, 0, 'none'),
   ];
   const page = markdown([
-    { title: 'T', commit: 'abc', figures, tables: [{ head: ['a', 'b'], rows: [['1', '2']] }] },
+    { title: 'T', figures },
+    { title: 'Monthly cost', figures: [], tables: [{ head: ['a', 'b'], rows: [['1', '2']] }] },
   ]);
   expect(page).toContain('T: a figure | 1.1 ms | 1.1 × floor | ≤ 1.2 ✓');
   expect(page).not.toContain('7 ms');
   expect(page).toMatch(/Of 2 counts .* 1 are; wrong: T, lost\./);
-  expect(page).toMatch(/### T\na \| b\n.*\n1 \| 2$/);
+  expect(page).toMatch(/### Monthly cost\na \| b\n.*\n1 \| 2$/);
 });
 
 test('the page keeps what is outside the markers', () => {

@@ -122,12 +122,30 @@ function line(name: string): string {
   const { title, source, confidence, notes } = words;
   const parameters = parametersOf(preset);
   const known = [
-    // A title that only spells the name in another way helps nobody.
-    plain(title) === plain(name) ? undefined : title,
+    beyondTheName(title, name),
     parameters === '' ? undefined : `Needs ${parameters}`,
-    notes?.replace('Include offline_access in the scope.', 'Scope: offline_access.'),
+    ...sentencesOf(notes),
   ].filter((part) => part !== undefined);
-  return `- [\`${name}\`](${source})${SIGNS[confidence]}${known.length > 0 ? ` ${known.join('. ')}` : ''}`;
+  return `- [\`${name}\`](${source})${SIGNS[confidence]}${known.length > 0 ? ` ${known.join('. ')}.` : ''}`;
+}
+
+/** Notes without what the function finds out by itself: how long an access token lives, whether a refresh token changes. */
+function sentencesOf(notes = ''): string[] {
+  return notes
+    .replace('Include offline_access in the scope.', 'Scope: offline_access.')
+    .replace(/\.$/, '')
+    .split('. ')
+    .filter(
+      (sentence) =>
+        sentence !== '' &&
+        !/^Access tokens live [^:]+$|refresh token (works once|stays the same)$/.test(sentence),
+    );
+}
+
+/** What a title says beyond the name: `Atlassian (Jira, Confluence)` is `atlassian`, for Jira and Confluence. */
+function beyondTheName(title: string, name: string): string | undefined {
+  if (!plain(title).includes(plain(name)) || /\),/.test(title)) return title;
+  return /\((.*)\)$/.exec(title)?.[1];
 }
 
 const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
