@@ -129,7 +129,10 @@ function line(name: string): string {
   return `- [\`${name}\`](${source})${SIGNS[confidence]}${known.length > 0 ? ` ${known.join('. ')}.` : ''}`;
 }
 
-/** Notes without what the function finds out by itself: how long an access token lives, whether a refresh token changes. */
+/**
+ * Notes without what makes no difference: how long an access token lives, whether a refresh token changes, and that one lives longer
+ * than any outage.
+ */
 function sentencesOf(notes = ''): string[] {
   return notes
     .replace('Include offline_access in the scope.', 'Scope: offline_access.')
@@ -138,7 +141,9 @@ function sentencesOf(notes = ''): string[] {
     .filter(
       (sentence) =>
         sentence !== '' &&
-        !/^Access tokens live [^:]+$|refresh token (works once|stays the same)$/.test(sentence),
+        !/^Access tokens live [^:]+$|refresh token (works once|stays the same)$|^Refresh tokens live (a year|(about )?[3-9]\d days)$/.test(
+          sentence,
+        ),
     );
 }
 
