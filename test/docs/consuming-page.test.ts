@@ -27,7 +27,7 @@ import {
 const snippets = snippetsOf('docs/consuming.md');
 const [sdk = '', infrastructure = '', extension = ''] = textsOf('ts');
 const [boto3 = ''] = textsOf('python');
-const [policy, container, accountEvents, storeEvents] = textsOf('json').map((text) => JSON.parse(text));
+const [policy, accountEvents, storeEvents] = textsOf('json').map((text) => JSON.parse(text));
 const python = join(projectRoot, '.venv', 'bin', 'python');
 
 function textsOf(language: string): string[] {
@@ -280,22 +280,6 @@ describe('what is only written down', () => {
         Resource: 'arn:aws:secretsmanager:REGION:ACCOUNT:secret:oauth/accounts/acme-??????',
       },
     ]);
-  });
-
-  test('the ECS secret is an ARN, a JSON key, no stage, no version', () => {
-    for (const { name, valueFrom } of container.secrets) {
-      expect(name).toMatch(/^[A-Z_]+$/);
-      const [, arn, key, stage, version, ...more] =
-        /^(arn:aws:secretsmanager:[^:]+:[^:]+:secret:[^:]+-\w{6}):([^:]*):([^:]*):([^:]*)$/.exec(valueFrom) ??
-        [];
-      expect({ arn: arn !== undefined, key, stage, version, more }).toEqual({
-        arn: true,
-        key: 'access_token',
-        stage: '',
-        version: '',
-        more: [],
-      });
-    }
   });
 
   test('the External Secrets resources have the fields of external-secrets.io/v1, and leave the refresh token alone', () => {
