@@ -34,14 +34,6 @@ describe('docs/cli.md', () => {
       [...text.matchAll(/--[a-z][a-z-]+/g)].map(([name]) => name).filter((name) => !known.includes(name)),
     ).toEqual([]);
   });
-
-  test('shows samples that fit 80 columns', () => {
-    const samples = [...page.matchAll(/^```\n(\$ [\s\S]*?)^```/gm)].flatMap(([, sample = '']) =>
-      sample.split('\n'),
-    );
-    expect(samples.length).toBeGreaterThan(10);
-    for (const line of samples) expect(widthOf(line), line).toBeLessThanOrEqual(80);
-  });
 });
 
 describe.each(['', 'accounts', ...commands])('%s --help', (name) => {
