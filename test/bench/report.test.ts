@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exactly, type Figure, isMet } from '../../bench/experiments/experiment.ts';
 import { exact, ratiosOf, sampleOf } from '../../bench/experiments/statistics.ts';
-import { between, renewed, table } from '../../bench/report.ts';
+import { between, markdown, renewed, table } from '../../bench/report.ts';
 
 function aFigure(ratio: number, target: Figure['target']): Figure {
   return {
@@ -57,6 +57,23 @@ test('the table is at most 80 columns wide', () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what it is to remove
   for (const line of text.replaceAll(/\x1b\[\d+m/g, '').split('\n'))
     expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test('the page shows what has a target, and names counts that are wrong', () => {
+  const figures = [
+    aFigure(1.1, { kind: 'at_most', bound: 1.2, guard: 3 }),
+    aFigure(7, undefined),
+    exactly('calls', 5, 5, 'five'),
+    exactly('lost', 1, 0, 'none'),
+  ];
+  const page = markdown([
+    { title: 'T', figures },
+    { title: 'Monthly cost', figures: [], tables: [{ head: ['a', 'b'], rows: [['1', '2']] }] },
+  ]);
+  expect(page).toContain('T: a figure | 1.1 ms | 1.1 × floor | ≤ 1.2 ✓');
+  expect(page).not.toContain('7 ms');
+  expect(page).toMatch(/Of 2 counts .* 1 are; wrong: T, lost\./);
+  expect(page).toMatch(/### Monthly cost\na \| b\n.*\n1 \| 2$/);
 });
 
 test('the page keeps what is outside the markers', () => {

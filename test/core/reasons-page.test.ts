@@ -30,8 +30,7 @@ function page(): string {
   });
   return [
     '# Reasons',
-    "In brackets: who can help. That is the *account*'s holder, whoever keeps the *profile*, the *provider* or the",
-    "function's *operator*.",
+    'In brackets: who can fix it, if somebody must. *Account* is the person who signed in, *profile* whoever keeps it.',
     ...sections,
     '',
   ].join('\n');

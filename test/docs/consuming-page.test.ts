@@ -2,10 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { App, Stack } from 'aws-cdk-lib';
-import { Match, Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { EVENT_SOURCE } from '../../adapters/aws/events.ts';
@@ -25,9 +22,9 @@ import {
 
 /** The snippets of docs/consuming.md, run exactly as they are on the page. */
 const snippets = snippetsOf('docs/consuming.md');
-const [sdk = '', infrastructure = '', extension = ''] = textsOf('ts');
+const [sdk = '', extension = ''] = textsOf('ts');
 const [boto3 = ''] = textsOf('python');
-const [policy, container, accountEvents, storeEvents] = textsOf('json').map((text) => JSON.parse(text));
+const [policy, accountEvents, storeEvents] = textsOf('json').map((text) => JSON.parse(text));
 const python = join(projectRoot, '.venv', 'bin', 'python');
 
 function textsOf(language: string): string[] {
@@ -238,33 +235,17 @@ describe('the snippet for the Lambda extension', () => {
     await clients.putSecret('oauth/accounts/extended-none', JSON.stringify(set()));
     await expect(snippet.call('accessToken', 'extended-none')).rejects.toThrow(said('extended-none'));
   });
-
-  test('is set up with a shorter cache, and may read the one secret', async () => {
-    const at = shop.write('infrastructure.ts', infrastructure.replace("'dist'", `'${shop.path}/dist'`));
-    const { addConsumer } = await import(/* @vite-ignore */ pathToFileURL(at).href);
-    const stack = new Stack(new App(), 'Theirs', { env: { region: 'eu-west-1' } });
-    addConsumer(stack);
-    const template = Template.fromStack(stack);
-    template.hasResourceProperties('AWS::Lambda::Function', {
-      Layers: [Match.stringLikeRegexp('layer:AWS-Parameters-and-Secrets-Lambda-Extension')],
-      Environment: { Variables: { SECRETS_MANAGER_TTL: '60' } },
-    });
-    expect(JSON.stringify(template.findResources('AWS::IAM::Policy'))).toContain(
-      'secret:oauth/accounts/acme-??????',
-    );
-  });
 });
 
 test('the TypeScript snippets are sound in strict mode', () => {
   for (const [name, text] of Object.entries({
     'sdk.ts': sdk,
-    'cdk.ts': infrastructure,
     'extension.ts': extension,
   }))
     shop.write(name, text);
   const options = { target: 'es2024', lib: ['es2024'], module: 'nodenext', types: ['node'], strict: true };
   const compilerOptions = { ...options, noEmit: true, skipLibCheck: true };
-  const files = ['sdk.ts', 'cdk.ts', 'extension.ts'];
+  const files = ['sdk.ts', 'extension.ts'];
   shop.write('tsconfig.json', JSON.stringify({ compilerOptions, files }));
   const tsc = join(projectRoot, 'node_modules', 'typescript', 'bin', 'tsc');
   const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', shop.path], { encoding: 'utf8' });
@@ -280,22 +261,6 @@ describe('what is only written down', () => {
         Resource: 'arn:aws:secretsmanager:REGION:ACCOUNT:secret:oauth/accounts/acme-??????',
       },
     ]);
-  });
-
-  test('the ECS secret is an ARN, a JSON key, no stage, no version', () => {
-    for (const { name, valueFrom } of container.secrets) {
-      expect(name).toMatch(/^[A-Z_]+$/);
-      const [, arn, key, stage, version, ...more] =
-        /^(arn:aws:secretsmanager:[^:]+:[^:]+:secret:[^:]+-\w{6}):([^:]*):([^:]*):([^:]*)$/.exec(valueFrom) ??
-        [];
-      expect({ arn: arn !== undefined, key, stage, version, more }).toEqual({
-        arn: true,
-        key: 'access_token',
-        stage: '',
-        version: '',
-        more: [],
-      });
-    }
   });
 
   test('the External Secrets resources have the fields of external-secrets.io/v1, and leave the refresh token alone', () => {

@@ -168,10 +168,10 @@ describe('the runbook', () => {
     expect(links.filter((anchor) => !sections.has(anchor ?? ''))).toEqual([]);
   });
 
-  test.each([...sections].map(([anchor, text]) => ({ anchor, text })))('$anchor says all four things', ({
-    text,
-  }) => {
-    const parts = ['**What it means.**', '**How to see it.**', '**How to fix it.**', '**Fixed when**'];
+  test.each(
+    [...sections].map(([anchor, text]) => ({ anchor, text })),
+  )('$anchor says what it means, where to look and how to fix it', ({ text }) => {
+    const parts = ['**Meaning.**', '**Look.**', '**Fix.**'];
     const at = parts.map((part) => text.indexOf(part));
     expect(
       at.every((index) => index > 0) && at.every((index, i) => i === 0 || index > (at[i - 1] ?? 0)),

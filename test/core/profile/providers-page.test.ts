@@ -83,31 +83,27 @@ const RENEW = 'npx vitest run test/core/profile/providers-page.test.ts --update'
 
 /** `docs/providers.md` as the data has it. */
 function page(): string {
-  const sorted = [...names].sort((a, b) => titleOf(a).localeCompare(titleOf(b), 'en'));
+  const sorted = [...names].sort();
   const unending = sorted.filter((name) => isUnending(fields[name]));
   const refreshed = sorted.filter((name) => !unending.includes(name));
   return [
     '# Providers',
     '',
-    `${names.length} providers work by name: \`{ "provider": "hubspot", "client_id": "…", "client_secret": "…" }\` is a whole profile.`,
-    'Any other OAuth 2.0 provider works with a profile of its own: see [profiles.md](profiles.md). A field that the profile',
-    'sets itself wins over the preset.',
+    `${names.length} providers work by name: \`{ "provider": "hubspot", "client_id": "…", "client_secret": "…" }\` is a whole`,
+    '[profile](profiles.md). Your own fields win. *Needs* lists the `parameters` that each account must have, in brackets the',
+    'only values allowed.',
     '',
-    '*Parameters* are what each account has to have in its `parameters`. Where a list of values follows, no other is',
-    'accepted; elsewhere a parameter that is part of a host name is one label, without dots. How sure an entry is:',
-    "*documented*, read on the provider's own pages; *public_source*, from public code, fixtures or a public catalogue of",
-    'providers; *from_memory*, known without a page to show. Fields and answers that nobody could look up are left out.',
-    '',
-    'The page is made from `core/profile/presets.json` and `cli/profile/about-presets.json`, by',
-    `\`${RENEW}\`.`,
+    `Sources: the linked pages, with \`${SIGNS.public_source}\` public code or a catalogue, with \`${SIGNS.from_memory}\` our memory.`,
     '',
     '## Tokens that are refreshed',
-    ...table(refreshed),
+    ...refreshed.map(line),
     '',
     '## Tokens that do not expire',
-    'Their accounts stay healthy and are left alone until somebody withdraws the grant.',
+    'Left alone until somebody withdraws the grant.',
     '',
-    ...table(unending),
+    ...unending.map(line),
+    '',
+    `Made by \`${RENEW}\`.`,
     '',
   ].join('\n');
 }
@@ -116,22 +112,47 @@ function isUnending(preset: Preset | undefined): boolean {
   return preset?.default_expires_in === 'never';
 }
 
-function titleOf(name: string): string {
-  return told[name]?.title ?? name;
+/** What stands after a name that is not from the provider's own pages. */
+const SIGNS = { documented: '', public_source: '°', from_memory: '?' } as const;
+
+function line(name: string): string {
+  const [preset, words] = [fields[name], told[name]];
+  if (preset === undefined || words === undefined) throw new Error(`There is nothing about ${name}.`);
+  const { title, source, confidence, notes } = words;
+  const parameters = parametersOf(preset);
+  const known = [
+    beyondTheName(title, name),
+    parameters === '' ? undefined : `Needs ${parameters}`,
+    ...sentencesOf(notes),
+  ].filter((part) => part !== undefined);
+  return `- [\`${name}\`](${source})${SIGNS[confidence]}${known.length > 0 ? ` ${known.join('. ')}.` : ''}`;
 }
 
-function table(rows: readonly string[]): string[] {
-  return [
-    '| provider | name | parameters | to know | source |',
-    '|---|---|---|---|---|',
-    ...rows.flatMap((name) => {
-      const [preset, words] = [fields[name], told[name]];
-      if (preset === undefined || words === undefined) return [];
-      const { title, source, confidence, notes = '' } = words;
-      return `| ${title} | \`${name}\` | ${parametersOf(preset)} | ${notes} | [${confidence}](${source}) |`;
-    }),
-  ];
+/**
+ * Notes without what makes no difference: how long an access token lives, whether a refresh token changes, and that one lives longer
+ * than any outage.
+ */
+function sentencesOf(notes = ''): string[] {
+  return notes
+    .replace('Include offline_access in the scope.', 'Scope: offline_access.')
+    .replace(/\.$/, '')
+    .split('. ')
+    .filter(
+      (sentence) =>
+        sentence !== '' &&
+        !/^Access tokens live [^:]+$|refresh token (works once|stays the same)$|^Refresh tokens live (a year|(about )?[3-9]\d days)$/.test(
+          sentence,
+        ),
+    );
 }
+
+/** What a title says beyond the name: `Atlassian (Jira, Confluence)` is `atlassian`, for Jira and Confluence. */
+function beyondTheName(title: string, name: string): string | undefined {
+  if (!plain(title).includes(plain(name)) || /\),/.test(title)) return title;
+  return /\((.*)\)$/.exec(title)?.[1];
+}
+
+const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 
 function parametersOf(preset: Preset): string {
   const { placeholder_values = {} } = preset;

@@ -5,7 +5,7 @@ import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
 
-/** The recipes of docs/profiles.md, taken from the page and run as they stand there. */
+/** The recipes of docs/profiles.md, taken from the page and run. */
 const page = readFileSync(new URL('../../../docs/profiles.md', import.meta.url), 'utf8');
 const recipes = new Map(
   page
@@ -17,11 +17,14 @@ const recipes = new Map(
     }),
 );
 
-/** The names in the first column of the page's tables. */
+/** What each recipe goes with. */
+const CLIENT = { client_id: 'client', client_secret: 'client-secret' };
+
+/** The names before the colons of the page's lists. */
 const fieldsOfThePage = page
   .split('\n')
-  .filter((line) => line.startsWith('| `'))
-  .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+  .filter((line) => line.startsWith('- `'))
+  .flatMap((line) => [...(line.split(':')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
 
 let aws: AwsEndpoint;
 let provider: StrictProvider;
@@ -49,7 +52,11 @@ interface Given {
 
 async function refreshWith({ recipe, path = '/token', item, answer: [status, answer] }: Given) {
   const accountId = recipe.replaceAll(/[^A-Za-z0-9]+/g, '-');
-  await world.profile(accountId, { ...recipes.get(recipe), token_endpoint: provider.origin + path });
+  await world.profile(accountId, {
+    ...CLIENT,
+    ...recipes.get(recipe),
+    token_endpoint: provider.origin + path,
+  });
   const issued = provider.issue(accountId);
   await world.account({ accountId, oauthProfile: accountId, ...item }, issued);
   const body = JSON.stringify(answer);
