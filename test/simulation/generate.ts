@@ -34,6 +34,7 @@ const ODDITIES: readonly Oddity[] = [
   'too many',
   'client refused',
 ];
+const NOT_DEAD = ODDITIES.filter((oddity) => oddity !== 'called dead');
 /** A provider that is wrong about one account soon sees it; about all of them it may take an hour (contract, Evidence). */
 const WRONG_ABOUT_ONE_FOR = 840;
 const WRONG_ABOUT_ALL_FOR = 3_600;
@@ -65,12 +66,14 @@ export function planFrom(seed: number): HistoryPlan {
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
     outageFrom(random, accounts, last),
   );
-  const answers = Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, () => ({
+  // Of single answers one alone is a wrong "dead": a provider that is wrong about a grant soon sees it.
+  const answers = Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, (_, i) => ({
     profile: random.pick(profiles).profile,
     request: 1 + random.below(2 + accounts.length * 2),
-    oddity: random.pick(ODDITIES),
+    oddity: i === 0 ? random.pick(ODDITIES) : random.pick(NOT_DEAD),
   }));
-  const moods = random.chance(0.1) ? [moodFrom(random, accounts, last)] : [];
+  const moods =
+    answers[0]?.oddity !== 'called dead' && random.chance(0.1) ? [moodFrom(random, accounts, last)] : [];
   const ends = [
     last + 130,
     ...people.map(({ at }) => at + 30),

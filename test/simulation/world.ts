@@ -12,6 +12,8 @@ export const TABLE = 'accounts';
 export const PREFIX = 'oauth/';
 /** When every history begins; milliseconds since the epoch. */
 export const BEGIN = 1_800_000_000_000;
+/** Milliseconds for which an answer is waited for, at most. */
+const LONGEST_WAIT = 60_000;
 /** Seconds after its deadline for which a process's lease goes on. */
 export const LEASE_MARGIN = 60;
 
@@ -165,9 +167,10 @@ export class World {
   }
 
   #oddity(profile: string, accountId: string, n: number): Oddity | undefined {
+    const at = this.seconds();
+    if (at >= this.plan.calmFrom) return undefined;
     const single = this.plan.answers.find((one) => one.profile === profile && one.request === n);
     if (single !== undefined) return single.oddity;
-    const at = this.seconds();
     return this.plan.moods.find(
       (mood) =>
         mood.profile === profile &&
@@ -189,6 +192,8 @@ export class World {
       return;
     }
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
+    // What has got lost on its way is in nobody's hands once nobody waits for it.
+    if (successor.oddity === 'void' && this.time.now - successor.at > LONGEST_WAIT) return;
     const leased = this.time.now < holder.deadline + LEASE_MARGIN * 1_000;
     if (holder.process === process) {
       if (successor.heardAt !== undefined && successor.oddity !== 'unreadable')
