@@ -2,24 +2,24 @@ import type { Account } from '../core/account/account.ts';
 import { type AccountEventType, eventOwedBy } from '../core/account/outcome.ts';
 import { knownReason, type Reason } from '../core/reason.ts';
 import type { Ports } from './attempt/ports.ts';
-import { tell } from './attempt/record.ts';
+import { BEING_TOLD, tell } from './attempt/record.ts';
 
 /** An event of an earlier run that may not have come to the bus. */
 export interface OwedEvent {
   readonly account: Account;
   readonly event: AccountEventType;
   readonly reason: Reason;
+  /** Since when it is so, seconds since the epoch. */
+  readonly at: number;
 }
-
-/** Seconds for which whoever has written an event down may be putting it. */
-const BEING_TOLD = 45;
 
 /** The event that an account which is not due is to be told with; undefined where there is none, or it is being told. */
 export function owedEvent(account: Account, now: number): OwedEvent | undefined {
   const { status, failure, lastRefreshedAt = 0 } = account;
   const event = eventOwedBy(account, status);
-  if (event === undefined || now - Math.max(lastRefreshedAt, failure?.at ?? 0) < BEING_TOLD) return undefined;
-  return { account, event, reason: knownReason(failure?.reason, 'fresh') };
+  const at = Math.max(lastRefreshedAt, failure?.at ?? 0);
+  if (event === undefined || now - at < BEING_TOLD) return undefined;
+  return { account, event, reason: knownReason(failure?.reason, 'fresh'), at };
 }
 
 /** Puts what is owed beside the run's work, a few at once. Where the bus does not take one, the rest waits for a later run. */
@@ -40,9 +40,9 @@ export function createOwedEvents(deadline: number, ports: Ports): OwedEvents {
   const work = async () => {
     for (let owed = waiting.shift(); owed !== undefined; owed = waiting.shift()) {
       if (isDown || deadline - ports.clock.now() < LEAST_TIME) return;
-      const { account, event, reason } = owed;
+      const { account, ...telling } = owed;
       const isUntold = account.failure?.untold === true;
-      if (!(await tell(account, { event, reason, isUntold }, ports))) isDown = true;
+      if (!(await tell(account, { ...telling, isUntold }, ports))) isDown = true;
     }
   };
   return {

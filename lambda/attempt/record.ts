@@ -33,13 +33,16 @@ export async function recordOutcome(
     return reportOn(account, 'defer', outcome.reason);
   }
   const profileFailure = ports.notes.get(account.oauthProfile).failure;
-  const conclusion = conclude(account, outcome, secondsOf(ports.clock), profileFailure?.reason);
+  const at = secondsOf(ports.clock);
+  const conclusion = conclude(account, outcome, at, profileFailure?.reason);
   log(account, outcome, { conclusion, holder }, ports);
   const { event, changes } = conclusion;
   const isWritten = await write(account, changes, holder, ports);
   const isUntold = (changes.set.failure ?? account.failure)?.untold === true && outcome.kind === 'failed';
-  if (isWritten && event !== undefined)
-    await tell(account, { event, reason: outcome.reason, isUntold }, ports);
+  // A process that stood still since then would tell what may be over. Whoever comes next puts it, if it is still so.
+  const isLate = secondsOf(ports.clock) - at >= BEING_TOLD;
+  if (isWritten && event !== undefined && !isLate)
+    await tell(account, { event, reason: outcome.reason, at, isUntold }, ports);
   return reportOf(account, outcome, conclusion);
 }
 
@@ -64,9 +67,14 @@ function log(
   else log.error(message, fields);
 }
 
+/** Seconds for which whoever has written an event down may be putting it. */
+export const BEING_TOLD = 45;
+
 interface Telling {
   readonly event: AccountEventType;
   readonly reason: Reason;
+  /** Since when it is so, seconds since the epoch. */
+  readonly at: number;
   /** The item says that nobody was told. */
   readonly isUntold: boolean;
 }
@@ -79,13 +87,13 @@ interface Telling {
  */
 export async function tell(
   account: Account,
-  { event, reason, isUntold }: Telling,
-  { events, table, clock, log }: Pick<Ports, 'events' | 'table' | 'clock' | 'log'>,
+  { event, reason, at, isUntold }: Telling,
+  { events, table, log }: Pick<Ports, 'events' | 'table' | 'log'>,
 ): Promise<boolean> {
   const { accountId, oauthProfile } = account;
   let answer: 'told' | 'refused' = 'told';
   try {
-    const detail = { accountId, name: labelOf(account), oauthProfile, reason, at: secondsOf(clock) };
+    const detail = { accountId, name: labelOf(account), oauthProfile, reason, at };
     await events.put({ type: event, detail });
   } catch (error) {
     const awsError = errorNameOf(error);

@@ -109,10 +109,17 @@ function judgeEvents(world: World, accountId: string): void {
   const item = world.table().item(accountId);
   if (item === undefined || world.tampered.has(accountId)) return;
   const events = world.bus.filter(({ about }) => about === accountId);
-  const last = events.at(-1)?.type;
+  // A process that was frozen may put its event after another's; then its time tells.
+  const latest = events.toSorted((a, b) => a.since - b.since).at(-1)?.type;
+  const lasts = [events.at(-1)?.type, latest];
+  const last = lasts[0];
   const { status, failure } = item as { status?: string; failure?: { untold?: boolean } };
-  if (status === 'healthy' && last !== undefined && last !== 'OAuth Account Recovered')
+  if (status === 'healthy' && last !== undefined && !lasts.includes('OAuth Account Recovered'))
     world.break('told wrongly', `${accountId} is healthy, and the last that was told is ${last}`);
-  if (status === 'reauthorization_required' && last !== 'OAuth Reauthorization Required' && !failure?.untold)
+  if (
+    status === 'reauthorization_required' &&
+    !lasts.includes('OAuth Reauthorization Required') &&
+    !failure?.untold
+  )
     world.break('told wrongly', `${accountId} needs its person, and the last that was told is ${last}`);
 }

@@ -25,6 +25,8 @@ export type Services = Record<
 /** An event as it came to the bus. */
 export interface Told {
   readonly at: number;
+  /** What it says of itself, seconds since the epoch. */
+  readonly since: number;
   readonly type: string;
   readonly about: string;
   readonly reason: string;
@@ -261,9 +263,11 @@ export class World {
 
   #put({ Entries }: Readonly<Record<string, unknown>>): object {
     for (const { DetailType: type, Detail } of Entries as readonly { DetailType: string; Detail: string }[]) {
-      const { accountId, oauthProfile, reason } = JSON.parse(Detail) as Record<string, string>;
+      const detail = JSON.parse(Detail) as Record<string, string> & { at: number };
+      const { accountId, oauthProfile, reason, at: since } = detail;
       this.bus.push({
         at: this.time.now,
+        since,
         type,
         about: accountId ?? oauthProfile ?? '',
         reason: reason ?? '',
