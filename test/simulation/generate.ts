@@ -1,6 +1,7 @@
 import type { AccountPlan, HistoryPlan, PersonPlan, RunPlan } from './plan.ts';
+import { BYSTANDER } from './plan.ts';
 import type { Fault, Service } from './process.ts';
-import type { Oddity, Rotation } from './provider.ts';
+import type { Oddity, ProviderPlan, Rotation } from './provider.ts';
 import { createRandom, type Random } from './random.ts';
 
 const ROTATIONS: readonly Rotation[] = [
@@ -43,12 +44,14 @@ const WRONG_ABOUT_ALL_FOR = 3_600;
 export function planFrom(seed: number): HistoryPlan {
   const random = createRandom(seed, 'plan');
   const many = random.chance(0.05);
-  const profiles = ['crm', 'mail'].slice(0, random.chance(0.8) ? 1 : 2).map((profile) => ({
-    profile,
-    rotation: random.pick(ROTATIONS),
-    lifetime: random.pick([3_600, 3_600, 7_200, 900]),
-    takes: random.pick([300, 300, 2_000, 20_000]),
-  }));
+  const profiles = ['crm', 'mail'].slice(0, random.chance(0.8) ? 1 : 2).map(
+    (profile): ProviderPlan => ({
+      profile,
+      rotation: random.pick(ROTATIONS),
+      lifetime: random.pick([3_600, 3_600, 7_200, 900]),
+      takes: random.pick([300, 300, 2_000, 20_000]),
+    }),
+  );
   const names = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
   const accounts = names.slice(0, many ? 7 : 1 + random.below(2)).map(
     (accountId, i): AccountPlan => ({
@@ -60,20 +63,26 @@ export function planFrom(seed: number): HistoryPlan {
       versions: random.chance(0.05) ? 93 + random.below(6) : 0,
     }),
   );
+  // One that nothing happens to shows whether the trouble of others holds it up.
+  if (random.chance(0.25)) {
+    profiles.push({ profile: BYSTANDER, rotation: 'strict', lifetime: 900, takes: 300 });
+    accounts.push({ accountId: BYSTANDER, profile: BYSTANDER, expiresIn: 100 });
+  }
+  const others = accounts.filter(({ accountId }) => accountId !== BYSTANDER);
   const runs = runsFrom(random, accounts);
   const last = Math.max(...runs.map(({ at }) => at));
-  const people = peopleFrom(random, accounts, last);
+  const people = peopleFrom(random, others, last);
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
-    outageFrom(random, accounts, last),
+    outageFrom(random, others, last),
   );
   // Of single answers one alone is a wrong "dead": a provider that is wrong about a grant soon sees it.
   const answers = Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, (_, i) => ({
-    profile: random.pick(profiles).profile,
+    profile: random.pick(others).profile,
     request: 1 + random.below(2 + accounts.length * 2),
     oddity: i === 0 ? random.pick(ODDITIES) : random.pick(NOT_DEAD),
   }));
   const moods =
-    answers[0]?.oddity !== 'called dead' && random.chance(0.1) ? [moodFrom(random, accounts, last)] : [];
+    answers[0]?.oddity !== 'called dead' && random.chance(0.1) ? [moodFrom(random, others, last)] : [];
   const ends = [
     last + 130,
     ...people.map(({ at }) => at + 30),

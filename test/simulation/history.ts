@@ -19,7 +19,7 @@ function earlier(versions: number): readonly number[] {
 }
 
 /** Seconds between two of the runs after which all must be well again, and how many there are at most. */
-const CALM_RUNS = { every: 1_200, atLeast: 5, atMost: 14 };
+const CALM_RUNS = { every: 3_700, atLeast: 3, atMost: 8 };
 
 /** Lets one history happen, and judges it. The same plan has the same history. */
 export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): Promise<Verdict> {

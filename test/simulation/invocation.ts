@@ -1,13 +1,35 @@
+import { CLOCK_ERROR } from '../../core/account/decision.ts';
 import { readEnvironment } from '../../lambda/environment.ts';
 import { readEvent } from '../../lambda/event.ts';
 import { runInvocation } from '../../lambda/invocation.ts';
 import { clientsOf } from './clients.ts';
+import { BYSTANDER } from './plan.ts';
 import type { SimulatedProcess } from './process.ts';
 import { requestsOf } from './provider.ts';
 import { LEASE_MARGIN, TABLE, type World } from './world.ts';
 
+/** Whether a run that begins now, and sees everything as it is, has to refresh the account. */
+function isDue(world: World, accountId: string): boolean {
+  const {
+    accessTokenExpiresAt,
+    lease,
+    nextAttemptAt = 0,
+  } = (world.table().item(accountId) ?? {}) as {
+    accessTokenExpiresAt?: number;
+    lease?: unknown;
+    nextAttemptAt?: number;
+  };
+  const now = world.time.now / 1_000;
+  if (accessTokenExpiresAt === undefined || lease !== undefined || nextAttemptAt > now - CLOCK_ERROR)
+    return false;
+  return accessTokenExpiresAt < now + REFRESH_WINDOW - CLOCK_ERROR;
+}
+
 /** Lambda's limit on one invocation of the deployed function, seconds. */
 export const TIME_LIMIT = 120;
+
+/** Seconds; the function's default. */
+const REFRESH_WINDOW = 300;
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -25,6 +47,8 @@ export async function invoke(
   process.thaw();
   world.tell(process.name, `is invoked with ${JSON.stringify(event)}`);
   time.at(deadline, () => endOf());
+  const wasDue = isDue(world, BYSTANDER);
+  const begunAt = time.now;
   const clients = clientsOf(process, world.services);
   const begun = process.clock.now();
   const environment = readEnvironment({ ACCOUNTS_TABLE_NAME: table, ESCROW_KEY_ID: 'escrow-key' });
@@ -65,6 +89,10 @@ export async function invoke(
   }
   holder.ended = true;
   process.freeze();
+  const isWhole = table === TABLE && !('accountIds' in event) && !('segment' in event);
+  const isUndisturbed = process.lastTrouble < begunAt && (process.plan.lagging ?? 0) === 0;
+  if (wasDue && isWhole && isUndisturbed && isDue(world, BYSTANDER))
+    world.break('delayed', `${BYSTANDER} was due when ${process.name} began, and is so at its end`);
 
   /** Lambda ends what runs past its time; a machine that stands still does not notice. */
   function endOf(): void {

@@ -1,6 +1,9 @@
 import type { Fault, Service } from './process.ts';
 import type { Oddity, ProviderPlan } from './provider.ts';
 
+/** An account whose own provider, secret and item are always well. */
+export const BYSTANDER = 'safe';
+
 /** One invocation of the function. */
 export interface RunPlan {
   /** Seconds after the beginning. */

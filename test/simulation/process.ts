@@ -84,6 +84,8 @@ export class SimulatedProcess {
   readonly plan: ProcessPlan;
   readonly past: PastCall[] = [];
   state: 'running' | 'frozen' | 'dead' = 'running';
+  /** When something last went wrong with one of its calls; milliseconds. */
+  lastTrouble = 0;
   /** It stood still until somebody else may have its lease. */
   outlived = false;
   readonly #around: Surroundings;
@@ -187,6 +189,7 @@ export class SimulatedProcess {
         const found = fault ?? outage(service, operation, about);
         // Who carries a token request out does so while it is waited for.
         const wrong = found === 'late' && service === 'provider' ? 'answer lost' : found;
+        if (wrong !== undefined) this.lastTrouble = time.now;
         if (wrong === 'fails') return fail(serviceError('InternalServiceError', 500), back, wrong);
         if (wrong === 'throttled') return fail(serviceError('ThrottlingException', 400), back, wrong);
         if (wrong === 'hangs') {
