@@ -236,18 +236,18 @@ describe('an answer', () => {
   });
 
   test.each([
-    ['noise', () => randomBytes(64 * 1024)],
-    ['text that packs well', () => Buffer.from('What is this? '.repeat(5_000))],
-    [
-      'noise before text that packs well',
-      () => Buffer.concat([randomBytes(4_000), Buffer.alloc(60_000, 'x')]),
-    ],
-    [
-      'text that packs well before noise',
-      () => Buffer.concat([Buffer.alloc(60_000, 'x'), randomBytes(30_000)]),
-    ],
-    ['nothing', () => Buffer.alloc(0)],
-  ])('of %s is 4 KB at most after gzip, and its beginning', (_, make) => {
+    { content: 'noise', make: () => randomBytes(64 * 1024) },
+    { content: 'text that packs well', make: () => Buffer.from('What is this? '.repeat(5_000)) },
+    {
+      content: 'noise before text that packs well',
+      make: () => Buffer.concat([randomBytes(4_000), Buffer.alloc(60_000, 'x')]),
+    },
+    {
+      content: 'text that packs well before noise',
+      make: () => Buffer.concat([Buffer.alloc(60_000, 'x'), randomBytes(30_000)]),
+    },
+    { content: 'nothing', make: () => Buffer.alloc(0) },
+  ])('of $content is 4 KB at most after gzip, and its beginning', ({ make }) => {
     const answer = make();
     const packed = packAnswer(answer);
     expect(packed.length).toBeLessThanOrEqual(4_096);

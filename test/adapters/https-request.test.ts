@@ -154,9 +154,9 @@ test('A redirect is a response, and is not followed', async () => {
 
 describe('a request that gets no response', () => {
   test.each([
-    ['may have arrived: the server hangs', '/hang', 'TIMEOUT'],
-    ['may have arrived: the connection is reset', '/reset', 'ECONNRESET'],
-  ])('%s', async (_, path, code) => {
+    { where: 'may have arrived: the server hangs', path: '/hang', code: 'TIMEOUT' },
+    { where: 'may have arrived: the connection is reset', path: '/reset', code: 'ECONNRESET' },
+  ])('may have arrived where $where', async ({ path, code }) => {
     expect(await failureOf(post(origin + path, 300))).toEqual({ sent: 'maybe', code });
   });
 

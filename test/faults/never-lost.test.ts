@@ -60,13 +60,19 @@ async function expectAllHealthy(accountIds: readonly string[]): Promise<void> {
 }
 
 describe('Secrets Manager refusing every write from the ninth on, for the rest of a run', () => {
-  const outages: readonly [string, Fault][] = [
-    ['with errors', { kind: 'error', status: 500, type: 'InternalServiceError', message: 'out of order' }],
-    ['with denials', { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'not allowed' }],
-    ['by throttling', { kind: 'throttle' }],
-    ['by not answering', { kind: 'hang' }],
+  const outages: readonly { name: string; outage: Fault }[] = [
+    {
+      name: 'with errors',
+      outage: { kind: 'error', status: 500, type: 'InternalServiceError', message: 'out of order' },
+    },
+    {
+      name: 'with denials',
+      outage: { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'not allowed' },
+    },
+    { name: 'by throttling', outage: { kind: 'throttle' } },
+    { name: 'by not answering', outage: { kind: 'hang' } },
   ];
-  test.each(outages)('%s: afterwards every account is healthy, lost 0', async (name, outage) => {
+  test.each(outages)('$name: afterwards every account is healthy, lost 0', async ({ name, outage }) => {
     const accountIds = await addAccounts(`outage-${name.replaceAll(' ', '-')}`, 8 + MAX_IN_FLIGHT + 12);
     let stores = 0;
     aws.inject(({ operation }) => (operation === 'PutSecretValue' && ++stores > 8 ? outage : undefined));
@@ -121,41 +127,44 @@ describe('a profile whose client the provider rejects', () => {
 });
 
 describe('a success that is not what it should be', () => {
-  const bodies: readonly [string, (answer: Record<string, unknown>) => OddAnswer][] = [
-    [
-      'wrapped in HTML',
-      (answer) => ({
+  const bodies: readonly { name: string; make: (answer: Record<string, unknown>) => OddAnswer }[] = [
+    {
+      name: 'wrapped in HTML',
+      make: (answer) => ({
         body: `<pre>${JSON.stringify(answer)}</pre>`,
         headers: { 'content-type': 'text/html' },
       }),
-    ],
-    ['without an access token', ({ access_token: _, ...rest }) => ({ body: JSON.stringify(rest) })],
-    [
-      'with an error beside the tokens',
-      ({ access_token: _, ...rest }) => ({
+    },
+    {
+      name: 'without an access token',
+      make: ({ access_token: _, ...rest }) => ({ body: JSON.stringify(rest) }),
+    },
+    {
+      name: 'with an error beside the tokens',
+      make: ({ access_token: _, ...rest }) => ({
         body: JSON.stringify({ ...rest, error: 'partial_failure' }),
       }),
-    ],
-    [
-      'cut off in the middle of a later field',
-      (answer) => ({
+    },
+    {
+      name: 'cut off in the middle of a later field',
+      make: (answer) => ({
         body: JSON.stringify({ refresh_token: answer.refresh_token, access_token: 'cut' }).slice(0, -8),
       }),
-    ],
-    [
-      'with an expiry that is no number',
-      (answer) => ({
+    },
+    {
+      name: 'with an expiry that is no number',
+      make: (answer) => ({
         body: JSON.stringify({ ...answer, expires_in: { seconds: 'many' } }),
       }),
-    ],
-    [
-      'with an id_token that nobody could check',
-      (answer) => ({
+    },
+    {
+      name: 'with an id_token that nobody could check',
+      make: (answer) => ({
         body: JSON.stringify({ ...answer, id_token: 'not.a.token' }),
       }),
-    ],
+    },
   ];
-  test.each(bodies)('%s: its refresh token is kept', async (_, make) => {
+  test.each(bodies)('$name: its refresh token is kept', async ({ make }) => {
     const [accountId = ''] = await addAccounts('odd', 1);
     provider.inject(() => ({ kind: 'odd_body', make }));
     await runLater(0);

@@ -67,9 +67,13 @@ describe('A secret that an account names', () => {
   });
 
   test.each([
-    ['another account’s usual one', () => secretOf('usual'), 'it is the account "usual"\'s'],
-    ['a profile’s', () => `${world.prefix}profiles/crm`, "it is a profile's"],
-  ])('can’t be %s', async (name, tokenSecretId, message) => {
+    {
+      name: 'another account’s usual one',
+      tokenSecretId: () => secretOf('usual'),
+      message: 'it is the account "usual"\'s',
+    },
+    { name: 'a profile’s', tokenSecretId: () => `${world.prefix}profiles/crm`, message: "it is a profile's" },
+  ])('can’t be $name', async ({ name, tokenSecretId, message }) => {
     await world.account({ accountId: 'usual', oauthProfile: 'crm' }, provider.issue('usual'));
     const accountId = `names ${name}`;
     await world.account({ accountId, oauthProfile: 'crm', tokenSecretId: tokenSecretId() });
@@ -173,9 +177,12 @@ describe('A lease is refused', () => {
   const scanned = (accountId: string) => ({ accountId, authenticationType: 'oauth2', oauthProfile: 'crm' });
 
   test.each([
-    ['a lease that has run out came after the item was scanned', false],
-    ['so did escrow', true],
-  ])('where %s: a run that knows nothing of it would spend the old refresh token', async (name, escrowed) => {
+    { name: 'a lease that has run out came after the item was scanned', escrowed: false },
+    { name: 'so did escrow', escrowed: true },
+  ])('where $name: a run that knows nothing of it would spend the old refresh token', async ({
+    name,
+    escrowed,
+  }) => {
     const accountId = `unknown ${name}`;
     await world.account({ accountId, oauthProfile: 'crm' });
     const table = createAccountsTable(world.clients.table, world.clients.tableName);

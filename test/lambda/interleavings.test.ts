@@ -62,9 +62,12 @@ function expectInvariants(
 }
 
 test.each([
-  [2, 3_000],
-  [3, 3_000],
-])('%i runs over one account keep its grant in each of %i orders of their calls', async (count, numRuns) => {
+  { count: 2, numRuns: 3_000 },
+  { count: 3, numRuns: 3_000 },
+])('$count runs over one account keep its grant in each of $numRuns orders of their calls', async ({
+  count,
+  numRuns,
+}) => {
   const ends = { kept: 0, lost: 0 };
   await fc.assert(
     fc.asyncProperty(

@@ -700,14 +700,14 @@ const forms: readonly Row[] = [
 ];
 
 describe.each([
-  ['encodings', encodings],
-  ['charsets', charsets],
-  ['heads', heads],
-  ['chunks', chunks],
-  ['endings', endings],
-  ['statuses', statuses],
-  ['forms', forms],
-])('%s', (_, rows) => {
+  { kind: 'encodings', rows: encodings },
+  { kind: 'charsets', rows: charsets },
+  { kind: 'heads', rows: heads },
+  { kind: 'chunks', rows: chunks },
+  { kind: 'endings', rows: endings },
+  { kind: 'statuses', rows: statuses },
+  { kind: 'forms', rows: forms },
+])('$kind', ({ rows }) => {
   test.each(rows)('%s → %s', async (_, kept, make) => {
     expect(keptOf(await ask(make))).toBe(kept);
     expect(provider.spentTwice).toBe(0);

@@ -25,15 +25,21 @@ function allowed(
 }
 
 describe('max_requests_per_minute', () => {
-  const rows: [string, number, number | undefined, number, number][] = [
-    ['a limit of 10 lets 10 of 25 pass', 1, 10, 25, 10],
-    ['a limit that is not reached stops nothing', 1, 10, 9, 9],
-    ['no limit stops nothing', 1, undefined, 500, 500],
-    ['two shares of the table have half of it each', 2, 10, 25, 5],
-    ['three shares have a third, rounded down', 3, 10, 25, 3],
-    ['more shares than requests still let each send one', 20, 10, 25, 1],
+  const rows: { name: string; shares: number; limit?: number; requests: number; expected: number }[] = [
+    { name: 'a limit of 10 lets 10 of 25 pass', shares: 1, limit: 10, requests: 25, expected: 10 },
+    { name: 'a limit that is not reached stops nothing', shares: 1, limit: 10, requests: 9, expected: 9 },
+    { name: 'no limit stops nothing', shares: 1, requests: 500, expected: 500 },
+    { name: 'two shares of the table have half of it each', shares: 2, limit: 10, requests: 25, expected: 5 },
+    { name: 'three shares have a third, rounded down', shares: 3, limit: 10, requests: 25, expected: 3 },
+    {
+      name: 'more shares than requests still let each send one',
+      shares: 20,
+      limit: 10,
+      requests: 25,
+      expected: 1,
+    },
   ];
-  test.each(rows)('%s', (_, shares, limit, requests, expected) => {
+  test.each(rows)('$name', ({ shares, limit, requests, expected }) => {
     expect(allowed(createLimits(shares), requests, T, profileWith(limit))).toBe(expected);
   });
 

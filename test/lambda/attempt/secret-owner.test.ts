@@ -115,10 +115,10 @@ describe('one secret has one account', () => {
   });
 
   test.each([
-    ['by its name', usual('acme')],
-    ['by its ARN', arnOf(usual('acme'))],
-    ['by its ARN without the random end', arnOf(usual('acme')).replace(/-[^-]*$/, '')],
-  ])('the one whose usual secret it is, though that names it itself, %s', async (_, tokenSecretId) => {
+    { how: 'by its name', tokenSecretId: usual('acme') },
+    { how: 'by its ARN', tokenSecretId: arnOf(usual('acme')) },
+    { how: 'by its ARN without the random end', tokenSecretId: arnOf(usual('acme')).replace(/-[^-]*$/, '') },
+  ])('the one whose usual secret it is, though that names it itself, $how', async ({ tokenSecretId }) => {
     const { write, asked } = await aTable();
     await write('acme', { tokenSecretId });
     await write('other', { tokenSecretId: usual('acme') });

@@ -24,36 +24,44 @@ const faults: Record<string, ProviderFault> = {
 };
 
 /** What is wrong, the reason, and what the message must name. */
-const rows: readonly [accountId: string, reason: string, names: string][] = [
-  ['enabled-as-text', 'account_invalid', 'enabled: must be true or false'],
-  ['parameters-as-text', 'account_invalid', 'parameters: must be a map of strings'],
-  ['no-secret', 'secret_missing', 'accounts/no-secret" does not exist'],
-  ['secret-not-json', 'secret_invalid', 'must hold a JSON object'],
-  ['secret-of-wrong-kind', 'secret_invalid', 'refresh_token: must be a string'],
-  ['profile-not-there', 'profile_missing', 'oauthProfile "erp" does not exist'],
-  ['profile-not-json', 'profile_invalid', 'must hold a JSON object'],
-  ['profile-unknown-field', 'profile_invalid', 'client_ident: is not a known field'],
-  ['profile-http', 'profile_invalid', 'token_endpoint: must use https'],
-  [
-    'profile-metadata',
-    'profile_invalid',
-    'token_endpoint: leads to an address that is not allowed: only public addresses are, private ones',
-  ],
-  [
-    'profile-placeholder',
-    'account_invalid',
-    "parameters.subdomain: is missing; the profile's token_endpoint needs it",
-  ],
-  ['wrong-client', 'client_rejected', 'invalid_client'],
-  ['revoked', 'grant_revoked', 'invalid_grant'],
-  ['answers-html', 'malformed_response', 'HTML'],
-  ['answers-500', 'provider_unavailable', 'HTTP 500'],
-  ['answers-503', 'provider_unavailable', 'HTTP 503'],
-  ['answers-429', 'rate_limited', 'HTTP 429'],
-  ['answers-nothing', 'malformed_response', 'empty body'],
-  ['answers-5-mb', 'malformed_response', 'too large'],
-  ['answers-redirect', 'malformed_response', 'redirect'],
-  ['drops-the-request', 'provider_unavailable', 'did not answer'],
+const rows: readonly { accountId: string; reason: string; names: string }[] = [
+  { accountId: 'enabled-as-text', reason: 'account_invalid', names: 'enabled: must be true or false' },
+  {
+    accountId: 'parameters-as-text',
+    reason: 'account_invalid',
+    names: 'parameters: must be a map of strings',
+  },
+  { accountId: 'no-secret', reason: 'secret_missing', names: 'accounts/no-secret" does not exist' },
+  { accountId: 'secret-not-json', reason: 'secret_invalid', names: 'must hold a JSON object' },
+  { accountId: 'secret-of-wrong-kind', reason: 'secret_invalid', names: 'refresh_token: must be a string' },
+  { accountId: 'profile-not-there', reason: 'profile_missing', names: 'oauthProfile "erp" does not exist' },
+  { accountId: 'profile-not-json', reason: 'profile_invalid', names: 'must hold a JSON object' },
+  {
+    accountId: 'profile-unknown-field',
+    reason: 'profile_invalid',
+    names: 'client_ident: is not a known field',
+  },
+  { accountId: 'profile-http', reason: 'profile_invalid', names: 'token_endpoint: must use https' },
+  {
+    accountId: 'profile-metadata',
+    reason: 'profile_invalid',
+    names: 'token_endpoint: leads to an address that is not allowed: only public addresses are, private ones',
+  },
+  {
+    accountId: 'profile-placeholder',
+    reason: 'account_invalid',
+    names: "parameters.subdomain: is missing; the profile's token_endpoint needs it",
+  },
+  { accountId: 'wrong-client', reason: 'client_rejected', names: 'invalid_client' },
+  { accountId: 'revoked', reason: 'grant_revoked', names: 'invalid_grant' },
+  { accountId: 'answers-html', reason: 'malformed_response', names: 'HTML' },
+  { accountId: 'answers-500', reason: 'provider_unavailable', names: 'HTTP 500' },
+  { accountId: 'answers-503', reason: 'provider_unavailable', names: 'HTTP 503' },
+  { accountId: 'answers-429', reason: 'rate_limited', names: 'HTTP 429' },
+  { accountId: 'answers-nothing', reason: 'malformed_response', names: 'empty body' },
+  { accountId: 'answers-5-mb', reason: 'malformed_response', names: 'too large' },
+  { accountId: 'answers-redirect', reason: 'malformed_response', names: 'redirect' },
+  { accountId: 'drops-the-request', reason: 'provider_unavailable', names: 'did not answer' },
 ];
 
 let aws: AwsEndpoint;
@@ -89,7 +97,7 @@ beforeAll(async () => {
     'secret-not-json': 'tokens!',
     'secret-of-wrong-kind': { refresh_token: 12345 },
   };
-  for (const [accountId] of rows) {
+  for (const { accountId } of rows) {
     const issued = provider.issue(accountId);
     const own = accountId.startsWith('profile-') || accountId in faults ? { oauthProfile: accountId } : {};
     const tokens = accountId === 'no-secret' ? undefined : (secret[accountId] ?? issued);
@@ -111,7 +119,7 @@ afterAll(async () => {
 });
 
 describe('an account', () => {
-  test.each(rows)('%s fails with %s, by name', async (accountId, reason, names) => {
+  test.each(rows)('$accountId fails with $reason, by name', async ({ accountId, reason, names }) => {
     const { status, failure } = await world.item(accountId);
     expect({ status, failure }).toMatchObject({ status: 'failing', failure: { reason, count: 1 } });
     const { message } = failure as { message: string };
@@ -171,9 +179,9 @@ describe('the run', () => {
   });
 
   test.each([
-    ['another authenticationType', { authenticationType: 'basic', oauthProfile: 'crm' }],
-    ['no profile', { authenticationType: 'oauth2' }],
-  ])('leaves an account of %s alone when it is asked for by its id, too', async (name, attributes) => {
+    { name: 'another authenticationType', attributes: { authenticationType: 'basic', oauthProfile: 'crm' } },
+    { name: 'no profile', attributes: { authenticationType: 'oauth2' } },
+  ])('leaves an account of $name alone when it is asked for by its id, too', async ({ name, attributes }) => {
     const accountId = `left-${name.replaceAll(' ', '-')}`;
     const issued = provider.issue(accountId);
     const item = { accountId, ...attributes };

@@ -64,11 +64,19 @@ const OAUTH = '/.well-known/oauth-authorization-server';
 
 describe('an issuer’s endpoint is found', () => {
   test.each([
-    ['from OpenID Connect metadata', '', OIDC],
-    ['from RFC 8414 metadata, where there is no other', '', OAUTH],
-    ['below the path of an issuer that has one (OpenID Connect)', '/realms/sales', `/realms/sales${OIDC}`],
-    ['before the path of an issuer that has one (RFC 8414)', '/realms/sales', `${OAUTH}/realms/sales`],
-  ])('%s', async (_, issuerPath, path) => {
+    { name: 'from OpenID Connect metadata', path: OIDC },
+    { name: 'from RFC 8414 metadata, where there is no other', path: OAUTH },
+    {
+      name: 'below the path of an issuer that has one (OpenID Connect)',
+      issuerPath: '/realms/sales',
+      path: `/realms/sales${OIDC}`,
+    },
+    {
+      name: 'before the path of an issuer that has one (RFC 8414)',
+      issuerPath: '/realms/sales',
+      path: `${OAUTH}/realms/sales`,
+    },
+  ])('$name', async ({ issuerPath = '', path }) => {
     const issuer = origin + issuerPath;
     metadata = { [path]: [200, { issuer, token_endpoint: provider.tokenEndpoint }] };
     expect(await refreshBy(issuer)).toEqual({
@@ -95,55 +103,63 @@ describe('an issuer’s endpoint is found', () => {
 
 describe('an issuer is refused, and no token sent,', () => {
   const endpoint = () => ({ token_endpoint: provider.tokenEndpoint });
-  test.each<[string, () => readonly [number, unknown], string, string]>([
-    [
-      'whose metadata is another’s',
-      () => [200, { issuer: 'https://other.example', ...endpoint() }],
-      'profile_invalid',
-      'issuer: has no metadata that names this very issuer',
-    ],
-    [
-      'without metadata',
-      () => [404, {}],
-      'profile_invalid',
-      'issuer: has no metadata that names this very issuer',
-    ],
-    ['whose metadata is not JSON', () => [200, '<html>'], 'profile_invalid', 'issuer: has no metadata'],
-    [
-      'whose metadata names no token endpoint',
-      () => [200, { issuer: origin }],
-      'profile_invalid',
-      'issuer: its metadata names no token_endpoint',
-    ],
-    [
-      'whose token endpoint is not https',
-      () => [200, { issuer: origin, token_endpoint: 'http://id.example/token' }],
-      'profile_invalid',
-      'token_endpoint: leads to an address that is not allowed',
-    ],
-    [
-      'whose token endpoint is a metadata address',
-      () => [200, { issuer: origin, token_endpoint: 'https://169.254.169.254/token' }],
-      'profile_invalid',
-      'token_endpoint: leads to an address that is not allowed',
-    ],
-    ['that is out of order', () => [503, {}], 'provider_unavailable', 'HTTP_503'],
-    ['that is asked too often', () => [429, {}], 'provider_unavailable', 'HTTP_429'],
-    [
-      'whose token endpoint is no URL',
-      () => [200, { issuer: origin, token_endpoint: 'token' }],
-      'profile_invalid',
-      'issuer: its metadata names no token_endpoint, or one that is no URL',
-    ],
-    [
-      'whose metadata is larger than is read',
-      () => [200, { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) }],
-      'profile_invalid',
-      'issuer: has no metadata',
-    ],
-    ['whose metadata is cut', () => [200, 'CUT'], 'provider_unavailable', 'ANSWER_CUT_SHORT'],
-    ['that redirects', () => [302, {}], 'profile_invalid', 'issuer: has no metadata'],
-  ])('%s', async (_, answer, reason, says) => {
+  test.each<{ name: string; answer: () => readonly [number, unknown]; reason?: string; says: string }>([
+    {
+      name: 'whose metadata is another’s',
+      answer: () => [200, { issuer: 'https://other.example', ...endpoint() }],
+      says: 'issuer: has no metadata that names this very issuer',
+    },
+    {
+      name: 'without metadata',
+      answer: () => [404, {}],
+      says: 'issuer: has no metadata that names this very issuer',
+    },
+    { name: 'whose metadata is not JSON', answer: () => [200, '<html>'], says: 'issuer: has no metadata' },
+    {
+      name: 'whose metadata names no token endpoint',
+      answer: () => [200, { issuer: origin }],
+      says: 'issuer: its metadata names no token_endpoint',
+    },
+    {
+      name: 'whose token endpoint is not https',
+      answer: () => [200, { issuer: origin, token_endpoint: 'http://id.example/token' }],
+      says: 'token_endpoint: leads to an address that is not allowed',
+    },
+    {
+      name: 'whose token endpoint is a metadata address',
+      answer: () => [200, { issuer: origin, token_endpoint: 'https://169.254.169.254/token' }],
+      says: 'token_endpoint: leads to an address that is not allowed',
+    },
+    {
+      name: 'that is out of order',
+      answer: () => [503, {}],
+      reason: 'provider_unavailable',
+      says: 'HTTP_503',
+    },
+    {
+      name: 'that is asked too often',
+      answer: () => [429, {}],
+      reason: 'provider_unavailable',
+      says: 'HTTP_429',
+    },
+    {
+      name: 'whose token endpoint is no URL',
+      answer: () => [200, { issuer: origin, token_endpoint: 'token' }],
+      says: 'issuer: its metadata names no token_endpoint, or one that is no URL',
+    },
+    {
+      name: 'whose metadata is larger than is read',
+      answer: () => [200, { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) }],
+      says: 'issuer: has no metadata',
+    },
+    {
+      name: 'whose metadata is cut',
+      answer: () => [200, 'CUT'],
+      reason: 'provider_unavailable',
+      says: 'ANSWER_CUT_SHORT',
+    },
+    { name: 'that redirects', answer: () => [302, {}], says: 'issuer: has no metadata' },
+  ])('$name', async ({ answer, reason = 'profile_invalid', says }) => {
     metadata = { [OIDC]: answer() };
     const made = await refreshBy(origin);
     expect(made.reason).toBe(reason);

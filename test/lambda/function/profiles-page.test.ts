@@ -131,20 +131,25 @@ describe('the recipe', () => {
   });
 
   test.each([
-    ['Dead grant as HTTP 500', 500, { error: 'token_not_found' }, 'grant_revoked'],
-    [
-      'Dead grant as 403 unauthorized_client',
-      403,
-      { error: 'unauthorized_client', error_description: 'refresh_token is invalid' },
-      'grant_revoked',
-    ],
-    [
-      'Rate limit sent as invalid_grant',
-      400,
-      { error: 'invalid_grant', error_description: 'E1029: Too many refreshes, slow down' },
-      'rate_limited',
-    ],
-  ])('%s', async (recipe, status, body, reason) => {
+    {
+      recipe: 'Dead grant as HTTP 500',
+      status: 500,
+      body: { error: 'token_not_found' },
+      reason: 'grant_revoked',
+    },
+    {
+      recipe: 'Dead grant as 403 unauthorized_client',
+      status: 403,
+      body: { error: 'unauthorized_client', error_description: 'refresh_token is invalid' },
+      reason: 'grant_revoked',
+    },
+    {
+      recipe: 'Rate limit sent as invalid_grant',
+      status: 400,
+      body: { error: 'invalid_grant', error_description: 'E1029: Too many refreshes, slow down' },
+      reason: 'rate_limited',
+    },
+  ])('$recipe', async ({ recipe, status, body, reason }) => {
     const made = await refreshWith({ recipe, answer: [status, body] });
     expect(made.reason).toBe(reason);
     expect(made.tokens.refresh_token).toBe(made.issued.refresh_token);

@@ -81,13 +81,15 @@ test('A provider that is down is not called any more after a few failures; the o
 });
 
 describe('Retry-After', () => {
-  const rows: [string, () => string, number][] = [
-    ['in seconds', () => '180', 180],
-    ['as a date', () => new Date(Date.now() + 180_000).toUTCString(), 180],
+  const rows: { name: string; header: () => string; seconds: number }[] = [
+    { name: 'in seconds', header: () => '180', seconds: 180 },
+    { name: 'as a date', header: () => new Date(Date.now() + 180_000).toUTCString(), seconds: 180 },
   ];
-  test.each(
-    rows,
-  )('%s: the account waits until then, and few others of its profile are asked', async (name, header, seconds) => {
+  test.each(rows)('$name: the account waits until then, and few others of its profile are asked', async ({
+    name,
+    header,
+    seconds,
+  }) => {
     const id = `retry-${name.replaceAll(' ', '-')}`;
     const crm = await fleet(id, {}, 20);
     answerWith(crm, { kind: 'answer', status: 429, headers: { 'retry-after': header() } });

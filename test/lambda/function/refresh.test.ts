@@ -141,19 +141,24 @@ describe('a due account', () => {
 
 describe('an account that needs a person', () => {
   test.each([
-    [
-      'no-refresh-token',
-      { refresh_token: undefined },
-      'no_refresh_token',
-      'No OAuth refresh token. Manual reauthorization required. Account="no-refresh-token"',
-    ],
-    [
-      'expired',
-      { refresh_token_expires_at: 1_600_000_000 },
-      'refresh_token_expired',
-      'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
-    ],
-  ])('%s is marked at once, and said as the old job said it', async (accountId, differences, reason, message) => {
+    {
+      accountId: 'no-refresh-token',
+      differences: { refresh_token: undefined },
+      reason: 'no_refresh_token',
+      message: 'No OAuth refresh token. Manual reauthorization required. Account="no-refresh-token"',
+    },
+    {
+      accountId: 'expired',
+      differences: { refresh_token_expires_at: 1_600_000_000 },
+      reason: 'refresh_token_expired',
+      message: 'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
+    },
+  ])('$accountId is marked at once, and said as the old job said it', async ({
+    accountId,
+    differences,
+    reason,
+    message,
+  }) => {
     await world.account({ accountId, oauthProfile: 'crm' }, { ...provider.issue(accountId), ...differences });
     const { result, report } = await runOver(accountId);
     expect(result).toMatchObject({ due: 1, reauthorizationRequired: 1, failed: 0 });
@@ -328,25 +333,22 @@ describe('two runs at once', () => {
 
 describe('a run', () => {
   test.each([
-    [
-      'with an unknown field in its event fails by name',
-      { dryrun: true },
-      {},
-      /InvalidEvent: .*dryrun: is not a known/,
-    ],
-    [
-      'without a table fails by name',
-      {},
-      { ACCOUNTS_TABLE_NAME: '' },
-      /InvalidEnvironment: .*ACCOUNTS_TABLE_NAME/,
-    ],
-    [
-      'with a table that is not there fails',
-      {},
-      { ACCOUNTS_TABLE_NAME: 'nowhere' },
-      /ResourceNotFoundException/,
-    ],
-  ])('%s', async (_, event, environment, message) => {
+    {
+      name: 'with an unknown field in its event fails by name',
+      event: { dryrun: true },
+      message: /InvalidEvent: .*dryrun: is not a known/,
+    },
+    {
+      name: 'without a table fails by name',
+      environment: { ACCOUNTS_TABLE_NAME: '' },
+      message: /InvalidEnvironment: .*ACCOUNTS_TABLE_NAME/,
+    },
+    {
+      name: 'with a table that is not there fails',
+      environment: { ACCOUNTS_TABLE_NAME: 'nowhere' },
+      message: /ResourceNotFoundException/,
+    },
+  ])('$name', async ({ event = {}, environment = {}, message }) => {
     const end = await world.process({ environment }).invoke(event);
     const said = end.kind === 'failed' ? `${end.errorType}: ${end.errorMessage}` : 'returned';
     expect(said).toMatch(message);
