@@ -1,26 +1,18 @@
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../lambda/run.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { type Fault, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
-import { type OddAnswer, type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
+import type { Fault } from '../../local/aws/server.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
+import { type OddAnswer, startStrictProvider } from '../support/strict-provider.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { fileServers } from '../support/world-test.ts';
 
-let aws: LocalAws;
-let provider: StrictProvider;
 let world: World;
 /** Seconds that have passed without anybody waiting for them. */
 let offset = 0;
 const now = () => Date.now() + offset * 1000;
-
-beforeAll(async () => {
-  aws = await startLocalAws({
-    now,
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-    secretsManager: { writesPerSecond: 10_000 },
-  });
-  provider = await startStrictProvider({ now });
-});
+const { aws, provider } = await fileServers(startPatientAws({ now }), { now });
 
 beforeEach(async () => {
   aws.inject(undefined);
@@ -28,11 +20,6 @@ beforeEach(async () => {
   world = await createWorld(aws.url);
   await world.profile('crm', provider.profile);
   return () => world.close();
-});
-
-afterAll(async () => {
-  await provider.close();
-  await aws.close();
 });
 
 async function addAccounts(prefix: string, count: number): Promise<string[]> {

@@ -1,24 +1,17 @@
 import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { type FaultRule, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import type { FaultRule } from '../../local/aws/server.ts';
 import type { FunctionProcess, Invocation } from '../../local/function-process.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { fileServers } from '../support/world-test.ts';
 
 /** The promise where it was broken once: real processes of the function, a strict provider, people at every moment. */
-let aws: LocalAws;
-let provider: StrictProvider;
-let world: World;
 let delay = 0;
+let world: World;
+const { aws, provider } = await fileServers(startPatientAws(), { delayMilliseconds: () => delay });
 
-beforeAll(async () => {
-  aws = await startLocalAws({
-    secretsManager: { writesPerSecond: 10_000 },
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-  });
-  provider = await startStrictProvider({ delayMilliseconds: () => delay });
-});
 beforeEach(async () => {
   aws.inject(undefined);
   provider.inject(undefined);
@@ -26,10 +19,6 @@ beforeEach(async () => {
   world = await createWorld(aws.url);
   await world.profile('crm', provider.profile);
   return () => world.close();
-});
-afterAll(async () => {
-  await provider.close();
-  await aws.close();
 });
 
 const secretOf = (accountId: string) => `${world.prefix}accounts/${accountId}`;

@@ -1,30 +1,15 @@
 import { GetSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createAccountsTable } from '../../adapters/aws/accounts-table.ts';
-import { type Fault, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import type { Fault } from '../../local/aws/server.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
 import { NOW } from '../support/builders.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { startStrictProvider } from '../support/strict-provider.ts';
+import { fileWorld } from '../support/world-test.ts';
 
 /** Ways in which people's own doing, or a neighbour's trouble, could have a refresh token spent twice or lost. */
-let aws: LocalAws;
-let provider: StrictProvider;
-let world: World;
-beforeAll(async () => {
-  aws = await startLocalAws({
-    secretsManager: { writesPerSecond: 10_000 },
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-  });
-  provider = await startStrictProvider({ delayMilliseconds: () => 50 });
-  world = await createWorld(aws.url);
-  await world.profile('crm', provider.profile);
-});
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+const { aws, provider, world } = await fileWorld(startPatientAws(), { delayMilliseconds: () => 50 });
 
 const secretOf = (accountId: string) => `${world.prefix}accounts/${accountId}`;
 

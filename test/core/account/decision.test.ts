@@ -191,7 +191,7 @@ test('What an account waited for is over: its back-off does not count', () => {
     status: 'failing',
     accessTokenExpiresAt: NOW,
   });
-  expect(decide(account, { ...input, dueAgain: true })).toEqual({ decision: refresh('expiring') });
+  expect(decide(account, { ...input, dueAgain: true })).toEqual({ action: 'refresh', reason: 'expiring' });
   expect(decide({ ...account, enabled: false }, { ...input, dueAgain: true }).reason).toBe('disabled');
 });
 

@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import {
-  type ProviderFault,
-  type StrictProvider,
-  startStrictProvider,
-} from '../../support/strict-provider.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import type { ProviderFault } from '../../support/strict-provider.ts';
+import { fileWorld } from '../../support/world-test.ts';
 
 /**
  * Accounts in every kind of trouble in one table, between healthy ones: each has its reason, and harms nobody else.
@@ -64,18 +60,14 @@ const rows: readonly { accountId: string; reason: string; names: string }[] = [
   { accountId: 'drops-the-request', reason: 'provider_unavailable', names: 'did not answer' },
 ];
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
+const { aws, provider, world } = await fileWorld(awsEndpoint());
 let result: RunResult;
 const before = new Map<string, unknown>();
+/** As the run left them: some tests go on from there. */
+const items = new Map<string, Record<string, unknown>>();
 
 beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
   const { profile } = provider;
-  await world.profile('crm', profile);
   await world.profile('profile-not-json', '{"client_id": ');
   await world.profile('profile-unknown-field', { ...profile, client_ident: 'x' });
   await world.profile('profile-http', { ...profile, token_endpoint: 'http://id.example/token' });
@@ -110,25 +102,20 @@ beforeAll(async () => {
   provider.revoke('revoked');
   provider.inject(({ accountId }) => faults[accountId ?? '']);
   result = await world.run();
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
+  for (const { accountId } of rows) items.set(accountId, await world.item(accountId));
 });
 
 describe('an account', () => {
-  test.each(rows)('$accountId fails with $reason, by name', async ({ accountId, reason, names }) => {
-    const { status, failure } = await world.item(accountId);
+  test.each(rows)('$accountId fails with $reason, by name', ({ accountId, reason, names }) => {
+    const { status, failure } = items.get(accountId) ?? {};
     expect({ status, failure }).toMatchObject({ status: 'failing', failure: { reason, count: 1 } });
     const { message } = failure as { message: string };
     expect(message).toContain(names);
     expect(message).toContain(`Account="${accountId}"`);
   });
 
-  test('waits as long as its provider asked for', async () => {
-    const { nextAttemptAt, failure } = await world.item('answers-429');
+  test('waits as long as its provider asked for', () => {
+    const { nextAttemptAt, failure } = items.get('answers-429') ?? {};
     expect(nextAttemptAt).toBe((failure as { at: number }).at + 600);
   });
 

@@ -1,13 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
 import { createWorld, type World } from '../../support/world.ts';
+import { fileServers } from '../../support/world-test.ts';
 
 /** Issuers that publish their metadata in every way, sound and not; their endpoint is the strict provider's. */
-let aws: AwsEndpoint;
-let provider: StrictProvider;
+const { aws, provider } = await fileServers(awsEndpoint());
 let world: World;
 let origin = '';
 let asked: string[] = [];
@@ -29,8 +28,6 @@ const server = createServer((request, response) => {
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
 });
 
 beforeEach(async () => {
@@ -40,11 +37,9 @@ beforeEach(async () => {
   return () => world.close();
 });
 
-afterAll(async () => {
+afterAll(() => {
   server.close();
   server.closeAllConnections();
-  await provider.close();
-  await aws.close();
 });
 
 let made = 0;

@@ -1,29 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import {
-  type ProviderFault,
-  type StrictProvider,
-  startStrictProvider,
-} from '../../support/strict-provider.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import type { ProviderFault } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
+import { fileServers } from '../../support/world-test.ts';
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
+const { aws, provider } = await fileServers(awsEndpoint());
 let world: World;
 const now = () => Math.floor(Date.now() / 1000);
 
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-});
 afterEach(() => {
   provider.inject(undefined);
   world.close();
-});
-afterAll(async () => {
-  await provider.close();
-  await aws.close();
 });
 
 /** Accounts at two profiles of one provider: those of `crm` are in trouble, those of `mail` are not. */

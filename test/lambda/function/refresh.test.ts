@@ -1,32 +1,25 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { FIRST_PAGE } from '../../../adapters/aws/accounts-table.ts';
 import { shareOf } from '../../../core/account/spread.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
 import { createWorld, type World } from '../../support/world.ts';
+import { fileWorld } from '../../support/world-test.ts';
 
 interface Returned {
   readonly payload: RunResult;
 }
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
+const { aws, provider, world } = await fileWorld(awsEndpoint());
 const now = () => Math.floor(Date.now() / 1000);
 
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
-  await world.profile('crm', provider.profile);
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+/** A world of a test's own. */
+async function ownWorld(environment?: Record<string, string>): Promise<World> {
+  const own = await createWorld(aws.url, environment);
+  onTestFinished(() => own.close());
+  await own.profile('crm', provider.profile);
+  return own;
+}
 
 /** Runs over one account and says what became of it. */
 async function runOver(accountId: string, event: Record<string, unknown> = {}) {
@@ -172,15 +165,18 @@ describe('an account that needs a person', () => {
   });
 
   test('is left alone and counted by later runs, and repaired under force', async () => {
-    const { result, report } = await runOver('expired');
+    const expired = { ...provider.issue('waiting'), refresh_token_expires_at: 1_600_000_000 };
+    await world.account({ accountId: 'waiting', oauthProfile: 'crm' }, expired);
+    await runOver('waiting');
+    const { result, report } = await runOver('waiting');
     expect(result).toMatchObject({ due: 0, reauthorizationRequired: 1 });
     expect(report).toMatchObject({ action: 'reauthorize', reason: 'refresh_token_expired' });
     await world.clients.putSecret(
-      `${world.prefix}accounts/expired`,
-      JSON.stringify(provider.issue('expired')),
+      `${world.prefix}accounts/waiting`,
+      JSON.stringify(provider.issue('waiting')),
     );
-    expect((await runOver('expired', { force: true })).report).toMatchObject({ action: 'refresh' });
-    const item = await world.item('expired');
+    expect((await runOver('waiting', { force: true })).report).toMatchObject({ action: 'refresh' });
+    const item = await world.item('waiting');
     expect(item).toMatchObject({ status: 'healthy' });
     expect(item).not.toHaveProperty('failure');
   });
@@ -256,8 +252,7 @@ describe('a scan', () => {
     { accounts: 'profiles of one window', profiles: ['crm', 'other'] },
     { accounts: 'profiles of several windows', profiles: ['crm', 'other', 'eager'] },
   ])('of several pages of accounts of $accounts refreshes what is due, once', async ({ profiles }) => {
-    const many = await createWorld(aws.url);
-    await many.profile('crm', provider.profile);
+    const many = await ownWorld();
     await many.profile('other', provider.profile);
     await many.profile('eager', { ...provider.profile, refresh_window_seconds: 7_200 });
     const count = 2 * FIRST_PAGE + 20;
@@ -277,12 +272,10 @@ describe('a scan', () => {
     }
     expect(await many.run()).toMatchObject({ scanned: count, due: 3, refreshed: 3, invalid: 0 });
     expect(await many.run()).toMatchObject({ due: 0 });
-    many.close();
   });
 
   test('with a spread refreshes earlier whom it concerns, beyond the first page too', async () => {
-    const spread = await createWorld(aws.url, { REFRESH_SPREAD_SECONDS: '3600' });
-    await spread.profile('crm', provider.profile);
+    const spread = await ownWorld({ REFRESH_SPREAD_SECONDS: '3600' });
     const times = { lastRefreshedAt: now() - 2_100, accessTokenExpiresAt: now() + 1_500 };
     let early = 0;
     for (let i = 0; i < FIRST_PAGE + 50; i++) {
@@ -297,7 +290,6 @@ describe('a scan', () => {
     expect(early).toBeGreaterThan(10);
     expect(await spread.run()).toMatchObject({ due: early, refreshed: early, reconciled: 0 });
     expect(await spread.run()).toMatchObject({ due: 0 });
-    spread.close();
   });
 
   test('of shares looks at every account once', async () => {
@@ -314,8 +306,7 @@ describe('a scan', () => {
 
 describe('two runs at once', () => {
   test('over the same accounts spend each refresh token once', async () => {
-    const both = await createWorld(aws.url);
-    await both.profile('crm', provider.profile);
+    const both = await ownWorld();
     const ids = [...Array(20)].map((_, i) => `both-${i}`);
     for (const accountId of ids)
       await both.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
@@ -327,7 +318,6 @@ describe('two runs at once', () => {
       expect(provider.truth(id)).toMatchObject({ grants: 1, reuses: 0, revokedBecause: undefined });
       expect(provider.accepts(id, (await both.tokens(id)).refresh_token)).toBe(true);
     }
-    both.close();
   });
 });
 
@@ -361,8 +351,7 @@ describe('a run', () => {
   });
 
   test('whose time is up before a large table ends still says what it did', async () => {
-    const crowded = await createWorld(aws.url);
-    await crowded.profile('crm', provider.profile);
+    const crowded = await ownWorld();
     const accountIds = Array.from({ length: 800 }, (_, i) => `crowd-${i}`);
     await Promise.all(accountIds.map((accountId) => crowded.account({ accountId, oauthProfile: 'crm' })));
     // At 48 a second these alone would take 17 seconds.
@@ -370,11 +359,10 @@ describe('a run', () => {
     expect(result.scanned).toBe(800);
     expect(result.due).toBe(result.deferred + result.invalid);
     expect(result.deferred).toBeGreaterThan(500);
-    crowded.close();
   });
 
   test('that knows profiles with more windows than a filter can hold goes on to the next page', async () => {
-    const varied = await createWorld(aws.url);
+    const varied = await ownWorld();
     // With 12 KB each the table has two pages: the second is filtered by the windows that the first one taught.
     const accountIds = Array.from({ length: 150 }, (_, i) => `varied-${i}`);
     await Promise.all(
@@ -390,7 +378,6 @@ describe('a run', () => {
       }),
     );
     expect(await varied.run({})).toMatchObject({ due: 0, scanned: 150 });
-    varied.close();
   });
 
   test('with little time left takes no account and says so', async () => {
