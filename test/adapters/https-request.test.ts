@@ -212,7 +212,7 @@ test('Each request has a connection of its own (H1)', async () => {
 });
 
 describe.concurrent('a process that was frozen (G8)', () => {
-  const program = fileURLToPath(new URL('../support/one-request.ts', import.meta.url));
+  const program = fileURLToPath(new URL('./one-request.ts', import.meta.url));
   const body = `{"access_token":"a","refresh_token":"${'r'.repeat(2_000)}"}`;
   const whole = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createModel, MODEL_CALLS, type Model, type Participant } from '../support/model.ts';
+import { createModel, MODEL_CALLS, type Model, type Participant } from './model/model.ts';
 
 /** Runs over one account at once, in every order of their I/O that the scheduler comes upon, with deaths and faults. */
 const participants = (count: number) =>

@@ -5,9 +5,9 @@ import { parseAccount } from '../../core/account/account.ts';
 import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { parseTokenSet } from '../../core/tokens/token-set.ts';
 import { startPatientAws } from '../support/aws-endpoint.ts';
-import { loadFixture } from '../support/fixtures.ts';
 import { createWorld } from '../support/world.ts';
 import { fileServers } from '../support/world-test.ts';
+import { loadFixture } from './load-fixture.ts';
 
 const { aws, provider } = await fileServers(startPatientAws());
 const world = await createWorld(aws.url);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpsClient } from '../../../adapters/oauth/https-request.ts';
 import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { aProfile, NOW } from '../../support/builders.ts';
-import { type RawProvider, type Sent, startRawProvider } from '../../support/raw-provider.ts';
+import { type RawProvider, type Sent, startRawProvider } from './raw-provider.ts';
 
 /**
  * What a strict provider answers after it has rotated, byte for byte, and what of it is kept. Each row is asked once:
