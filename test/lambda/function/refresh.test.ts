@@ -21,6 +21,11 @@ async function ownWorld(environment?: Record<string, string>): Promise<World> {
   return own;
 }
 
+/** An account that was never looked at. */
+async function addDue(accountId: string, tokens: Record<string, unknown> = {}): Promise<void> {
+  await world.account({ accountId, oauthProfile: 'crm' }, { ...provider.issue(accountId), ...tokens });
+}
+
 /** Runs over one account and says what became of it. */
 async function runOver(accountId: string, event: Record<string, unknown> = {}) {
   const result = await world.run({ accountIds: [accountId], ...event });
@@ -73,15 +78,19 @@ describe('a due account', () => {
   });
 
   test('is left alone by the next run', async () => {
-    const { result, report } = await runOver('due');
+    await addDue('left');
+    expect((await runOver('left')).result).toMatchObject({ refreshed: 1 });
+    const { result, report } = await runOver('left');
     expect(result).toMatchObject({ due: 0, refreshed: 0 });
     expect(report).toMatchObject({ action: 'leave', reason: 'fresh' });
   });
 
   test('is refreshed all the same under force', async () => {
-    const { report } = await runOver('due', { force: true });
+    await addDue('forced');
+    await runOver('forced');
+    const { report } = await runOver('forced', { force: true });
     expect(report).toMatchObject({ action: 'refresh', reason: 'forced' });
-    expect(provider.truth('due')).toMatchObject({ grants: 2, reuses: 0 });
+    expect(provider.truth('forced')).toMatchObject({ grants: 2, reuses: 0 });
   });
 
   test('keeps its refresh token where the answer has none', async () => {
@@ -136,23 +145,23 @@ describe('an account that needs a person', () => {
   test.each([
     {
       accountId: 'no-refresh-token',
-      differences: { refresh_token: undefined },
+      tokens: { refresh_token: undefined },
       reason: 'no_refresh_token',
       message: 'No OAuth refresh token. Manual reauthorization required. Account="no-refresh-token"',
     },
     {
       accountId: 'expired',
-      differences: { refresh_token_expires_at: 1_600_000_000 },
+      tokens: { refresh_token_expires_at: 1_600_000_000 },
       reason: 'refresh_token_expired',
       message: 'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
     },
   ])('$accountId is marked at once, and said as the old job said it', async ({
     accountId,
-    differences,
+    tokens,
     reason,
     message,
   }) => {
-    await world.account({ accountId, oauthProfile: 'crm' }, { ...provider.issue(accountId), ...differences });
+    await addDue(accountId, tokens);
     const { result, report } = await runOver(accountId);
     expect(result).toMatchObject({ due: 1, reauthorizationRequired: 1, failed: 0 });
     expect(report).toMatchObject({ action: 'reauthorize', reason });
@@ -165,8 +174,7 @@ describe('an account that needs a person', () => {
   });
 
   test('is left alone and counted by later runs, and repaired under force', async () => {
-    const expired = { ...provider.issue('waiting'), refresh_token_expires_at: 1_600_000_000 };
-    await world.account({ accountId: 'waiting', oauthProfile: 'crm' }, expired);
+    await addDue('waiting', { refresh_token_expires_at: 1_600_000_000 });
     await runOver('waiting');
     const { result, report } = await runOver('waiting');
     expect(result).toMatchObject({ due: 0, reauthorizationRequired: 1 });
@@ -184,7 +192,7 @@ describe('an account that needs a person', () => {
 
 describe('a dry run', () => {
   test('decides and reports, reads everything and changes nothing', async () => {
-    await world.account({ accountId: 'dry', oauthProfile: 'crm' }, provider.issue('dry'));
+    await addDue('dry');
     const before = [await world.item('dry'), await world.tokens('dry')];
     const { result, report } = await runOver('dry', { dryRun: true });
     expect(report).toMatchObject({ action: 'refresh', reason: 'no_access_token' });
@@ -346,7 +354,7 @@ describe('a run', () => {
 
   test.each([13_001, 15_000, 17_003])('of %i ms has time for one account', async (time) => {
     const accountId = `short-run-${time}`;
-    await world.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
+    await addDue(accountId);
     expect(await world.run({ accountIds: [accountId] }, time)).toMatchObject({ refreshed: 1 });
   });
 
@@ -381,7 +389,7 @@ describe('a run', () => {
   });
 
   test('with little time left takes no account and says so', async () => {
-    await world.account({ accountId: 'late', oauthProfile: 'crm' }, provider.issue('late'));
+    await addDue('late');
     const result = await world.run({ accountIds: ['late'] }, 5_000);
     expect(result).toMatchObject({
       deferred: 1,
