@@ -60,12 +60,12 @@ test('What is sealed has the form that the contract names, and nothing of it can
 
 test('What was sealed is opened for the same account and kind', async () => {
   const answer = packAnswer('<html>What is this?</html>');
-  const kinds: readonly (readonly [EscrowKind, object])[] = [
-    ['token', held],
-    ['candidate', { ...held, answer }],
-    ['answer', { answer, supersedes: held.supersedes, obtainedAt: NOW }],
+  const kinds: readonly { kind: EscrowKind; content: object }[] = [
+    { kind: 'token', content: held },
+    { kind: 'candidate', content: { ...held, answer } },
+    { kind: 'answer', content: { answer, supersedes: held.supersedes, obtainedAt: NOW } },
   ];
-  for (const [kind, content] of kinds) {
+  for (const { kind, content } of kinds) {
     const ciphertext = await vault.seal('acme', kind, content as typeof held);
     const opened = await vault.open('acme', { kind, ciphertext });
     expect({ ...opened, ...(opened.answer && { answer: new Uint8Array(opened.answer) }) }).toEqual({

@@ -59,59 +59,34 @@ describe('max_requests_per_minute', () => {
 });
 
 describe('while stores fail', () => {
-  type Put = readonly ['fails' | 'works', secretId: string];
+  type Put = { readonly fails: string } | { readonly works: string };
   const rows: readonly { readonly name: string; readonly puts: readonly Put[]; readonly stops: boolean }[] = [
-    { name: 'one secret that can not be written stops nobody', puts: [['fails', 'a']], stops: false },
+    { name: 'one secret that can not be written stops nobody', puts: [{ fails: 'a' }], stops: false },
     {
       name: 'one secret that fails again and again stops nobody',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'a'],
-        ['fails', 'a'],
-      ],
+      puts: [{ fails: 'a' }, { fails: 'a' }, { fails: 'a' }],
       stops: false,
     },
-    {
-      name: 'two secrets that fail stop everybody',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'b'],
-      ],
-      stops: true,
-    },
+    { name: 'two secrets that fail stop everybody', puts: [{ fails: 'a' }, { fails: 'b' }], stops: true },
     {
       name: 'a success in between begins the count anew',
-      puts: [
-        ['fails', 'a'],
-        ['works', 'c'],
-        ['fails', 'b'],
-      ],
+      puts: [{ fails: 'a' }, { works: 'c' }, { fails: 'b' }],
       stops: false,
     },
     {
       name: 'one success ends it, whichever secret it is of',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'b'],
-        ['works', 'b'],
-      ],
+      puts: [{ fails: 'a' }, { fails: 'b' }, { works: 'b' }],
       stops: false,
     },
     {
       name: 'the same two begin it again after that',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'b'],
-        ['works', 'c'],
-        ['fails', 'a'],
-        ['fails', 'b'],
-      ],
+      puts: [{ fails: 'a' }, { fails: 'b' }, { works: 'c' }, { fails: 'a' }, { fails: 'b' }],
       stops: true,
     },
   ];
   test.each(rows)('$name', ({ puts, stops }) => {
     const limits = createLimits(1);
-    for (const [put, secretId] of puts) put === 'fails' ? limits.storeFailed(secretId) : limits.storeWorked();
+    for (const put of puts) 'fails' in put ? limits.storeFailed(put.fails) : limits.storeWorked();
     expect(limits.circuitIsOpen()).toBe(stops);
     for (const name of ['crm', 'billing'])
       expect(limits.request(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);

@@ -10,12 +10,13 @@ const { aws, provider } = await fileServers(awsEndpoint());
 let world: World;
 let origin = '';
 let asked: string[] = [];
-let metadata: Readonly<Record<string, readonly [status: number, body: unknown]>> = {};
+/** By path. */
+let metadata: Readonly<Record<string, { readonly status?: number; readonly body?: unknown }>> = {};
 
 const server = createServer((request, response) => {
   const path = request.url ?? '';
   asked.push(path);
-  const [status, body] = metadata[path] ?? [404, {}];
+  const { status = 200, body = {} } = metadata[path] ?? { status: 404 };
   if (body === 'CUT') {
     response.writeHead(status, { 'content-length': '500' });
     response.write('{"issuer":', () => response.destroy());
@@ -73,7 +74,7 @@ describe('an issuer’s endpoint is found', () => {
     },
   ])('$name', async ({ issuerPath = '', path }) => {
     const issuer = origin + issuerPath;
-    metadata = { [path]: [200, { issuer, token_endpoint: provider.tokenEndpoint }] };
+    metadata = { [path]: { body: { issuer, token_endpoint: provider.tokenEndpoint } } };
     expect(await refreshBy(issuer)).toEqual({
       action: 'refresh',
       reason: 'no_access_token',
@@ -83,12 +84,12 @@ describe('an issuer’s endpoint is found', () => {
 
   test.each([null, 'none', [], 5])('whatever its aliases for TLS certificates are: %j', async (aliases) => {
     const endpoints = { token_endpoint: provider.tokenEndpoint, mtls_endpoint_aliases: aliases };
-    metadata = { [OIDC]: [200, { issuer: origin, ...endpoints, jwks_uri: 17, revocation_endpoint: '/' }] };
+    metadata = { [OIDC]: { body: { issuer: origin, ...endpoints, jwks_uri: 17, revocation_endpoint: '/' } } };
     expect(await refreshBy(origin)).toMatchObject({ action: 'refresh' });
   });
 
   test('once for a profile, and then known for an hour', async () => {
-    metadata = { [OIDC]: [200, { issuer: origin, token_endpoint: provider.tokenEndpoint }] };
+    metadata = { [OIDC]: { body: { issuer: origin, token_endpoint: provider.tokenEndpoint } } };
     for (let account = 0; account < 3; account++) await refreshBy(origin, 'crm');
     expect(asked).toEqual([OIDC]);
     await refreshBy(origin, 'billing');
@@ -98,62 +99,71 @@ describe('an issuer’s endpoint is found', () => {
 
 describe('an issuer is refused, and no token sent,', () => {
   const endpoint = () => ({ token_endpoint: provider.tokenEndpoint });
-  test.each<{ name: string; answer: () => readonly [number, unknown]; reason?: string; says: string }>([
+  test.each<{
+    name: string;
+    answer: () => { status?: number; body?: unknown };
+    reason?: string;
+    says: string;
+  }>([
     {
       name: 'whose metadata is another’s',
-      answer: () => [200, { issuer: 'https://other.example', ...endpoint() }],
+      answer: () => ({ body: { issuer: 'https://other.example', ...endpoint() } }),
       says: 'issuer: has no metadata that names this very issuer',
     },
     {
       name: 'without metadata',
-      answer: () => [404, {}],
+      answer: () => ({ status: 404 }),
       says: 'issuer: has no metadata that names this very issuer',
     },
-    { name: 'whose metadata is not JSON', answer: () => [200, '<html>'], says: 'issuer: has no metadata' },
+    {
+      name: 'whose metadata is not JSON',
+      answer: () => ({ body: '<html>' }),
+      says: 'issuer: has no metadata',
+    },
     {
       name: 'whose metadata names no token endpoint',
-      answer: () => [200, { issuer: origin }],
+      answer: () => ({ body: { issuer: origin } }),
       says: 'issuer: its metadata names no token_endpoint',
     },
     {
       name: 'whose token endpoint is not https',
-      answer: () => [200, { issuer: origin, token_endpoint: 'http://id.example/token' }],
+      answer: () => ({ body: { issuer: origin, token_endpoint: 'http://id.example/token' } }),
       says: 'token_endpoint: leads to an address that is not allowed',
     },
     {
       name: 'whose token endpoint is a metadata address',
-      answer: () => [200, { issuer: origin, token_endpoint: 'https://169.254.169.254/token' }],
+      answer: () => ({ body: { issuer: origin, token_endpoint: 'https://169.254.169.254/token' } }),
       says: 'token_endpoint: leads to an address that is not allowed',
     },
     {
       name: 'that is out of order',
-      answer: () => [503, {}],
+      answer: () => ({ status: 503 }),
       reason: 'provider_unavailable',
       says: 'HTTP_503',
     },
     {
       name: 'that is asked too often',
-      answer: () => [429, {}],
+      answer: () => ({ status: 429 }),
       reason: 'provider_unavailable',
       says: 'HTTP_429',
     },
     {
       name: 'whose token endpoint is no URL',
-      answer: () => [200, { issuer: origin, token_endpoint: 'token' }],
+      answer: () => ({ body: { issuer: origin, token_endpoint: 'token' } }),
       says: 'issuer: its metadata names no token_endpoint, or one that is no URL',
     },
     {
       name: 'whose metadata is larger than is read',
-      answer: () => [200, { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) }],
+      answer: () => ({ body: { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) } }),
       says: 'issuer: has no metadata',
     },
     {
       name: 'whose metadata is cut',
-      answer: () => [200, 'CUT'],
+      answer: () => ({ body: 'CUT' }),
       reason: 'provider_unavailable',
       says: 'ANSWER_CUT_SHORT',
     },
-    { name: 'that redirects', answer: () => [302, {}], says: 'issuer: has no metadata' },
+    { name: 'that redirects', answer: () => ({ status: 302 }), says: 'issuer: has no metadata' },
   ])('$name', async ({ answer, reason = 'profile_invalid', says }) => {
     metadata = { [OIDC]: answer() };
     const made = await refreshBy(origin);
