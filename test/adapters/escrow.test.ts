@@ -7,26 +7,19 @@ import {
   GenerateDataKeyCommand,
   KMSClient,
 } from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createEscrowVault, type EscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createEscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
 import type { EscrowKind } from '../../core/account/account.ts';
-import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import { startLocalAws } from '../../local/aws/server.ts';
 import { clientSettings } from '../support/aws-endpoint.ts';
 import { NOW } from '../support/builders.ts';
 
-let aws: LocalAws;
-let kms: KMSClient;
-let keyId: string;
-let vault: EscrowVault;
-
-beforeAll(async () => {
-  aws = await startLocalAws();
-  kms = new KMSClient(clientSettings(aws.url));
-  const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
-  keyId = KeyMetadata?.KeyId ?? '';
-  vault = createEscrowVault(kms, keyId);
-});
+const aws = await startLocalAws();
 afterAll(() => aws.close());
+const kms = new KMSClient(clientSettings(aws.url));
+const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
+const keyId = KeyMetadata?.KeyId ?? '';
+const vault = createEscrowVault(kms, keyId);
 
 const held = {
   refreshToken: 'refresh-token-2',

@@ -30,9 +30,7 @@ beforeEach(async () => {
 
 async function runLater(seconds: number, event: unknown = {}, timeout?: number): Promise<RunResult> {
   offset += seconds;
-  const invocation = await world.process({ clockOffsetSeconds: offset }).invoke(event, timeout);
-  if (invocation.kind === 'failed') throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
-  return invocation.payload as RunResult;
+  return await world.runAt(offset, event, timeout);
 }
 
 /** Accounts of a profile, in whichever order the table scans them. */

@@ -32,9 +32,7 @@ async function addAccounts(prefix: string, count: number): Promise<string[]> {
 /** A run some seconds later, in a process of its own. */
 async function runLater(seconds: number, event: unknown = {}, timeout?: number): Promise<RunResult> {
   offset += seconds;
-  const invocation = await world.process({ clockOffsetSeconds: offset }).invoke(event, timeout);
-  if (invocation.kind === 'failed') throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
-  return invocation.payload as RunResult;
+  return await world.runAt(offset, event, timeout);
 }
 
 async function expectAllHealthy(accountIds: readonly string[]): Promise<void> {

@@ -145,8 +145,7 @@ describe('the run', () => {
   });
 
   test('believes a dead grant when it is heard again an hour later', async () => {
-    const later = world.process({ clockOffsetSeconds: 3_660 });
-    await later.invoke({ accountIds: ['revoked'] });
+    await world.runAt(3_660, { accountIds: ['revoked'] });
     expect(await world.item('revoked')).toMatchObject({
       status: 'reauthorization_required',
       failure: { reason: 'grant_revoked', count: 2 },
@@ -154,8 +153,7 @@ describe('the run', () => {
   });
 
   test('tells trouble that goes on once, and counts it', async () => {
-    const later = world.process({ clockOffsetSeconds: 60 });
-    await later.invoke({ accountIds: ['enabled-as-text', 'profile-not-there'] });
+    await world.runAt(60, { accountIds: ['enabled-as-text', 'profile-not-there'] });
     for (const id of ['enabled-as-text', 'profile-not-there'])
       expect(await world.item(id)).toMatchObject({ status: 'failing', failure: { count: 2 } });
     const told = aws.aws

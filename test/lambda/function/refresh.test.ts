@@ -3,12 +3,8 @@ import { FIRST_PAGE } from '../../../adapters/aws/accounts-table.ts';
 import { shareOf } from '../../../core/account/spread.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
 import { awsEndpoint } from '../../support/aws-endpoint.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { createWorld, resultOf, type World } from '../../support/world.ts';
 import { fileWorld } from '../../support/world-test.ts';
-
-interface Returned {
-  readonly payload: RunResult;
-}
 
 const { aws, provider, world } = await fileWorld(awsEndpoint());
 const now = () => Math.floor(Date.now() / 1000);
@@ -119,9 +115,8 @@ describe('a due account', () => {
       accessTokenExpiresAt: now() + 3_000,
     };
     await world.account(item, provider.issue('stale'));
-    const aMinuteLater = world.process({ clockOffsetSeconds: 60 });
-    const { payload } = (await aMinuteLater.invoke({ accountIds: ['stale'], force: true })) as Returned;
-    expect(payload.accounts).toMatchObject([{ action: 'defer', reason: 'store_unavailable' }]);
+    const { accounts } = await world.runAt(60, { accountIds: ['stale'], force: true });
+    expect(accounts).toMatchObject([{ action: 'defer', reason: 'store_unavailable' }]);
     expect(provider.truth('stale').requests).toBe(0);
     expect(await world.item('stale')).toEqual({ ...item, authenticationType: 'oauth2' });
   });
@@ -304,10 +299,7 @@ describe('a scan', () => {
     const shares = await Promise.all(
       [0, 1, 2].map((segment) => scanned.process().invoke({ dryRun: true, segment, totalSegments: 3 })),
     );
-    const seen = shares.flatMap(({ kind, ...share }) => {
-      const { payload } = share as { payload: RunResult };
-      return kind === 'returned' ? (payload.accounts ?? []).map(({ accountId }) => accountId) : [];
-    });
+    const seen = shares.flatMap((share) => resultOf(share).accounts?.map(({ accountId }) => accountId));
     expect(seen.sort()).toEqual(['scan-disabled', 'scan-due', 'scan-eager', 'scan-fresh']);
   });
 });
