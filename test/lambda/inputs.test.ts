@@ -6,63 +6,59 @@ import { readEvent } from '../../lambda/event.ts';
 
 describe('an item of the accounts table', () => {
   const good = { accountId: 'acme', authenticationType: 'oauth2', oauthProfile: 'crm' };
-  const rows: readonly { name: string; wrong: Record<string, unknown>; problem: string }[] = [
+  const rows: readonly { name: string; wrong: Record<string, unknown>; says: string }[] = [
     {
       name: 'with enabled as text',
       wrong: { enabled: 'false' },
-      problem: 'enabled: must be true or false (BOOL)',
+      says: 'enabled: must be true or false (BOOL)',
     },
-    { name: 'with a number for a name', wrong: { name: 7 }, problem: 'name: must be a string' },
+    { name: 'with a number for a name', wrong: { name: 7 }, says: 'name: must be a string' },
     {
       name: 'with an expiry as text',
       wrong: { accessTokenExpiresAt: 'soon' },
-      problem: 'accessTokenExpiresAt: must be a number (seconds since the epoch)',
+      says: 'accessTokenExpiresAt: must be a number (seconds since the epoch)',
     },
     {
       name: 'with an expiry too large to be one',
       wrong: { accessTokenExpiresAt: Number.POSITIVE_INFINITY },
-      problem: 'accessTokenExpiresAt: must be a number',
+      says: 'accessTokenExpiresAt: must be a number',
     },
-    {
-      name: 'with an empty profile',
-      wrong: { oauthProfile: '' },
-      problem: 'oauthProfile: must not be empty',
-    },
+    { name: 'with an empty profile', wrong: { oauthProfile: '' }, says: 'oauthProfile: must not be empty' },
     {
       name: 'with a profile that is no name of a secret',
       wrong: { oauthProfile: 'a b' },
-      problem: 'oauthProfile: may hold letters',
+      says: 'oauthProfile: may hold letters',
     },
     {
       name: 'with an id that is no name of a secret',
       wrong: { accountId: 'a b' },
-      problem: 'accountId: may hold letters',
+      says: 'accountId: may hold letters',
     },
     {
       name: 'with a parameter that leaves its place',
       wrong: { parameters: { subdomain: 'evil.com/' } },
-      problem: 'parameters.subdomain: may hold letters',
+      says: 'parameters.subdomain: may hold letters',
     },
     {
       name: 'with a parameter of dots',
       wrong: { parameters: { subdomain: '..' } },
-      problem: 'parameters.subdomain: may hold letters',
+      says: 'parameters.subdomain: may hold letters',
     },
     {
       name: 'with an unknown status',
       wrong: { status: 'fine' },
-      problem: 'status: must be healthy, failing or reauthorization_required',
+      says: 'status: must be healthy, failing or reauthorization_required',
     },
-    { name: 'with a lease that is text', wrong: { lease: 'mine' }, problem: 'lease: must be a map' },
+    { name: 'with a lease that is text', wrong: { lease: 'mine' }, says: 'lease: must be a map' },
     {
       name: 'with a failure whose reason is no text',
       wrong: { failure: { reason: 7, message: '', count: 1, since: 1, at: 1 } },
-      problem: 'failure.reason: must be a string',
+      says: 'failure.reason: must be a string',
     },
   ];
-  test.each(rows)('$name is invalid, by name', ({ wrong, problem }) => {
+  test.each(rows)('$name is invalid, by name', ({ wrong, says }) => {
     const parsed = parseAccount({ ...good, ...wrong });
-    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(problem);
+    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(says);
   });
 
   test('may have any id where it names its secret', () => {
@@ -75,24 +71,24 @@ describe('an item of the accounts table', () => {
 });
 
 describe('a token secret', () => {
-  const rows: readonly { name: string; text?: string; problem: string }[] = [
-    { name: 'that is binary', problem: 'must hold text' },
-    { name: 'that is not JSON', text: 'tokens!', problem: 'must hold a JSON object' },
-    { name: 'that is an array', text: '[]', problem: 'must hold a JSON object' },
+  const rows: readonly { name: string; text?: string; says: string }[] = [
+    { name: 'that is binary', says: 'must hold text' },
+    { name: 'that is not JSON', text: 'tokens!', says: 'must hold a JSON object' },
+    { name: 'that is an array', text: '[]', says: 'must hold a JSON object' },
     {
       name: 'whose refresh token is a number',
       text: '{"refresh_token": 1}',
-      problem: 'refresh_token: must be a string',
+      says: 'refresh_token: must be a string',
     },
     {
       name: 'whose expiry is words, without a refresh token',
       text: '{"access_token": "a", "expires_at": "soon"}',
-      problem: 'expires_at: must be a time (seconds since the epoch)',
+      says: 'expires_at: must be a time (seconds since the epoch)',
     },
   ];
-  test.each(rows)('$name is invalid, by field', ({ text, problem }) => {
+  test.each(rows)('$name is invalid, by field', ({ text, says }) => {
     const parsed = parseTokenSet(text);
-    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(problem);
+    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(says);
   });
 
   test('with empty or null tokens has none', () => {
@@ -126,28 +122,28 @@ describe('an event', () => {
     expect(readEvent({ segment: 1, totalSegments: 4 }).share).toEqual({ segment: 1, totalSegments: 4 });
   });
 
-  const wrong: readonly { event: unknown; problem: string }[] = [
-    { event: 'run', problem: 'it must be a JSON object' },
-    { event: [], problem: 'it must be a JSON object' },
+  const wrong: readonly { event: unknown; says: string }[] = [
+    { event: 'run', says: 'it must be a JSON object' },
+    { event: [], says: 'it must be a JSON object' },
     {
       event: { dryrun: true },
-      problem: 'dryrun: is not a known field; known are accountIds, force, dryRun, segment, totalSegments',
+      says: 'dryrun: is not a known field; known are accountIds, force, dryRun, segment, totalSegments',
     },
-    { event: { dryRun: 'yes' }, problem: 'dryRun: must be true or false' },
-    { event: { accountIds: 'acme' }, problem: 'accountIds: must be an array of account ids' },
-    { event: { accountIds: [] }, problem: 'accountIds: must name at least one account' },
-    { event: { accountIds: [1] }, problem: 'accountIds.0: must be a string' },
-    { event: { segment: 0 }, problem: 'totalSegments: is missing beside segment' },
-    { event: { totalSegments: 2 }, problem: 'segment: is missing beside totalSegments' },
-    { event: { segment: 2, totalSegments: 2 }, problem: 'segment: must be less than totalSegments' },
-    { event: { segment: -1, totalSegments: 2 }, problem: 'segment: must be a whole number' },
+    { event: { dryRun: 'yes' }, says: 'dryRun: must be true or false' },
+    { event: { accountIds: 'acme' }, says: 'accountIds: must be an array of account ids' },
+    { event: { accountIds: [] }, says: 'accountIds: must name at least one account' },
+    { event: { accountIds: [1] }, says: 'accountIds.0: must be a string' },
+    { event: { segment: 0 }, says: 'totalSegments: is missing beside segment' },
+    { event: { totalSegments: 2 }, says: 'segment: is missing beside totalSegments' },
+    { event: { segment: 2, totalSegments: 2 }, says: 'segment: must be less than totalSegments' },
+    { event: { segment: -1, totalSegments: 2 }, says: 'segment: must be a whole number' },
     {
       event: { accountIds: ['a'], segment: 0, totalSegments: 2 },
-      problem: 'accountIds: must not stand beside segment',
+      says: 'accountIds: must not stand beside segment',
     },
   ];
-  test.each(wrong)('of $event is refused by name', ({ event, problem }) => {
-    expect(() => readEvent(event)).toThrow(problem);
+  test.each(wrong)('of $event is refused by name', ({ event, says }) => {
+    expect(() => readEvent(event)).toThrow(says);
   });
 });
 

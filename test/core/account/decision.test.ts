@@ -474,11 +474,7 @@ describe('the time at which a token set counts as obtained', () => {
   }
   const rows: readonly Row[] = [
     { name: 'is now where all before it is past', read: read(NOW - 3_600, NOW - 3_600), next: NOW },
-    {
-      name: 'lies after a set that a faster clock stored',
-      read: read(NOW + 20, NOW + 20),
-      next: NOW + 21,
-    },
+    { name: 'lies after a set that a faster clock stored', read: read(NOW + 20, NOW + 20), next: NOW + 21 },
     {
       name: 'is no earlier than a version whose set says nothing',
       read: read(undefined, NOW + 4.5),

@@ -442,17 +442,9 @@ describe('a provider that refuses nearly all', () => {
   const rows: readonly Row[] = [
     { name: 'is not seen in four accounts', steps: refusals(five.slice(0, 4)), wide: false },
     { name: 'is seen in five of five', steps: refusals(five), wide: true },
-    {
-      name: 'is not seen in five of six',
-      steps: [...grants(1), ...refusals(five)],
-      wide: false,
-    },
+    { name: 'is not seen in five of six', steps: [...grants(1), ...refusals(five)], wide: false },
     { name: 'is seen in nine of ten', steps: [...grants(1), ...refusals(many(9))], wide: true },
-    {
-      name: 'is not seen in eight of nine',
-      steps: [...grants(1), ...refusals(many(8))],
-      wide: false,
-    },
+    { name: 'is not seen in eight of nine', steps: [...grants(1), ...refusals(many(8))], wide: false },
     {
       name: 'is seen in five that are refused one by one over ten minutes',
       steps: refusals(five, 0, 150),

@@ -22,39 +22,34 @@ describe('a profile', () => {
     expect(method({ client_id: 'client', token_endpoint: 'https://id.example/token' })).toBe('none');
   });
 
-  const mistakes: readonly { name: string; fields: unknown; problem: string }[] = [
-    { name: 'that is not JSON', fields: '{', problem: 'the profile secret must hold a JSON object' },
-    { name: 'that is an array', fields: '[]', problem: 'the profile secret must hold a JSON object' },
-    {
-      name: 'without client_id',
-      fields: { ...good, client_id: undefined },
-      problem: 'client_id: is missing',
-    },
+  const mistakes: readonly { name: string; fields: unknown; says: string }[] = [
+    { name: 'that is not JSON', fields: '{', says: 'the profile secret must hold a JSON object' },
+    { name: 'that is an array', fields: '[]', says: 'the profile secret must hold a JSON object' },
+    { name: 'without client_id', fields: { ...good, client_id: undefined }, says: 'client_id: is missing' },
     {
       name: 'with an empty client_id',
       fields: { ...good, client_id: '' },
-      problem: 'client_id: must not be empty',
+      says: 'client_id: must not be empty',
     },
     {
       name: 'whose secret is a number',
       fields: { ...good, client_secret: 123456 },
-      problem: 'client_secret: must be a string',
+      says: 'client_secret: must be a string',
     },
     {
       name: 'whose endpoint is no URL',
       fields: { ...good, token_endpoint: 'id.example/token' },
-      problem: 'token_endpoint: must be an absolute URL',
+      says: 'token_endpoint: must be an absolute URL',
     },
     {
       name: 'without any endpoint',
       fields: { client_id: 'c' },
-      problem: 'token_endpoint: is missing; give token_endpoint, or issuer, or provider',
+      says: 'token_endpoint: is missing; give token_endpoint, or issuer, or provider',
     },
     {
       name: 'with an unknown method',
       fields: { ...good, token_endpoint_auth_method: 'basic' },
-      problem:
-        'token_endpoint_auth_method: must be one of client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, none',
+      says: 'token_endpoint_auth_method: must be one of client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, none',
     },
     {
       name: 'that posts no secret',
@@ -63,56 +58,56 @@ describe('a profile', () => {
         token_endpoint: 'https://id.example/token',
         token_endpoint_auth_method: 'client_secret_post',
       },
-      problem: 'client_secret: is missing; token_endpoint_auth_method client_secret_post needs it',
+      says: 'client_secret: is missing; token_endpoint_auth_method client_secret_post needs it',
     },
     {
       name: 'that signs without a key',
       fields: { ...good, token_endpoint_auth_method: 'private_key_jwt' },
-      problem: 'private_key: is missing; token_endpoint_auth_method private_key_jwt needs it',
+      says: 'private_key: is missing; token_endpoint_auth_method private_key_jwt needs it',
     },
     {
       name: 'that shows no certificate',
       fields: { ...good, token_endpoint_auth_method: 'tls_client_auth' },
-      problem: 'tls_client_certificate: is missing; token_endpoint_auth_method tls_client_auth needs it',
+      says: 'tls_client_certificate: is missing; token_endpoint_auth_method tls_client_auth needs it',
     },
     {
       name: 'with a pointer that is none',
       fields: { ...good, token_response_fields: { access_token: 'data.access_token' } },
-      problem: 'token_response_fields.access_token: must be a JSON pointer, such as "/data/access_token"',
+      says: 'token_response_fields.access_token: must be a JSON pointer, such as "/data/access_token"',
     },
     {
       name: 'that points at an unknown field',
       fields: { ...good, token_response_fields: { acess_token: '/a' } },
-      problem: 'token_response_fields.acess_token: is not a known field',
+      says: 'token_response_fields.acess_token: is not a known field',
     },
     {
       name: 'with parameters that are no strings',
       fields: { ...good, token_request_parameters: { a: 1 } },
-      problem: 'token_request_parameters.a: must be an object of strings',
+      says: 'token_request_parameters.a: must be an object of strings',
     },
     {
       name: 'that sets a parameter of the grant',
       fields: { ...good, token_request_parameters: { grant_type: 'x' } },
-      problem: 'token_request_parameters.grant_type: must not be set, as the grant itself sets it',
+      says: 'token_request_parameters.grant_type: must not be set, as the grant itself sets it',
     },
     {
       name: 'with an unknown preset',
       fields: { client_id: 'c', provider: 'nobody' },
-      problem: 'provider: is not a known preset; known are ',
+      says: 'provider: is not a known preset; known are ',
     },
     {
       name: 'with a window of nothing',
       fields: { ...good, refresh_window_seconds: 0 },
-      problem: 'refresh_window_seconds: must be a whole number from 1 to 2592000',
+      says: 'refresh_window_seconds: must be a whole number from 1 to 2592000',
     },
     {
       name: 'with codes that are no array',
       fields: { ...good, dead_grant_errors: 'invalid_code' },
-      problem: 'dead_grant_errors: must be an array of strings',
+      says: 'dead_grant_errors: must be an array of strings',
     },
   ];
-  test.each(mistakes)('$name says what is wrong', ({ fields, problem }) => {
-    expect(problemIn(fields)).toContain(problem);
+  test.each(mistakes)('$name says what is wrong', ({ fields, says }) => {
+    expect(problemIn(fields)).toContain(says);
   });
 
   test('with an unknown field names it and lists the known ones', () => {

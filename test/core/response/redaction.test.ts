@@ -382,9 +382,9 @@ describe('what is told', () => {
     { what: 'signs without end', text: 'a.'.repeat(499), secrets: ['aaaaaaaa', 'a'.repeat(2_000)] },
     { what: 'halves of characters', text: '\ud800'.repeat(990), secrets: ['\ud800\ud800\ud800\ud800'] },
   ])('takes no longer for $what', ({ text, secrets }) => {
-    const begun = performance.now();
+    const before = process.cpuUsage();
     const said = withoutSecrets(text, secrets);
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
     expect(said.length).toBeLessThanOrEqual(300);
     for (const secret of secrets.slice(0, 3)) expect(said).not.toContain(secret);
   });
