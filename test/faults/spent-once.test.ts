@@ -86,7 +86,7 @@ describe('What is in escrow goes home', () => {
 
   /** A minute later, when the failed store is tried again. */
   async function runLater(accountId: string, seconds = 60): Promise<void> {
-    await world.runAt(seconds, { accountIds: [accountId] });
+    await world.process({ clockOffsetSeconds: seconds }).invoke({ accountIds: [accountId] });
   }
 
   async function expectHealthyAfterwards(accountId: string): Promise<void> {
@@ -124,7 +124,9 @@ describe('What is in escrow goes home', () => {
     expect(await world.run({ accountIds: ['moved-back'] })).toMatchObject({ refreshed: 1 });
     const fault: Fault = { kind: 'error', status: 500, type: 'InternalServiceError', message: 'x' };
     aws.inject(({ operation }) => (operation === 'PutSecretValue' ? fault : undefined));
-    await world.runAt(3_600, { accountIds: ['moved-back'], force: true }, 15_000);
+    await world
+      .process({ clockOffsetSeconds: 3_600 })
+      .invoke({ accountIds: ['moved-back'], force: true }, 15_000);
     aws.inject(undefined);
     const now = await world.clients.secrets.send(new GetSecretValueCommand({ SecretId }));
     await world.clients.secrets.send(
@@ -135,7 +137,7 @@ describe('What is in escrow goes home', () => {
         RemoveFromVersionId: now.VersionId,
       }),
     );
-    await world.runAt(7_200, { accountIds: ['moved-back'] });
+    await world.process({ clockOffsetSeconds: 7_200 }).invoke({ accountIds: ['moved-back'] });
     expect(provider.truth('moved-back')).toMatchObject({ reuses: 0, revokedBecause: undefined });
     expect(await world.item('moved-back')).toMatchObject({ status: 'healthy' });
   });
