@@ -6,6 +6,8 @@ export default defineConfig({
     // Most of a test is waiting for processes and servers: as many at once as the smallest machine has cores.
     maxWorkers: 2,
     setupFiles: ['test/support/close-network.ts'],
+    // The titles of tests are sentences: they are not cut.
+    chaiConfig: { truncateThreshold: 0 },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {

@@ -197,11 +197,11 @@ describe('this machine’s own addresses', () => {
 
 describe('a URL', () => {
   test.each([
-    ['http://id.example/token', 'must use https'],
-    ['http://10.0.0.1/token', 'must use https'],
-    ['ftp://127.0.0.1/', 'must use https'],
-    ['https://user:secret@id.example/', 'must not hold credentials'],
-  ])('%s %s', (url, refusal) => {
+    { url: 'http://id.example/token', refusal: 'must use https' },
+    { url: 'http://10.0.0.1/token', refusal: 'must use https' },
+    { url: 'ftp://127.0.0.1/', refusal: 'must use https' },
+    { url: 'https://user:secret@id.example/', refusal: 'must not hold credentials' },
+  ])('$url $refusal', ({ url, refusal }) => {
     expect(refusalOf(new URL(url), { ...everything, ...local })).toBe(refusal);
   });
 

@@ -7,26 +7,19 @@ import {
   GenerateDataKeyCommand,
   KMSClient,
 } from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createEscrowVault, type EscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createEscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
 import type { EscrowKind } from '../../core/account/account.ts';
-import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import { startLocalAws } from '../../local/aws/server.ts';
 import { clientSettings } from '../support/aws-endpoint.ts';
 import { NOW } from '../support/builders.ts';
 
-let aws: LocalAws;
-let kms: KMSClient;
-let keyId: string;
-let vault: EscrowVault;
-
-beforeAll(async () => {
-  aws = await startLocalAws();
-  kms = new KMSClient(clientSettings(aws.url));
-  const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
-  keyId = KeyMetadata?.KeyId ?? '';
-  vault = createEscrowVault(kms, keyId);
-});
+const aws = await startLocalAws();
 afterAll(() => aws.close());
+const kms = new KMSClient(clientSettings(aws.url));
+const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
+const keyId = KeyMetadata?.KeyId ?? '';
+const vault = createEscrowVault(kms, keyId);
 
 const held = {
   refreshToken: 'refresh-token-2',
@@ -60,12 +53,12 @@ test('What is sealed has the form that the contract names, and nothing of it can
 
 test('What was sealed is opened for the same account and kind', async () => {
   const answer = packAnswer('<html>What is this?</html>');
-  const kinds: readonly (readonly [EscrowKind, object])[] = [
-    ['token', held],
-    ['candidate', { ...held, answer }],
-    ['answer', { answer, supersedes: held.supersedes, obtainedAt: NOW }],
+  const kinds: readonly { kind: EscrowKind; content: object }[] = [
+    { kind: 'token', content: held },
+    { kind: 'candidate', content: { ...held, answer } },
+    { kind: 'answer', content: { answer, supersedes: held.supersedes, obtainedAt: NOW } },
   ];
-  for (const [kind, content] of kinds) {
+  for (const { kind, content } of kinds) {
     const ciphertext = await vault.seal('acme', kind, content as typeof held);
     const opened = await vault.open('acme', { kind, ciphertext });
     expect({ ...opened, ...(opened.answer && { answer: new Uint8Array(opened.answer) }) }).toEqual({
@@ -236,18 +229,18 @@ describe('an answer', () => {
   });
 
   test.each([
-    ['noise', () => randomBytes(64 * 1024)],
-    ['text that packs well', () => Buffer.from('What is this? '.repeat(5_000))],
-    [
-      'noise before text that packs well',
-      () => Buffer.concat([randomBytes(4_000), Buffer.alloc(60_000, 'x')]),
-    ],
-    [
-      'text that packs well before noise',
-      () => Buffer.concat([Buffer.alloc(60_000, 'x'), randomBytes(30_000)]),
-    ],
-    ['nothing', () => Buffer.alloc(0)],
-  ])('of %s is 4 KB at most after gzip, and its beginning', (_, make) => {
+    { content: 'noise', make: () => randomBytes(64 * 1024) },
+    { content: 'text that packs well', make: () => Buffer.from('What is this? '.repeat(5_000)) },
+    {
+      content: 'noise before text that packs well',
+      make: () => Buffer.concat([randomBytes(4_000), Buffer.alloc(60_000, 'x')]),
+    },
+    {
+      content: 'text that packs well before noise',
+      make: () => Buffer.concat([Buffer.alloc(60_000, 'x'), randomBytes(30_000)]),
+    },
+    { content: 'nothing', make: () => Buffer.alloc(0) },
+  ])('of $content is 4 KB at most after gzip, and its beginning', ({ make }) => {
     const answer = make();
     const packed = packAnswer(answer);
     expect(packed.length).toBeLessThanOrEqual(4_096);

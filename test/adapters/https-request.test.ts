@@ -117,15 +117,12 @@ test('TLS sessions are resumed for one profile, and never for another', async ()
 });
 
 describe('a response without an end', () => {
-  const floods = {
-    'of interim responses': ['', 'HTTP/1.1 100 Continue\r\n\r\n'],
-    'in chunks of one byte': ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n', '1\r\n{\r\n'],
-    'of headers': ['HTTP/1.1 200 OK\r\n', `x: ${'y'.repeat(900)}\r\n`],
-  } as const;
-  test.each(Object.entries(floods))('%s is not read for longer than it could be kept', async (_, [
-    first,
-    unit,
-  ]) => {
+  const ok = 'HTTP/1.1 200 OK\r\n';
+  test.each([
+    { of: 'of interim responses', first: '', unit: 'HTTP/1.1 100 Continue\r\n\r\n' },
+    { of: 'in chunks of one byte', first: `${ok}transfer-encoding: chunked\r\n\r\n`, unit: '1\r\n{\r\n' },
+    { of: 'of headers', first: ok, unit: `x: ${'y'.repeat(900)}\r\n` },
+  ])('$of is not read for longer than it could be kept', async ({ first, unit }) => {
     const piece = unit.repeat(Math.ceil(60_000 / unit.length));
     const flooding = createTcpServer((socket) => {
       socket.on('error', () => undefined);
@@ -154,9 +151,9 @@ test('A redirect is a response, and is not followed', async () => {
 
 describe('a request that gets no response', () => {
   test.each([
-    ['may have arrived: the server hangs', '/hang', 'TIMEOUT'],
-    ['may have arrived: the connection is reset', '/reset', 'ECONNRESET'],
-  ])('%s', async (_, path, code) => {
+    { where: 'may have arrived: the server hangs', path: '/hang', code: 'TIMEOUT' },
+    { where: 'may have arrived: the connection is reset', path: '/reset', code: 'ECONNRESET' },
+  ])('may have arrived where $where', async ({ path, code }) => {
     expect(await failureOf(post(origin + path, 300))).toEqual({ sent: 'maybe', code });
   });
 
@@ -212,7 +209,7 @@ test('Each request has a connection of its own (H1)', async () => {
 });
 
 describe.concurrent('a process that was frozen (G8)', () => {
-  const program = fileURLToPath(new URL('../support/one-request.ts', import.meta.url));
+  const program = fileURLToPath(new URL('./one-request.ts', import.meta.url));
   const body = `{"access_token":"a","refresh_token":"${'r'.repeat(2_000)}"}`;
   const whole = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 

@@ -387,9 +387,9 @@ describe('what is known of an issuer', () => {
   });
 
   test.each([
-    ['an hour later', 3_600_000],
-    ['by a clock that was set back', -1],
-  ])('is read again %s', async (_, later) => {
+    { when: 'an hour later', later: 3_600_000 },
+    { when: 'by a clock that was set back', later: -1 },
+  ])('is read again $when', async ({ later }) => {
     const cache: DiscoveryCache = new Map();
     now = NOW * 1000;
     await find(cache, {});

@@ -1,27 +1,20 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { type FaultRule, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import type { FaultRule } from '../../local/aws/server.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
 import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { fileServers } from '../support/world-test.ts';
 
 /** One account's trouble never becomes the fleet's, and one profile's never another's (docs/failures.md). */
-let aws: LocalAws;
-let sound: StrictProvider;
 let troubled: StrictProvider;
 let world: World;
 /** Seconds that have passed without anybody waiting for them. */
 let offset = 0;
 let eventsBefore = 0;
 const now = () => Date.now() + offset * 1000;
+const { aws, provider: sound } = await fileServers(startPatientAws({ now }), { now });
 
-beforeAll(async () => {
-  aws = await startLocalAws({
-    now,
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-    secretsManager: { writesPerSecond: 10_000 },
-  });
-  sound = await startStrictProvider({ now });
-});
 beforeEach(async () => {
   aws.inject(undefined);
   troubled = await startStrictProvider({ now });
@@ -34,16 +27,10 @@ beforeEach(async () => {
     await troubled.close();
   };
 });
-afterAll(async () => {
-  await sound.close();
-  await aws.close();
-});
 
 async function runLater(seconds: number, event: unknown = {}, timeout?: number): Promise<RunResult> {
   offset += seconds;
-  const invocation = await world.process({ clockOffsetSeconds: offset }).invoke(event, timeout);
-  if (invocation.kind === 'failed') throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
-  return invocation.payload as RunResult;
+  return await world.runAt(offset, event, timeout);
 }
 
 /** Accounts of a profile, in whichever order the table scans them. */

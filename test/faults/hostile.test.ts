@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { brotliCompressSync, deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type FaultRule, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import type { FaultRule } from '../../local/aws/server.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
 import { synthesizeBundle } from '../support/function-bundle.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { fileWorld } from '../support/world-test.ts';
 
 /** A hostile provider, a hostile writer of profiles and one of accounts at once, beside 200 sound accounts. */
 const SOUND_PROFILES = 4;
@@ -144,24 +144,16 @@ async function startHostileProvider(): Promise<HostileProvider> {
   };
 }
 
-let aws: LocalAws;
-let sound: StrictProvider;
+const { aws, provider: sound, world } = await fileWorld(startPatientAws(), { canary: 'SOUND' });
 let hostile: HostileProvider;
-let world: World;
 let bundle: ReturnType<typeof synthesizeBundle>;
 
 beforeAll(async () => {
   bundle = synthesizeBundle();
-  aws = await startLocalAws({ secretsManager: { writesPerSecond: 10_000 } });
-  sound = await startStrictProvider({ canary: 'SOUND' });
   hostile = await startHostileProvider();
-  world = await createWorld(aws.url);
 });
-afterAll(async () => {
-  world.close();
+afterAll(() => {
   hostile.close();
-  await sound.close();
-  await aws.close();
   bundle.remove();
 });
 

@@ -184,10 +184,13 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('the canary', () => {
   test.each([
-    ['as it is', `x ${CANARY} y`],
-    ['in a URL', `?token=${encodeURIComponent(`a ${CANARY}`)}&b`],
-    ...[0, 1, 2].map((n) => [`in Base64, ${n} bytes in`, btoa(`${'x'.repeat(n)}${CANARY} and more`)]),
-  ])('is found %s', (_, text) => {
+    { how: 'as it is', text: `x ${CANARY} y` },
+    { how: 'in a URL', text: `?token=${encodeURIComponent(`a ${CANARY}`)}&b` },
+    ...[0, 1, 2].map((n) => ({
+      how: `in Base64, ${n} bytes in`,
+      text: btoa(`${'x'.repeat(n)}${CANARY} and more`),
+    })),
+  ])('is found $how', ({ text }) => {
     expect(linesWithCanary(text)).toHaveLength(1);
   });
 

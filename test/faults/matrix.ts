@@ -21,26 +21,26 @@ const { positionals: only, values } = parseArgs({
 const rotations = (['strict', 'grace', 'no_rotation'] as const).filter(
   (rotation) => values.rotation === undefined || rotation === values.rotation,
 );
-const rows: readonly (readonly [Setting, readonly ProtocolCall[]])[] = [
-  ['plain', ['scan', 'read profile', 'read note', 'data key', 'lease', 're-read']],
-  ['plain', ['exchange', 'store', 'write note', 'record']],
-  ['by_hand', ['get']],
-  ['short_lived', ['list versions']],
-  ['discovered', ['discover']],
-  ['unclaimed', ['put claim', 'move claim']],
-  ['named_secret', ['read secret note', 'claim secret', 'release secret']],
-  ['lent_secret', ['get', 'lend secret']],
-  ['answer_lost', ['exchange again']],
-  ['client_changed', ['read profile again', 'read previous profile']],
-  ['client_wrong', ['write note', 'tell of profile', 'record']],
-  ['store_fails', ['data key', 'put escrow']],
-  ['store_refuses', ['data key', 'put escrow']],
-  ['in_escrow', ['open escrow', 'put home', 'move home', 'record']],
-  ['odd_answer', ['data key', 'put candidate', 'record']],
-  ['candidate', ['open escrow', 'exchange', 'store', 'record']],
-  ['false_candidate', ['exchange', 'exchange again', 'record']],
-  ['unreadable', ['put answer', 'record']],
-  ['revoked', ['re-read again', 'tell', 'record']],
+const rows: readonly { readonly setting: Setting; readonly calls: readonly ProtocolCall[] }[] = [
+  { setting: 'plain', calls: ['scan', 'read profile', 'read note', 'data key', 'lease', 're-read'] },
+  { setting: 'plain', calls: ['exchange', 'store', 'write note', 'record'] },
+  { setting: 'by_hand', calls: ['get'] },
+  { setting: 'short_lived', calls: ['list versions'] },
+  { setting: 'discovered', calls: ['discover'] },
+  { setting: 'unclaimed', calls: ['put claim', 'move claim'] },
+  { setting: 'named_secret', calls: ['read secret note', 'claim secret', 'release secret'] },
+  { setting: 'lent_secret', calls: ['get', 'lend secret'] },
+  { setting: 'answer_lost', calls: ['exchange again'] },
+  { setting: 'client_changed', calls: ['read profile again', 'read previous profile'] },
+  { setting: 'client_wrong', calls: ['write note', 'tell of profile', 'record'] },
+  { setting: 'store_fails', calls: ['data key', 'put escrow'] },
+  { setting: 'store_refuses', calls: ['data key', 'put escrow'] },
+  { setting: 'in_escrow', calls: ['open escrow', 'put home', 'move home', 'record'] },
+  { setting: 'odd_answer', calls: ['data key', 'put candidate', 'record'] },
+  { setting: 'candidate', calls: ['open escrow', 'exchange', 'store', 'record'] },
+  { setting: 'false_candidate', calls: ['exchange', 'exchange again', 'record'] },
+  { setting: 'unreadable', calls: ['put answer', 'record'] },
+  { setting: 'revoked', calls: ['re-read again', 'tell', 'record'] },
 ];
 /** Without rotation no new refresh token is ever at stake, so nothing goes into escrow but what can't be read. */
 const rotatingOnly: readonly Setting[] = [
@@ -54,7 +54,7 @@ const rotatingOnly: readonly Setting[] = [
 const nameOf = (call: ProtocolCall, setting: Setting) =>
   setting === 'plain' ? call : `${call} (${setting.replaceAll('_', ' ')})`;
 const calls = rows
-  .flatMap(([setting, ofSetting]) => ofSetting.map((call) => ({ call, setting })))
+  .flatMap(({ setting, calls }) => calls.map((call) => ({ call, setting })))
   .filter(
     ({ call, setting }) => only.length === 0 || only.some((word) => nameOf(call, setting).includes(word)),
   );

@@ -1,26 +1,18 @@
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../lambda/run.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { type Fault, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
-import { type OddAnswer, type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
+import type { Fault } from '../../local/aws/server.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
+import { type OddAnswer, startStrictProvider } from '../support/strict-provider.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { fileServers } from '../support/world-test.ts';
 
-let aws: LocalAws;
-let provider: StrictProvider;
 let world: World;
 /** Seconds that have passed without anybody waiting for them. */
 let offset = 0;
 const now = () => Date.now() + offset * 1000;
-
-beforeAll(async () => {
-  aws = await startLocalAws({
-    now,
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-    secretsManager: { writesPerSecond: 10_000 },
-  });
-  provider = await startStrictProvider({ now });
-});
+const { aws, provider } = await fileServers(startPatientAws({ now }), { now });
 
 beforeEach(async () => {
   aws.inject(undefined);
@@ -28,11 +20,6 @@ beforeEach(async () => {
   world = await createWorld(aws.url);
   await world.profile('crm', provider.profile);
   return () => world.close();
-});
-
-afterAll(async () => {
-  await provider.close();
-  await aws.close();
 });
 
 async function addAccounts(prefix: string, count: number): Promise<string[]> {
@@ -45,9 +32,7 @@ async function addAccounts(prefix: string, count: number): Promise<string[]> {
 /** A run some seconds later, in a process of its own. */
 async function runLater(seconds: number, event: unknown = {}, timeout?: number): Promise<RunResult> {
   offset += seconds;
-  const invocation = await world.process({ clockOffsetSeconds: offset }).invoke(event, timeout);
-  if (invocation.kind === 'failed') throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
-  return invocation.payload as RunResult;
+  return await world.runAt(offset, event, timeout);
 }
 
 async function expectAllHealthy(accountIds: readonly string[]): Promise<void> {
@@ -60,13 +45,19 @@ async function expectAllHealthy(accountIds: readonly string[]): Promise<void> {
 }
 
 describe('Secrets Manager refusing every write from the ninth on, for the rest of a run', () => {
-  const outages: readonly [string, Fault][] = [
-    ['with errors', { kind: 'error', status: 500, type: 'InternalServiceError', message: 'out of order' }],
-    ['with denials', { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'not allowed' }],
-    ['by throttling', { kind: 'throttle' }],
-    ['by not answering', { kind: 'hang' }],
+  const outages: readonly { name: string; outage: Fault }[] = [
+    {
+      name: 'with errors',
+      outage: { kind: 'error', status: 500, type: 'InternalServiceError', message: 'out of order' },
+    },
+    {
+      name: 'with denials',
+      outage: { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'not allowed' },
+    },
+    { name: 'by throttling', outage: { kind: 'throttle' } },
+    { name: 'by not answering', outage: { kind: 'hang' } },
   ];
-  test.each(outages)('%s: afterwards every account is healthy, lost 0', async (name, outage) => {
+  test.each(outages)('$name: afterwards every account is healthy, lost 0', async ({ name, outage }) => {
     const accountIds = await addAccounts(`outage-${name.replaceAll(' ', '-')}`, 8 + MAX_IN_FLIGHT + 12);
     let stores = 0;
     aws.inject(({ operation }) => (operation === 'PutSecretValue' && ++stores > 8 ? outage : undefined));
@@ -121,41 +112,44 @@ describe('a profile whose client the provider rejects', () => {
 });
 
 describe('a success that is not what it should be', () => {
-  const bodies: readonly [string, (answer: Record<string, unknown>) => OddAnswer][] = [
-    [
-      'wrapped in HTML',
-      (answer) => ({
+  const bodies: readonly { name: string; make: (answer: Record<string, unknown>) => OddAnswer }[] = [
+    {
+      name: 'wrapped in HTML',
+      make: (answer) => ({
         body: `<pre>${JSON.stringify(answer)}</pre>`,
         headers: { 'content-type': 'text/html' },
       }),
-    ],
-    ['without an access token', ({ access_token: _, ...rest }) => ({ body: JSON.stringify(rest) })],
-    [
-      'with an error beside the tokens',
-      ({ access_token: _, ...rest }) => ({
+    },
+    {
+      name: 'without an access token',
+      make: ({ access_token: _, ...rest }) => ({ body: JSON.stringify(rest) }),
+    },
+    {
+      name: 'with an error beside the tokens',
+      make: ({ access_token: _, ...rest }) => ({
         body: JSON.stringify({ ...rest, error: 'partial_failure' }),
       }),
-    ],
-    [
-      'cut off in the middle of a later field',
-      (answer) => ({
+    },
+    {
+      name: 'cut off in the middle of a later field',
+      make: (answer) => ({
         body: JSON.stringify({ refresh_token: answer.refresh_token, access_token: 'cut' }).slice(0, -8),
       }),
-    ],
-    [
-      'with an expiry that is no number',
-      (answer) => ({
+    },
+    {
+      name: 'with an expiry that is no number',
+      make: (answer) => ({
         body: JSON.stringify({ ...answer, expires_in: { seconds: 'many' } }),
       }),
-    ],
-    [
-      'with an id_token that nobody could check',
-      (answer) => ({
+    },
+    {
+      name: 'with an id_token that nobody could check',
+      make: (answer) => ({
         body: JSON.stringify({ ...answer, id_token: 'not.a.token' }),
       }),
-    ],
+    },
   ];
-  test.each(bodies)('%s: its refresh token is kept', async (_, make) => {
+  test.each(bodies)('$name: its refresh token is kept', async ({ make }) => {
     const [accountId = ''] = await addAccounts('odd', 1);
     provider.inject(() => ({ kind: 'odd_body', make }));
     await runLater(0);

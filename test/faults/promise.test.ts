@@ -1,24 +1,16 @@
 import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { RunResult } from '../../lambda/run-result.ts';
-import { type FaultRule, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
-import type { FunctionProcess, Invocation } from '../../local/function-process.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { FaultRule } from '../../local/aws/server.ts';
+import type { FunctionProcess } from '../../local/function-process.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
+import { createWorld, resultOf, type World } from '../support/world.ts';
+import { fileServers } from '../support/world-test.ts';
 
 /** The promise where it was broken once: real processes of the function, a strict provider, people at every moment. */
-let aws: LocalAws;
-let provider: StrictProvider;
-let world: World;
 let delay = 0;
+let world: World;
+const { aws, provider } = await fileServers(startPatientAws(), { delayMilliseconds: () => delay });
 
-beforeAll(async () => {
-  aws = await startLocalAws({
-    secretsManager: { writesPerSecond: 10_000 },
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-  });
-  provider = await startStrictProvider({ delayMilliseconds: () => delay });
-});
 beforeEach(async () => {
   aws.inject(undefined);
   provider.inject(undefined);
@@ -26,10 +18,6 @@ beforeEach(async () => {
   world = await createWorld(aws.url);
   await world.profile('crm', provider.profile);
   return () => world.close();
-});
-afterAll(async () => {
-  await provider.close();
-  await aws.close();
 });
 
 const secretOf = (accountId: string) => `${world.prefix}accounts/${accountId}`;
@@ -61,15 +49,6 @@ async function change(
       ...(values && { ExpressionAttributeValues: values }),
     }),
   );
-}
-
-function payload(invocation: Invocation): RunResult {
-  if (invocation.kind === 'failed') throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
-  return invocation.payload as RunResult;
-}
-
-async function runAt(seconds: number, event: unknown = {}, timeout?: number): Promise<RunResult> {
-  return payload(await world.process({ clockOffsetSeconds: seconds }).invoke(event, timeout));
 }
 
 /** Resolves when the provider has been asked for this account. */
@@ -116,7 +95,7 @@ describe('G1: a run that can not go on ends what it has begun, and then fails', 
     await expectKept(asked);
     for (const id of asked) expect(await world.item(id)).toMatchObject({ status: 'healthy' });
     // The process lives on, and what it would still do it would do now.
-    expect(payload(await world.function.invoke({}))).toMatchObject({ refreshed: 120 - asked.length });
+    expect(resultOf(await world.function.invoke({}))).toMatchObject({ refreshed: 120 - asked.length });
     await expectKept(ids);
   });
 
@@ -153,11 +132,11 @@ describe('G2: how old a read is is judged by what always exists', () => {
     const event = { accountIds: ['lagging'], force: true };
     // Whichever way the clocks of two processes are wrong.
     for (const seconds of [3, 30, -30, 60])
-      expect(await runAt(seconds, event)).toMatchObject({ deferred: 1 });
+      expect(await world.runAt(seconds, event)).toMatchObject({ deferred: 1 });
     aws.inject(undefined);
     await expectKept(['lagging']);
     expect(provider.truth('lagging').requests).toBe(1);
-    expect(await runAt(65, event)).toMatchObject({ refreshed: 1 });
+    expect(await world.runAt(65, event)).toMatchObject({ refreshed: 1 });
     await expectKept(['lagging']);
   });
 
@@ -171,7 +150,7 @@ describe('G2: how old a read is is judged by what always exists', () => {
         ? { kind: 'stale' }
         : undefined,
     );
-    expect(await runAt(600, { accountIds: ['flicker'], force: true })).toMatchObject({ failed: 1 });
+    expect(await world.runAt(600, { accountIds: ['flicker'], force: true })).toMatchObject({ failed: 1 });
     expect(reads).toBeGreaterThan(1);
     expect(provider.truth('flicker')).toMatchObject({ requests: 2, reuses: 0 });
   });
@@ -195,7 +174,7 @@ describe('G3: one secret has one account, however it is named', () => {
     expect(await world.run()).toMatchObject({ refreshed: 1, invalid: 1 });
     expect(await world.item('a')).toMatchObject({ status: 'healthy' });
     expect(await world.item('b')).toMatchObject({ failure: { reason: 'secret_invalid' } });
-    await runAt(600, { force: true });
+    await world.runAt(600, { force: true });
     await expectKept(['a']);
   });
 });
@@ -212,19 +191,19 @@ describe('G4: whoever takes a secret over waits for the lease of the account tha
     await change('right', 'SET tokenSecretId = :id', { ':id': secretOf('left') });
     delay = 0;
     const second = await world.process().invoke({ accountIds: ['left', 'right'] });
-    expect(payload(second)).toMatchObject({ refreshed: 0 });
+    expect(resultOf(second)).toMatchObject({ refreshed: 0 });
     await first;
     await expectKept(['left', 'right']);
     // Later both go on with what they name now, and back again.
     const names = { left: secretOf('right'), right: secretOf('left') };
-    await runAt(400, { force: true });
-    await runAt(700, { force: true });
+    await world.runAt(400, { force: true });
+    await world.runAt(700, { force: true });
     expect(provider.truth('left').grants + provider.truth('right').grants).toBeGreaterThan(2);
     await expectKept(['left', 'right']);
     for (const id of ['left', 'right'] as const)
       expect(await world.item(id)).toMatchObject({ status: 'healthy', tokenSecretId: names[id] });
     for (const id of ['left', 'right']) await change(id, 'REMOVE tokenSecretId');
-    await runAt(1_100, { force: true });
+    await world.runAt(1_100, { force: true });
     await expectKept(['left', 'right']);
   });
 
@@ -240,12 +219,12 @@ describe('G4: whoever takes a secret over waits for the lease of the account tha
     const Item = { accountId: 'new', authenticationType: 'oauth2', oauthProfile: 'crm' };
     await table.send(new PutCommand({ TableName, Item: { ...Item, tokenSecretId: secretOf('old') } }));
     delay = 0;
-    expect(payload(await world.process().invoke({ accountIds: ['new'], force: true }))).toMatchObject({
+    expect(resultOf(await world.process().invoke({ accountIds: ['new'], force: true }))).toMatchObject({
       leasedElsewhere: 1,
     });
     await first;
     await expectKept(['old']);
-    expect(await runAt(400, { accountIds: ['new'], force: true })).toMatchObject({ refreshed: 1 });
+    expect(await world.runAt(400, { accountIds: ['new'], force: true })).toMatchObject({ refreshed: 1 });
     await expectKept(['old']);
   });
 
@@ -260,12 +239,12 @@ describe('G4: whoever takes a secret over waits for the lease of the account tha
     await reached;
     await change('owner', 'REMOVE tokenSecretId');
     delay = 0;
-    expect(payload(await world.process().invoke({ accountIds: ['owner'] }))).toMatchObject({ refreshed: 0 });
+    expect(resultOf(await world.process().invoke({ accountIds: ['owner'] }))).toMatchObject({ refreshed: 0 });
     await first;
     await expectKept(['owner']);
-    expect(await runAt(400, { accountIds: ['owner'], force: true })).toMatchObject({ refreshed: 1 });
+    expect(await world.runAt(400, { accountIds: ['owner'], force: true })).toMatchObject({ refreshed: 1 });
     await expectKept(['owner']);
-    expect(await runAt(500, { accountIds: ['borrower'], force: true })).toMatchObject({ invalid: 1 });
+    expect(await world.runAt(500, { accountIds: ['borrower'], force: true })).toMatchObject({ invalid: 1 });
   });
 });
 
@@ -273,7 +252,7 @@ describe('G6: a slow provider', () => {
   test('is waited for as long as the run can afford', async () => {
     const ids = await addMany('slow', 4);
     delay = 11_000;
-    expect(payload(await world.function.invoke({}, 60_000))).toMatchObject({ refreshed: 4 });
+    expect(resultOf(await world.function.invoke({}, 60_000))).toMatchObject({ refreshed: 4 });
     await expectKept(ids);
   });
 });
@@ -295,7 +274,7 @@ describe('G8: a process that is frozen', () => {
     await add('frozen');
     delay = 500;
     const invocation = await freeze(world.process(), 'frozen', 4_000, { accountIds: ['frozen'] });
-    expect(payload(invocation)).toMatchObject({ refreshed: 1 });
+    expect(resultOf(invocation)).toMatchObject({ refreshed: 1 });
     expect(provider.truth('frozen')).toMatchObject({ requests: 1 });
     await expectKept(['frozen']);
   });

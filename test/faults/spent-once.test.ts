@@ -1,30 +1,15 @@
 import { GetSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createAccountsTable } from '../../adapters/aws/accounts-table.ts';
-import { type Fault, type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import type { Fault } from '../../local/aws/server.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
 import { NOW } from '../support/builders.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { startStrictProvider } from '../support/strict-provider.ts';
+import { fileWorld } from '../support/world-test.ts';
 
 /** Ways in which people's own doing, or a neighbour's trouble, could have a refresh token spent twice or lost. */
-let aws: LocalAws;
-let provider: StrictProvider;
-let world: World;
-beforeAll(async () => {
-  aws = await startLocalAws({
-    secretsManager: { writesPerSecond: 10_000 },
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-  });
-  provider = await startStrictProvider({ delayMilliseconds: () => 50 });
-  world = await createWorld(aws.url);
-  await world.profile('crm', provider.profile);
-});
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+const { aws, provider, world } = await fileWorld(startPatientAws(), { delayMilliseconds: () => 50 });
 
 const secretOf = (accountId: string) => `${world.prefix}accounts/${accountId}`;
 
@@ -67,9 +52,13 @@ describe('A secret that an account names', () => {
   });
 
   test.each([
-    ['another account’s usual one', () => secretOf('usual'), 'it is the account "usual"\'s'],
-    ['a profile’s', () => `${world.prefix}profiles/crm`, "it is a profile's"],
-  ])('can’t be %s', async (name, tokenSecretId, message) => {
+    {
+      name: 'another account’s usual one',
+      tokenSecretId: () => secretOf('usual'),
+      message: 'it is the account "usual"\'s',
+    },
+    { name: 'a profile’s', tokenSecretId: () => `${world.prefix}profiles/crm`, message: "it is a profile's" },
+  ])('can’t be $name', async ({ name, tokenSecretId, message }) => {
     await world.account({ accountId: 'usual', oauthProfile: 'crm' }, provider.issue('usual'));
     const accountId = `names ${name}`;
     await world.account({ accountId, oauthProfile: 'crm', tokenSecretId: tokenSecretId() });
@@ -173,9 +162,12 @@ describe('A lease is refused', () => {
   const scanned = (accountId: string) => ({ accountId, authenticationType: 'oauth2', oauthProfile: 'crm' });
 
   test.each([
-    ['a lease that has run out came after the item was scanned', false],
-    ['so did escrow', true],
-  ])('where %s: a run that knows nothing of it would spend the old refresh token', async (name, escrowed) => {
+    { name: 'a lease that has run out came after the item was scanned', escrowed: false },
+    { name: 'so did escrow', escrowed: true },
+  ])('where $name: a run that knows nothing of it would spend the old refresh token', async ({
+    name,
+    escrowed,
+  }) => {
     const accountId = `unknown ${name}`;
     await world.account({ accountId, oauthProfile: 'crm' });
     const table = createAccountsTable(world.clients.table, world.clients.tableName);

@@ -198,27 +198,28 @@ describe('the topic', () => {
   test('is encrypted with a key that only this account’s alarms and EventBridge can use', () => {
     template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
     const services = policiesOf('AWS::KMS::Key', 'KeyPolicy').filter(({ Principal }) => Principal.Service);
+    const Action = ['kms:Decrypt', 'kms:GenerateDataKey'];
     expect(
-      services.map(({ Principal, Action, Condition }) => [Principal.Service, Action, Condition]),
+      services.map(({ Principal, Action, Condition }) => ({ by: Principal.Service, Action, Condition })),
     ).toEqual([
-      ['cloudwatch.amazonaws.com', ['kms:Decrypt', 'kms:GenerateDataKey'], ownAlarms],
-      ['events.amazonaws.com', ['kms:Decrypt', 'kms:GenerateDataKey'], undefined],
+      { by: 'cloudwatch.amazonaws.com', Action, Condition: ownAlarms },
+      { by: 'events.amazonaws.com', Action },
     ]);
   });
 
   test('accepts only TLS, and only alarms of this account and EventBridge', () => {
     const statements = policiesOf('AWS::SNS::TopicPolicy', 'PolicyDocument');
     expect(
-      statements.map(({ Effect, Principal, Condition }) => [
+      statements.map(({ Effect, Principal, Condition }) => ({
         Effect,
-        Principal.Service ?? Principal,
+        by: Principal.Service ?? Principal,
         Condition,
-      ]),
+      })),
     ).toEqual([
-      ['Deny', '*', { Bool: { 'aws:SecureTransport': 'false' } }],
-      ['Allow', 'cloudwatch.amazonaws.com', ownAlarms],
+      { Effect: 'Deny', by: '*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
+      { Effect: 'Allow', by: 'cloudwatch.amazonaws.com', Condition: ownAlarms },
       // With a condition EventBridge could publish nothing.
-      ['Allow', 'events.amazonaws.com', undefined],
+      { Effect: 'Allow', by: 'events.amazonaws.com' },
     ]);
     expect(statements.map(({ Action }) => Action)).toEqual(['sns:Publish', 'sns:Publish', 'sns:Publish']);
   });

@@ -6,47 +6,59 @@ import { readEvent } from '../../lambda/event.ts';
 
 describe('an item of the accounts table', () => {
   const good = { accountId: 'acme', authenticationType: 'oauth2', oauthProfile: 'crm' };
-  const rows: readonly [string, Record<string, unknown>, string][] = [
-    ['with enabled as text', { enabled: 'false' }, 'enabled: must be true or false (BOOL)'],
-    ['with a number for a name', { name: 7 }, 'name: must be a string'],
-    [
-      'with an expiry as text',
-      { accessTokenExpiresAt: 'soon' },
-      'accessTokenExpiresAt: must be a number (seconds since the epoch)',
-    ],
-    [
-      'with an expiry too large to be one',
-      { accessTokenExpiresAt: Number.POSITIVE_INFINITY },
-      'accessTokenExpiresAt: must be a number',
-    ],
-    ['with an empty profile', { oauthProfile: '' }, 'oauthProfile: must not be empty'],
-    ['with a profile that is no name of a secret', { oauthProfile: 'a b' }, 'oauthProfile: may hold letters'],
-    ['with an id that is no name of a secret', { accountId: 'a b' }, 'accountId: may hold letters'],
-    [
-      'with a parameter that leaves its place',
-      { parameters: { subdomain: 'evil.com/' } },
-      'parameters.subdomain: may hold letters',
-    ],
-    [
-      'with a parameter of dots',
-      { parameters: { subdomain: '..' } },
-      'parameters.subdomain: may hold letters',
-    ],
-    [
-      'with an unknown status',
-      { status: 'fine' },
-      'status: must be healthy, failing or reauthorization_required',
-    ],
-    ['with a lease that is text', { lease: 'mine' }, 'lease: must be a map'],
-    [
-      'with a failure whose reason is no text',
-      { failure: { reason: 7, message: '', count: 1, since: 1, at: 1 } },
-      'failure.reason: must be a string',
-    ],
+  const rows: readonly { name: string; wrong: Record<string, unknown>; says: string }[] = [
+    {
+      name: 'with enabled as text',
+      wrong: { enabled: 'false' },
+      says: 'enabled: must be true or false (BOOL)',
+    },
+    { name: 'with a number for a name', wrong: { name: 7 }, says: 'name: must be a string' },
+    {
+      name: 'with an expiry as text',
+      wrong: { accessTokenExpiresAt: 'soon' },
+      says: 'accessTokenExpiresAt: must be a number (seconds since the epoch)',
+    },
+    {
+      name: 'with an expiry too large to be one',
+      wrong: { accessTokenExpiresAt: Number.POSITIVE_INFINITY },
+      says: 'accessTokenExpiresAt: must be a number',
+    },
+    { name: 'with an empty profile', wrong: { oauthProfile: '' }, says: 'oauthProfile: must not be empty' },
+    {
+      name: 'with a profile that is no name of a secret',
+      wrong: { oauthProfile: 'a b' },
+      says: 'oauthProfile: may hold letters',
+    },
+    {
+      name: 'with an id that is no name of a secret',
+      wrong: { accountId: 'a b' },
+      says: 'accountId: may hold letters',
+    },
+    {
+      name: 'with a parameter that leaves its place',
+      wrong: { parameters: { subdomain: 'evil.com/' } },
+      says: 'parameters.subdomain: may hold letters',
+    },
+    {
+      name: 'with a parameter of dots',
+      wrong: { parameters: { subdomain: '..' } },
+      says: 'parameters.subdomain: may hold letters',
+    },
+    {
+      name: 'with an unknown status',
+      wrong: { status: 'fine' },
+      says: 'status: must be healthy, failing or reauthorization_required',
+    },
+    { name: 'with a lease that is text', wrong: { lease: 'mine' }, says: 'lease: must be a map' },
+    {
+      name: 'with a failure whose reason is no text',
+      wrong: { failure: { reason: 7, message: '', count: 1, since: 1, at: 1 } },
+      says: 'failure.reason: must be a string',
+    },
   ];
-  test.each(rows)('%s is invalid, by name', (_, wrong, problem) => {
+  test.each(rows)('$name is invalid, by name', ({ wrong, says }) => {
     const parsed = parseAccount({ ...good, ...wrong });
-    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(problem);
+    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(says);
   });
 
   test('may have any id where it names its secret', () => {
@@ -59,20 +71,24 @@ describe('an item of the accounts table', () => {
 });
 
 describe('a token secret', () => {
-  const rows: readonly [string, string | undefined, string][] = [
-    ['that is binary', undefined, 'must hold text'],
-    ['that is not JSON', 'tokens!', 'must hold a JSON object'],
-    ['that is an array', '[]', 'must hold a JSON object'],
-    ['whose refresh token is a number', '{"refresh_token": 1}', 'refresh_token: must be a string'],
-    [
-      'whose expiry is words, without a refresh token',
-      '{"access_token": "a", "expires_at": "soon"}',
-      'expires_at: must be a time (seconds since the epoch)',
-    ],
+  const rows: readonly { name: string; text?: string; says: string }[] = [
+    { name: 'that is binary', says: 'must hold text' },
+    { name: 'that is not JSON', text: 'tokens!', says: 'must hold a JSON object' },
+    { name: 'that is an array', text: '[]', says: 'must hold a JSON object' },
+    {
+      name: 'whose refresh token is a number',
+      text: '{"refresh_token": 1}',
+      says: 'refresh_token: must be a string',
+    },
+    {
+      name: 'whose expiry is words, without a refresh token',
+      text: '{"access_token": "a", "expires_at": "soon"}',
+      says: 'expires_at: must be a time (seconds since the epoch)',
+    },
   ];
-  test.each(rows)('%s is invalid, by field', (_, text, problem) => {
+  test.each(rows)('$name is invalid, by field', ({ text, says }) => {
     const parsed = parseTokenSet(text);
-    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(problem);
+    expect(parsed.kind === 'invalid' ? parsed.problem : 'none').toContain(says);
   });
 
   test('with empty or null tokens has none', () => {
@@ -83,14 +99,14 @@ describe('a token secret', () => {
 
 describe('an event', () => {
   test.each([
-    ['nothing', undefined],
-    ['null', null],
-    ['{}', {}],
-    [
-      'a scheduled event',
-      { version: '0', source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} },
-    ],
-  ])('of %s asks for a run over all accounts', (_, event) => {
+    { name: 'nothing', event: undefined },
+    { name: 'null', event: null },
+    { name: '{}', event: {} },
+    {
+      name: 'a scheduled event',
+      event: { version: '0', source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} },
+    },
+  ])('of $name asks for a run over all accounts', ({ event }) => {
     expect(readEvent(event)).toEqual({ force: false, dryRun: false });
   });
 
@@ -106,25 +122,28 @@ describe('an event', () => {
     expect(readEvent({ segment: 1, totalSegments: 4 }).share).toEqual({ segment: 1, totalSegments: 4 });
   });
 
-  const wrong: readonly [unknown, string][] = [
-    ['run', 'it must be a JSON object'],
-    [[], 'it must be a JSON object'],
-    [
-      { dryrun: true },
-      'dryrun: is not a known field; known are accountIds, force, dryRun, segment, totalSegments',
-    ],
-    [{ dryRun: 'yes' }, 'dryRun: must be true or false'],
-    [{ accountIds: 'acme' }, 'accountIds: must be an array of account ids'],
-    [{ accountIds: [] }, 'accountIds: must name at least one account'],
-    [{ accountIds: [1] }, 'accountIds.0: must be a string'],
-    [{ segment: 0 }, 'totalSegments: is missing beside segment'],
-    [{ totalSegments: 2 }, 'segment: is missing beside totalSegments'],
-    [{ segment: 2, totalSegments: 2 }, 'segment: must be less than totalSegments'],
-    [{ segment: -1, totalSegments: 2 }, 'segment: must be a whole number'],
-    [{ accountIds: ['a'], segment: 0, totalSegments: 2 }, 'accountIds: must not stand beside segment'],
+  const wrong: readonly { event: unknown; says: string }[] = [
+    { event: 'run', says: 'it must be a JSON object' },
+    { event: [], says: 'it must be a JSON object' },
+    {
+      event: { dryrun: true },
+      says: 'dryrun: is not a known field; known are accountIds, force, dryRun, segment, totalSegments',
+    },
+    { event: { dryRun: 'yes' }, says: 'dryRun: must be true or false' },
+    { event: { accountIds: 'acme' }, says: 'accountIds: must be an array of account ids' },
+    { event: { accountIds: [] }, says: 'accountIds: must name at least one account' },
+    { event: { accountIds: [1] }, says: 'accountIds.0: must be a string' },
+    { event: { segment: 0 }, says: 'totalSegments: is missing beside segment' },
+    { event: { totalSegments: 2 }, says: 'segment: is missing beside totalSegments' },
+    { event: { segment: 2, totalSegments: 2 }, says: 'segment: must be less than totalSegments' },
+    { event: { segment: -1, totalSegments: 2 }, says: 'segment: must be a whole number' },
+    {
+      event: { accountIds: ['a'], segment: 0, totalSegments: 2 },
+      says: 'accountIds: must not stand beside segment',
+    },
   ];
-  test.each(wrong)('of %j is refused by name', (event, problem) => {
-    expect(() => readEvent(event)).toThrow(problem);
+  test.each(wrong)('of $event is refused by name', ({ event, says }) => {
+    expect(() => readEvent(event)).toThrow(says);
   });
 });
 

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { handler as Handler } from '../../lambda/handler.ts';
-import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import { startLocalAws } from '../../local/aws/server.ts';
 import { awsEnvironment } from '../../local/clients.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { fileWorld } from '../support/world-test.ts';
 
 /** A fault of this program's own stands between a provider's answer and the store: what was answered is kept all the same. */
 const fault = vi.hoisted(() => ({ at: undefined as string | undefined }));
@@ -25,16 +24,10 @@ vi.mock('../../core/tokens/token-set.ts', async (original) => {
   };
 });
 
-let aws: LocalAws;
-let provider: StrictProvider;
-let world: World;
+const { aws, provider, world } = await fileWorld(startLocalAws());
 let handler: typeof Handler;
 
 beforeAll(async () => {
-  aws = await startLocalAws();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
-  await world.profile('crm', provider.profile);
   for (const [name, value] of Object.entries({
     ...awsEnvironment(aws.url),
     ACCOUNTS_TABLE_NAME: world.clients.tableName,
@@ -49,11 +42,8 @@ beforeAll(async () => {
 beforeEach(() => {
   fault.at = undefined;
 });
-afterAll(async () => {
+afterAll(() => {
   vi.unstubAllEnvs();
-  world.close();
-  await provider.close();
-  await aws.close();
 });
 
 test.each([

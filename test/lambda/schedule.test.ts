@@ -170,12 +170,12 @@ describe('what is in flight', () => {
   });
 
   test.each([
-    [1, 8],
-    [2, 8],
-    [4, 5],
-    [10, 2],
-    [20, 1],
-  ])('of %i profiles that hang is at most %i each, and half of all', (profiles, each) => {
+    { profiles: 1, each: 8 },
+    { profiles: 2, each: 8 },
+    { profiles: 4, each: 5 },
+    { profiles: 10, each: 2 },
+    { profiles: 20, each: 1 },
+  ])('of $profiles profiles that hang is at most $each each, and half of all', ({ profiles, each }) => {
     const schedule = aSchedule();
     for (let p = 0; p < profiles; p++)
       for (const one of several(100, () => work(`hanging-${p}`))) schedule.add(one);

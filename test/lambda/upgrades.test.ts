@@ -1,33 +1,18 @@
 import { createDecipheriv } from 'node:crypto';
 import { DecryptCommand } from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { parseAccount } from '../../core/account/account.ts';
 import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { parseTokenSet } from '../../core/tokens/token-set.ts';
-import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
-import { type LoadedFixture, loadFixture } from '../support/fixtures.ts';
-import { type StrictProvider, startStrictProvider } from '../support/strict-provider.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { startPatientAws } from '../support/aws-endpoint.ts';
+import { createWorld } from '../support/world.ts';
+import { fileServers } from '../support/world-test.ts';
+import { loadFixture } from './load-fixture.ts';
 
-let aws: LocalAws;
-let world: World;
-let provider: StrictProvider;
-let fixture: LoadedFixture;
-
-beforeAll(async () => {
-  aws = await startLocalAws({
-    secretsManager: { writesPerSecond: 10_000 },
-    maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-  });
-  world = await createWorld(aws.url);
-  provider = await startStrictProvider();
-  fixture = await loadFixture('0.1.0', world, provider);
-});
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+const { aws, provider } = await fileServers(startPatientAws());
+const world = await createWorld(aws.url);
+afterAll(() => world.close());
+const fixture = await loadFixture('0.1.0', world, provider);
 
 /** What 0.1.0 found wrong, and was wrong. */
 const WRONG = {

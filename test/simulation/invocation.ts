@@ -8,20 +8,11 @@ import type { SimulatedProcess } from './process.ts';
 import { requestsOf } from './provider.ts';
 import { LEASE_MARGIN, TABLE, type World } from './world.ts';
 
-/** Whether a run that begins now, and sees everything as it is, has to refresh the account. */
+/** Whether a run that begins now, and sees everything as it is, has to refresh the account: nothing is wrong with it. */
 function isDue(world: World, accountId: string): boolean {
-  const {
-    accessTokenExpiresAt,
-    lease,
-    nextAttemptAt = 0,
-  } = (world.table().item(accountId) ?? {}) as {
-    accessTokenExpiresAt?: number;
-    lease?: unknown;
-    nextAttemptAt?: number;
-  };
+  const { accessTokenExpiresAt, lease, status } = world.table().item(accountId) ?? {};
   const now = world.time.now / 1_000;
-  if (accessTokenExpiresAt === undefined || lease !== undefined || nextAttemptAt > now - CLOCK_ERROR)
-    return false;
+  if (typeof accessTokenExpiresAt !== 'number' || lease !== undefined || status !== 'healthy') return false;
   return accessTokenExpiresAt < now + REFRESH_WINDOW - CLOCK_ERROR;
 }
 

@@ -1,5 +1,5 @@
 import { CreateTableCommand, type DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
-import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
+import { type LocalAws, type LocalAwsOptions, startLocalAws } from '../../local/aws/server.ts';
 import { signer, TEST_KEYS } from '../../local/aws/signature.ts';
 
 /** The AWS endpoint that contract tests talk to. */
@@ -15,12 +15,17 @@ export interface AwsEndpoint {
 export async function awsEndpoint(): Promise<AwsEndpoint> {
   const url = process.env.AWS_ENDPOINT_URL;
   if (url) return { url, kind: 'external', close: async () => {} };
-  // Contract tests look at answers, not at quotas, and move the clocks of functions.
-  const aws = await startLocalAws({
+  const aws = await startPatientAws();
+  return { url: aws.url, kind: 'local', aws, close: () => aws.close() };
+}
+
+/** For tests that look at answers, not at quotas, and move the clocks of functions. */
+export function startPatientAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
+  const lenient = {
     secretsManager: { writesPerSecond: 10_000 },
     maxClockSkewSeconds: Number.POSITIVE_INFINITY,
-  });
-  return { url: aws.url, kind: 'local', aws, close: () => aws.close() };
+  };
+  return startLocalAws({ ...lenient, ...options });
 }
 
 /** The settings of an SDK client for an endpoint, with one attempt, so that each error is seen. */

@@ -5,7 +5,11 @@ import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { keeperOf } from '../../core/account/kept-by.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { awsEnvironment, createLocalClients, type LocalClients, provision } from '../../local/clients.ts';
-import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';
+import {
+  createFunctionProcess,
+  type FunctionProcess,
+  type Invocation,
+} from '../../local/function-process.ts';
 
 /** The function in a process of its own, with a table, a key and secrets of its own at some AWS endpoint. */
 export interface World {
@@ -26,6 +30,8 @@ export interface World {
   tokens(accountId: string): Promise<Record<string, unknown>>;
   /** Runs the function and returns its result; rejects where the run fails. */
   run(event?: unknown, timeout?: number): Promise<RunResult>;
+  /** The same in a process of its own, so many seconds from now. */
+  runAt(seconds: number, event?: unknown, timeout?: number): Promise<RunResult>;
   /** A further process of the same function. */
   process(options?: ProcessOptions): FunctionProcess;
   readonly function: FunctionProcess;
@@ -36,6 +42,12 @@ export interface ProcessOptions {
   readonly environment?: Record<string, string>;
   readonly clockOffsetSeconds?: number;
   readonly module?: string;
+}
+
+/** What a run returned; throws where it failed. */
+export function resultOf(invocation: Invocation): RunResult {
+  if (invocation.kind === 'failed') throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
+  return invocation.payload as RunResult;
 }
 
 /** @param endpoint an AWS endpoint: the local one, or another emulator's */
@@ -102,12 +114,9 @@ export async function createWorld(
       const { SecretString } = await clients.secrets.send(new GetSecretValueCommand({ SecretId }));
       return JSON.parse(SecretString ?? '{}');
     },
-    run: async (event = {}, timeout) => {
-      const invocation = await fn.invoke(event, timeout);
-      if (invocation.kind === 'failed')
-        throw new Error(`${invocation.errorType}: ${invocation.errorMessage}`);
-      return invocation.payload as RunResult;
-    },
+    run: async (event = {}, timeout) => resultOf(await fn.invoke(event, timeout)),
+    runAt: async (seconds, event = {}, timeout) =>
+      resultOf(await start({ clockOffsetSeconds: seconds }).invoke(event, timeout)),
     close: () => {
       for (const one of started) one.kill();
     },

@@ -24,166 +24,163 @@ const failure = {
 const escrow = { ciphertext: 'c', attemptId: 'a', at: NOW - 60 };
 
 describe('an account', () => {
-  const rows: readonly [string, Partial<Account>, string, string][] = [
-    [
-      'whose access token lives a second longer than the window is left alone',
-      { accessTokenExpiresAt: NOW + 301 },
-      'leave',
-      'fresh',
-    ],
-    [
-      'whose access token lives just as long as the window is refreshed',
-      { accessTokenExpiresAt: NOW + 300 },
-      'refresh',
-      'expiring',
-    ],
-    ['whose access token has run out is refreshed', { accessTokenExpiresAt: NOW - 1 }, 'refresh', 'expiring'],
-    [
-      'of which no access token is known is refreshed',
-      { accessTokenExpiresAt: undefined },
-      'refresh',
-      'no_access_token',
-    ],
-    [
-      'that was never looked at is refreshed',
-      { accessTokenExpiresAt: undefined, status: undefined, lastRefreshedAt: undefined },
-      'refresh',
-      'no_access_token',
-    ],
-    [
-      'that is disabled is left alone, due or not',
-      { enabled: false, accessTokenExpiresAt: NOW - 1 },
-      'leave',
-      'disabled',
-    ],
-    [
-      'that says enabled is as good as one that says nothing',
-      { enabled: true, accessTokenExpiresAt: NOW },
-      'refresh',
-      'expiring',
-    ],
-    [
-      'under a live lease is left alone',
-      { lease: { owner: 'o', expiresAt: NOW + 1 }, accessTokenExpiresAt: NOW },
-      'leave',
-      'leased_elsewhere',
-    ],
-    [
-      'under a lease that ended this second is refreshed',
-      { lease: { owner: 'o', expiresAt: NOW }, accessTokenExpiresAt: NOW },
-      'refresh',
-      'expiring',
-    ],
-    [
-      'that backs off is left alone, for the reason it failed',
-      { nextAttemptAt: NOW + 1, failure, status: 'failing', accessTokenExpiresAt: NOW },
-      'leave',
-      'provider_unavailable',
-    ],
-    [
-      'whose back-off is over is refreshed',
-      { nextAttemptAt: NOW, failure, status: 'failing', accessTokenExpiresAt: NOW },
-      'refresh',
-      'expiring',
-    ],
-    [
-      'with a token in escrow whose store backs off waits for that',
-      { escrow, nextAttemptAt: NOW + 60, failure, status: 'failing' },
-      'leave',
-      'provider_unavailable',
-    ],
-    [
-      'with a token in escrow is due though its access token is fresh: it goes home first',
-      { escrow, nextAttemptAt: NOW, failure, status: 'failing' },
-      'refresh',
-      'expiring',
-    ],
-    [
-      'with a candidate in escrow does not wait either: it may be the live refresh token',
-      { escrow: { ...escrow, kind: 'candidate' } },
-      'refresh',
-      'expiring',
-    ],
-    [
-      'with an answer in escrow, which waits for a person, is as good as its access token',
-      { escrow: { ...escrow, kind: 'answer' } },
-      'leave',
-      'fresh',
-    ],
-    [
-      'that waits for a person is looked at again where its refresh token is in escrow',
-      { escrow, status: 'reauthorization_required', failure: { ...failure, reason: 'grant_revoked' } },
-      'refresh',
-      'expiring',
-    ],
-    [
-      'that waits for a person goes on waiting where an answer is in escrow',
-      {
+  const leave = (reason: string) => ({ action: 'leave', reason });
+  const refresh = (reason: string) => ({ action: 'refresh', reason });
+  const reauthorize = (reason: string) => ({ action: 'reauthorize', reason });
+  const rows: readonly { name: string; account: Partial<Account>; decision: object }[] = [
+    {
+      name: 'whose access token lives a second longer than the window is left alone',
+      account: { accessTokenExpiresAt: NOW + 301 },
+      decision: leave('fresh'),
+    },
+    {
+      name: 'whose access token lives just as long as the window is refreshed',
+      account: { accessTokenExpiresAt: NOW + 300 },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'whose access token has run out is refreshed',
+      account: { accessTokenExpiresAt: NOW - 1 },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'of which no access token is known is refreshed',
+      account: { accessTokenExpiresAt: undefined },
+      decision: refresh('no_access_token'),
+    },
+    {
+      name: 'that was never looked at is refreshed',
+      account: { accessTokenExpiresAt: undefined, status: undefined, lastRefreshedAt: undefined },
+      decision: refresh('no_access_token'),
+    },
+    {
+      name: 'that is disabled is left alone, due or not',
+      account: { enabled: false, accessTokenExpiresAt: NOW - 1 },
+      decision: leave('disabled'),
+    },
+    {
+      name: 'that says enabled is as good as one that says nothing',
+      account: { enabled: true, accessTokenExpiresAt: NOW },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'under a live lease is left alone',
+      account: { lease: { owner: 'o', expiresAt: NOW + 1 }, accessTokenExpiresAt: NOW },
+      decision: leave('leased_elsewhere'),
+    },
+    {
+      name: 'under a lease that ended this second is refreshed',
+      account: { lease: { owner: 'o', expiresAt: NOW }, accessTokenExpiresAt: NOW },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'that backs off is left alone, for the reason it failed',
+      account: { nextAttemptAt: NOW + 1, failure, status: 'failing', accessTokenExpiresAt: NOW },
+      decision: leave('provider_unavailable'),
+    },
+    {
+      name: 'whose back-off is over is refreshed',
+      account: { nextAttemptAt: NOW, failure, status: 'failing', accessTokenExpiresAt: NOW },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'with a token in escrow whose store backs off waits for that',
+      account: { escrow, nextAttemptAt: NOW + 60, failure, status: 'failing' },
+      decision: leave('provider_unavailable'),
+    },
+    {
+      name: 'with a token in escrow is due though its access token is fresh: it goes home first',
+      account: { escrow, nextAttemptAt: NOW, failure, status: 'failing' },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'with a candidate in escrow does not wait either: it may be the live refresh token',
+      account: { escrow: { ...escrow, kind: 'candidate' } },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'with an answer in escrow, which waits for a person, is as good as its access token',
+      account: { escrow: { ...escrow, kind: 'answer' } },
+      decision: leave('fresh'),
+    },
+    {
+      name: 'that waits for a person is looked at again where its refresh token is in escrow',
+      account: {
+        escrow,
+        status: 'reauthorization_required',
+        failure: { ...failure, reason: 'grant_revoked' },
+      },
+      decision: refresh('expiring'),
+    },
+    {
+      name: 'that waits for a person goes on waiting where an answer is in escrow',
+      account: {
         escrow: { ...escrow, kind: 'answer' },
         status: 'reauthorization_required',
         failure: { ...failure, reason: 'grant_possibly_lost' },
       },
-      'reauthorize',
-      'grant_possibly_lost',
-    ],
-    [
-      'whose access token does not expire is left alone until its secret is read again',
-      { accessTokenExpiresAt: undefined, doesNotExpire: true, nextAttemptAt: NOW + 1 },
-      'leave',
-      'does_not_expire',
-    ],
-    [
-      'whose access token does not expire has its secret read again after that',
-      { accessTokenExpiresAt: undefined, doesNotExpire: true, nextAttemptAt: NOW },
-      'refresh',
-      'no_access_token',
-    ],
-    [
-      'whose expiry lies beyond all reason is refreshed: the secret knows better',
-      { accessTokenExpiresAt: (NOW + 3_600) * 1000 },
-      'refresh',
-      'no_access_token',
-    ],
-    [
-      'that failed for a reason of a later version backs off all the same',
-      {
+      decision: reauthorize('grant_possibly_lost'),
+    },
+    {
+      name: 'whose access token does not expire is left alone until its secret is read again',
+      account: { accessTokenExpiresAt: undefined, doesNotExpire: true, nextAttemptAt: NOW + 1 },
+      decision: leave('does_not_expire'),
+    },
+    {
+      name: 'whose access token does not expire has its secret read again after that',
+      account: { accessTokenExpiresAt: undefined, doesNotExpire: true, nextAttemptAt: NOW },
+      decision: refresh('no_access_token'),
+    },
+    {
+      name: 'whose expiry lies beyond all reason is refreshed: the secret knows better',
+      account: { accessTokenExpiresAt: (NOW + 3_600) * 1000 },
+      decision: refresh('no_access_token'),
+    },
+    {
+      name: 'that failed for a reason of a later version backs off all the same',
+      account: {
         nextAttemptAt: NOW + 1,
         failure: { ...failure, reason: 'a_reason_of_a_later_version' },
         status: 'failing',
         accessTokenExpiresAt: NOW,
       },
-      'leave',
-      'rate_limited',
-    ],
-    [
-      'that waits for a person goes on waiting',
-      {
+      decision: leave('rate_limited'),
+    },
+    {
+      name: 'that waits for a person goes on waiting',
+      account: {
         status: 'reauthorization_required',
         failure: { ...failure, reason: 'no_refresh_token' },
         accessTokenExpiresAt: NOW,
       },
-      'reauthorize',
-      'no_refresh_token',
-    ],
+      decision: reauthorize('no_refresh_token'),
+    },
   ];
-  test.each(rows)('%s', (_, differences, action, reason) => {
-    expect(decide(anAccount(differences), input)).toEqual({ action, reason });
+  test.each(rows)('$name', ({ account, decision }) => {
+    expect(decide(anAccount(account), input)).toEqual(decision);
   });
 
-  const forcedRows: readonly [string, Partial<Account>, string, string][] = [
-    ['is refreshed though it is fresh', {}, 'refresh', 'forced'],
-    [
-      'is refreshed though it waits for a person',
-      { status: 'reauthorization_required' },
-      'refresh',
-      'forced',
-    ],
-    ['is refreshed though it backs off', { nextAttemptAt: NOW + 60 }, 'refresh', 'forced'],
-    ['stays disabled', { enabled: false }, 'leave', 'disabled'],
-    ['never breaks a live lease', { lease: { owner: 'o', expiresAt: NOW + 1 } }, 'leave', 'leased_elsewhere'],
+  const forcedRows: readonly { name: string; account?: Partial<Account>; decision: object }[] = [
+    { name: 'is refreshed though it is fresh', decision: refresh('forced') },
+    {
+      name: 'is refreshed though it waits for a person',
+      account: { status: 'reauthorization_required' },
+      decision: refresh('forced'),
+    },
+    {
+      name: 'is refreshed though it backs off',
+      account: { nextAttemptAt: NOW + 60 },
+      decision: refresh('forced'),
+    },
+    { name: 'stays disabled', account: { enabled: false }, decision: leave('disabled') },
+    {
+      name: 'never breaks a live lease',
+      account: { lease: { owner: 'o', expiresAt: NOW + 1 } },
+      decision: leave('leased_elsewhere'),
+    },
   ];
-  test.each(forcedRows)('under force %s', (_, differences, action, reason) => {
-    expect(decide(anAccount(differences), { ...input, force: true })).toEqual({ action, reason });
+  test.each(forcedRows)('under force $name', ({ account, decision }) => {
+    expect(decide(anAccount(account), { ...input, force: true })).toEqual(decision);
   });
 });
 
@@ -199,11 +196,11 @@ test('What an account waited for is over: its back-off does not count', () => {
 });
 
 test.each([
-  ['a refresh token that waits to be stored is', undefined, true],
-  ['one by its name is', 'token', true],
-  ['a candidate is', 'candidate', true],
-  ['an answer is not: nobody but a person can do anything with it', 'answer', false],
-] as const)('Of what is in escrow, %s urgent', (_, kind, urgent) => {
+  { name: 'a refresh token that waits to be stored is', urgent: true },
+  { name: 'one by its name is', kind: 'token', urgent: true },
+  { name: 'a candidate is', kind: 'candidate', urgent: true },
+  { name: 'an answer is not: nobody but a person can do anything with it', kind: 'answer', urgent: false },
+] as const)('Of what is in escrow, $name urgent', ({ kind, urgent }) => {
   expect(isUrgent({ ...escrow, kind })).toBe(urgent);
   expect(isUrgent(undefined)).toBe(false);
 });
@@ -211,66 +208,71 @@ test.each([
 describe('a token set', () => {
   const exchange = { action: 'exchange', refreshToken: 'refresh-1' };
   const expired = { action: 'reauthorize', reason: 'refresh_token_expired' };
-  const rows: readonly [string, Partial<TokenSet>, Partial<Account>, object][] = [
-    ['that is due is exchanged', {}, {}, exchange],
-    [
-      'that is fresh was stored by a run that died, and is only recorded',
-      { expires_at: NOW + 301 },
-      {},
-      { action: 'reconcile' },
-    ],
-    [
-      'without an access token is exchanged, whatever its expiry says',
-      { access_token: undefined, expires_at: NOW + 900 },
-      {},
-      exchange,
-    ],
-    ['without an expiry, with a refresh token, is exchanged', { expires_at: undefined }, {}, exchange],
-    [
-      'with neither expiry nor refresh token is left alone: its access token has no end',
-      { expires_at: undefined, refresh_token: undefined },
-      {},
-      { action: 'leave' },
-    ],
-    [
-      'that holds nothing needs a person',
-      { access_token: undefined, expires_at: undefined, refresh_token: undefined },
-      {},
-      { action: 'reauthorize', reason: 'no_refresh_token' },
-    ],
-    [
-      'without a refresh token whose access token is still good is only recorded',
-      { refresh_token: undefined, expires_at: NOW + 301 },
-      {},
-      { action: 'reconcile' },
-    ],
-    [
-      'without a refresh token needs a person',
-      { refresh_token: undefined },
-      {},
-      { action: 'reauthorize', reason: 'no_refresh_token' },
-    ],
-    ['whose refresh token has no second left needs a person', { refresh_token_expires_at: NOW }, {}, expired],
-    [
-      'whose refresh token has one second left is exchanged',
-      { refresh_token_expires_at: NOW + 1 },
-      {},
-      exchange,
-    ],
-    [
-      'without an expiry of its refresh token follows the item',
-      {},
-      { refreshTokenExpiresAt: NOW - 1 },
-      expired,
-    ],
-    [
-      'knows the expiry of its refresh token better than the item',
-      { refresh_token_expires_at: NOW + 9 },
-      { refreshTokenExpiresAt: NOW - 1 },
-      exchange,
-    ],
+  const rows: readonly {
+    name: string;
+    tokens?: Partial<TokenSet>;
+    account?: Partial<Account>;
+    decision: object;
+  }[] = [
+    { name: 'that is due is exchanged', decision: exchange },
+    {
+      name: 'that is fresh was stored by a run that died, and is only recorded',
+      tokens: { expires_at: NOW + 301 },
+      decision: { action: 'reconcile' },
+    },
+    {
+      name: 'without an access token is exchanged, whatever its expiry says',
+      tokens: { access_token: undefined, expires_at: NOW + 900 },
+      decision: exchange,
+    },
+    {
+      name: 'without an expiry, with a refresh token, is exchanged',
+      tokens: { expires_at: undefined },
+      decision: exchange,
+    },
+    {
+      name: 'with neither expiry nor refresh token is left alone: its access token has no end',
+      tokens: { expires_at: undefined, refresh_token: undefined },
+      decision: { action: 'leave' },
+    },
+    {
+      name: 'that holds nothing needs a person',
+      tokens: { access_token: undefined, expires_at: undefined, refresh_token: undefined },
+      decision: { action: 'reauthorize', reason: 'no_refresh_token' },
+    },
+    {
+      name: 'without a refresh token whose access token is still good is only recorded',
+      tokens: { refresh_token: undefined, expires_at: NOW + 301 },
+      decision: { action: 'reconcile' },
+    },
+    {
+      name: 'without a refresh token needs a person',
+      tokens: { refresh_token: undefined },
+      decision: { action: 'reauthorize', reason: 'no_refresh_token' },
+    },
+    {
+      name: 'whose refresh token has no second left needs a person',
+      tokens: { refresh_token_expires_at: NOW },
+      decision: expired,
+    },
+    {
+      name: 'whose refresh token has one second left is exchanged',
+      tokens: { refresh_token_expires_at: NOW + 1 },
+      decision: exchange,
+    },
+    {
+      name: 'without an expiry of its refresh token follows the item',
+      account: { refreshTokenExpiresAt: NOW - 1 },
+      decision: expired,
+    },
+    {
+      name: 'knows the expiry of its refresh token better than the item',
+      tokens: { refresh_token_expires_at: NOW + 9 },
+      account: { refreshTokenExpiresAt: NOW - 1 },
+      decision: exchange,
+    },
   ];
-  test.each(rows)('%s', (_, tokens, account, decision) => {
+  test.each(rows)('$name', ({ tokens, account, decision }) => {
     expect(decideTokenSet(aTokenSet(tokens), anAccount(account), aProfile(), input)).toEqual(decision);
   });
 
@@ -290,26 +292,39 @@ describe('a token set', () => {
 
 describe('an access token that has no end', () => {
   const never = { default_expires_in: 'never' };
-  const rows: readonly [string, Record<string, unknown>, Partial<TokenSet>, boolean, string][] = [
-    ['is left alone', {}, { refresh_token: undefined }, false, 'leave'],
-    [
-      'is left alone though it is forced: there is nothing to spend',
-      {},
-      { refresh_token: undefined },
-      true,
-      'leave',
-    ],
-    ['is left alone, with a refresh token, where the profile says so', never, {}, false, 'leave'],
-    ['is exchanged under force where there is a refresh token', never, {}, true, 'exchange'],
-    [
-      'has an end where its set says so, whatever the profile says',
-      never,
-      { expires_at: NOW },
-      false,
-      'exchange',
-    ],
+  const rows: readonly {
+    name: string;
+    profile?: Record<string, unknown>;
+    tokens?: Partial<TokenSet>;
+    force?: boolean;
+    action: string;
+  }[] = [
+    { name: 'is left alone', tokens: { refresh_token: undefined }, action: 'leave' },
+    {
+      name: 'is left alone though it is forced: there is nothing to spend',
+      tokens: { refresh_token: undefined },
+      force: true,
+      action: 'leave',
+    },
+    {
+      name: 'is left alone, with a refresh token, where the profile says so',
+      profile: never,
+      action: 'leave',
+    },
+    {
+      name: 'is exchanged under force where there is a refresh token',
+      profile: never,
+      force: true,
+      action: 'exchange',
+    },
+    {
+      name: 'has an end where its set says so, whatever the profile says',
+      profile: never,
+      tokens: { expires_at: NOW },
+      action: 'exchange',
+    },
   ];
-  test.each(rows)('%s', (_, profile, tokens, force, action) => {
+  test.each(rows)('$name', ({ profile, tokens, force = false, action }) => {
     const tokenSet = aTokenSet({ expires_at: undefined, ...tokens });
     expect(decideTokenSet(tokenSet, anAccount(), aProfile(profile), { ...input, force }).action).toBe(action);
   });
@@ -317,11 +332,11 @@ describe('an access token that has no end', () => {
 
 describe('the versions of a secret', () => {
   test.each([
-    ['an hour-long token is not short-lived', 3_600, false],
-    ['a 20-minute token is not, with a window of 5 minutes', 1_200, false],
-    ['a 19-minute token is', 1_199, true],
-    ['a token that lives no longer than the window is', 300, true],
-  ])('%s', (_, lifetime, expected) => {
+    { name: 'an hour-long token is not short-lived', lifetime: 3_600, expected: false },
+    { name: 'a 20-minute token is not, with a window of 5 minutes', lifetime: 1_200, expected: false },
+    { name: 'a 19-minute token is', lifetime: 1_199, expected: true },
+    { name: 'a token that lives no longer than the window is', lifetime: 300, expected: true },
+  ])('$name', ({ lifetime, expected }) => {
     expect(isShortLived(aTokenSet({ obtained_at: NOW, expires_at: NOW + lifetime }), 300)).toBe(expected);
   });
 
@@ -459,11 +474,7 @@ describe('the time at which a token set counts as obtained', () => {
   }
   const rows: readonly Row[] = [
     { name: 'is now where all before it is past', read: read(NOW - 3_600, NOW - 3_600), next: NOW },
-    {
-      name: 'lies after a set that a faster clock stored',
-      read: read(NOW + 20, NOW + 20),
-      next: NOW + 21,
-    },
+    { name: 'lies after a set that a faster clock stored', read: read(NOW + 20, NOW + 20), next: NOW + 21 },
     {
       name: 'is no earlier than a version whose set says nothing',
       read: read(undefined, NOW + 4.5),

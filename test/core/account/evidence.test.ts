@@ -64,11 +64,16 @@ function aProfileOf(before: Readonly<Record<string, Partial<Account>>> = {}) {
   };
 }
 
-type Step = readonly [id: string, second: number, answer: Answer];
+interface Step {
+  readonly id: string;
+  /** Seconds. */
+  readonly at: number;
+  readonly answer: Answer;
+}
 
 function play(steps: readonly Step[], before?: Parameters<typeof aProfileOf>[0]) {
   const profile = aProfileOf(before);
-  const answers = steps.map(([id, second, answer]) => profile.answer(id, NOW + second, answer));
+  const answers = steps.map(({ id, at, answer }) => profile.answer(id, NOW + at, answer));
   return { ...profile, last: answers.at(-1) };
 }
 
@@ -89,110 +94,110 @@ describe('the client or the provider', () => {
     { name: 'is sound before anything is known', steps: [], believed: undefined },
     {
       name: 'is not blamed for what one account is told',
-      steps: [['a', 0, 'provider_unavailable']],
+      steps: [{ id: 'a', at: 0, answer: 'provider_unavailable' }],
       believed: undefined,
     },
     {
       name: 'is not blamed for what two accounts are told',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['b', 1, 'rate_limited'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'b', at: 1, answer: 'rate_limited' },
       ],
       believed: undefined,
     },
     {
       name: 'is blamed where the last three accounts asked were refused so',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['b', 1, 'provider_unavailable'],
-        ['c', 2, 'provider_unavailable'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'b', at: 1, answer: 'provider_unavailable' },
+        { id: 'c', at: 2, answer: 'provider_unavailable' },
       ],
       believed: 'provider_unavailable',
     },
     {
       name: 'is blamed for what the last of the three was told',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['b', 1, 'provider_unavailable'],
-        ['c', 2, 'rate_limited'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'b', at: 1, answer: 'provider_unavailable' },
+        { id: 'c', at: 2, answer: 'rate_limited' },
       ],
       believed: 'rate_limited',
     },
     {
       name: 'is not blamed where one account is refused three times',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['a', 60, 'provider_unavailable'],
-        ['a', 180, 'provider_unavailable'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'a', at: 60, answer: 'provider_unavailable' },
+        { id: 'a', at: 180, answer: 'provider_unavailable' },
       ],
       believed: undefined,
     },
     {
       name: 'is not blamed where a grant came in between',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['b', 1, 'provider_unavailable'],
-        ['c', 2, 'granted'],
-        ['d', 3, 'provider_unavailable'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'b', at: 1, answer: 'provider_unavailable' },
+        { id: 'c', at: 2, answer: 'granted' },
+        { id: 'd', at: 3, answer: 'provider_unavailable' },
       ],
       believed: undefined,
     },
     {
       name: 'is not blamed where one account’s dead grant came in between: it answers',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['b', 1, 'provider_unavailable'],
-        ['c', 2, 'grant_revoked'],
-        ['d', 3, 'provider_unavailable'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'b', at: 1, answer: 'provider_unavailable' },
+        { id: 'c', at: 2, answer: 'grant_revoked' },
+        { id: 'd', at: 3, answer: 'provider_unavailable' },
       ],
       believed: undefined,
     },
     {
       name: 'is not blamed for three answers that make no sense: each may be one account’s',
       steps: [
-        ['a', 0, 'malformed_response'],
-        ['b', 1, 'malformed_response'],
-        ['c', 2, 'malformed_response'],
+        { id: 'a', at: 0, answer: 'malformed_response' },
+        { id: 'b', at: 1, answer: 'malformed_response' },
+        { id: 'c', at: 2, answer: 'malformed_response' },
       ],
       believed: undefined,
     },
     {
       name: 'is not blamed for twenty rejected requests: no other reason holds other accounts back',
-      steps: [...Array(20)].map((_, i): Step => [`a${i}`, i, 'request_rejected']),
+      steps: [...Array(20)].map((_, i): Step => ({ id: `a${i}`, at: i, answer: 'request_rejected' })),
       believed: undefined,
     },
     {
       name: 'is blamed at once where one account is told that the client is wrong',
-      steps: [['a', 0, 'client_rejected']],
+      steps: [{ id: 'a', at: 0, answer: 'client_rejected' }],
       believed: 'client_rejected',
     },
     {
       name: 'is blamed at once where one account is told when to ask again',
-      steps: [['a', 0, { reason: 'rate_limited', retryAfter: 30 }]],
+      steps: [{ id: 'a', at: 0, answer: { reason: 'rate_limited', retryAfter: 30 } }],
       believed: 'rate_limited',
     },
     {
       name: 'is blamed at once where one account is told so by a provider that is out of order',
-      steps: [['a', 0, { reason: 'provider_unavailable', retryAfter: 30 }]],
+      steps: [{ id: 'a', at: 0, answer: { reason: 'provider_unavailable', retryAfter: 30 } }],
       believed: 'provider_unavailable',
     },
     {
       name: 'is sound again with one grant',
       steps: [
-        ['a', 0, 'client_rejected'],
-        ['b', 1, 'client_rejected'],
-        ['c', 2, 'granted'],
+        { id: 'a', at: 0, answer: 'client_rejected' },
+        { id: 'b', at: 1, answer: 'client_rejected' },
+        { id: 'c', at: 2, answer: 'granted' },
       ],
       believed: undefined,
     },
     {
       name: 'is blamed anew for three more after that grant, and not for one',
       steps: [
-        ['a', 0, 'provider_unavailable'],
-        ['b', 1, 'provider_unavailable'],
-        ['c', 2, 'provider_unavailable'],
-        ['d', 3, 'granted'],
-        ['e', 4, 'provider_unavailable'],
+        { id: 'a', at: 0, answer: 'provider_unavailable' },
+        { id: 'b', at: 1, answer: 'provider_unavailable' },
+        { id: 'c', at: 2, answer: 'provider_unavailable' },
+        { id: 'd', at: 3, answer: 'granted' },
+        { id: 'e', at: 4, answer: 'provider_unavailable' },
       ],
       believed: undefined,
     },
@@ -200,8 +205,8 @@ describe('the client or the provider', () => {
       name: 'is not blamed by an account that failed before another was granted: its trouble is its own',
       before: { a: failed('client_rejected', -600) },
       steps: [
-        ['b', 0, 'granted'],
-        ['a', 60, 'client_rejected'],
+        { id: 'b', at: 0, answer: 'granted' },
+        { id: 'a', at: 60, answer: 'client_rejected' },
       ],
       believed: undefined,
     },
@@ -209,8 +214,8 @@ describe('the client or the provider', () => {
       name: 'is blamed by an account that failed before, where nobody was granted since',
       before: { a: failed('client_rejected', 10) },
       steps: [
-        ['b', 0, 'granted'],
-        ['a', 60, 'client_rejected'],
+        { id: 'b', at: 0, answer: 'granted' },
+        { id: 'a', at: 60, answer: 'client_rejected' },
       ],
       believed: 'client_rejected',
     },
@@ -218,10 +223,10 @@ describe('the client or the provider', () => {
       name: 'is not counted among three by an account in trouble of its own',
       before: { a: failed('provider_unavailable', -600) },
       steps: [
-        ['d', 0, 'granted'],
-        ['a', 60, 'provider_unavailable'],
-        ['b', 61, 'provider_unavailable'],
-        ['c', 62, 'provider_unavailable'],
+        { id: 'd', at: 0, answer: 'granted' },
+        { id: 'a', at: 60, answer: 'provider_unavailable' },
+        { id: 'b', at: 61, answer: 'provider_unavailable' },
+        { id: 'c', at: 62, answer: 'provider_unavailable' },
       ],
       believed: undefined,
     },
@@ -244,13 +249,13 @@ describe('the client or the provider', () => {
 
   test('is told as one: of three accounts two before it begins, none while it stands', () => {
     const { events, told } = play([
-      ['a', 0, 'provider_unavailable'],
-      ['b', 1, 'provider_unavailable'],
-      ['c', 2, 'provider_unavailable'],
-      ['d', 3, 'provider_unavailable'],
-      ['d', 60, 'granted'],
-      ['c', 61, 'granted'],
-      ['a', 62, 'granted'],
+      { id: 'a', at: 0, answer: 'provider_unavailable' },
+      { id: 'b', at: 1, answer: 'provider_unavailable' },
+      { id: 'c', at: 2, answer: 'provider_unavailable' },
+      { id: 'd', at: 3, answer: 'provider_unavailable' },
+      { id: 'd', at: 60, answer: 'granted' },
+      { id: 'c', at: 61, answer: 'granted' },
+      { id: 'a', at: 62, answer: 'granted' },
     ]);
     expect(events).toEqual(['OAuth Profile Failing', 'OAuth Profile Recovered']);
     expect(told).toEqual([
@@ -262,18 +267,18 @@ describe('the client or the provider', () => {
 
   test('has recovered also where all of it was in one second', () => {
     const { events } = play([
-      ['x', 0, 'granted'],
-      ['a', 0, 'client_rejected'],
-      ['b', 0, 'granted'],
+      { id: 'x', at: 0, answer: 'granted' },
+      { id: 'a', at: 0, answer: 'client_rejected' },
+      { id: 'b', at: 0, answer: 'granted' },
     ]);
     expect(events).toEqual(['OAuth Profile Failing', 'OAuth Profile Recovered']);
   });
 
   test('leaves an account that still fails after its end to be told then', () => {
     const { told } = play([
-      ['a', 0, 'client_rejected'],
-      ['b', 1, 'granted'],
-      ['a', 60, 'client_rejected'],
+      { id: 'a', at: 0, answer: 'client_rejected' },
+      { id: 'b', at: 1, answer: 'granted' },
+      { id: 'a', at: 60, answer: 'client_rejected' },
     ]);
     expect(told).toEqual(['a: OAuth Account Failing']);
   });
@@ -286,54 +291,66 @@ describe('a dead grant', () => {
     readonly steps: readonly Step[];
     readonly verdict: ReturnType<typeof judgeDeath>;
   }
-  const first: Step = ['a', 0, 'grant_revoked'];
+  const first: Step = { id: 'a', at: 0, answer: 'grant_revoked' };
   const rows: readonly Row[] = [
     { name: 'is not believed at the first refusal', steps: [first], verdict: 'first' },
     {
       name: 'is not believed at the second, a minute later',
-      steps: [first, ['a', MINUTE, 'grant_revoked']],
+      steps: [first, { id: 'a', at: MINUTE, answer: 'grant_revoked' }],
       verdict: 'doubted',
     },
     {
       name: 'is not believed a second before a quarter of an hour, though another was granted',
-      steps: [first, ['b', 1, 'granted'], ['a', 15 * MINUTE - 1, 'grant_revoked']],
+      steps: [
+        first,
+        { id: 'b', at: 1, answer: 'granted' },
+        { id: 'a', at: 15 * MINUTE - 1, answer: 'grant_revoked' },
+      ],
       verdict: 'doubted',
     },
     {
       name: 'is believed after a quarter of an hour where another was granted in between',
-      steps: [first, ['b', 1, 'granted'], ['a', 15 * MINUTE, 'grant_revoked']],
+      steps: [
+        first,
+        { id: 'b', at: 1, answer: 'granted' },
+        { id: 'a', at: 15 * MINUTE, answer: 'grant_revoked' },
+      ],
       verdict: 'believed',
     },
     {
       name: 'is not believed after a quarter of an hour where nobody was granted',
-      steps: [first, ['a', 15 * MINUTE, 'grant_revoked']],
+      steps: [first, { id: 'a', at: 15 * MINUTE, answer: 'grant_revoked' }],
       verdict: 'doubted',
     },
     {
       name: 'is not believed for a grant that came before it',
-      steps: [['b', -1, 'granted'], first, ['a', 15 * MINUTE, 'grant_revoked']],
+      steps: [
+        { id: 'b', at: -1, answer: 'granted' },
+        first,
+        { id: 'a', at: 15 * MINUTE, answer: 'grant_revoked' },
+      ],
       verdict: 'doubted',
     },
     {
       name: 'is not believed a second before an hour, where nobody was granted',
-      steps: [first, ['a', HOUR - 1, 'grant_revoked']],
+      steps: [first, { id: 'a', at: HOUR - 1, answer: 'grant_revoked' }],
       verdict: 'doubted',
     },
     {
       name: 'is believed after an hour, whoever was granted',
-      steps: [first, ['a', HOUR, 'grant_revoked']],
+      steps: [first, { id: 'a', at: HOUR, answer: 'grant_revoked' }],
       verdict: 'believed',
     },
     {
       name: 'is not believed at its first refusal after an outage of hours',
       before: { a: failed('provider_unavailable', -5 * HOUR, -60) },
-      steps: [['b', -1, 'granted'], first],
+      steps: [{ id: 'b', at: -1, answer: 'granted' }, first],
       verdict: 'first',
     },
     {
       name: 'is watched from its first refusal on, not from the beginning of the outage before it',
       before: { a: failed('provider_unavailable', -5 * HOUR, -60) },
-      steps: [first, ['a', 50 * MINUTE, 'grant_revoked']],
+      steps: [first, { id: 'a', at: 50 * MINUTE, answer: 'grant_revoked' }],
       verdict: 'doubted',
     },
     {
@@ -411,9 +428,9 @@ describe('a candidate, which is tried before it is believed', () => {
 describe('a provider that refuses nearly all', () => {
   const five = ['a', 'b', 'c', 'd', 'e'];
   const refusals = (ids: readonly string[], second = 0, apart = 1): Step[] =>
-    ids.map((id, i) => [id, second + i * apart, 'grant_revoked']);
+    ids.map((id, i) => ({ id, at: second + i * apart, answer: 'grant_revoked' }));
   const grants = (count: number, second = 0): Step[] =>
-    [...Array(count)].map((_, i) => [`sound-${i}`, second, 'granted']);
+    [...Array(count)].map((_, i) => ({ id: `sound-${i}`, at: second, answer: 'granted' }));
   const many = (count: number) => [...Array(count)].map((_, i) => `dead-${i}`);
 
   interface Row {
@@ -425,17 +442,9 @@ describe('a provider that refuses nearly all', () => {
   const rows: readonly Row[] = [
     { name: 'is not seen in four accounts', steps: refusals(five.slice(0, 4)), wide: false },
     { name: 'is seen in five of five', steps: refusals(five), wide: true },
-    {
-      name: 'is not seen in five of six',
-      steps: [...grants(1), ...refusals(five)],
-      wide: false,
-    },
+    { name: 'is not seen in five of six', steps: [...grants(1), ...refusals(five)], wide: false },
     { name: 'is seen in nine of ten', steps: [...grants(1), ...refusals(many(9))], wide: true },
-    {
-      name: 'is not seen in eight of nine',
-      steps: [...grants(1), ...refusals(many(8))],
-      wide: false,
-    },
+    { name: 'is not seen in eight of nine', steps: [...grants(1), ...refusals(many(8))], wide: false },
     {
       name: 'is seen in five that are refused one by one over ten minutes',
       steps: refusals(five, 0, 150),
@@ -449,19 +458,21 @@ describe('a provider that refuses nearly all', () => {
     {
       name: 'is seen in five although each of them is asked again meanwhile: they are five accounts',
       steps: five.flatMap((id, i): Step[] => [
-        [id, i * 120, 'grant_revoked'],
-        ...five.slice(0, i).map((before): Step => [before, i * 120 + 60, 'grant_revoked']),
+        { id, at: i * 120, answer: 'grant_revoked' },
+        ...five
+          .slice(0, i)
+          .map((before): Step => ({ id: before, at: i * 120 + 60, answer: 'grant_revoked' })),
       ]),
       wide: true,
     },
     {
       name: 'is not seen in one account that is refused five times',
-      steps: [0, 60, 180, 400, 800].map((second): Step => ['a', second, 'grant_revoked']),
+      steps: [0, 60, 180, 400, 800].map((second): Step => ({ id: 'a', at: second, answer: 'grant_revoked' })),
       wide: false,
     },
     {
       name: 'is not seen in five rejected requests',
-      steps: five.map((id, i): Step => [id, i, 'request_rejected']),
+      steps: five.map((id, i): Step => ({ id, at: i, answer: 'request_rejected' })),
       wide: false,
     },
     {
@@ -489,13 +500,16 @@ describe('a provider that refuses nearly all', () => {
   });
 
   test('is not ended by a grant of an account that was not refused', () => {
-    const { note, events } = play([...refusals(five), ['sound', 30, 'granted']]);
+    const { note, events } = play([...refusals(five), { id: 'sound', at: 30, answer: 'granted' }]);
     expect(note().wideRefusal).toBeDefined();
     expect(events).toEqual(['OAuth Profile Failing']);
   });
 
   test('ends when one of the refused is granted: the others are due then', () => {
-    const { note, accountOf, events } = play([...refusals(many(9)), ['dead-3', 900, 'granted']]);
+    const { note, accountOf, events } = play([
+      ...refusals(many(9)),
+      { id: 'dead-3', at: 900, answer: 'granted' },
+    ]);
     expect(note().wideRefusal).toBeUndefined();
     expect(note().failure).toBeUndefined();
     expect(events).toEqual(['OAuth Profile Failing', 'OAuth Profile Recovered']);
@@ -505,7 +519,7 @@ describe('a provider that refuses nearly all', () => {
   });
 
   test('makes a refusal after its end a first one again, whose time begins then', () => {
-    const profile = play([...refusals(many(9)), ['dead-3', 5 * HOUR, 'granted']]);
+    const profile = play([...refusals(many(9)), { id: 'dead-3', at: 5 * HOUR, answer: 'granted' }]);
     const at = NOW + 5 * HOUR;
     expect(profile.answer('dead-1', at + 60, 'grant_revoked')).toEqual({
       verdict: 'first',
@@ -520,7 +534,7 @@ describe('a provider that refuses nearly all', () => {
   });
 
   test('can be seen again after its end', () => {
-    const profile = play([...refusals(many(9)), ['dead-3', HOUR, 'granted']]);
+    const profile = play([...refusals(many(9)), { id: 'dead-3', at: HOUR, answer: 'granted' }]);
     const again = many(9)
       .filter((id) => id !== 'dead-3')
       .map((id, i) => profile.answer(id, NOW + 2 * HOUR + i, 'grant_revoked').verdict);
@@ -559,7 +573,11 @@ describe('a provider that refuses nearly all', () => {
   });
 
   test('is what is left to show where a wrong client ends before it', () => {
-    const { note, events } = play([...refusals(five), ['f', 10, 'client_rejected'], ['g', 20, 'granted']]);
+    const { note, events } = play([
+      ...refusals(five),
+      { id: 'f', at: 10, answer: 'client_rejected' },
+      { id: 'g', at: 20, answer: 'granted' },
+    ]);
     expect(note().failure?.reason).toBe('provider_wide_refusal');
     expect(events).toEqual(['OAuth Profile Failing']);
   });

@@ -13,102 +13,105 @@ function failed(reason: Reason, differences: Partial<Failed> = {}): Failed {
 }
 
 describe('the state of an account after trouble', () => {
-  const rows: readonly [string, Partial<Account>, Reason, AccountStatus, string | undefined][] = [
-    [
-      'a healthy account whose provider is down fails, and that is told',
-      {},
-      'provider_unavailable',
-      'failing',
-      'OAuth Account Failing',
-    ],
-    [
-      'a failing account that fails again is not told again',
-      { status: 'failing' },
-      'provider_unavailable',
-      'failing',
-      undefined,
-    ],
-    [
-      'a missing refresh token needs a person at once',
-      {},
-      'no_refresh_token',
-      'reauthorization_required',
-      'OAuth Reauthorization Required',
-    ],
-    [
-      'an expired refresh token needs a person at once',
-      {},
-      'refresh_token_expired',
-      'reauthorization_required',
-      'OAuth Reauthorization Required',
-    ],
-    ['a dead grant is not believed the first time', {}, 'grant_revoked', 'failing', 'OAuth Account Failing'],
-    [
-      'a dead grant is not believed for being refused again: see evidence.ts',
-      { status: 'failing', failure: aFailure('grant_revoked') },
-      'grant_revoked',
-      'failing',
-      undefined,
-    ],
-    [
-      'a grant that was possibly lost is not believed for being refused again either',
-      { status: 'failing', failure: aFailure('grant_revoked') },
-      'grant_possibly_lost',
-      'failing',
-      undefined,
-    ],
-    [
-      'a refusal of nearly all accounts marks no account as dead',
-      { status: 'failing', failure: aFailure('grant_revoked') },
-      'provider_wide_refusal',
-      'failing',
-      undefined,
-    ],
-    [
-      'a dead grant after an outage is not believed the first time',
-      { status: 'failing', failure: aFailure('provider_unavailable') },
-      'grant_revoked',
-      'failing',
-      undefined,
-    ],
-    [
-      'what the function may not do is nobody’s to sign in for',
-      {},
-      'permission_missing',
-      'failing',
-      'OAuth Account Failing',
-    ],
-    [
-      'a rejected request marks no account as dead',
-      {},
-      'request_rejected',
-      'failing',
-      'OAuth Account Failing',
-    ],
-    [
-      'a token set that is too large marks no account as dead',
-      {},
-      'token_set_too_large',
-      'failing',
-      'OAuth Account Failing',
-    ],
-    ['a rejected client marks no account as dead', {}, 'client_rejected', 'failing', 'OAuth Account Failing'],
-    [
-      'an account that waits for a person and is forced in vain goes on waiting',
-      { status: 'reauthorization_required' },
-      'provider_unavailable',
-      'reauthorization_required',
-      undefined,
-    ],
-    [
-      'an account that waits for a person and is forced onto a dead grant is not told again',
-      { status: 'reauthorization_required' },
-      'grant_revoked',
-      'reauthorization_required',
-      undefined,
-    ],
+  const rows: readonly {
+    name: string;
+    account?: Partial<Account>;
+    reason: Reason;
+    status: AccountStatus;
+    event?: string;
+  }[] = [
+    {
+      name: 'a healthy account whose provider is down fails, and that is told',
+      reason: 'provider_unavailable',
+      status: 'failing',
+      event: 'OAuth Account Failing',
+    },
+    {
+      name: 'a failing account that fails again is not told again',
+      account: { status: 'failing' },
+      reason: 'provider_unavailable',
+      status: 'failing',
+    },
+    {
+      name: 'a missing refresh token needs a person at once',
+      reason: 'no_refresh_token',
+      status: 'reauthorization_required',
+      event: 'OAuth Reauthorization Required',
+    },
+    {
+      name: 'an expired refresh token needs a person at once',
+      reason: 'refresh_token_expired',
+      status: 'reauthorization_required',
+      event: 'OAuth Reauthorization Required',
+    },
+    {
+      name: 'a dead grant is not believed the first time',
+      reason: 'grant_revoked',
+      status: 'failing',
+      event: 'OAuth Account Failing',
+    },
+    {
+      name: 'a dead grant is not believed for being refused again: see evidence.ts',
+      account: { status: 'failing', failure: aFailure('grant_revoked') },
+      reason: 'grant_revoked',
+      status: 'failing',
+    },
+    {
+      name: 'a grant that was possibly lost is not believed for being refused again either',
+      account: { status: 'failing', failure: aFailure('grant_revoked') },
+      reason: 'grant_possibly_lost',
+      status: 'failing',
+    },
+    {
+      name: 'a refusal of nearly all accounts marks no account as dead',
+      account: { status: 'failing', failure: aFailure('grant_revoked') },
+      reason: 'provider_wide_refusal',
+      status: 'failing',
+    },
+    {
+      name: 'a dead grant after an outage is not believed the first time',
+      account: { status: 'failing', failure: aFailure('provider_unavailable') },
+      reason: 'grant_revoked',
+      status: 'failing',
+    },
+    {
+      name: 'what the function may not do is nobody’s to sign in for',
+      reason: 'permission_missing',
+      status: 'failing',
+      event: 'OAuth Account Failing',
+    },
+    {
+      name: 'a rejected request marks no account as dead',
+      reason: 'request_rejected',
+      status: 'failing',
+      event: 'OAuth Account Failing',
+    },
+    {
+      name: 'a token set that is too large marks no account as dead',
+      reason: 'token_set_too_large',
+      status: 'failing',
+      event: 'OAuth Account Failing',
+    },
+    {
+      name: 'a rejected client marks no account as dead',
+      reason: 'client_rejected',
+      status: 'failing',
+      event: 'OAuth Account Failing',
+    },
+    {
+      name: 'an account that waits for a person and is forced in vain goes on waiting',
+      account: { status: 'reauthorization_required' },
+      reason: 'provider_unavailable',
+      status: 'reauthorization_required',
+    },
+    {
+      name: 'an account that waits for a person and is forced onto a dead grant is not told again',
+      account: { status: 'reauthorization_required' },
+      reason: 'grant_revoked',
+      status: 'reauthorization_required',
+    },
   ];
-  test.each(rows)('%s', (_, account, reason, status, event) => {
+  test.each(rows)('$name', ({ account, reason, status, event }) => {
     const conclusion = conclude(anAccount(account), failed(reason), NOW);
     expect({ status: conclusion.status, event: conclusion.event }).toEqual({ status, event });
   });
@@ -248,21 +251,21 @@ describe('the state of an account after trouble', () => {
 });
 
 describe('the state of an account after a refresh', () => {
-  const rows: readonly [string, Partial<Account>, string | undefined][] = [
-    ['a new account becomes healthy, which is no news', { status: undefined }, undefined],
-    ['a healthy account stays healthy, which is no news', {}, undefined],
-    [
-      'a failing account recovers',
-      { status: 'failing', failure: aFailure('rate_limited') },
-      'OAuth Account Recovered',
-    ],
-    [
-      'an account that waited for a person recovers',
-      { status: 'reauthorization_required' },
-      'OAuth Account Recovered',
-    ],
+  const rows: readonly { name: string; account?: Partial<Account>; event?: string }[] = [
+    { name: 'a new account becomes healthy, which is no news', account: { status: undefined } },
+    { name: 'a healthy account stays healthy, which is no news' },
+    {
+      name: 'a failing account recovers',
+      account: { status: 'failing', failure: aFailure('rate_limited') },
+      event: 'OAuth Account Recovered',
+    },
+    {
+      name: 'an account that waited for a person recovers',
+      account: { status: 'reauthorization_required' },
+      event: 'OAuth Account Recovered',
+    },
   ];
-  test.each(rows)('%s', (_, account, event) => {
+  test.each(rows)('$name', ({ account, event }) => {
     const tokenSet = aTokenSet({ obtained_at: NOW, expires_at: NOW + 3_600 });
     const outcome = { kind: 'refreshed', tokenSet, reason: 'expiring', obtainedAt: NOW } as const;
     const conclusion = conclude(anAccount(account), outcome, NOW);
@@ -439,20 +442,20 @@ describe('trouble that is told as one with its profile', () => {
 });
 
 describe('the back-off', () => {
-  const rows: readonly [Reason, number, number][] = [
-    ['token_set_too_large', 1, 3_600],
-    ['store_unavailable', 9, 900],
-    ['permission_missing', 9, 900],
-    ['request_rejected', 9, 900],
-    ['provider_unavailable', 1, 45],
-    ['provider_unavailable', 2, 90],
-    ['provider_unavailable', 5, 720],
-    ['provider_unavailable', 6, 900],
-    ['provider_unavailable', 5_000, 900],
-    ['profile_invalid', 9, 300],
-    ['grant_revoked', 1, 45],
+  const rows: readonly { reason: Reason; count: number; wait: number }[] = [
+    { reason: 'token_set_too_large', count: 1, wait: 3_600 },
+    { reason: 'store_unavailable', count: 9, wait: 900 },
+    { reason: 'permission_missing', count: 9, wait: 900 },
+    { reason: 'request_rejected', count: 9, wait: 900 },
+    { reason: 'provider_unavailable', count: 1, wait: 45 },
+    { reason: 'provider_unavailable', count: 2, wait: 90 },
+    { reason: 'provider_unavailable', count: 5, wait: 720 },
+    { reason: 'provider_unavailable', count: 6, wait: 900 },
+    { reason: 'provider_unavailable', count: 5_000, wait: 900 },
+    { reason: 'profile_invalid', count: 9, wait: 300 },
+    { reason: 'grant_revoked', count: 1, wait: 45 },
   ];
-  test.each(rows)('of %s, failure %i in a row, is %i s', (reason, count, wait) => {
+  test.each(rows)('of $reason, failure $count in a row, is $wait s', ({ reason, count, wait }) => {
     expect(backOff({ reason }, count)).toBe(wait);
   });
 });
@@ -463,56 +466,66 @@ describe('a doubt about the refresh token', () => {
     tokenSet: aTokenSet({ obtained_at }),
     version: { versionId, createdAt },
   });
-  const rows: readonly [string, Partial<Account>, ReturnType<typeof read> | undefined, number | undefined][] =
-    [
-      ['is not there after a visit that ended well', {}, read('v'), undefined],
-      ['is there where a run died holding the lease', { lease }, read('v'), NOW - 60],
-      ['is not there where that run had stored what it got', { lease }, read('attempt-1'), undefined],
-      [
-        'is not there where that run had put it into escrow',
-        { lease, escrow: { ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
-        read('v'),
-        undefined,
-      ],
-      [
-        'is there where that run had put what has not worked yet into escrow',
-        { lease, escrow: { kind: 'candidate', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
-        read('v'),
-        NOW - 60,
-      ],
-      [
-        'is there where that run had put what could not be read into escrow',
-        { lease, escrow: { kind: 'answer', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
-        read('v'),
-        NOW - 60,
-      ],
-      [
-        'stays while the failure that it came from stands',
-        { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
-        read('v'),
-        NOW - 90,
-      ],
-      [
-        'ends with a token set that is newer',
-        { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
-        read('v', NOW - 30),
-        undefined,
-      ],
-      [
-        'is not there where the provider had called this refresh token dead before that run',
-        { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
-        read('v'),
-        undefined,
-      ],
-      [
-        'is there where a newer token set was spent by a run that died',
-        { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
-        read('v', NOW - 500, NOW - 500),
-        NOW - 60,
-      ],
-      ['stays where the secret can not be read', { lease }, undefined, NOW - 60],
-    ];
-  test.each(rows)('%s', (_, account, secret, since) => {
+  const rows: readonly {
+    name: string;
+    account?: Partial<Account>;
+    secret?: ReturnType<typeof read>;
+    since?: number;
+  }[] = [
+    { name: 'is not there after a visit that ended well', secret: read('v') },
+    {
+      name: 'is there where a run died holding the lease',
+      account: { lease },
+      secret: read('v'),
+      since: NOW - 60,
+    },
+    {
+      name: 'is not there where that run had stored what it got',
+      account: { lease },
+      secret: read('attempt-1'),
+    },
+    {
+      name: 'is not there where that run had put it into escrow',
+      account: { lease, escrow: { ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+      secret: read('v'),
+    },
+    {
+      name: 'is there where that run had put what has not worked yet into escrow',
+      account: { lease, escrow: { kind: 'candidate', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+      secret: read('v'),
+      since: NOW - 60,
+    },
+    {
+      name: 'is there where that run had put what could not be read into escrow',
+      account: { lease, escrow: { kind: 'answer', ciphertext: 'c', attemptId: 'attempt-1', at: NOW } },
+      secret: read('v'),
+      since: NOW - 60,
+    },
+    {
+      name: 'stays while the failure that it came from stands',
+      account: { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
+      secret: read('v'),
+      since: NOW - 90,
+    },
+    {
+      name: 'ends with a token set that is newer',
+      account: { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
+      secret: read('v', NOW - 30),
+    },
+    {
+      name: 'is not there where the provider had called this refresh token dead before that run',
+      account: { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+      secret: read('v'),
+    },
+    {
+      name: 'is there where a newer token set was spent by a run that died',
+      account: { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+      secret: read('v', NOW - 500, NOW - 500),
+      since: NOW - 60,
+    },
+    { name: 'stays where the secret can not be read', account: { lease }, since: NOW - 60 },
+  ];
+  test.each(rows)('$name', ({ account, secret, since }) => {
     expect(ambiguousSince(anAccount(account), secret)).toBe(since);
   });
 });

@@ -14,11 +14,11 @@ const DAY = 86_400;
 
 describe('the share of an account', () => {
   test.each([
-    ['ids that count up', (i: number) => `account-${i}`],
-    ['ids that differ in their first letters', (i: number) => `${i.toString(36)}-customer`],
-    ['bare numbers', (i: number) => String(i)],
-    ['ids of one letter more each', (i: number) => 'a'.repeat(i % 400) + i],
-  ])('is evenly spread over %s', (_, idOf) => {
+    { ids: 'ids that count up', idOf: (i: number) => `account-${i}` },
+    { ids: 'ids that differ in their first letters', idOf: (i: number) => `${i.toString(36)}-customer` },
+    { ids: 'bare numbers', idOf: (i: number) => String(i) },
+    { ids: 'ids of one letter more each', idOf: (i: number) => 'a'.repeat(i % 400) + i },
+  ])('is evenly spread over $ids', ({ idOf }) => {
     const tenths = Array<number>(10).fill(0);
     for (let i = 0; i < 20_000; i++) {
       const tenth = Math.floor(shareOf(idOf(i)) * 10);
@@ -58,20 +58,53 @@ function dueBefore(
 }
 
 describe('with a spread', () => {
-  const rows: readonly [string, string, number | undefined, Partial<DecisionInput>, number][] = [
-    ['of nothing, the window alone counts', most, HOUR, { refreshSpread: 0 }, 300],
-    ['left out, the window alone counts', most, HOUR, {}, 300],
-    ['an account of the least share is due as the window says', least, HOUR, { refreshSpread: 600 }, 300],
-    ['an account of the greatest share is due all of it earlier', most, HOUR, { refreshSpread: 600 }, 899],
-    ['a token of an hour is used for half of its time', most, HOUR, { refreshSpread: DAY }, 300 + 1_649],
-    ['a token of half an hour is used for a quarter', most, 1_800, { refreshSpread: DAY }, 300 + 599],
-    ['a token of 20 minutes has no room for one', most, 1_200, { refreshSpread: DAY }, 300],
-    ['a token shorter than the window has none either', most, 200, { refreshSpread: DAY }, 300],
-    ['a token of unknown lifetime has none either', most, undefined, { refreshSpread: 600 }, 300],
-    ['a longer window comes on top', most, DAY, { refreshSpread: 600, refreshWindow: HOUR }, HOUR + 599],
+  interface Row extends Partial<DecisionInput> {
+    name: string;
+    of?: string;
+    lifetime?: number;
+    due: number;
+  }
+  const rows: readonly Row[] = [
+    { name: 'of nothing, the window alone counts', lifetime: HOUR, refreshSpread: 0, due: 300 },
+    { name: 'left out, the window alone counts', lifetime: HOUR, due: 300 },
+    {
+      name: 'an account of the least share is due as the window says',
+      of: least,
+      lifetime: HOUR,
+      refreshSpread: 600,
+      due: 300,
+    },
+    {
+      name: 'an account of the greatest share is due all of it earlier',
+      lifetime: HOUR,
+      refreshSpread: 600,
+      due: 899,
+    },
+    {
+      name: 'a token of an hour is used for half of its time',
+      lifetime: HOUR,
+      refreshSpread: DAY,
+      due: 300 + 1_649,
+    },
+    {
+      name: 'a token of half an hour is used for a quarter',
+      lifetime: 1_800,
+      refreshSpread: DAY,
+      due: 300 + 599,
+    },
+    { name: 'a token of 20 minutes has no room for one', lifetime: 1_200, refreshSpread: DAY, due: 300 },
+    { name: 'a token shorter than the window has none either', lifetime: 200, refreshSpread: DAY, due: 300 },
+    { name: 'a token of unknown lifetime has none either', refreshSpread: 600, due: 300 },
+    {
+      name: 'a longer window comes on top',
+      lifetime: DAY,
+      refreshSpread: 600,
+      refreshWindow: HOUR,
+      due: HOUR + 599,
+    },
   ];
-  test.each(rows)('%s', (_, accountId, lifetime, settings, expected) => {
-    expect(dueBefore(accountId, lifetime, settings)).toBe(expected);
+  test.each(rows)('$name', ({ name: _, of = most, lifetime, due, ...settings }) => {
+    expect(dueBefore(of, lifetime, settings)).toBe(due);
   });
 
   test('no account is due later than the window says', () => {

@@ -84,10 +84,14 @@ describe('a placeholder elsewhere', () => {
   });
 
   test.each([
-    ['a key in a header', '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}', 'token_request_headers.x-api-key'],
-    ['a part of a password', 'x{hunter2}y', 'token_request_parameters.api_password'],
-    ['a key in a URL', 'https://id.example/t?api_key={k3ysecret}', 'token_endpoint'],
-  ])('that is %s in braces is not named', (_, template, field) => {
+    {
+      what: 'a key in a header',
+      template: '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}',
+      field: 'token_request_headers.x-api-key',
+    },
+    { what: 'a part of a password', template: 'x{hunter2}y', field: 'token_request_parameters.api_password' },
+    { what: 'a key in a URL', template: 'https://id.example/t?api_key={k3ysecret}', field: 'token_endpoint' },
+  ])('that is $what in braces is not named', ({ template, field }) => {
     expect(filled(template, {}, { field })).toBe(`parameters.…: is missing; the profile's ${field} needs it`);
   });
 

@@ -307,16 +307,16 @@ describe('a secret that a provider quotes is hidden', () => {
   });
 
   const long = 'Zk39fLqP0sV7xWb2nM4cR8tY1uJ6hG5dKaE0oIiU';
-  test.each<[string, string]>([
-    ['Base64 in lines', Buffer.from(long).toString('base64').replace(/.{18}/g, '$&\n')],
-    ['Base64 in short lines', Buffer.from(long).toString('base64').replace(/.{5}/g, '$&\r\n')],
-    ['hexadecimal in lines', Buffer.from(long).toString('hex').replace(/.{20}/g, '$&\n')],
-    ['hexadecimal in pairs', Buffer.from(long).toString('hex').replace(/../g, '$& ')],
-    ['a URL in lines', percent(long).replace(/.{15}/g, '$&\n')],
-    ['numbers', [...Buffer.from(long)].join(', ')],
-    ['0x', points(long, (code) => `0x${hex(code, 2)} `)],
-    ['single characters', [...long].join(' ')],
-  ])('that is cut off in %s', (_, coded) => {
+  test.each<{ as: string; coded: string }>([
+    { as: 'Base64 in lines', coded: Buffer.from(long).toString('base64').replace(/.{18}/g, '$&\n') },
+    { as: 'Base64 in short lines', coded: Buffer.from(long).toString('base64').replace(/.{5}/g, '$&\r\n') },
+    { as: 'hexadecimal in lines', coded: Buffer.from(long).toString('hex').replace(/.{20}/g, '$&\n') },
+    { as: 'hexadecimal in pairs', coded: Buffer.from(long).toString('hex').replace(/../g, '$& ') },
+    { as: 'a URL in lines', coded: percent(long).replace(/.{15}/g, '$&\n') },
+    { as: 'numbers', coded: [...Buffer.from(long)].join(', ') },
+    { as: '0x', coded: points(long, (code) => `0x${hex(code, 2)} `) },
+    { as: 'single characters', coded: [...long].join(' ') },
+  ])('that is cut off in $as', ({ coded }) => {
     for (let before = 850; before < 999; before += 3) {
       const filler = Array.from({ length: 5 }, () => `A1${'b'.repeat(before / 5 - 3)}`).join(' ');
       const said = withoutSecrets(`${filler.padEnd(before, '.')} ${coded}${' x'.repeat(200)}`, [long]);
@@ -331,10 +331,10 @@ describe('a secret that a provider quotes is hidden', () => {
 
 describe('words that are no secret stay', () => {
   test.each([
-    ['an ordinary sentence', 'Token has been expired or revoked.'],
-    ['codes and addresses', 'AADSTS50196: see https://id.example/e?c=1&d=2 (trace 0af3-11)'],
-    ['broken escapes', '100%, &nothing; \\ % %2 &#; &#x; \\u12'],
-  ])('%s', (_, text) => {
+    { name: 'an ordinary sentence', text: 'Token has been expired or revoked.' },
+    { name: 'codes and addresses', text: 'AADSTS50196: see https://id.example/e?c=1&d=2 (trace 0af3-11)' },
+    { name: 'broken escapes', text: '100%, &nothing; \\ % %2 &#; &#x; \\u12' },
+  ])('$name', ({ text }) => {
     expect(withoutSecrets(text, ['p/A+s=', '5f%&', 'refresh-token-1'])).toBe(text);
   });
 
@@ -357,30 +357,34 @@ describe('what is told', () => {
     expect(withoutSecrets(`a\nb\u0000${'word '.repeat(100)}`, [])).toMatch(/^a b [\x20-\x7e]{290,296}$/);
   });
 
-  test.each<[string, string, readonly string[]]>([
-    ['a text of one character', 'a'.repeat(990), ['a'.repeat(800)]],
-    ['a megabyte of it', 'a '.repeat(500_000), ['a'.repeat(800)]],
-    ['escapes of escapes', '%25'.repeat(330), ['%%%%%%%%']],
-    ['more of them', '%2525'.repeat(199), ['%%%%5%%%%']],
-    ['entities without end', '&#0000065'.repeat(110), ['AAAAAAAA']],
-    ['backslashes', '\\'.repeat(999), ['\\'.repeat(400)]],
-    ['"&amp;" without end', '&amp;'.repeat(199), ['&&&&&']],
-    ['"&amp;#" without end', '&amp;#3'.repeat(140), ['&#3&#3&#3&#3']],
-    ['quotes', `'"`.repeat(499), [`'"`.repeat(200)]],
-    ['Base64 of Base64', btoa(btoa(btoa('secret '.repeat(50)))), ['secret']],
-    ['many secrets', 'refresh '.repeat(120), Array.from({ length: 5_000 }, (_, n) => `refresh-${n}`)],
-    ['a secret of a megabyte', 'ab '.repeat(300), ['ab'.repeat(500_000)]],
-    ['quotes of one kind', "''".repeat(499), ['&&&&', "''''"]],
-    ['tags in HTML', '&lt;'.repeat(249), ['<<<<<<']],
-    ['tags without end', '<a'.repeat(499), ['aaaaaaaa']],
-    ['numbers', '97 '.repeat(333), ['a'.repeat(300)]],
-    ['zero bytes', 'a\0'.repeat(499), ['aaaaaaaa']],
-    ['signs without end', 'a.'.repeat(499), ['aaaaaaaa', 'a'.repeat(2_000)]],
-    ['halves of characters', '\ud800'.repeat(990), ['\ud800\ud800\ud800\ud800']],
-  ])('takes no longer for %s', (_, text, secrets) => {
-    const begun = performance.now();
+  test.each<{ what: string; text: string; secrets: readonly string[] }>([
+    { what: 'a text of one character', text: 'a'.repeat(990), secrets: ['a'.repeat(800)] },
+    { what: 'a megabyte of it', text: 'a '.repeat(500_000), secrets: ['a'.repeat(800)] },
+    { what: 'escapes of escapes', text: '%25'.repeat(330), secrets: ['%%%%%%%%'] },
+    { what: 'more of them', text: '%2525'.repeat(199), secrets: ['%%%%5%%%%'] },
+    { what: 'entities without end', text: '&#0000065'.repeat(110), secrets: ['AAAAAAAA'] },
+    { what: 'backslashes', text: '\\'.repeat(999), secrets: ['\\'.repeat(400)] },
+    { what: '"&amp;" without end', text: '&amp;'.repeat(199), secrets: ['&&&&&'] },
+    { what: '"&amp;#" without end', text: '&amp;#3'.repeat(140), secrets: ['&#3&#3&#3&#3'] },
+    { what: 'quotes', text: `'"`.repeat(499), secrets: [`'"`.repeat(200)] },
+    { what: 'Base64 of Base64', text: btoa(btoa(btoa('secret '.repeat(50)))), secrets: ['secret'] },
+    {
+      what: 'many secrets',
+      text: 'refresh '.repeat(120),
+      secrets: Array.from({ length: 5_000 }, (_, n) => `refresh-${n}`),
+    },
+    { what: 'a secret of a megabyte', text: 'ab '.repeat(300), secrets: ['ab'.repeat(500_000)] },
+    { what: 'quotes of one kind', text: "''".repeat(499), secrets: ['&&&&', "''''"] },
+    { what: 'tags in HTML', text: '&lt;'.repeat(249), secrets: ['<<<<<<'] },
+    { what: 'tags without end', text: '<a'.repeat(499), secrets: ['aaaaaaaa'] },
+    { what: 'numbers', text: '97 '.repeat(333), secrets: ['a'.repeat(300)] },
+    { what: 'zero bytes', text: 'a\0'.repeat(499), secrets: ['aaaaaaaa'] },
+    { what: 'signs without end', text: 'a.'.repeat(499), secrets: ['aaaaaaaa', 'a'.repeat(2_000)] },
+    { what: 'halves of characters', text: '\ud800'.repeat(990), secrets: ['\ud800\ud800\ud800\ud800'] },
+  ])('takes no longer for $what', ({ text, secrets }) => {
+    const before = process.cpuUsage();
     const said = withoutSecrets(text, secrets);
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
     expect(said.length).toBeLessThanOrEqual(300);
     for (const secret of secrets.slice(0, 3)) expect(said).not.toContain(secret);
   });

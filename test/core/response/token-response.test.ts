@@ -3,12 +3,27 @@ import type { HttpResponse } from '../../../core/response/http-response.ts';
 import { interpretTokenResponse } from '../../../core/response/token-response.ts';
 import { aProfile, NOW } from '../../support/builders.ts';
 
+/** A row of a table: a response, and the profile of those who asked, where that matters. */
+interface Row {
+  readonly name: string;
+  readonly body?: unknown;
+  readonly status?: number;
+  readonly retryAfter?: string;
+  readonly complete?: boolean;
+  readonly head?: string;
+  readonly profile?: Record<string, unknown>;
+}
+
 const SENT = 'sent-refresh-token';
 const OLD_ACCESS = 'old-access-token-1';
 
 function response(body: unknown, differences: Partial<HttpResponse> = {}): HttpResponse {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return { status: 200, retryAfter: undefined, body: text, complete: true, ...differences };
+}
+
+function at400(body: unknown, differences: Partial<HttpResponse> = {}): HttpResponse {
+  return response(body, { status: 400, ...differences });
 }
 
 function interpret(http: HttpResponse, profile: Record<string, unknown> = {}) {
@@ -46,46 +61,63 @@ describe('a grant', () => {
     });
   });
 
-  const odd: readonly [string, string, Record<string, unknown>, object][] = [
-    ['without token_type is a bearer token', '{"access_token":"a"}', {}, { tokenType: 'Bearer' }],
-    ['without a refresh token names none', '{"access_token":"a"}', {}, { refreshToken: undefined }],
-    [
-      'with an empty refresh token names none',
-      '{"access_token":"a","refresh_token":""}',
-      {},
-      { refreshToken: undefined },
-    ],
-    [
-      'as a form is read',
-      'access_token=a%2Bb&refresh_token=r&expires_in=60',
-      {},
-      { accessToken: 'a+b', refreshToken: 'r', expiresAt: NOW + 60 },
-    ],
-    ['with a byte order mark is read', '\uFEFF {"access_token":"a"}\n', {}, { accessToken: 'a' }],
-    ['with scopes in an array joins them', '{"access_token":"a","scope":["x","y"]}', {}, { scope: 'x y' }],
-    ['with ok: true is a grant', '{"ok":true,"access_token":"a"}', {}, { accessToken: 'a' }],
-    [
-      'nested is found by pointers',
-      '{"data":{"access_token":"a","refresh":"r"},"expiresAt":"2027-01-15T09:00:00Z"}',
-      {
+  const odd: readonly (Row & { gives: object })[] = [
+    {
+      name: 'without token_type is a bearer token',
+      body: '{"access_token":"a"}',
+      gives: { tokenType: 'Bearer' },
+    },
+    {
+      name: 'without a refresh token names none',
+      body: '{"access_token":"a"}',
+      gives: { refreshToken: undefined },
+    },
+    {
+      name: 'with an empty refresh token names none',
+      body: '{"access_token":"a","refresh_token":""}',
+      gives: { refreshToken: undefined },
+    },
+    {
+      name: 'as a form is read',
+      body: 'access_token=a%2Bb&refresh_token=r&expires_in=60',
+      gives: { accessToken: 'a+b', refreshToken: 'r', expiresAt: NOW + 60 },
+    },
+    {
+      name: 'with a byte order mark is read',
+      body: '\uFEFF {"access_token":"a"}\n',
+      gives: { accessToken: 'a' },
+    },
+    {
+      name: 'with scopes in an array joins them',
+      body: '{"access_token":"a","scope":["x","y"]}',
+      gives: { scope: 'x y' },
+    },
+    { name: 'with ok: true is a grant', body: '{"ok":true,"access_token":"a"}', gives: { accessToken: 'a' } },
+    {
+      name: 'nested is found by pointers',
+      body: '{"data":{"access_token":"a","refresh":"r"},"expiresAt":"2027-01-15T09:00:00Z"}',
+      profile: {
         token_response_fields: {
           access_token: '/data/access_token',
           refresh_token: '/data/refresh',
           expires_at: '/expiresAt',
         },
       },
-      { accessToken: 'a', refreshToken: 'r', expiresAt: 1_800_003_600 },
-    ],
-    ['in an array is found by pointers', '[{"access_token":"a"}]'.slice(1, -1), {}, { accessToken: 'a' }],
-    [
-      'with an error beside the token is a grant all the same',
-      '{"access_token":"a","error":"warning"}',
-      {},
-      { accessToken: 'a' },
-    ],
+      gives: { accessToken: 'a', refreshToken: 'r', expiresAt: 1_800_003_600 },
+    },
+    {
+      name: 'in an array is found by pointers',
+      body: '[{"access_token":"a"}]'.slice(1, -1),
+      gives: { accessToken: 'a' },
+    },
+    {
+      name: 'with an error beside the token is a grant all the same',
+      body: '{"access_token":"a","error":"warning"}',
+      gives: { accessToken: 'a' },
+    },
   ];
-  test.each(odd)('%s', (_, body, profile, expected) => {
-    expect(granted(response(body), profile)).toMatchObject(expected);
+  test.each(odd)('$name', ({ body, profile, gives }) => {
+    expect(granted(response(body), profile)).toMatchObject(gives);
   });
 
   test('never keeps an id_token, wherever it stands', () => {
@@ -96,107 +128,151 @@ describe('a grant', () => {
 });
 
 describe('the lifetime of an access token', () => {
-  const rows: readonly [string, Record<string, unknown>, Record<string, unknown>, number][] = [
-    ['as a number is seconds', { expires_in: 3599 }, {}, 3599],
-    ['as a string is seconds', { expires_in: '3599' }, {}, 3599],
-    ['with a fraction is cut', { expires_in: 59.9 }, {}, 59],
-    ['of an hour in milliseconds is an hour', { expires_in: 3_600_000 }, {}, 3600],
-    ['of 8 hours in milliseconds is 8 hours', { expires_in: 28_800_000 }, {}, 28_800],
-    ['of 24 hours in milliseconds is 24 hours', { expires_in: 86_400_000 }, {}, 86_400],
-    ['of an odd number of milliseconds is taken as that', { expires_in: 3_599_123 }, {}, 3599],
-    ['of a week in seconds is a week', { expires_in: 604_800 }, {}, 604_800],
-    ['of 60 days in seconds is 60 days', { expires_in: 5_184_000 }, {}, 5_184_000],
-    ['of 60 days less a second is that', { expires_in: 5_183_999 }, {}, 5_183_999],
-    ['of a year in seconds is a year', { expires_in: 31_536_000 }, {}, 31_536_000],
-    ['that is absent is an hour', {}, {}, 3600],
-    ['that is absent is what the profile says', {}, { default_expires_in: 7200 }, 7200],
-    ['that is zero is what the profile says', { expires_in: 0 }, { default_expires_in: 7200 }, 7200],
-    ['that is negative is what the profile says', { expires_in: -1 }, { default_expires_in: 7200 }, 7200],
-    [
-      'that is no number is what the profile says',
-      { expires_in: 'soon' },
-      { default_expires_in: 7200 },
-      7200,
-    ],
-    ['as an instant in seconds counts from now', { expires_at: NOW + 90 }, {}, 90],
-    ['as an instant in milliseconds counts from now', { expires_at: (NOW + 90) * 1000 }, {}, 90],
-    ['as an instant in ISO 8601 counts from now', { expires_at: '2027-01-15T08:01:30.500Z' }, {}, 90],
-    ['as an instant with an offset counts from now', { expires_at: '2027-01-15T10:01:30+02:00' }, {}, 90],
-    ['as an instant without a zone is UTC', { expires_at: '2027-01-15 08:01:30' }, {}, 90],
-    ['is taken from expires_in where both are there', { expires_in: 60, expires_at: NOW + 90 }, {}, 60],
-    [
-      'is taken from the instant where the profile points at it',
-      { expires_in: 60, until: NOW + 90 },
-      { token_response_fields: { expires_at: '/until' } },
-      90,
-    ],
-    ['is found by a pointer', { ttl: { s: 45 } }, { token_response_fields: { expires_in: '/ttl/s' } }, 45],
+  const twoHours = { default_expires_in: 7200 };
+  const rows: readonly (Row & { fields?: object; lifetime: number })[] = [
+    { name: 'as a number is seconds', fields: { expires_in: 3599 }, lifetime: 3599 },
+    { name: 'as a string is seconds', fields: { expires_in: '3599' }, lifetime: 3599 },
+    { name: 'with a fraction is cut', fields: { expires_in: 59.9 }, lifetime: 59 },
+    { name: 'of an hour in milliseconds is an hour', fields: { expires_in: 3_600_000 }, lifetime: 3600 },
+    { name: 'of 8 hours in milliseconds is 8 hours', fields: { expires_in: 28_800_000 }, lifetime: 28_800 },
+    { name: 'of 24 hours in milliseconds is 24 hours', fields: { expires_in: 86_400_000 }, lifetime: 86_400 },
+    {
+      name: 'of an odd number of milliseconds is taken as that',
+      fields: { expires_in: 3_599_123 },
+      lifetime: 3599,
+    },
+    { name: 'of a week in seconds is a week', fields: { expires_in: 604_800 }, lifetime: 604_800 },
+    { name: 'of 60 days in seconds is 60 days', fields: { expires_in: 5_184_000 }, lifetime: 5_184_000 },
+    { name: 'of 60 days less a second is that', fields: { expires_in: 5_183_999 }, lifetime: 5_183_999 },
+    { name: 'of a year in seconds is a year', fields: { expires_in: 31_536_000 }, lifetime: 31_536_000 },
+    { name: 'that is absent is an hour', lifetime: 3600 },
+    { name: 'that is absent is what the profile says', profile: twoHours, lifetime: 7200 },
+    {
+      name: 'that is zero is what the profile says',
+      fields: { expires_in: 0 },
+      profile: twoHours,
+      lifetime: 7200,
+    },
+    {
+      name: 'that is negative is what the profile says',
+      fields: { expires_in: -1 },
+      profile: twoHours,
+      lifetime: 7200,
+    },
+    {
+      name: 'that is no number is what the profile says',
+      fields: { expires_in: 'soon' },
+      profile: twoHours,
+      lifetime: 7200,
+    },
+    { name: 'as an instant in seconds counts from now', fields: { expires_at: NOW + 90 }, lifetime: 90 },
+    {
+      name: 'as an instant in milliseconds counts from now',
+      fields: { expires_at: (NOW + 90) * 1000 },
+      lifetime: 90,
+    },
+    {
+      name: 'as an instant in ISO 8601 counts from now',
+      fields: { expires_at: '2027-01-15T08:01:30.500Z' },
+      lifetime: 90,
+    },
+    {
+      name: 'as an instant with an offset counts from now',
+      fields: { expires_at: '2027-01-15T10:01:30+02:00' },
+      lifetime: 90,
+    },
+    {
+      name: 'as an instant without a zone is UTC',
+      fields: { expires_at: '2027-01-15 08:01:30' },
+      lifetime: 90,
+    },
+    {
+      name: 'is taken from expires_in where both are there',
+      fields: { expires_in: 60, expires_at: NOW + 90 },
+      lifetime: 60,
+    },
+    {
+      name: 'is taken from the instant where the profile points at it',
+      fields: { expires_in: 60, until: NOW + 90 },
+      profile: { token_response_fields: { expires_at: '/until' } },
+      lifetime: 90,
+    },
+    {
+      name: 'is found by a pointer',
+      fields: { ttl: { s: 45 } },
+      profile: { token_response_fields: { expires_in: '/ttl/s' } },
+      lifetime: 45,
+    },
   ];
-  test.each(rows)('%s', (_, fields, profile, lifetime) => {
+  test.each(rows)('$name', ({ fields, profile, lifetime }) => {
     expect(granted(response({ access_token: 'a', ...fields }), profile).expiresAt).toBe(NOW + lifetime);
   });
 });
 
 describe("the refresh token's own lifetime", () => {
-  const rows: readonly [string, Record<string, unknown>, number | undefined][] = [
-    ['is refresh_token_expires_in', { refresh_token_expires_in: 86_400 }, NOW + 86_400],
-    ['is refresh_expires_in', { refresh_expires_in: '1800' }, NOW + 1_800],
-    ['is x_refresh_token_expires_in', { x_refresh_token_expires_in: 8_726_400 }, NOW + 8_726_400],
-    ['may be an instant', { refresh_token_expires_at: NOW + 5 }, NOW + 5],
-    ['of zero means that it does not expire', { refresh_expires_in: 0 }, undefined],
-    ['that is absent means that it does not expire', {}, undefined],
+  const rows: readonly (Row & { fields?: object; expiresAt?: number })[] = [
+    {
+      name: 'is refresh_token_expires_in',
+      fields: { refresh_token_expires_in: 86_400 },
+      expiresAt: NOW + 86_400,
+    },
+    { name: 'is refresh_expires_in', fields: { refresh_expires_in: '1800' }, expiresAt: NOW + 1_800 },
+    {
+      name: 'is x_refresh_token_expires_in',
+      fields: { x_refresh_token_expires_in: 8_726_400 },
+      expiresAt: NOW + 8_726_400,
+    },
+    { name: 'may be an instant', fields: { refresh_token_expires_at: NOW + 5 }, expiresAt: NOW + 5 },
+    { name: 'of zero means that it does not expire', fields: { refresh_expires_in: 0 } },
+    { name: 'that is absent means that it does not expire' },
   ];
-  test.each(rows)('%s', (_, fields, expiresAt) => {
+  test.each(rows)('$name', ({ fields, expiresAt }) => {
     expect(granted(response({ access_token: 'a', ...fields })).refreshTokenExpiresAt).toBe(expiresAt);
   });
 });
 
 describe('a refresh token is a candidate in', () => {
   const NEW = 'new-refresh-token-1';
-  const rows: readonly [string, HttpResponse][] = [
-    ['a success without an access token', response({ refresh_token: NEW })],
-    [
-      'a success that is cut before its access token',
-      response(`{"refresh_token": "${NEW}", "access_tok`, { complete: false }),
-    ],
-    ['a success that is no JSON', response(`callback({"refresh_token":"${NEW}"})`)],
-    ['a success with an error', response({ error: 'odd', refresh_token: NEW })],
-    ['a whole token set under 400', response({ access_token: 'a', refresh_token: NEW }, { status: 400 })],
-    ['a whole token set under 302', response({ access_token: 'a', refresh_token: NEW }, { status: 302 })],
-    ['a whole token set under 503', response({ access_token: 'a', refresh_token: NEW }, { status: 503 })],
-    ['a response without a status', response({ access_token: 'a', refresh_token: NEW }, { status: 0 })],
-    [
-      'a redirect that carries it in its address',
-      response('', {
-        status: 302,
-        head: `HTTP/1.1 302 Found\r\nlocation: https://app.example/#access_token=a&refresh_token=${NEW}`,
-      }),
-    ],
+  const rows: readonly Row[] = [
+    { name: 'a success without an access token', body: { refresh_token: NEW } },
+    {
+      name: 'a success that is cut before its access token',
+      body: `{"refresh_token": "${NEW}", "access_tok`,
+      complete: false,
+    },
+    { name: 'a success that is no JSON', body: `callback({"refresh_token":"${NEW}"})` },
+    { name: 'a success with an error', body: { error: 'odd', refresh_token: NEW } },
+    { name: 'a whole token set under 400', body: { access_token: 'a', refresh_token: NEW }, status: 400 },
+    { name: 'a whole token set under 302', body: { access_token: 'a', refresh_token: NEW }, status: 302 },
+    { name: 'a whole token set under 503', body: { access_token: 'a', refresh_token: NEW }, status: 503 },
+    { name: 'a response without a status', body: { access_token: 'a', refresh_token: NEW }, status: 0 },
+    {
+      name: 'a redirect that carries it in its address',
+      body: '',
+      status: 302,
+      head: `HTTP/1.1 302 Found\r\nlocation: https://app.example/#access_token=a&refresh_token=${NEW}`,
+    },
   ];
-  test.each(rows)('%s', (_, http) => {
-    expect(interpret(http)).toMatchObject({
-      kind: 'error',
-      candidate: NEW,
-      cut: false,
-      mayHaveRotated: true,
-    });
-    expect(interpret(http)).not.toHaveProperty('unread');
+  test.each(rows)('$name', ({ body, ...http }) => {
+    const made = interpret(response(body, http));
+    expect(made).toMatchObject({ kind: 'error', candidate: NEW, cut: false, mayHaveRotated: true });
+    expect(made).not.toHaveProperty('unread');
   });
 
-  const none: readonly [string, unknown][] = [
-    ['a sentence', "Refresh tokens can't be used at the moment."],
-    ['a blank', ' '],
-    ['a short word', 'expired'],
-    ['no text', { not: 'a token' }],
-    ['the one that was sent', SENT],
-    ['the one that was sent, in capitals', SENT.toUpperCase()],
-    ['the beginning of the one that was sent', SENT.slice(0, 17)],
-    ['the old access token', OLD_ACCESS],
-    ['a mask', 'sent************'],
-    ['a value with a control character', 'new-refresh-\u0000token-1'],
-    ['a value with a blank', 'new refresh token-1 abcdef'],
+  const none: readonly { what: string; refresh_token: unknown }[] = [
+    { what: 'a sentence', refresh_token: "Refresh tokens can't be used at the moment." },
+    { what: 'a blank', refresh_token: ' ' },
+    { what: 'a short word', refresh_token: 'expired' },
+    { what: 'no text', refresh_token: { not: 'a token' } },
+    { what: 'the one that was sent', refresh_token: SENT },
+    { what: 'the one that was sent, in capitals', refresh_token: SENT.toUpperCase() },
+    { what: 'the beginning of the one that was sent', refresh_token: SENT.slice(0, 17) },
+    { what: 'the old access token', refresh_token: OLD_ACCESS },
+    { what: 'a mask', refresh_token: 'sent************' },
+    { what: 'a value with a control character', refresh_token: 'new-refresh-\u0000token-1' },
+    { what: 'a value with a blank', refresh_token: 'new refresh token-1 abcdef' },
   ];
-  test.each(none)('no response that names %s', (_, refresh_token) => {
+  test.each(none)('no response that names $what', ({ refresh_token }) => {
     for (const status of [200, 302, 400, 503])
       expect(interpret(response({ error: 'invalid_request', refresh_token }, { status }))).not.toHaveProperty(
         'candidate',
@@ -216,27 +292,27 @@ describe('a refresh token is a candidate in', () => {
 
 describe('what can be no token', () => {
   test.each([
-    ['is empty', ''],
-    ['is blank', '  '],
-    ['is null', null],
-    ['is a number', 4711],
-    ['is the word null', 'null'],
-    ['is the word undefined', 'undefined'],
-    ['has a line break', 'new-refresh\ntoken'],
-    ['is a mask', '********************'],
-    ['is a sentence', 'No refresh token was issued.'],
-    ['has half a character', 'new-\ud800-refresh-token'],
-  ])('as a refresh token beside an access token counts as absent: it %s', (_, refresh_token) => {
+    { it: 'is empty', refresh_token: '' },
+    { it: 'is blank', refresh_token: '  ' },
+    { it: 'is null', refresh_token: null },
+    { it: 'is a number', refresh_token: 4711 },
+    { it: 'is the word null', refresh_token: 'null' },
+    { it: 'is the word undefined', refresh_token: 'undefined' },
+    { it: 'has a line break', refresh_token: 'new-refresh\ntoken' },
+    { it: 'is a mask', refresh_token: '********************' },
+    { it: 'is a sentence', refresh_token: 'No refresh token was issued.' },
+    { it: 'has half a character', refresh_token: 'new-\ud800-refresh-token' },
+  ])('as a refresh token beside an access token counts as absent: it $it', ({ refresh_token }) => {
     expect(granted(response({ access_token: 'a', refresh_token })).refreshToken).toBeUndefined();
   });
 
   test.each([
-    [''],
-    [' '],
-    ['null'],
-    ['Bearer'],
-    ['No access token was issued.'],
-    [SENT],
+    '',
+    ' ',
+    'null',
+    'Bearer',
+    'No access token was issued.',
+    SENT,
   ])('as an access token is no success: %j', (access_token) => {
     expect(interpret(response({ access_token }))).toMatchObject({ kind: 'error', mayHaveRotated: true });
   });
@@ -244,21 +320,29 @@ describe('what can be no token', () => {
 
 describe('a new refresh token is stored as it came', () => {
   test.each([
-    ['of letters', 'abcdefghijklmnopqrst'],
-    ['of words with underscores', 'opaque_token_of_letters'],
-    ['of capitals with underscores', 'QWERTZ_UIOPAS_DFGHJK'],
-    ['that is short, with digits', 'r2'],
-    ['of one letter', 'r'],
-    ['that is short, of mixed letters', 'aXbYcZdQ'],
-    ['in braces', '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}'],
-  ])('%s', (_, refresh_token) => {
+    { name: 'of letters', refresh_token: 'abcdefghijklmnopqrst' },
+    { name: 'of words with underscores', refresh_token: 'opaque_token_of_letters' },
+    { name: 'of capitals with underscores', refresh_token: 'QWERTZ_UIOPAS_DFGHJK' },
+    { name: 'that is short, with digits', refresh_token: 'r2' },
+    { name: 'of one letter', refresh_token: 'r' },
+    { name: 'that is short, of mixed letters', refresh_token: 'aXbYcZdQ' },
+    { name: 'in braces', refresh_token: '{3F2504E0-4F89-11D3-9A0C-0305E82C3301}' },
+  ])('$name', ({ refresh_token }) => {
     expect(granted(response({ access_token: 'a', refresh_token })).refreshToken).toBe(refresh_token);
   });
 
   test.each([
-    ['with a blank, where the one before had one', 'old token 1', 'new token 2'],
-    ['that is a short word, where the one before was short', 'summer', 'winter'],
-  ])('%s', (_, before, refresh_token) => {
+    {
+      name: 'with a blank, where the one before had one',
+      before: 'old token 1',
+      refresh_token: 'new token 2',
+    },
+    {
+      name: 'that is a short word, where the one before was short',
+      before: 'summer',
+      refresh_token: 'winter',
+    },
+  ])('$name', ({ before, refresh_token }) => {
     const made = interpretTokenResponse(response({ access_token: 'a', refresh_token }), {
       profile: aProfile(),
       previous: { access_token: OLD_ACCESS, refresh_token: before },
@@ -285,20 +369,20 @@ describe('a success in which nothing could be read', () => {
   });
 
   test.each([
-    ['says what is wrong', response({ error: 'invalid_grant' })],
-    ['is empty', response('')],
-    ['is no success', response('<p>Sorry!</p>', { status: 400 })],
-  ])('is not where it %s', (_, http) => {
-    expect(interpret(http)).not.toHaveProperty('unread');
+    { it: 'says what is wrong', body: { error: 'invalid_grant' } },
+    { it: 'is empty', body: '' },
+    { it: 'is no success', body: '<p>Sorry!</p>', status: 400 },
+  ])('is not where it $it', ({ body, status = 200 }) => {
+    expect(interpret(response(body, { status }))).not.toHaveProperty('unread');
   });
 
   test.each([
-    ['within the refresh token', '{"access_token":"a","refresh_token":"new-refresh-tok'],
-    ['before the refresh token', '{"access_token":"a","exp'],
-    ['before everything', '{"acc'],
-    ['at once', ''],
-    ['within the refresh token of a form', 'access_token=a&refresh_token=new-refresh-tok'],
-  ])('is cut where it ends %s', (_, body) => {
+    { where: 'within the refresh token', body: '{"access_token":"a","refresh_token":"new-refresh-tok' },
+    { where: 'before the refresh token', body: '{"access_token":"a","exp' },
+    { where: 'before everything', body: '{"acc' },
+    { where: 'at once', body: '' },
+    { where: 'within the refresh token of a form', body: 'access_token=a&refresh_token=new-refresh-tok' },
+  ])('is cut where it ends $where', ({ body }) => {
     const made = interpret(response(body, { complete: false }));
     expect(made).toMatchObject({ kind: 'error', cut: true, mayHaveRotated: true });
     expect(made).not.toHaveProperty('unread');
@@ -374,41 +458,47 @@ describe('whatever is answered', () => {
   const size = 262_144;
   const fill = (text: string) => text.repeat(Math.ceil(size / text.length)).slice(0, size);
   test.each([
-    ['brackets', fill('[')],
-    ['braces', fill('{"a":')],
-    ['closed brackets', '['.repeat(size / 2) + ']'.repeat(size / 2)],
-    ['names', fill('refresh_token')],
-    ['brackets in broken percent-encoding', fill('%5B%ff')],
-    ['objects for tokens', fill('"refresh_token":{')],
-    ['Base64', fill('eyJhY2Nlc3NfdG9rZW4iOiJh')],
-    ['names that open', fill('"refresh_token":"')],
-    ['names that open in single quotes', fill(`"refresh_token":'`)],
-    ['names in tags', fill('<refresh_token ')],
-    ['names as attributes', fill('name="refresh_token" ')],
-    ['names in parts', fill('name="refresh_token"\r\n')],
-    ['elements', fill('<refresh_token>')],
-    ['pairs of elements', fill('<key>refresh_token</key><string>')],
-    ['assignments', fill('refresh_token=')],
-    ['assignments and blanks', fill(`refresh_token${' '.repeat(290)}`)],
-    ['backslashes', fill('\\')],
-    ['escaped quotes', fill('\\"refresh_token\\":\\"')],
-    ['entities', fill('&quot;refresh_token&quot;:&quot;')],
-    ['zeros in entities', `&quot;&#${fill('0')}`],
-    ['percent signs', fill('%22refresh_token%22%3A%22')],
-    ['Base64 and blanks', `eyJ${fill(' ')}!`],
-    ['blanks', fill(' ')],
-    ['lone surrogates', fill('\ud800')],
-    ['strings with tokens in them', JSON.stringify(Array.from({ length: 9_000 }, () => 'refresh_token: "x'))],
-    ['empty objects', `{"x":[${fill('{},')}{}]}`],
-    ['small errors', `{"errors":[${fill('{"error":"x"},')}{}]}`],
-    [
-      'JSON in JSON in JSON',
-      JSON.stringify(JSON.stringify(JSON.stringify({ refresh_token: '"'.repeat(size / 16) }))),
-    ],
-    ['words', fill('the refresh token is ')],
-    ['one long description', JSON.stringify({ error: true, message: fill('invalid refresh token or ') })],
-    ['one long code', JSON.stringify({ error: fill('refresh_token_') })],
-  ])('%s: nothing throws, and it takes no time', (_, body) => {
+    { what: 'brackets', body: fill('[') },
+    { what: 'braces', body: fill('{"a":') },
+    { what: 'closed brackets', body: '['.repeat(size / 2) + ']'.repeat(size / 2) },
+    { what: 'names', body: fill('refresh_token') },
+    { what: 'brackets in broken percent-encoding', body: fill('%5B%ff') },
+    { what: 'objects for tokens', body: fill('"refresh_token":{') },
+    { what: 'Base64', body: fill('eyJhY2Nlc3NfdG9rZW4iOiJh') },
+    { what: 'names that open', body: fill('"refresh_token":"') },
+    { what: 'names that open in single quotes', body: fill(`"refresh_token":'`) },
+    { what: 'names in tags', body: fill('<refresh_token ') },
+    { what: 'names as attributes', body: fill('name="refresh_token" ') },
+    { what: 'names in parts', body: fill('name="refresh_token"\r\n') },
+    { what: 'elements', body: fill('<refresh_token>') },
+    { what: 'pairs of elements', body: fill('<key>refresh_token</key><string>') },
+    { what: 'assignments', body: fill('refresh_token=') },
+    { what: 'assignments and blanks', body: fill(`refresh_token${' '.repeat(290)}`) },
+    { what: 'backslashes', body: fill('\\') },
+    { what: 'escaped quotes', body: fill('\\"refresh_token\\":\\"') },
+    { what: 'entities', body: fill('&quot;refresh_token&quot;:&quot;') },
+    { what: 'zeros in entities', body: `&quot;&#${fill('0')}` },
+    { what: 'percent signs', body: fill('%22refresh_token%22%3A%22') },
+    { what: 'Base64 and blanks', body: `eyJ${fill(' ')}!` },
+    { what: 'blanks', body: fill(' ') },
+    { what: 'lone surrogates', body: fill('\ud800') },
+    {
+      what: 'strings with tokens in them',
+      body: JSON.stringify(Array.from({ length: 9_000 }, () => 'refresh_token: "x')),
+    },
+    { what: 'empty objects', body: `{"x":[${fill('{},')}{}]}` },
+    { what: 'small errors', body: `{"errors":[${fill('{"error":"x"},')}{}]}` },
+    {
+      what: 'JSON in JSON in JSON',
+      body: JSON.stringify(JSON.stringify(JSON.stringify({ refresh_token: '"'.repeat(size / 16) }))),
+    },
+    { what: 'words', body: fill('the refresh token is ') },
+    {
+      what: 'one long description',
+      body: JSON.stringify({ error: true, message: fill('invalid refresh token or ') }),
+    },
+    { what: 'one long code', body: JSON.stringify({ error: fill('refresh_token_') }) },
+  ])('$what: nothing throws, and it takes no time', ({ body }) => {
     for (const status of [200, 400])
       for (const complete of [true, false]) {
         const from = process.cpuUsage();
@@ -422,156 +512,133 @@ describe('whatever is answered', () => {
 describe('an error', () => {
   const atlassian = { dead_grant_errors: ['unauthorized_client'] };
   const microsoft = { transient_errors: ['AADSTS50196'] };
-  const rows: readonly [string, HttpResponse, Record<string, unknown>, string, boolean][] = [
-    [
-      'invalid_grant is a dead grant',
-      response({ error: 'invalid_grant' }, { status: 400 }),
-      {},
-      'grant_revoked',
-      false,
-    ],
-    [
-      'invalid_grant is a dead grant under any status',
-      response({ error: 'invalid_grant' }, { status: 500 }),
-      {},
-      'grant_revoked',
-      false,
-    ],
-    [
-      'invalid_grant with HTTP 200 is a dead grant',
-      response({ error: 'invalid_grant' }),
-      {},
-      'grant_revoked',
-      false,
-    ],
-    [
-      'a code of the profile is a dead grant',
-      response({ error: 'unauthorized_client' }, { status: 403 }),
-      atlassian,
-      'grant_revoked',
-      false,
-    ],
-    [
-      'the same code without that is the client’s',
-      response({ error: 'unauthorized_client' }, { status: 403 }),
-      {},
-      'client_rejected',
-      false,
-    ],
-    [
-      'a bare status of the profile is a dead grant',
-      response('', { status: 500 }),
-      { dead_grant_errors: ['http_500'] },
-      'grant_revoked',
-      false,
-    ],
-    [
-      'a bare 500 is an outage that may have rotated',
-      response('', { status: 500 }),
-      {},
-      'provider_unavailable',
-      true,
-    ],
-    [
-      'a number may be a code',
-      response({ error: 4711 }, { status: 400 }),
-      { dead_grant_errors: ['4711'] },
-      'grant_revoked',
-      false,
-    ],
-    [
-      'an object may hold the code',
-      response({ error: { code: 'invalid_grant' } }, { status: 400 }),
-      {},
-      'grant_revoked',
-      false,
-    ],
-    [
-      'a code within the description is throttling',
-      response({ error: 'invalid_grant', error_description: 'AADSTS50196: loop' }, { status: 400 }),
-      microsoft,
-      'rate_limited',
-      false,
-    ],
-    [
-      'a longer code within the description is another',
-      response({ error: 'invalid_grant', error_description: 'AADSTS501967: x' }, { status: 400 }),
-      microsoft,
-      'grant_revoked',
-      false,
-    ],
-    [
-      'a field of the profile holds the code',
-      response({ status: 'BAD_REFRESH_TOKEN', message: 'm' }, { status: 400 }),
-      { token_error_fields: { error: '/status' }, dead_grant_errors: ['BAD_REFRESH_TOKEN'] },
-      'grant_revoked',
-      false,
-    ],
-    [
-      'invalid_client is the profile',
-      response({ error: 'invalid_client' }, { status: 401 }),
-      {},
-      'client_rejected',
-      false,
-    ],
-    ['a bare 401 is the profile', response('', { status: 401 }), {}, 'client_rejected', false],
-    [
-      'invalid_scope blames nobody',
-      response({ error: 'invalid_scope' }, { status: 400 }),
-      {},
-      'request_rejected',
-      false,
-    ],
-    ['429 asks to slow down', response('', { status: 429 }), {}, 'rate_limited', false],
-    ['503 is an outage', response('<html>', { status: 503 }), {}, 'provider_unavailable', false],
-    [
-      '504 is an outage that may have rotated',
-      response('', { status: 504 }),
-      {},
-      'provider_unavailable',
-      true,
-    ],
-    [
-      'a page with HTTP 200 is malformed, and may have rotated',
-      response('<!doctype html>'),
-      {},
-      'malformed_response',
-      true,
-    ],
-    [
-      'nothing with HTTP 200 is malformed, and may have rotated',
-      response(''),
-      {},
-      'malformed_response',
-      true,
-    ],
-    ['a redirect is malformed', response('', { status: 302 }), {}, 'malformed_response', false],
-    ['ok: false without a code is malformed', response({ ok: false }), {}, 'malformed_response', false],
-    [
-      'a code that nobody knows is a refusal that blames nobody',
-      response({ error: 'weird' }, { status: 400 }),
-      {},
-      'request_rejected',
-      false,
-    ],
+  const rows: readonly (Row & { reason: string; mayHaveRotated?: boolean })[] = [
+    { name: 'invalid_grant is a dead grant', body: { error: 'invalid_grant' }, reason: 'grant_revoked' },
+    {
+      name: 'invalid_grant is a dead grant under any status',
+      body: { error: 'invalid_grant' },
+      status: 500,
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'invalid_grant with HTTP 200 is a dead grant',
+      body: { error: 'invalid_grant' },
+      status: 200,
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'a code of the profile is a dead grant',
+      body: { error: 'unauthorized_client' },
+      status: 403,
+      profile: atlassian,
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'the same code without that is the client’s',
+      body: { error: 'unauthorized_client' },
+      status: 403,
+      reason: 'client_rejected',
+    },
+    {
+      name: 'a bare status of the profile is a dead grant',
+      status: 500,
+      profile: { dead_grant_errors: ['http_500'] },
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'a bare 500 is an outage that may have rotated',
+      status: 500,
+      reason: 'provider_unavailable',
+      mayHaveRotated: true,
+    },
+    {
+      name: 'a number may be a code',
+      body: { error: 4711 },
+      profile: { dead_grant_errors: ['4711'] },
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'an object may hold the code',
+      body: { error: { code: 'invalid_grant' } },
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'a code within the description is throttling',
+      body: { error: 'invalid_grant', error_description: 'AADSTS50196: loop' },
+      profile: microsoft,
+      reason: 'rate_limited',
+    },
+    {
+      name: 'a longer code within the description is another',
+      body: { error: 'invalid_grant', error_description: 'AADSTS501967: x' },
+      profile: microsoft,
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'a field of the profile holds the code',
+      body: { status: 'BAD_REFRESH_TOKEN', message: 'm' },
+      profile: { token_error_fields: { error: '/status' }, dead_grant_errors: ['BAD_REFRESH_TOKEN'] },
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'invalid_client is the profile',
+      body: { error: 'invalid_client' },
+      status: 401,
+      reason: 'client_rejected',
+    },
+    { name: 'a bare 401 is the profile', status: 401, reason: 'client_rejected' },
+    { name: 'invalid_scope blames nobody', body: { error: 'invalid_scope' }, reason: 'request_rejected' },
+    { name: '429 asks to slow down', status: 429, reason: 'rate_limited' },
+    { name: '503 is an outage', body: '<html>', status: 503, reason: 'provider_unavailable' },
+    {
+      name: '504 is an outage that may have rotated',
+      status: 504,
+      reason: 'provider_unavailable',
+      mayHaveRotated: true,
+    },
+    {
+      name: 'a page with HTTP 200 is malformed, and may have rotated',
+      body: '<!doctype html>',
+      status: 200,
+      reason: 'malformed_response',
+      mayHaveRotated: true,
+    },
+    {
+      name: 'nothing with HTTP 200 is malformed, and may have rotated',
+      status: 200,
+      reason: 'malformed_response',
+      mayHaveRotated: true,
+    },
+    { name: 'a redirect is malformed', status: 302, reason: 'malformed_response' },
+    {
+      name: 'ok: false without a code is malformed',
+      body: { ok: false },
+      status: 200,
+      reason: 'malformed_response',
+    },
+    {
+      name: 'a code that nobody knows is a refusal that blames nobody',
+      body: { error: 'weird' },
+      reason: 'request_rejected',
+    },
   ];
-  test.each(rows)('%s', (_, http, profile, reason, mayHaveRotated) => {
-    expect(interpret(http, profile)).toMatchObject({ kind: 'error', reason, mayHaveRotated });
+  test.each(rows)('$name', ({ body = '', profile, reason, mayHaveRotated = false, ...http }) => {
+    expect(interpret(at400(body, http), profile)).toMatchObject({ kind: 'error', reason, mayHaveRotated });
   });
 
-  const waits: readonly [string, string, number | undefined][] = [
-    ['seconds', '120', 120],
-    ['a date', 'Fri, 15 Jan 2027 08:01:00 GMT', 60],
-    ['a date in the past', 'Fri, 15 Jan 2027 07:00:00 GMT', 0],
-    ['many years', '999999999', 21_600],
-    ['more digits than a number has', '9'.repeat(400), 21_600],
-    ['a date in many years', 'Fri, 15 Jan 2099 08:01:00 GMT', 21_600],
-    ['a fraction', '1.5', 2],
-    ['a negative number', '-5', undefined],
-    ['nothing', '', undefined],
-    ['rubbish', 'soon', undefined],
+  const waits: readonly { what: string; retryAfter: string; seconds?: number }[] = [
+    { what: 'seconds', retryAfter: '120', seconds: 120 },
+    { what: 'a date', retryAfter: 'Fri, 15 Jan 2027 08:01:00 GMT', seconds: 60 },
+    { what: 'a date in the past', retryAfter: 'Fri, 15 Jan 2027 07:00:00 GMT', seconds: 0 },
+    { what: 'many years', retryAfter: '999999999', seconds: 21_600 },
+    { what: 'more digits than a number has', retryAfter: '9'.repeat(400), seconds: 21_600 },
+    { what: 'a date in many years', retryAfter: 'Fri, 15 Jan 2099 08:01:00 GMT', seconds: 21_600 },
+    { what: 'a fraction', retryAfter: '1.5', seconds: 2 },
+    { what: 'a negative number', retryAfter: '-5' },
+    { what: 'nothing', retryAfter: '' },
+    { what: 'rubbish', retryAfter: 'soon' },
   ];
-  test.each(waits)('says when to try again in %s', (_, retryAfter, seconds) => {
+  test.each(waits)('says when to try again in $what', ({ retryAfter, seconds }) => {
     const result = interpret(response('', { status: 429, retryAfter }));
     expect(result).toMatchObject({ retryAfter: seconds });
   });
@@ -588,108 +655,119 @@ describe('an error', () => {
 });
 
 describe('what an error means', () => {
-  const at400 = (body: unknown) => response(body, { status: 400 });
-  const rows: readonly [string, HttpResponse, Record<string, unknown>, string][] = [
-    ['invalid_request blames nobody (A3)', at400({ error: 'invalid_request' }), {}, 'request_rejected'],
-    [
-      'invalid_request under 401 blames nobody',
-      response({ error: 'invalid_request' }, { status: 401 }),
-      {},
-      'request_rejected',
-    ],
-    [
-      'access_denied blames nobody',
-      response({ error: 'access_denied' }, { status: 403 }),
-      {},
-      'request_rejected',
-    ],
-    [
-      '401 with a number blames the client (A5)',
-      response({ error: 401 }, { status: 401 }),
-      {},
-      'client_rejected',
-    ],
-    [
-      '401 with a type that nobody knows blames the client (A5)',
-      response({ error: { type: 'invalid_request_error' } }, { status: 401 }),
-      {},
-      'client_rejected',
-    ],
-    [
-      '401 with words alone blames the client',
-      response({ message: 'No' }, { status: 401 }),
-      {},
-      'client_rejected',
-    ],
-    [
-      'a code of client_errors blames the client',
-      at400({ error: 'app_disabled' }),
-      { client_errors: ['app_disabled'] },
-      'client_rejected',
-    ],
-    [
-      'client_errors comes before 429',
-      response({ error: 'x' }, { status: 429 }),
-      { client_errors: ['x'] },
-      'client_rejected',
-    ],
-    [
-      'dead_grant_errors comes before client_errors',
-      at400({ error: 'x' }),
-      { client_errors: ['x'], dead_grant_errors: ['x'] },
-      'grant_revoked',
-    ],
-    [
-      'transient_errors comes before dead_grant_errors',
-      at400({ error: 'x' }),
-      { transient_errors: ['x'], dead_grant_errors: ['x'] },
-      'rate_limited',
-    ],
-    [
-      'transient_errors under 5xx is an outage',
-      response({ error: 'x' }, { status: 500 }),
-      { transient_errors: ['x'] },
-      'provider_unavailable',
-    ],
-    [
-      'client_errors may name a code within the description',
-      at400({ error: 'invalid_request', error_description: 'AADSTS700016: not found' }),
-      { client_errors: ['AADSTS700016'] },
-      'client_rejected',
-    ],
-    [
-      '429 comes before a standard code',
-      response({ error: 'invalid_grant' }, { status: 429 }),
-      {},
-      'rate_limited',
-    ],
-    [
-      'a standard code comes before 5xx',
-      response({ error: 'invalid_client' }, { status: 500 }),
-      {},
-      'client_rejected',
-    ],
-    ['401 comes before Retry-After', response('', { status: 401, retryAfter: '5' }), {}, 'client_rejected'],
-    [
-      'another code under 5xx is an outage',
-      response({ error: 'x' }, { status: 503 }),
-      {},
-      'provider_unavailable',
-    ],
-    [
-      'another code with Retry-After is throttling',
-      response({ error: 'x' }, { status: 403, retryAfter: '5' }),
-      {},
-      'rate_limited',
-    ],
-    ['another code under 200 blames nobody', response({ error: 'x' }), {}, 'request_rejected'],
-    ['no code under 400 is malformed', at400({ a: 1 }), {}, 'malformed_response'],
-    [
-      'no code under 200 is malformed',
-      response({ status: 'ok', code: 0, message: 'fine' }),
-      {},
-      'malformed_response',
-    ],
+  const rows: readonly (Row & { reason: string })[] = [
+    {
+      name: 'invalid_request blames nobody (A3)',
+      body: { error: 'invalid_request' },
+      reason: 'request_rejected',
+    },
+    {
+      name: 'invalid_request under 401 blames nobody',
+      body: { error: 'invalid_request' },
+      status: 401,
+      reason: 'request_rejected',
+    },
+    {
+      name: 'access_denied blames nobody',
+      body: { error: 'access_denied' },
+      status: 403,
+      reason: 'request_rejected',
+    },
+    {
+      name: '401 with a number blames the client (A5)',
+      body: { error: 401 },
+      status: 401,
+      reason: 'client_rejected',
+    },
+    {
+      name: '401 with a type that nobody knows blames the client (A5)',
+      body: { error: { type: 'invalid_request_error' } },
+      status: 401,
+      reason: 'client_rejected',
+    },
+    {
+      name: '401 with words alone blames the client',
+      body: { message: 'No' },
+      status: 401,
+      reason: 'client_rejected',
+    },
+    {
+      name: 'a code of client_errors blames the client',
+      body: { error: 'app_disabled' },
+      profile: { client_errors: ['app_disabled'] },
+      reason: 'client_rejected',
+    },
+    {
+      name: 'client_errors comes before 429',
+      body: { error: 'x' },
+      status: 429,
+      profile: { client_errors: ['x'] },
+      reason: 'client_rejected',
+    },
+    {
+      name: 'dead_grant_errors comes before client_errors',
+      body: { error: 'x' },
+      profile: { client_errors: ['x'], dead_grant_errors: ['x'] },
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'transient_errors comes before dead_grant_errors',
+      body: { error: 'x' },
+      profile: { transient_errors: ['x'], dead_grant_errors: ['x'] },
+      reason: 'rate_limited',
+    },
+    {
+      name: 'transient_errors under 5xx is an outage',
+      body: { error: 'x' },
+      status: 500,
+      profile: { transient_errors: ['x'] },
+      reason: 'provider_unavailable',
+    },
+    {
+      name: 'client_errors may name a code within the description',
+      body: { error: 'invalid_request', error_description: 'AADSTS700016: not found' },
+      profile: { client_errors: ['AADSTS700016'] },
+      reason: 'client_rejected',
+    },
+    {
+      name: '429 comes before a standard code',
+      body: { error: 'invalid_grant' },
+      status: 429,
+      reason: 'rate_limited',
+    },
+    {
+      name: 'a standard code comes before 5xx',
+      body: { error: 'invalid_client' },
+      status: 500,
+      reason: 'client_rejected',
+    },
+    { name: '401 comes before Retry-After', status: 401, retryAfter: '5', reason: 'client_rejected' },
+    {
+      name: 'another code under 5xx is an outage',
+      body: { error: 'x' },
+      status: 503,
+      reason: 'provider_unavailable',
+    },
+    {
+      name: 'another code with Retry-After is throttling',
+      body: { error: 'x' },
+      status: 403,
+      retryAfter: '5',
+      reason: 'rate_limited',
+    },
+    {
+      name: 'another code under 200 blames nobody',
+      body: { error: 'x' },
+      status: 200,
+      reason: 'request_rejected',
+    },
+    { name: 'no code under 400 is malformed', body: { a: 1 }, reason: 'malformed_response' },
+    {
+      name: 'no code under 200 is malformed',
+      body: { status: 'ok', code: 0, message: 'fine' },
+      status: 200,
+      reason: 'malformed_response',
+    },
 
     ...[
       'refresh_token_reused',
@@ -714,50 +792,45 @@ describe('what an error means', () => {
       'invalid_grant_error',
       'urn:example:oauth:invalid_grant',
       'https://id.example/errors/refresh-token-revoked',
-    ]
-      .flatMap((code): [string, HttpResponse, object, string][] => [
-        [`a dead grant (E4): ${code}`, at400({ error: code }), {}, 'grant_revoked'],
-        [`a dead grant (E4), nested: ${code}`, at400({ error: { code } }), {}, 'grant_revoked'],
-        [`a dead grant (E4), flat: ${code}`, response({ code }, { status: 401 }), {}, 'grant_revoked'],
-      ])
-      .map(([name, ...row]) => [name, ...row] as [string, HttpResponse, Record<string, unknown>, string]),
+    ].flatMap((code) => [
+      { name: `a dead grant (E4): ${code}`, body: { error: code }, reason: 'grant_revoked' },
+      { name: `a dead grant (E4), nested: ${code}`, body: { error: { code } }, reason: 'grant_revoked' },
+      { name: `a dead grant (E4), flat: ${code}`, body: { code }, status: 401, reason: 'grant_revoked' },
+    ]),
     ...[
       'unsupported_grant_type',
       'invalid_grant_type',
       'refresh_token_required',
       'refresh_token_missing',
-    ].map((code): [string, HttpResponse, Record<string, unknown>, string] => [
-      `no dead grant: ${code}`,
-      at400({ error: code }),
-      {},
-      code === 'unsupported_grant_type' ? 'client_rejected' : 'request_rejected',
-    ]),
-    [
-      'a code in a list of errors',
-      at400({ errors: [{ code: 'refresh_token_expired', message: 'x' }] }),
-      {},
-      'grant_revoked',
-    ],
-    [
-      'a code that says more beside one that blames nobody',
-      at400({ error: 'invalid_request', reason: 'refresh_token_expired' }),
-      {},
-      'grant_revoked',
-    ],
-    ['a code twice nested', at400({ error: { error: 'invalid_grant' } }), {}, 'grant_revoked'],
-    ['a code in data', at400({ data: { error: 'invalid_grant' } }), {}, 'grant_revoked'],
-    ['a code in a list of responses', at400([{ error: 'invalid_grant' }]), {}, 'grant_revoked'],
-    ['a code in a form', at400('error=invalid_grant&error_description=x+y'), {}, 'grant_revoked'],
-    ['a code in XML', at400('<OAuth><error>invalid_grant</error></OAuth>'), {}, 'grant_revoked'],
-    ['a code in JSON within a page', at400('<pre>{"error":"invalid_grant"}</pre>'), {}, 'grant_revoked'],
-    ['a code in JSON within JSON', at400(JSON.stringify('{"error":"invalid_grant"}')), {}, 'grant_revoked'],
-    [
-      'a code in JSON that was cut',
-      response('{"error":"invalid_grant","error_desc', { status: 400, complete: false }),
-      {},
-      'grant_revoked',
-    ],
-    ['a class of HTML is no code', response('<div class="error">Oops</div>'), {}, 'malformed_response'],
+    ].map((code) => ({
+      name: `no dead grant: ${code}`,
+      body: { error: code },
+      reason: code === 'unsupported_grant_type' ? 'client_rejected' : 'request_rejected',
+    })),
+    ...[
+      {
+        name: 'a code in a list of errors',
+        body: { errors: [{ code: 'refresh_token_expired', message: 'x' }] },
+      },
+      {
+        name: 'a code that says more beside one that blames nobody',
+        body: { error: 'invalid_request', reason: 'refresh_token_expired' },
+      },
+      { name: 'a code twice nested', body: { error: { error: 'invalid_grant' } } },
+      { name: 'a code in data', body: { data: { error: 'invalid_grant' } } },
+      { name: 'a code in a list of responses', body: [{ error: 'invalid_grant' }] },
+      { name: 'a code in a form', body: 'error=invalid_grant&error_description=x+y' },
+      { name: 'a code in XML', body: '<OAuth><error>invalid_grant</error></OAuth>' },
+      { name: 'a code in JSON within a page', body: '<pre>{"error":"invalid_grant"}</pre>' },
+      { name: 'a code in JSON within JSON', body: JSON.stringify('{"error":"invalid_grant"}') },
+      { name: 'a code in JSON that was cut', body: '{"error":"invalid_grant","error_desc', complete: false },
+    ].map((row) => ({ ...row, reason: 'grant_revoked' })),
+    {
+      name: 'a class of HTML is no code',
+      body: '<div class="error">Oops</div>',
+      status: 200,
+      reason: 'malformed_response',
+    },
 
     ...[
       'The refresh token is invalid.',
@@ -767,47 +840,45 @@ describe('what an error means', () => {
       'The provided authorization grant or refresh token is invalid, expired or revoked.',
       'This refreshToken was already used',
       'The refresh token does not exist',
-    ].map((message): [string, HttpResponse, Record<string, unknown>, string] => [
-      `words beside a flag (E3): ${message}`,
-      at400({ error: true, status: 400, message }),
-      {},
-      'grant_revoked',
-    ]),
+    ].map((message) => ({
+      name: `words beside a flag (E3): ${message}`,
+      body: { error: true, status: 400, message },
+      reason: 'grant_revoked',
+    })),
     ...[
       "Refresh tokens can't be used at the moment.",
       'Invalid request: the refresh token is missing',
       'The refresh token grant type is unsupported',
       'Unknown error while the refresh token was read',
       'Something went wrong',
-    ].map((message): [string, HttpResponse, Record<string, unknown>, string] => [
-      `other words beside a flag: ${message}`,
-      at400({ error: true, status: 400, message }),
-      {},
-      'malformed_response',
-    ]),
-    [
-      'words beside a code that repeats the status',
-      response({ error: 401, message: 'Invalid refresh token' }, { status: 401 }),
-      {},
-      'grant_revoked',
-    ],
-    [
-      'words beside a flag that a profile names',
-      at400({ error: true, message: 'Oops, E17 happened' }),
-      { dead_grant_errors: ['E17'] },
-      'grant_revoked',
-    ],
+    ].map((message) => ({
+      name: `other words beside a flag: ${message}`,
+      body: { error: true, status: 400, message },
+      reason: 'malformed_response',
+    })),
+    {
+      name: 'words beside a code that repeats the status',
+      body: { error: 401, message: 'Invalid refresh token' },
+      status: 401,
+      reason: 'grant_revoked',
+    },
+    {
+      name: 'words beside a flag that a profile names',
+      body: { error: true, message: 'Oops, E17 happened' },
+      profile: { dead_grant_errors: ['E17'] },
+      reason: 'grant_revoked',
+    },
   ];
-  test.each(rows)('%s', (_, http, profile, reason) => {
-    expect(interpret(http, profile)).toMatchObject({ kind: 'error', reason });
+  test.each(rows)('$name', ({ body = '', profile, reason, ...http }) => {
+    expect(interpret(at400(body, http), profile)).toMatchObject({ kind: 'error', reason });
   });
 
   test.each([
-    ['form-encoded', 'client-secret%2B%2F'],
-    ['in entities', 'client-secret&#43;&#47;'],
-    ['with escapes', 'client-secret+\\/'],
-    ['in hexadecimal', Buffer.from('client-secret+/').toString('hex')],
-  ])('is told without the secret, %s', (_, quoted) => {
+    { how: 'form-encoded', quoted: 'client-secret%2B%2F' },
+    { how: 'in entities', quoted: 'client-secret&#43;&#47;' },
+    { how: 'with escapes', quoted: 'client-secret+\\/' },
+    { how: 'in hexadecimal', quoted: Buffer.from('client-secret+/').toString('hex') },
+  ])('is told without the secret, $how', ({ quoted }) => {
     const made = interpret(at400({ error: 'invalid_client', error_description: `not ${quoted}` }), {
       client_secret: 'client-secret+/',
     });

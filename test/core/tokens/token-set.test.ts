@@ -35,26 +35,26 @@ describe('the token set after a grant', () => {
     expect(merged).not.toHaveProperty('expires_in');
   });
 
-  const expiries: readonly [string, Partial<GrantedTokens>, number | undefined][] = [
-    [
-      'a new refresh token has its own expiry',
-      { refreshToken: 'refresh-2', refreshTokenExpiresAt: NOW + 900 },
-      NOW + 900,
-    ],
-    ['a new refresh token without an expiry has none', { refreshToken: 'refresh-2' }, undefined],
-    [
-      'the same refresh token again does not live longer',
-      { refreshToken: 'refresh-1', refreshTokenExpiresAt: NOW + 900 },
-      NOW + 60,
-    ],
-    [
-      'the same refresh token again may live shorter',
-      { refreshToken: 'refresh-1', refreshTokenExpiresAt: NOW + 5 },
-      NOW + 5,
-    ],
-    ['no refresh token leaves the expiry as it was', {}, NOW + 60],
+  const expiries: readonly { name: string; granted?: Partial<GrantedTokens>; expiresAt?: number }[] = [
+    {
+      name: 'a new refresh token has its own expiry',
+      granted: { refreshToken: 'refresh-2', refreshTokenExpiresAt: NOW + 900 },
+      expiresAt: NOW + 900,
+    },
+    { name: 'a new refresh token without an expiry has none', granted: { refreshToken: 'refresh-2' } },
+    {
+      name: 'the same refresh token again does not live longer',
+      granted: { refreshToken: 'refresh-1', refreshTokenExpiresAt: NOW + 900 },
+      expiresAt: NOW + 60,
+    },
+    {
+      name: 'the same refresh token again may live shorter',
+      granted: { refreshToken: 'refresh-1', refreshTokenExpiresAt: NOW + 5 },
+      expiresAt: NOW + 5,
+    },
+    { name: 'no refresh token leaves the expiry as it was', expiresAt: NOW + 60 },
   ];
-  test.each(expiries)('%s', (_, granted, expiresAt) => {
+  test.each(expiries)('$name', ({ granted = {}, expiresAt }) => {
     const previous = aTokenSet({ refresh_token_expires_at: NOW + 60 });
     expect(mergeTokenSet(previous, grant(granted), NOW).refresh_token_expires_at).toBe(expiresAt);
   });

@@ -25,15 +25,21 @@ function allowed(
 }
 
 describe('max_requests_per_minute', () => {
-  const rows: [string, number, number | undefined, number, number][] = [
-    ['a limit of 10 lets 10 of 25 pass', 1, 10, 25, 10],
-    ['a limit that is not reached stops nothing', 1, 10, 9, 9],
-    ['no limit stops nothing', 1, undefined, 500, 500],
-    ['two shares of the table have half of it each', 2, 10, 25, 5],
-    ['three shares have a third, rounded down', 3, 10, 25, 3],
-    ['more shares than requests still let each send one', 20, 10, 25, 1],
+  const rows: { name: string; shares: number; limit?: number; requests: number; expected: number }[] = [
+    { name: 'a limit of 10 lets 10 of 25 pass', shares: 1, limit: 10, requests: 25, expected: 10 },
+    { name: 'a limit that is not reached stops nothing', shares: 1, limit: 10, requests: 9, expected: 9 },
+    { name: 'no limit stops nothing', shares: 1, requests: 500, expected: 500 },
+    { name: 'two shares of the table have half of it each', shares: 2, limit: 10, requests: 25, expected: 5 },
+    { name: 'three shares have a third, rounded down', shares: 3, limit: 10, requests: 25, expected: 3 },
+    {
+      name: 'more shares than requests still let each send one',
+      shares: 20,
+      limit: 10,
+      requests: 25,
+      expected: 1,
+    },
   ];
-  test.each(rows)('%s', (_, shares, limit, requests, expected) => {
+  test.each(rows)('$name', ({ shares, limit, requests, expected }) => {
     expect(allowed(createLimits(shares), requests, T, profileWith(limit))).toBe(expected);
   });
 
@@ -53,59 +59,34 @@ describe('max_requests_per_minute', () => {
 });
 
 describe('while stores fail', () => {
-  type Put = readonly ['fails' | 'works', secretId: string];
+  type Put = { readonly fails: string } | { readonly works: string };
   const rows: readonly { readonly name: string; readonly puts: readonly Put[]; readonly stops: boolean }[] = [
-    { name: 'one secret that can not be written stops nobody', puts: [['fails', 'a']], stops: false },
+    { name: 'one secret that can not be written stops nobody', puts: [{ fails: 'a' }], stops: false },
     {
       name: 'one secret that fails again and again stops nobody',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'a'],
-        ['fails', 'a'],
-      ],
+      puts: [{ fails: 'a' }, { fails: 'a' }, { fails: 'a' }],
       stops: false,
     },
-    {
-      name: 'two secrets that fail stop everybody',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'b'],
-      ],
-      stops: true,
-    },
+    { name: 'two secrets that fail stop everybody', puts: [{ fails: 'a' }, { fails: 'b' }], stops: true },
     {
       name: 'a success in between begins the count anew',
-      puts: [
-        ['fails', 'a'],
-        ['works', 'c'],
-        ['fails', 'b'],
-      ],
+      puts: [{ fails: 'a' }, { works: 'c' }, { fails: 'b' }],
       stops: false,
     },
     {
       name: 'one success ends it, whichever secret it is of',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'b'],
-        ['works', 'b'],
-      ],
+      puts: [{ fails: 'a' }, { fails: 'b' }, { works: 'b' }],
       stops: false,
     },
     {
       name: 'the same two begin it again after that',
-      puts: [
-        ['fails', 'a'],
-        ['fails', 'b'],
-        ['works', 'c'],
-        ['fails', 'a'],
-        ['fails', 'b'],
-      ],
+      puts: [{ fails: 'a' }, { fails: 'b' }, { works: 'c' }, { fails: 'a' }, { fails: 'b' }],
       stops: true,
     },
   ];
   test.each(rows)('$name', ({ puts, stops }) => {
     const limits = createLimits(1);
-    for (const [put, secretId] of puts) put === 'fails' ? limits.storeFailed(secretId) : limits.storeWorked();
+    for (const put of puts) 'fails' in put ? limits.storeFailed(put.fails) : limits.storeWorked();
     expect(limits.circuitIsOpen()).toBe(stops);
     for (const name of ['crm', 'billing'])
       expect(limits.request(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);

@@ -164,9 +164,9 @@ describe('the event of a profile', () => {
     await notes.flushed();
     world.answer(notes, 'b', 'granted');
     await notes.flushed();
-    expect(world.events.map(({ type, detail }) => [type, detail.reason])).toEqual([
-      ['OAuth Profile Failing', 'client_rejected'],
-      ['OAuth Profile Recovered', 'client_rejected'],
+    expect(world.events.map(({ type, detail }) => ({ type, reason: detail.reason }))).toEqual([
+      { type: 'OAuth Profile Failing', reason: 'client_rejected' },
+      { type: 'OAuth Profile Recovered', reason: 'client_rejected' },
     ]);
     expect(world.note().failure).toBeUndefined();
   });

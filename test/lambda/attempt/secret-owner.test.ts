@@ -1,25 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { type AccountsTable, createAccountsTable } from '../../../adapters/aws/accounts-table.ts';
 import { type Account, parseAccount } from '../../../core/account/account.ts';
 import { tokenSecretIdOf, unusualSecret } from '../../../core/account/secret-id.ts';
 import { type Ownership, ownSecret } from '../../../lambda/attempt/secret-owner.ts';
-import { type LocalAws, startLocalAws } from '../../../local/aws/server.ts';
+import { startLocalAws } from '../../../local/aws/server.ts';
 import { clientSettings, createAccountsTable as makeTable } from '../../support/aws-endpoint.ts';
 import { NOW } from '../../support/builders.ts';
 
-let aws: LocalAws;
-let client: DynamoDBDocumentClient;
-
-beforeAll(async () => {
-  aws = await startLocalAws();
-  client = DynamoDBDocumentClient.from(new DynamoDBClient(clientSettings(aws.url)), {
-    marshallOptions: { removeUndefinedValues: true },
-  });
-});
+const aws = await startLocalAws();
 afterAll(() => aws.close());
+const dynamodb = new DynamoDBClient(clientSettings(aws.url));
+const client = DynamoDBDocumentClient.from(dynamodb, { marshallOptions: { removeUndefinedValues: true } });
 
 const PREFIX = 'oauth/';
 const usual = (accountId: string) => `${PREFIX}accounts/${accountId}`;
@@ -29,7 +23,7 @@ const LONGEST_LEASE = 240;
 /** A table of its own, people who write to it, and visits to its accounts. */
 async function aTable() {
   const tableName = `accounts-${randomUUID()}`;
-  await makeTable(DynamoDBDocumentClient.from(new DynamoDBClient(clientSettings(aws.url))), tableName);
+  await makeTable(dynamodb, tableName);
   const table: AccountsTable = createAccountsTable(client, tableName);
   let now = NOW;
   const write = async (accountId: string, attributes: Partial<Account> = {}) => {
@@ -115,10 +109,10 @@ describe('one secret has one account', () => {
   });
 
   test.each([
-    ['by its name', usual('acme')],
-    ['by its ARN', arnOf(usual('acme'))],
-    ['by its ARN without the random end', arnOf(usual('acme')).replace(/-[^-]*$/, '')],
-  ])('the one whose usual secret it is, though that names it itself, %s', async (_, tokenSecretId) => {
+    { how: 'by its name', tokenSecretId: usual('acme') },
+    { how: 'by its ARN', tokenSecretId: arnOf(usual('acme')) },
+    { how: 'by its ARN without the random end', tokenSecretId: arnOf(usual('acme')).replace(/-[^-]*$/, '') },
+  ])('the one whose usual secret it is, though that names it itself, $how', async ({ tokenSecretId }) => {
     const { write, asked } = await aTable();
     await write('acme', { tokenSecretId });
     await write('other', { tokenSecretId: usual('acme') });

@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import {
-  type ProviderFault,
-  type StrictProvider,
-  startStrictProvider,
-} from '../../support/strict-provider.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import type { ProviderFault } from '../../support/strict-provider.ts';
+import { fileWorld } from '../../support/world-test.ts';
 
 /**
  * Accounts in every kind of trouble in one table, between healthy ones: each has its reason, and harms nobody else.
@@ -24,50 +20,54 @@ const faults: Record<string, ProviderFault> = {
 };
 
 /** What is wrong, the reason, and what the message must name. */
-const rows: readonly [accountId: string, reason: string, names: string][] = [
-  ['enabled-as-text', 'account_invalid', 'enabled: must be true or false'],
-  ['parameters-as-text', 'account_invalid', 'parameters: must be a map of strings'],
-  ['no-secret', 'secret_missing', 'accounts/no-secret" does not exist'],
-  ['secret-not-json', 'secret_invalid', 'must hold a JSON object'],
-  ['secret-of-wrong-kind', 'secret_invalid', 'refresh_token: must be a string'],
-  ['profile-not-there', 'profile_missing', 'oauthProfile "erp" does not exist'],
-  ['profile-not-json', 'profile_invalid', 'must hold a JSON object'],
-  ['profile-unknown-field', 'profile_invalid', 'client_ident: is not a known field'],
-  ['profile-http', 'profile_invalid', 'token_endpoint: must use https'],
-  [
-    'profile-metadata',
-    'profile_invalid',
-    'token_endpoint: leads to an address that is not allowed: only public addresses are, private ones',
-  ],
-  [
-    'profile-placeholder',
-    'account_invalid',
-    "parameters.subdomain: is missing; the profile's token_endpoint needs it",
-  ],
-  ['wrong-client', 'client_rejected', 'invalid_client'],
-  ['revoked', 'grant_revoked', 'invalid_grant'],
-  ['answers-html', 'malformed_response', 'HTML'],
-  ['answers-500', 'provider_unavailable', 'HTTP 500'],
-  ['answers-503', 'provider_unavailable', 'HTTP 503'],
-  ['answers-429', 'rate_limited', 'HTTP 429'],
-  ['answers-nothing', 'malformed_response', 'empty body'],
-  ['answers-5-mb', 'malformed_response', 'too large'],
-  ['answers-redirect', 'malformed_response', 'redirect'],
-  ['drops-the-request', 'provider_unavailable', 'did not answer'],
+const rows: readonly { accountId: string; reason: string; names: string }[] = [
+  { accountId: 'enabled-as-text', reason: 'account_invalid', names: 'enabled: must be true or false' },
+  {
+    accountId: 'parameters-as-text',
+    reason: 'account_invalid',
+    names: 'parameters: must be a map of strings',
+  },
+  { accountId: 'no-secret', reason: 'secret_missing', names: 'accounts/no-secret" does not exist' },
+  { accountId: 'secret-not-json', reason: 'secret_invalid', names: 'must hold a JSON object' },
+  { accountId: 'secret-of-wrong-kind', reason: 'secret_invalid', names: 'refresh_token: must be a string' },
+  { accountId: 'profile-not-there', reason: 'profile_missing', names: 'oauthProfile "erp" does not exist' },
+  { accountId: 'profile-not-json', reason: 'profile_invalid', names: 'must hold a JSON object' },
+  {
+    accountId: 'profile-unknown-field',
+    reason: 'profile_invalid',
+    names: 'client_ident: is not a known field',
+  },
+  { accountId: 'profile-http', reason: 'profile_invalid', names: 'token_endpoint: must use https' },
+  {
+    accountId: 'profile-metadata',
+    reason: 'profile_invalid',
+    names: 'token_endpoint: leads to an address that is not allowed: only public addresses are, private ones',
+  },
+  {
+    accountId: 'profile-placeholder',
+    reason: 'account_invalid',
+    names: "parameters.subdomain: is missing; the profile's token_endpoint needs it",
+  },
+  { accountId: 'wrong-client', reason: 'client_rejected', names: 'invalid_client' },
+  { accountId: 'revoked', reason: 'grant_revoked', names: 'invalid_grant' },
+  { accountId: 'answers-html', reason: 'malformed_response', names: 'HTML' },
+  { accountId: 'answers-500', reason: 'provider_unavailable', names: 'HTTP 500' },
+  { accountId: 'answers-503', reason: 'provider_unavailable', names: 'HTTP 503' },
+  { accountId: 'answers-429', reason: 'rate_limited', names: 'HTTP 429' },
+  { accountId: 'answers-nothing', reason: 'malformed_response', names: 'empty body' },
+  { accountId: 'answers-5-mb', reason: 'malformed_response', names: 'too large' },
+  { accountId: 'answers-redirect', reason: 'malformed_response', names: 'redirect' },
+  { accountId: 'drops-the-request', reason: 'provider_unavailable', names: 'did not answer' },
 ];
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
+const { aws, provider, world } = await fileWorld(awsEndpoint());
 let result: RunResult;
 const before = new Map<string, unknown>();
+/** As the run left them: some tests go on from there. */
+const items = new Map<string, Record<string, unknown>>();
 
 beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
   const { profile } = provider;
-  await world.profile('crm', profile);
   await world.profile('profile-not-json', '{"client_id": ');
   await world.profile('profile-unknown-field', { ...profile, client_ident: 'x' });
   await world.profile('profile-http', { ...profile, token_endpoint: 'http://id.example/token' });
@@ -89,7 +89,7 @@ beforeAll(async () => {
     'secret-not-json': 'tokens!',
     'secret-of-wrong-kind': { refresh_token: 12345 },
   };
-  for (const [accountId] of rows) {
+  for (const { accountId } of rows) {
     const issued = provider.issue(accountId);
     const own = accountId.startsWith('profile-') || accountId in faults ? { oauthProfile: accountId } : {};
     const tokens = accountId === 'no-secret' ? undefined : (secret[accountId] ?? issued);
@@ -102,25 +102,20 @@ beforeAll(async () => {
   provider.revoke('revoked');
   provider.inject(({ accountId }) => faults[accountId ?? '']);
   result = await world.run();
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
+  for (const { accountId } of rows) items.set(accountId, await world.item(accountId));
 });
 
 describe('an account', () => {
-  test.each(rows)('%s fails with %s, by name', async (accountId, reason, names) => {
-    const { status, failure } = await world.item(accountId);
+  test.each(rows)('$accountId fails with $reason, by name', ({ accountId, reason, names }) => {
+    const { status, failure } = items.get(accountId) ?? {};
     expect({ status, failure }).toMatchObject({ status: 'failing', failure: { reason, count: 1 } });
     const { message } = failure as { message: string };
     expect(message).toContain(names);
     expect(message).toContain(`Account="${accountId}"`);
   });
 
-  test('waits as long as its provider asked for', async () => {
-    const { nextAttemptAt, failure } = await world.item('answers-429');
+  test('waits as long as its provider asked for', () => {
+    const { nextAttemptAt, failure } = items.get('answers-429') ?? {};
     expect(nextAttemptAt).toBe((failure as { at: number }).at + 600);
   });
 
@@ -150,8 +145,7 @@ describe('the run', () => {
   });
 
   test('believes a dead grant when it is heard again an hour later', async () => {
-    const later = world.process({ clockOffsetSeconds: 3_660 });
-    await later.invoke({ accountIds: ['revoked'] });
+    await world.runAt(3_660, { accountIds: ['revoked'] });
     expect(await world.item('revoked')).toMatchObject({
       status: 'reauthorization_required',
       failure: { reason: 'grant_revoked', count: 2 },
@@ -159,8 +153,7 @@ describe('the run', () => {
   });
 
   test('tells trouble that goes on once, and counts it', async () => {
-    const later = world.process({ clockOffsetSeconds: 60 });
-    await later.invoke({ accountIds: ['enabled-as-text', 'profile-not-there'] });
+    await world.runAt(60, { accountIds: ['enabled-as-text', 'profile-not-there'] });
     for (const id of ['enabled-as-text', 'profile-not-there'])
       expect(await world.item(id)).toMatchObject({ status: 'failing', failure: { count: 2 } });
     const told = aws.aws
@@ -171,9 +164,9 @@ describe('the run', () => {
   });
 
   test.each([
-    ['another authenticationType', { authenticationType: 'basic', oauthProfile: 'crm' }],
-    ['no profile', { authenticationType: 'oauth2' }],
-  ])('leaves an account of %s alone when it is asked for by its id, too', async (name, attributes) => {
+    { name: 'another authenticationType', attributes: { authenticationType: 'basic', oauthProfile: 'crm' } },
+    { name: 'no profile', attributes: { authenticationType: 'oauth2' } },
+  ])('leaves an account of $name alone when it is asked for by its id, too', async ({ name, attributes }) => {
     const accountId = `left-${name.replaceAll(' ', '-')}`;
     const issued = provider.issue(accountId);
     const item = { accountId, ...attributes };

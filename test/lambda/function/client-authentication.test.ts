@@ -195,10 +195,10 @@ async function refreshWith(clientId: string, profile: Readonly<Record<string, un
 }
 
 describe.each([
-  ['by its endpoint', () => ({ token_endpoint: server.tokenEndpoint })],
-  ['by its issuer', () => ({ issuer: server.issuer })],
-  ['by both', () => ({ issuer: server.issuer, token_endpoint: server.tokenEndpoint })],
-])('a server found %s', (_, where) => {
+  { by: 'by its endpoint', where: () => ({ token_endpoint: server.tokenEndpoint }) },
+  { by: 'by its issuer', where: () => ({ issuer: server.issuer }) },
+  { by: 'by both', where: () => ({ issuer: server.issuer, token_endpoint: server.tokenEndpoint }) },
+])('a server found $by', ({ where }) => {
   test.each(Object.entries(cases))('accepts %s', async (clientId, { profile }) => {
     const { report, message, tokens, before } = await refreshWith(clientId, { ...profile, ...where() });
     expect({ action: report?.action, message }).toEqual({ action: 'refresh', message: undefined });
@@ -231,72 +231,78 @@ test('A signed assertion is about this client, for this server, once, and for a 
 });
 
 describe('a profile that proves another client', () => {
-  const rows: readonly [string, string, Record<string, unknown>, string, string][] = [
-    [
-      'a wrong secret',
-      'client_secret_basic',
-      { client_secret: 'wrong' },
-      'client_rejected',
-      'invalid_client',
-    ],
-    [
-      'a key that is not registered',
-      'private_key_jwt, ES256, PEM',
-      { private_key: pem(generateKeyPairSync('ec', { namedCurve: 'P-256' })) },
-      'client_rejected',
-      'invalid_client',
-    ],
-    [
-      'a key for another algorithm',
-      'private_key_jwt, ES256, PEM',
-      { private_key: pem(ec), alg: 'RS256' },
-      'profile_invalid',
-      'private_key: is not a key for alg RS256',
-    ],
-    [
-      'a private key that is none',
-      'private_key_jwt, ES256, PEM',
-      { private_key: 'not a key' },
-      'profile_invalid',
-      "private_key: can't be read as a private key in PEM (PKCS #8) or as a JWK",
-    ],
-    [
-      'a stranger’s certificate',
-      'tls_client_auth',
-      { tls_client_certificate: stranger.cert, tls_client_key: stranger.key },
-      'client_rejected',
-      'invalid_client',
-    ],
-    [
-      'a certificate that is not registered',
-      'self_signed_tls_client_auth',
-      { tls_client_certificate: stranger.cert, tls_client_key: stranger.key },
-      'client_rejected',
-      'invalid_client',
-    ],
-    [
-      'a certificate and the key of another',
-      'tls_client_auth',
-      { tls_client_certificate: known.cert, tls_client_key: stranger.key },
-      'profile_invalid',
-      'tls_client_key: is not the key of tls_client_certificate',
-    ],
-    [
-      'a certificate that is none',
-      'tls_client_auth',
-      { tls_client_certificate: 'none', tls_client_key: known.key },
-      'profile_invalid',
-      "tls_client_certificate: can't be read as a certificate in PEM",
-    ],
-    [
-      'no trust in the server',
-      'client_secret_basic',
-      { client_secret: 's3cret', tls_ca_certificate: undefined },
-      'provider_unavailable',
-      'not trusted (SELF_SIGNED_CERT_IN_CHAIN); set tls_ca_certificate',
-    ],
+  const rows: readonly {
+    what: string;
+    clientId: string;
+    profile: Record<string, unknown>;
+    reason: string;
+    says: string;
+  }[] = [
+    {
+      what: 'a wrong secret',
+      clientId: 'client_secret_basic',
+      profile: { client_secret: 'wrong' },
+      reason: 'client_rejected',
+      says: 'invalid_client',
+    },
+    {
+      what: 'a key that is not registered',
+      clientId: 'private_key_jwt, ES256, PEM',
+      profile: { private_key: pem(generateKeyPairSync('ec', { namedCurve: 'P-256' })) },
+      reason: 'client_rejected',
+      says: 'invalid_client',
+    },
+    {
+      what: 'a key for another algorithm',
+      clientId: 'private_key_jwt, ES256, PEM',
+      profile: { private_key: pem(ec), alg: 'RS256' },
+      reason: 'profile_invalid',
+      says: 'private_key: is not a key for alg RS256',
+    },
+    {
+      what: 'a private key that is none',
+      clientId: 'private_key_jwt, ES256, PEM',
+      profile: { private_key: 'not a key' },
+      reason: 'profile_invalid',
+      says: "private_key: can't be read as a private key in PEM (PKCS #8) or as a JWK",
+    },
+    {
+      what: 'a stranger’s certificate',
+      clientId: 'tls_client_auth',
+      profile: { tls_client_certificate: stranger.cert, tls_client_key: stranger.key },
+      reason: 'client_rejected',
+      says: 'invalid_client',
+    },
+    {
+      what: 'a certificate that is not registered',
+      clientId: 'self_signed_tls_client_auth',
+      profile: { tls_client_certificate: stranger.cert, tls_client_key: stranger.key },
+      reason: 'client_rejected',
+      says: 'invalid_client',
+    },
+    {
+      what: 'a certificate and the key of another',
+      clientId: 'tls_client_auth',
+      profile: { tls_client_certificate: known.cert, tls_client_key: stranger.key },
+      reason: 'profile_invalid',
+      says: 'tls_client_key: is not the key of tls_client_certificate',
+    },
+    {
+      what: 'a certificate that is none',
+      clientId: 'tls_client_auth',
+      profile: { tls_client_certificate: 'none', tls_client_key: known.key },
+      reason: 'profile_invalid',
+      says: "tls_client_certificate: can't be read as a certificate in PEM",
+    },
+    {
+      what: 'no trust in the server',
+      clientId: 'client_secret_basic',
+      profile: { client_secret: 's3cret', tls_ca_certificate: undefined },
+      reason: 'provider_unavailable',
+      says: 'not trusted (SELF_SIGNED_CERT_IN_CHAIN); set tls_ca_certificate',
+    },
   ];
-  test.each(rows)('with %s is refused by name', async (_, clientId, profile, reason, says) => {
+  test.each(rows)('with $what is refused by name', async ({ clientId, profile, reason, says }) => {
     const where = { token_endpoint: server.tokenEndpoint };
     const { report, message, before } = await refreshWith(clientId, { ...where, ...profile });
     expect(report?.reason).toBe(reason);

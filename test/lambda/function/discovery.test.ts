@@ -1,22 +1,22 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
 import { createWorld, type World } from '../../support/world.ts';
+import { fileServers } from '../../support/world-test.ts';
 
 /** Issuers that publish their metadata in every way, sound and not; their endpoint is the strict provider's. */
-let aws: AwsEndpoint;
-let provider: StrictProvider;
+const { aws, provider } = await fileServers(awsEndpoint());
 let world: World;
 let origin = '';
 let asked: string[] = [];
-let metadata: Readonly<Record<string, readonly [status: number, body: unknown]>> = {};
+/** By path. */
+let metadata: Readonly<Record<string, { readonly status?: number; readonly body?: unknown }>> = {};
 
 const server = createServer((request, response) => {
   const path = request.url ?? '';
   asked.push(path);
-  const [status, body] = metadata[path] ?? [404, {}];
+  const { status = 200, body = {} } = metadata[path] ?? { status: 404 };
   if (body === 'CUT') {
     response.writeHead(status, { 'content-length': '500' });
     response.write('{"issuer":', () => response.destroy());
@@ -29,8 +29,6 @@ const server = createServer((request, response) => {
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
 });
 
 beforeEach(async () => {
@@ -40,11 +38,9 @@ beforeEach(async () => {
   return () => world.close();
 });
 
-afterAll(async () => {
+afterAll(() => {
   server.close();
   server.closeAllConnections();
-  await provider.close();
-  await aws.close();
 });
 
 let made = 0;
@@ -64,13 +60,21 @@ const OAUTH = '/.well-known/oauth-authorization-server';
 
 describe('an issuer’s endpoint is found', () => {
   test.each([
-    ['from OpenID Connect metadata', '', OIDC],
-    ['from RFC 8414 metadata, where there is no other', '', OAUTH],
-    ['below the path of an issuer that has one (OpenID Connect)', '/realms/sales', `/realms/sales${OIDC}`],
-    ['before the path of an issuer that has one (RFC 8414)', '/realms/sales', `${OAUTH}/realms/sales`],
-  ])('%s', async (_, issuerPath, path) => {
+    { name: 'from OpenID Connect metadata', path: OIDC },
+    { name: 'from RFC 8414 metadata, where there is no other', path: OAUTH },
+    {
+      name: 'below the path of an issuer that has one (OpenID Connect)',
+      issuerPath: '/realms/sales',
+      path: `/realms/sales${OIDC}`,
+    },
+    {
+      name: 'before the path of an issuer that has one (RFC 8414)',
+      issuerPath: '/realms/sales',
+      path: `${OAUTH}/realms/sales`,
+    },
+  ])('$name', async ({ issuerPath = '', path }) => {
     const issuer = origin + issuerPath;
-    metadata = { [path]: [200, { issuer, token_endpoint: provider.tokenEndpoint }] };
+    metadata = { [path]: { body: { issuer, token_endpoint: provider.tokenEndpoint } } };
     expect(await refreshBy(issuer)).toEqual({
       action: 'refresh',
       reason: 'no_access_token',
@@ -80,12 +84,12 @@ describe('an issuer’s endpoint is found', () => {
 
   test.each([null, 'none', [], 5])('whatever its aliases for TLS certificates are: %j', async (aliases) => {
     const endpoints = { token_endpoint: provider.tokenEndpoint, mtls_endpoint_aliases: aliases };
-    metadata = { [OIDC]: [200, { issuer: origin, ...endpoints, jwks_uri: 17, revocation_endpoint: '/' }] };
+    metadata = { [OIDC]: { body: { issuer: origin, ...endpoints, jwks_uri: 17, revocation_endpoint: '/' } } };
     expect(await refreshBy(origin)).toMatchObject({ action: 'refresh' });
   });
 
   test('once for a profile, and then known for an hour', async () => {
-    metadata = { [OIDC]: [200, { issuer: origin, token_endpoint: provider.tokenEndpoint }] };
+    metadata = { [OIDC]: { body: { issuer: origin, token_endpoint: provider.tokenEndpoint } } };
     for (let account = 0; account < 3; account++) await refreshBy(origin, 'crm');
     expect(asked).toEqual([OIDC]);
     await refreshBy(origin, 'billing');
@@ -95,55 +99,72 @@ describe('an issuer’s endpoint is found', () => {
 
 describe('an issuer is refused, and no token sent,', () => {
   const endpoint = () => ({ token_endpoint: provider.tokenEndpoint });
-  test.each<[string, () => readonly [number, unknown], string, string]>([
-    [
-      'whose metadata is another’s',
-      () => [200, { issuer: 'https://other.example', ...endpoint() }],
-      'profile_invalid',
-      'issuer: has no metadata that names this very issuer',
-    ],
-    [
-      'without metadata',
-      () => [404, {}],
-      'profile_invalid',
-      'issuer: has no metadata that names this very issuer',
-    ],
-    ['whose metadata is not JSON', () => [200, '<html>'], 'profile_invalid', 'issuer: has no metadata'],
-    [
-      'whose metadata names no token endpoint',
-      () => [200, { issuer: origin }],
-      'profile_invalid',
-      'issuer: its metadata names no token_endpoint',
-    ],
-    [
-      'whose token endpoint is not https',
-      () => [200, { issuer: origin, token_endpoint: 'http://id.example/token' }],
-      'profile_invalid',
-      'token_endpoint: leads to an address that is not allowed',
-    ],
-    [
-      'whose token endpoint is a metadata address',
-      () => [200, { issuer: origin, token_endpoint: 'https://169.254.169.254/token' }],
-      'profile_invalid',
-      'token_endpoint: leads to an address that is not allowed',
-    ],
-    ['that is out of order', () => [503, {}], 'provider_unavailable', 'HTTP_503'],
-    ['that is asked too often', () => [429, {}], 'provider_unavailable', 'HTTP_429'],
-    [
-      'whose token endpoint is no URL',
-      () => [200, { issuer: origin, token_endpoint: 'token' }],
-      'profile_invalid',
-      'issuer: its metadata names no token_endpoint, or one that is no URL',
-    ],
-    [
-      'whose metadata is larger than is read',
-      () => [200, { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) }],
-      'profile_invalid',
-      'issuer: has no metadata',
-    ],
-    ['whose metadata is cut', () => [200, 'CUT'], 'provider_unavailable', 'ANSWER_CUT_SHORT'],
-    ['that redirects', () => [302, {}], 'profile_invalid', 'issuer: has no metadata'],
-  ])('%s', async (_, answer, reason, says) => {
+  test.each<{
+    name: string;
+    answer: () => { status?: number; body?: unknown };
+    reason?: string;
+    says: string;
+  }>([
+    {
+      name: 'whose metadata is another’s',
+      answer: () => ({ body: { issuer: 'https://other.example', ...endpoint() } }),
+      says: 'issuer: has no metadata that names this very issuer',
+    },
+    {
+      name: 'without metadata',
+      answer: () => ({ status: 404 }),
+      says: 'issuer: has no metadata that names this very issuer',
+    },
+    {
+      name: 'whose metadata is not JSON',
+      answer: () => ({ body: '<html>' }),
+      says: 'issuer: has no metadata',
+    },
+    {
+      name: 'whose metadata names no token endpoint',
+      answer: () => ({ body: { issuer: origin } }),
+      says: 'issuer: its metadata names no token_endpoint',
+    },
+    {
+      name: 'whose token endpoint is not https',
+      answer: () => ({ body: { issuer: origin, token_endpoint: 'http://id.example/token' } }),
+      says: 'token_endpoint: leads to an address that is not allowed',
+    },
+    {
+      name: 'whose token endpoint is a metadata address',
+      answer: () => ({ body: { issuer: origin, token_endpoint: 'https://169.254.169.254/token' } }),
+      says: 'token_endpoint: leads to an address that is not allowed',
+    },
+    {
+      name: 'that is out of order',
+      answer: () => ({ status: 503 }),
+      reason: 'provider_unavailable',
+      says: 'HTTP_503',
+    },
+    {
+      name: 'that is asked too often',
+      answer: () => ({ status: 429 }),
+      reason: 'provider_unavailable',
+      says: 'HTTP_429',
+    },
+    {
+      name: 'whose token endpoint is no URL',
+      answer: () => ({ body: { issuer: origin, token_endpoint: 'token' } }),
+      says: 'issuer: its metadata names no token_endpoint, or one that is no URL',
+    },
+    {
+      name: 'whose metadata is larger than is read',
+      answer: () => ({ body: { issuer: origin, ...endpoint(), x: 'x'.repeat(300_000) } }),
+      says: 'issuer: has no metadata',
+    },
+    {
+      name: 'whose metadata is cut',
+      answer: () => ({ body: 'CUT' }),
+      reason: 'provider_unavailable',
+      says: 'ANSWER_CUT_SHORT',
+    },
+    { name: 'that redirects', answer: () => ({ status: 302 }), says: 'issuer: has no metadata' },
+  ])('$name', async ({ answer, reason = 'profile_invalid', says }) => {
     metadata = { [OIDC]: answer() };
     const made = await refreshBy(origin);
     expect(made.reason).toBe(reason);

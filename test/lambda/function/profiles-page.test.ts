@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PROFILE_FIELDS } from '../../../core/profile/profile-schema.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import { fileWorld } from '../../support/world-test.ts';
 
 /** The recipes of docs/profiles.md, taken from the page and run. */
 const page = readFileSync(new URL('../../../docs/profiles.md', import.meta.url), 'utf8');
@@ -26,31 +25,18 @@ const fieldsOfThePage = page
   .filter((line) => line.startsWith('- `'))
   .flatMap((line) => [...(line.split(':')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
-
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+const { provider, world } = await fileWorld(awsEndpoint());
 
 interface Given {
   readonly recipe: string;
   /** A path of the provider, where the endpoint is not the recipe's first part. */
   readonly path?: string;
   readonly item?: Readonly<Record<string, unknown>>;
-  readonly answer: readonly [status: number, body: unknown];
+  readonly status?: number;
+  readonly answer: unknown;
 }
 
-async function refreshWith({ recipe, path = '/token', item, answer: [status, answer] }: Given) {
+async function refreshWith({ recipe, path = '/token', item, status = 200, answer }: Given) {
   const accountId = recipe.replaceAll(/[^A-Za-z0-9]+/g, '-');
   await world.profile(accountId, {
     ...CLIENT,
@@ -82,7 +68,7 @@ describe('the recipe', () => {
   test('Nested response, absolute expiry, JSON request', async () => {
     const { request, tokens, issued } = await refreshWith({
       recipe: 'Nested response, absolute expiry, JSON request',
-      answer: [200, { data: { token: { access: 'A', refresh: 'R' } }, validUntil: '2031-05-01T10:00:00Z' }],
+      answer: { data: { token: { access: 'A', refresh: 'R' } }, validUntil: '2031-05-01T10:00:00Z' },
     });
     expect(request?.headers['content-type']).toBe('application/json');
     expect(request?.parameters).toEqual({
@@ -97,7 +83,7 @@ describe('the recipe', () => {
   test('No lifetime in the response', async () => {
     const { tokens, issued } = await refreshWith({
       recipe: 'No lifetime in the response',
-      answer: [200, { access_token: 'A', token_type: 'Bearer' }],
+      answer: { access_token: 'A', token_type: 'Bearer' },
     });
     expect(Number(tokens.expires_at) - Number(tokens.obtained_at)).toBe(7_200);
     expect(Math.abs(Number(tokens.obtained_at) - now())).toBeLessThan(60);
@@ -107,7 +93,7 @@ describe('the recipe', () => {
   test('Basic with an empty password', async () => {
     const { request, tokens } = await refreshWith({
       recipe: 'Basic with an empty password',
-      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+      answer: { access_token: 'A', token_type: 'Bearer', expires_in: 60 },
     });
     expect(request?.headers.authorization).toBe(`Basic ${btoa('client:')}`);
     expect(request?.parameters).not.toHaveProperty('client_secret');
@@ -117,7 +103,7 @@ describe('the recipe', () => {
   test('Basic without encoding', async () => {
     const { request, tokens } = await refreshWith({
       recipe: 'Basic without encoding',
-      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+      answer: { access_token: 'A', token_type: 'Bearer', expires_in: 60 },
     });
     expect(request?.headers.authorization).toBe(`Basic ${btoa('client:a+b/c=')}`);
     expect(tokens.access_token).toBe('A');
@@ -126,7 +112,7 @@ describe('the recipe', () => {
   test('Another name for the client id', async () => {
     const { request, tokens, issued } = await refreshWith({
       recipe: 'Another name for the client id',
-      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+      answer: { access_token: 'A', token_type: 'Bearer', expires_in: 60 },
     });
     expect(request?.parameters).toEqual({
       grant_type: 'refresh_token',
@@ -138,21 +124,26 @@ describe('the recipe', () => {
   });
 
   test.each([
-    ['Dead grant as HTTP 500', 500, { error: 'token_not_found' }, 'grant_revoked'],
-    [
-      'Dead grant as 403 unauthorized_client',
-      403,
-      { error: 'unauthorized_client', error_description: 'refresh_token is invalid' },
-      'grant_revoked',
-    ],
-    [
-      'Rate limit sent as invalid_grant',
-      400,
-      { error: 'invalid_grant', error_description: 'E1029: Too many refreshes, slow down' },
-      'rate_limited',
-    ],
-  ])('%s', async (recipe, status, body, reason) => {
-    const made = await refreshWith({ recipe, answer: [status, body] });
+    {
+      recipe: 'Dead grant as HTTP 500',
+      status: 500,
+      answer: { error: 'token_not_found' },
+      reason: 'grant_revoked',
+    },
+    {
+      recipe: 'Dead grant as 403 unauthorized_client',
+      status: 403,
+      answer: { error: 'unauthorized_client', error_description: 'refresh_token is invalid' },
+      reason: 'grant_revoked',
+    },
+    {
+      recipe: 'Rate limit sent as invalid_grant',
+      status: 400,
+      answer: { error: 'invalid_grant', error_description: 'E1029: Too many refreshes, slow down' },
+      reason: 'rate_limited',
+    },
+  ])('$recipe', async ({ recipe, status, answer, reason }) => {
+    const made = await refreshWith({ recipe, status, answer });
     expect(made.reason).toBe(reason);
     expect(made.tokens.refresh_token).toBe(made.issued.refresh_token);
   });
@@ -163,7 +154,7 @@ describe('the recipe', () => {
       // A host can't be made up here; the path shows the same.
       path: '/{subdomain}/{realm}/token',
       item: { parameters: { subdomain: 'acme', realm: 'sales' } },
-      answer: [200, { access_token: 'A', token_type: 'Bearer', expires_in: 60 }],
+      answer: { access_token: 'A', token_type: 'Bearer', expires_in: 60 },
     });
     expect(request?.headers['x-tenant']).toBe('acme');
     expect(request?.parameters.resource).toBe('urn:sales');

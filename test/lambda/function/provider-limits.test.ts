@@ -1,29 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import {
-  type ProviderFault,
-  type StrictProvider,
-  startStrictProvider,
-} from '../../support/strict-provider.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import type { ProviderFault } from '../../support/strict-provider.ts';
 import { createWorld, type World } from '../../support/world.ts';
+import { fileServers } from '../../support/world-test.ts';
 
-let aws: AwsEndpoint;
-let provider: StrictProvider;
+const { aws, provider } = await fileServers(awsEndpoint());
 let world: World;
 const now = () => Math.floor(Date.now() / 1000);
 
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-});
 afterEach(() => {
   provider.inject(undefined);
   world.close();
-});
-afterAll(async () => {
-  await provider.close();
-  await aws.close();
 });
 
 /** Accounts at two profiles of one provider: those of `crm` are in trouble, those of `mail` are not. */
@@ -81,13 +69,15 @@ test('A provider that is down is not called any more after a few failures; the o
 });
 
 describe('Retry-After', () => {
-  const rows: [string, () => string, number][] = [
-    ['in seconds', () => '180', 180],
-    ['as a date', () => new Date(Date.now() + 180_000).toUTCString(), 180],
+  const rows: { name: string; header: () => string; seconds: number }[] = [
+    { name: 'in seconds', header: () => '180', seconds: 180 },
+    { name: 'as a date', header: () => new Date(Date.now() + 180_000).toUTCString(), seconds: 180 },
   ];
-  test.each(
-    rows,
-  )('%s: the account waits until then, and few others of its profile are asked', async (name, header, seconds) => {
+  test.each(rows)('$name: the account waits until then, and few others of its profile are asked', async ({
+    name,
+    header,
+    seconds,
+  }) => {
     const id = `retry-${name.replaceAll(' ', '-')}`;
     const crm = await fleet(id, {}, 20);
     answerWith(crm, { kind: 'answer', status: 429, headers: { 'retry-after': header() } });

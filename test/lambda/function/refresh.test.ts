@@ -1,32 +1,26 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { FIRST_PAGE } from '../../../adapters/aws/accounts-table.ts';
 import { shareOf } from '../../../core/account/spread.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
-import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import { createWorld, resultOf, type World } from '../../support/world.ts';
+import { fileWorld } from '../../support/world-test.ts';
 
-interface Returned {
-  readonly payload: RunResult;
-}
-
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
+const { aws, provider, world } = await fileWorld(awsEndpoint());
 const now = () => Math.floor(Date.now() / 1000);
 
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
-  await world.profile('crm', provider.profile);
-});
+/** A world of a test's own. */
+async function ownWorld(environment?: Record<string, string>): Promise<World> {
+  const own = await createWorld(aws.url, environment);
+  onTestFinished(() => own.close());
+  await own.profile('crm', provider.profile);
+  return own;
+}
 
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+/** An account that was never looked at. */
+async function addDue(accountId: string, tokens: Record<string, unknown> = {}): Promise<void> {
+  await world.account({ accountId, oauthProfile: 'crm' }, { ...provider.issue(accountId), ...tokens });
+}
 
 /** Runs over one account and says what became of it. */
 async function runOver(accountId: string, event: Record<string, unknown> = {}) {
@@ -80,15 +74,19 @@ describe('a due account', () => {
   });
 
   test('is left alone by the next run', async () => {
-    const { result, report } = await runOver('due');
+    await addDue('left');
+    expect((await runOver('left')).result).toMatchObject({ refreshed: 1 });
+    const { result, report } = await runOver('left');
     expect(result).toMatchObject({ due: 0, refreshed: 0 });
     expect(report).toMatchObject({ action: 'leave', reason: 'fresh' });
   });
 
   test('is refreshed all the same under force', async () => {
-    const { report } = await runOver('due', { force: true });
+    await addDue('forced');
+    await runOver('forced');
+    const { report } = await runOver('forced', { force: true });
     expect(report).toMatchObject({ action: 'refresh', reason: 'forced' });
-    expect(provider.truth('due')).toMatchObject({ grants: 2, reuses: 0 });
+    expect(provider.truth('forced')).toMatchObject({ grants: 2, reuses: 0 });
   });
 
   test('keeps its refresh token where the answer has none', async () => {
@@ -117,9 +115,8 @@ describe('a due account', () => {
       accessTokenExpiresAt: now() + 3_000,
     };
     await world.account(item, provider.issue('stale'));
-    const aMinuteLater = world.process({ clockOffsetSeconds: 60 });
-    const { payload } = (await aMinuteLater.invoke({ accountIds: ['stale'], force: true })) as Returned;
-    expect(payload.accounts).toMatchObject([{ action: 'defer', reason: 'store_unavailable' }]);
+    const { accounts } = await world.runAt(60, { accountIds: ['stale'], force: true });
+    expect(accounts).toMatchObject([{ action: 'defer', reason: 'store_unavailable' }]);
     expect(provider.truth('stale').requests).toBe(0);
     expect(await world.item('stale')).toEqual({ ...item, authenticationType: 'oauth2' });
   });
@@ -141,20 +138,25 @@ describe('a due account', () => {
 
 describe('an account that needs a person', () => {
   test.each([
-    [
-      'no-refresh-token',
-      { refresh_token: undefined },
-      'no_refresh_token',
-      'No OAuth refresh token. Manual reauthorization required. Account="no-refresh-token"',
-    ],
-    [
-      'expired',
-      { refresh_token_expires_at: 1_600_000_000 },
-      'refresh_token_expired',
-      'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
-    ],
-  ])('%s is marked at once, and said as the old job said it', async (accountId, differences, reason, message) => {
-    await world.account({ accountId, oauthProfile: 'crm' }, { ...provider.issue(accountId), ...differences });
+    {
+      accountId: 'no-refresh-token',
+      tokens: { refresh_token: undefined },
+      reason: 'no_refresh_token',
+      message: 'No OAuth refresh token. Manual reauthorization required. Account="no-refresh-token"',
+    },
+    {
+      accountId: 'expired',
+      tokens: { refresh_token_expires_at: 1_600_000_000 },
+      reason: 'refresh_token_expired',
+      message: 'OAuth refresh token is expired. Manual reauthorization required. Account="expired"',
+    },
+  ])('$accountId is marked at once, and said as the old job said it', async ({
+    accountId,
+    tokens,
+    reason,
+    message,
+  }) => {
+    await addDue(accountId, tokens);
     const { result, report } = await runOver(accountId);
     expect(result).toMatchObject({ due: 1, reauthorizationRequired: 1, failed: 0 });
     expect(report).toMatchObject({ action: 'reauthorize', reason });
@@ -167,15 +169,17 @@ describe('an account that needs a person', () => {
   });
 
   test('is left alone and counted by later runs, and repaired under force', async () => {
-    const { result, report } = await runOver('expired');
+    await addDue('waiting', { refresh_token_expires_at: 1_600_000_000 });
+    await runOver('waiting');
+    const { result, report } = await runOver('waiting');
     expect(result).toMatchObject({ due: 0, reauthorizationRequired: 1 });
     expect(report).toMatchObject({ action: 'reauthorize', reason: 'refresh_token_expired' });
     await world.clients.putSecret(
-      `${world.prefix}accounts/expired`,
-      JSON.stringify(provider.issue('expired')),
+      `${world.prefix}accounts/waiting`,
+      JSON.stringify(provider.issue('waiting')),
     );
-    expect((await runOver('expired', { force: true })).report).toMatchObject({ action: 'refresh' });
-    const item = await world.item('expired');
+    expect((await runOver('waiting', { force: true })).report).toMatchObject({ action: 'refresh' });
+    const item = await world.item('waiting');
     expect(item).toMatchObject({ status: 'healthy' });
     expect(item).not.toHaveProperty('failure');
   });
@@ -183,7 +187,7 @@ describe('an account that needs a person', () => {
 
 describe('a dry run', () => {
   test('decides and reports, reads everything and changes nothing', async () => {
-    await world.account({ accountId: 'dry', oauthProfile: 'crm' }, provider.issue('dry'));
+    await addDue('dry');
     const before = [await world.item('dry'), await world.tokens('dry')];
     const { result, report } = await runOver('dry', { dryRun: true });
     expect(report).toMatchObject({ action: 'refresh', reason: 'no_access_token' });
@@ -251,8 +255,7 @@ describe('a scan', () => {
     { accounts: 'profiles of one window', profiles: ['crm', 'other'] },
     { accounts: 'profiles of several windows', profiles: ['crm', 'other', 'eager'] },
   ])('of several pages of accounts of $accounts refreshes what is due, once', async ({ profiles }) => {
-    const many = await createWorld(aws.url);
-    await many.profile('crm', provider.profile);
+    const many = await ownWorld();
     await many.profile('other', provider.profile);
     await many.profile('eager', { ...provider.profile, refresh_window_seconds: 7_200 });
     const count = 2 * FIRST_PAGE + 20;
@@ -272,12 +275,10 @@ describe('a scan', () => {
     }
     expect(await many.run()).toMatchObject({ scanned: count, due: 3, refreshed: 3, invalid: 0 });
     expect(await many.run()).toMatchObject({ due: 0 });
-    many.close();
   });
 
   test('with a spread refreshes earlier whom it concerns, beyond the first page too', async () => {
-    const spread = await createWorld(aws.url, { REFRESH_SPREAD_SECONDS: '3600' });
-    await spread.profile('crm', provider.profile);
+    const spread = await ownWorld({ REFRESH_SPREAD_SECONDS: '3600' });
     const times = { lastRefreshedAt: now() - 2_100, accessTokenExpiresAt: now() + 1_500 };
     let early = 0;
     for (let i = 0; i < FIRST_PAGE + 50; i++) {
@@ -292,25 +293,20 @@ describe('a scan', () => {
     expect(early).toBeGreaterThan(10);
     expect(await spread.run()).toMatchObject({ due: early, refreshed: early, reconciled: 0 });
     expect(await spread.run()).toMatchObject({ due: 0 });
-    spread.close();
   });
 
   test('of shares looks at every account once', async () => {
     const shares = await Promise.all(
       [0, 1, 2].map((segment) => scanned.process().invoke({ dryRun: true, segment, totalSegments: 3 })),
     );
-    const seen = shares.flatMap(({ kind, ...share }) => {
-      const { payload } = share as { payload: RunResult };
-      return kind === 'returned' ? (payload.accounts ?? []).map(({ accountId }) => accountId) : [];
-    });
+    const seen = shares.flatMap((share) => resultOf(share).accounts?.map(({ accountId }) => accountId));
     expect(seen.sort()).toEqual(['scan-disabled', 'scan-due', 'scan-eager', 'scan-fresh']);
   });
 });
 
 describe('two runs at once', () => {
   test('over the same accounts spend each refresh token once', async () => {
-    const both = await createWorld(aws.url);
-    await both.profile('crm', provider.profile);
+    const both = await ownWorld();
     const ids = [...Array(20)].map((_, i) => `both-${i}`);
     for (const accountId of ids)
       await both.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
@@ -322,31 +318,27 @@ describe('two runs at once', () => {
       expect(provider.truth(id)).toMatchObject({ grants: 1, reuses: 0, revokedBecause: undefined });
       expect(provider.accepts(id, (await both.tokens(id)).refresh_token)).toBe(true);
     }
-    both.close();
   });
 });
 
 describe('a run', () => {
   test.each([
-    [
-      'with an unknown field in its event fails by name',
-      { dryrun: true },
-      {},
-      /InvalidEvent: .*dryrun: is not a known/,
-    ],
-    [
-      'without a table fails by name',
-      {},
-      { ACCOUNTS_TABLE_NAME: '' },
-      /InvalidEnvironment: .*ACCOUNTS_TABLE_NAME/,
-    ],
-    [
-      'with a table that is not there fails',
-      {},
-      { ACCOUNTS_TABLE_NAME: 'nowhere' },
-      /ResourceNotFoundException/,
-    ],
-  ])('%s', async (_, event, environment, message) => {
+    {
+      name: 'with an unknown field in its event fails by name',
+      event: { dryrun: true },
+      message: /InvalidEvent: .*dryrun: is not a known/,
+    },
+    {
+      name: 'without a table fails by name',
+      environment: { ACCOUNTS_TABLE_NAME: '' },
+      message: /InvalidEnvironment: .*ACCOUNTS_TABLE_NAME/,
+    },
+    {
+      name: 'with a table that is not there fails',
+      environment: { ACCOUNTS_TABLE_NAME: 'nowhere' },
+      message: /ResourceNotFoundException/,
+    },
+  ])('$name', async ({ event = {}, environment = {}, message }) => {
     const end = await world.process({ environment }).invoke(event);
     const said = end.kind === 'failed' ? `${end.errorType}: ${end.errorMessage}` : 'returned';
     expect(said).toMatch(message);
@@ -354,13 +346,12 @@ describe('a run', () => {
 
   test.each([13_001, 15_000, 17_003])('of %i ms has time for one account', async (time) => {
     const accountId = `short-run-${time}`;
-    await world.account({ accountId, oauthProfile: 'crm' }, provider.issue(accountId));
+    await addDue(accountId);
     expect(await world.run({ accountIds: [accountId] }, time)).toMatchObject({ refreshed: 1 });
   });
 
   test('whose time is up before a large table ends still says what it did', async () => {
-    const crowded = await createWorld(aws.url);
-    await crowded.profile('crm', provider.profile);
+    const crowded = await ownWorld();
     const accountIds = Array.from({ length: 800 }, (_, i) => `crowd-${i}`);
     await Promise.all(accountIds.map((accountId) => crowded.account({ accountId, oauthProfile: 'crm' })));
     // At 48 a second these alone would take 17 seconds.
@@ -368,11 +359,10 @@ describe('a run', () => {
     expect(result.scanned).toBe(800);
     expect(result.due).toBe(result.deferred + result.invalid);
     expect(result.deferred).toBeGreaterThan(500);
-    crowded.close();
   });
 
   test('that knows profiles with more windows than a filter can hold goes on to the next page', async () => {
-    const varied = await createWorld(aws.url);
+    const varied = await ownWorld();
     // With 12 KB each the table has two pages: the second is filtered by the windows that the first one taught.
     const accountIds = Array.from({ length: 150 }, (_, i) => `varied-${i}`);
     await Promise.all(
@@ -388,11 +378,10 @@ describe('a run', () => {
       }),
     );
     expect(await varied.run({})).toMatchObject({ due: 0, scanned: 150 });
-    varied.close();
   });
 
   test('with little time left takes no account and says so', async () => {
-    await world.account({ accountId: 'late', oauthProfile: 'crm' }, provider.issue('late'));
+    await addDue('late');
     const result = await world.run({ accountIds: ['late'] }, 5_000);
     expect(result).toMatchObject({
       deferred: 1,

@@ -1,25 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
+import { describe, expect, test } from 'vitest';
+import { awsEndpoint } from '../../support/aws-endpoint.ts';
 import { aJwt } from '../../support/builders.ts';
-import { type StrictProvider, startStrictProvider } from '../../support/strict-provider.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { fileWorld } from '../../support/world-test.ts';
 
 /** What people write into secrets, and the times that providers answer, as the function takes them. */
-let aws: AwsEndpoint;
-let provider: StrictProvider;
-let world: World;
-
-beforeAll(async () => {
-  aws = await awsEndpoint();
-  provider = await startStrictProvider();
-  world = await createWorld(aws.url);
-});
-
-afterAll(async () => {
-  world.close();
-  await provider.close();
-  await aws.close();
-});
+const { provider, world } = await fileWorld(awsEndpoint());
 
 interface Given {
   readonly profile?: Record<string, unknown>;

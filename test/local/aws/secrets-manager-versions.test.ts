@@ -201,9 +201,9 @@ describe('UpdateSecretVersionStage', () => {
     const { Name, VersionId: first } = await createSecret();
     // moto looks at the first of the two alone, and calls it a wrong parameter.
     const missing = endpoint.kind === 'local' ? 'ResourceNotFoundException' : 'InvalidParameterException';
-    for (const [from, to] of [
-      [first, randomUUID()],
-      [randomUUID(), first],
+    for (const { from, to } of [
+      { from: first, to: randomUUID() },
+      { from: randomUUID(), to: first },
     ])
       await expect(move(Name, from, to)).rejects.toEqual(error(missing));
   });

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { EncryptCommand } from '@aws-sdk/client-kms';
 import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
-import type { StrictProvider } from './strict-provider.ts';
-import type { World } from './world.ts';
+import type { StrictProvider } from '../support/strict-provider.ts';
+import type { World } from '../support/world.ts';
 
 /** What a version wrote, as `test/fixtures/<version>/fleet.json` holds it. */
 interface Fixture {
