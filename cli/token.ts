@@ -5,7 +5,7 @@ import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/secre
 import { isDeleted } from '../adapters/aws/secret-versions.ts';
 import { createSecrets } from '../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
-import type { Report } from '../core/account/report.ts';
+import type { Report } from '../core/account/outcome.ts';
 import { isReason, REASONS } from '../core/reason.ts';
 import { printable } from '../terminal/display-text.ts';
 import { now, readItem } from './accounts/items.ts';

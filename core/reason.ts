@@ -7,7 +7,7 @@
 export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
 
 /**
- * How the reason ends a visit to an account.
+ * How the reason ends an attempt at an account.
  *
  * - `calm`: nothing is wrong; the account is left alone or refreshed.
  * - `deferred`: a later run does it; nothing is recorded.
@@ -92,7 +92,7 @@ export const REASONS = {
     severity: 'person',
     helper: 'account',
     meaning:
-      'the provider refuses the refresh token; an answer that never arrived may have held the next one',
+      'the provider refuses the refresh token; a response that never arrived may have held the next one',
     remedy: 'Authorize the account again.',
   },
   client_rejected: {
@@ -116,7 +116,7 @@ export const REASONS = {
   malformed_response: {
     severity: 'transient',
     helper: 'provider',
-    meaning: "the provider's answer can't be understood",
+    meaning: "the provider's response can't be understood",
     remedy: 'Check token_endpoint, token_response_fields and token_error_fields in the profile.',
   },
   store_unavailable: {
@@ -135,7 +135,7 @@ export const REASONS = {
     severity: 'transient',
     helper: 'profile',
     meaning: 'the provider refuses the request without saying whose fault it is',
-    remedy: 'If its answer means that the grant is dead, add the code to dead_grant_errors in the profile.',
+    remedy: 'If its response means that the grant is dead, add the code to dead_grant_errors in the profile.',
   },
   provider_wide_refusal: {
     severity: 'transient',
@@ -200,7 +200,7 @@ export function knownReason(value: string | undefined, otherwise: Reason): Reaso
   return isReason(value) ? value : otherwise;
 }
 
-/** How a reason ends a visit. */
+/** How a reason ends an attempt. */
 export function severityOf(reason: Reason): Severity {
   return REASONS[reason].severity;
 }

@@ -36,7 +36,7 @@ export interface ScanOptions {
   readonly segment?: { readonly segment: number; readonly totalSegments: number } | undefined;
 }
 
-/** The accounts table. Every call rejects with the SDK's error, but for a lost condition, which is an answer. */
+/** The accounts table. Every call rejects with the SDK's error, but for a lost condition, which is a result. */
 export interface AccountsTable {
   scan(options: ScanOptions): AsyncGenerator<ScanPage>;
   get(accountId: string): Promise<Item | undefined>;
@@ -49,7 +49,7 @@ export interface AccountsTable {
    */
   lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'conflict'>;
   /**
-   * Writes the end of a visit and gives the lease back, if it is still `owner`'s. Where the account names another secret
+   * Writes the end of an attempt and gives the lease back, if it is still `owner`'s. Where the account names another secret
    * by now, the lease is given back and nothing else is said of it.
    */
   release(account: Account, owner: string, changes: Changes): Promise<'recorded' | 'conflict'>;
@@ -70,7 +70,7 @@ export interface AccountsTable {
   /**
    * Keeps what could not be stored.
    *
-   * @returns `conflict` where somebody else has visited the account since and left something in escrow
+   * @returns `conflict` where somebody else has been at work on the account since and left something in escrow
    */
   putEscrow(accountId: string, owner: string, escrow: Escrow): Promise<'recorded' | 'conflict'>;
   profileNote(profile: string): Promise<ProfileNote>;
@@ -132,7 +132,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       ...remove,
       ...alsoRemove,
     ]);
-    return await answerOf(() =>
+    return await resultOf(() =>
       client.send(
         new UpdateCommand({
           TableName,
@@ -146,7 +146,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
     );
   };
   const write = async (Key: Record<string, unknown>, UpdateExpression: string, condition: Condition) =>
-    await answerOf(() =>
+    await resultOf(() =>
       client.send(
         new UpdateCommand({
           TableName,
@@ -190,19 +190,19 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
     lease: async (account, lease, now) => {
       const { owner } = lease;
       const unchanged = unchangedSince(account);
-      // A lease that was not there when the item was scanned, or another's, is a visit that this run knows nothing of,
+      // A lease that was not there when the item was scanned, or another's, is an attempt that this run knows nothing of,
       // even where it has run out. One's own counts as free: the SDK repeats a call whose answer was lost.
       const known =
         account.lease === undefined
           ? 'attribute_not_exists(#lease)'
           : '(attribute_not_exists(#lease) OR (#lease.#owner = :known AND #lease.#expiresAt <= :now))';
-      // The same for escrow that a visit has left since.
+      // The same for escrow that an attempt has left since.
       const escrow =
         account.escrow === undefined
           ? 'attribute_not_exists(#escrow)'
           : '#escrow.#attemptId = :escrowed AND #escrow.#at = :escrowedAt';
       const free = `attribute_exists(#accountId) AND (#lease.#owner = :owner OR ${known}) AND ${escrow}`;
-      const answer = await answerOf(() =>
+      const written = await resultOf(() =>
         client.send(
           new UpdateCommand({
             TableName,
@@ -231,7 +231,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           }),
         ),
       );
-      return answer === 'recorded' ? 'leased' : 'conflict';
+      return written === 'recorded' ? 'leased' : 'conflict';
     },
     release: async ({ accountId, tokenSecretId }, owner, changes) => {
       const condition = {
@@ -277,7 +277,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       };
       const set = { waitUntil, obtainedAt };
       const known = Object.entries(set).filter(([, value]) => value !== undefined);
-      const answer = await write(
+      const written = await write(
         { accountId: `${CLAIM}${arn}` },
         `SET #owner = :me, #lease = :lease${known.map(([name]) => `, #${name} = :${name}`).join('')}`,
         {
@@ -293,7 +293,7 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
           },
         },
       );
-      return answer === 'recorded' ? 'claimed' : 'conflict';
+      return written === 'recorded' ? 'claimed' : 'conflict';
     },
     releaseSecret: async (arn, owner, obtainedAt) => {
       const condition = {
@@ -362,7 +362,7 @@ interface Condition {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-async function answerOf(send: () => Promise<unknown>): Promise<'recorded' | 'conflict'> {
+async function resultOf(send: () => Promise<unknown>): Promise<'recorded' | 'conflict'> {
   return (await ifConditionHolds(send)) ? 'recorded' : 'conflict';
 }
 

@@ -29,8 +29,8 @@ export type FoundSecret =
 /** Reads a secret's current version. Rejects with the SDK's error where it can't be read. */
 export async function findSecret(client: SecretsManagerClient, SecretId: string): Promise<FoundSecret> {
   try {
-    const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' }));
-    const { SecretString: text, VersionId: versionId = '', ARN: arn, CreatedDate } = answer;
+    const output = await client.send(new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' }));
+    const { SecretString: text, VersionId: versionId = '', ARN: arn, CreatedDate } = output;
     const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
     return { kind: 'found', text, versionId, arn, createdAt };
   } catch (error) {

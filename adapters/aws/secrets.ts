@@ -82,10 +82,10 @@ const MAX_VERSION_PAGES = 3;
 export function createSecrets(client: SecretsManagerClient, writer: SecretsManagerClient): Secrets {
   const get = async (which: GetSecretValueCommandInput): Promise<ReadSecret> => {
     try {
-      const answer = await client.send(new GetSecretValueCommand(which));
-      const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = answer;
+      const output = await client.send(new GetSecretValueCommand(which));
+      const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = output;
       const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
-      const isClaim = answer.VersionStages?.includes(CLAIM_LABEL) ?? false;
+      const isClaim = output.VersionStages?.includes(CLAIM_LABEL) ?? false;
       return { kind: 'found', secret: { text, versionId, createdAt, name, arn, isClaim } };
     } catch (error) {
       const failure = awsFailure(error);
@@ -139,13 +139,13 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       let NextToken: string | undefined;
       try {
         for (let page = 0; page < MAX_VERSION_PAGES; page++) {
-          const answer = await client.send(
+          const output = await client.send(
             new ListSecretVersionIdsCommand({ SecretId, IncludeDeprecated, MaxResults: 100, NextToken }),
           );
-          for (const { CreatedDate } of answer.Versions ?? [])
+          for (const { CreatedDate } of output.Versions ?? [])
             if (CreatedDate !== undefined) dates.push(CreatedDate.getTime() / 1000);
           // Some say that there is no further page by an empty token.
-          NextToken = answer.NextToken || undefined;
+          NextToken = output.NextToken || undefined;
           if (NextToken === undefined) break;
         }
         return dates;

@@ -98,7 +98,7 @@ function noAnswer(id: string, kind: EscrowKind): CliError {
   const what =
     kind === 'token'
       ? 'a refresh token that could not be stored; the next run stores it'
-      : 'what looks like a refresh token; the next visit to the account tries it';
+      : 'what looks like a refresh token; the next attempt at the account tries it';
   return new CliError(
     'NO_ANSWER',
     `What is in escrow of ${id} is ${what}. It goes home by itself, and there is no answer to look at.`,

@@ -156,7 +156,7 @@ function inEscrow({ accountId, escrow }: FleetItem): string {
     case 'candidate':
       return 'what may be its newest refresh token is in escrow, not in its secret; have it tried first (accounts refresh)';
     case 'answer':
-      return `an answer that may hold its newest refresh token is in escrow; look at it first (accounts answer ${accountId} --out FILE)`;
+      return `a response that may hold its newest refresh token is in escrow; look at it first (accounts answer ${accountId} --out FILE)`;
     default:
       return 'something that a newer version has put there is in escrow; use the command line of that version';
   }

@@ -82,7 +82,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('answer')
-      .description('Writes an answer in which no token could be read into a file, for a person to look at.')
+      .description('Writes a response in which no token could be read into a file, for a person to look at.')
       .argument('<accountId>', 'whose answer, kept in escrow')
       .requiredOption('--out <file>', 'a new file, which only you can read')
       .action(action<[string, AnswerOptions]>(handOutAnswer, 'reads')),

@@ -185,9 +185,9 @@ function escrowText({ accountId, escrow }: FleetItem, at: number): string {
     case 'token':
       return `a refresh token waits to be stored, ${since}; the next run does it`;
     case 'candidate':
-      return `what looks like a refresh token came with an odd answer, ${since}; it is tried at the next visit`;
+      return `what looks like a refresh token came with an odd response, ${since}; it is tried at the next attempt`;
     case 'answer':
-      return `an answer in which no token could be read, ${since}; look at it: accounts answer ${accountId} --out FILE`;
+      return `a response in which no token could be read, ${since}; look at it: accounts answer ${accountId} --out FILE`;
     default:
       return `something that this version does not know, ${since}`;
   }

@@ -32,7 +32,7 @@ export function browserFlow(
         if (refused.another_browser > 0)
           throw new CliError(
             'ANOTHER_BROWSER',
-            'An answer came from a browser in which this sign-in had not begun, or which keeps no cookies for this machine. It was not used, and nothing has changed. Run the command again, and open the address that it shows in the browser in which you sign in; or use --paste.',
+            'A response came from a browser in which this sign-in had not begun, or which keeps no cookies for this machine. It was not used, and nothing has changed. Run the command again, and open the address that it shows in the browser in which you sign in; or use --paste.',
           );
         if (refused.another_state === 0) throw error;
         throw new CliError(

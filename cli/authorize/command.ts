@@ -111,7 +111,7 @@ function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOpti
   if (redirect_uri !== undefined && !isLoopback(redirect_uri))
     throw new CliError(
       'REDIRECT_ELSEWHERE',
-      `The profile's redirect_uri ${withoutUserinfo(redirect_uri)} is not on this machine, so the answer can't be received here. Use --paste.`,
+      `The profile's redirect_uri ${withoutUserinfo(redirect_uri)} is not on this machine, so the response can't be received here. Use --paste.`,
     );
   return redirect_uri;
 }
@@ -178,7 +178,7 @@ async function startFlow(
     (answer) => state.isOurs?.(answer) ?? false,
     (why) =>
       terminal.say(
-        `An answer ${why === 'another_state' ? 'with another state arrived' : 'arrived from a browser in which this sign-in had not begun (it has no cookie of it),'} and was refused, as any more will be without a word; still waiting for the right one.`,
+        `A response ${why === 'another_state' ? 'with another state arrived' : 'arrived from a browser in which this sign-in had not begun (it has no cookie of it),'} and was refused, as any more will be without a word; still waiting for the right one.`,
       ),
   );
   try {

@@ -48,12 +48,12 @@ interface Start {
   cookie?: string;
 }
 
-/** Why an answer is not taken. */
+/** Why a response is not taken. */
 export type Refusal = 'another_state' | 'another_browser';
 
 const ANOTHER_STATE: ResultPage = {
   outcome: 'failed',
-  title: 'This is not the answer that is waited for',
+  title: 'This is not the response that is waited for',
   text: [
     'The address has another state than the request that was sent. It may be from an earlier try, or somebody else made it. It was not used, and nothing has changed.',
     'Go on in the window in which you signed in last, or run the command again.',
@@ -65,7 +65,7 @@ const ANOTHER_BROWSER: ResultPage = {
   outcome: 'failed',
   title: 'This is not the browser in which the sign-in began',
   text: [
-    'It has no cookie of this sign-in. It was sent here by somebody else, or it keeps no cookies, or the address was opened without the start address that the terminal shows. The answer was not used, and nothing has changed.',
+    'It has no cookie of this sign-in. It was sent here by somebody else, or it keeps no cookies, or the address was opened without the start address that the terminal shows. The response was not used, and nothing has changed.',
     'Open the start address in the browser in which you sign in.',
   ],
   facts: [],
@@ -83,7 +83,7 @@ const STARTED_TWICE: ResultPage = {
 
 /**
  * @param registered the profile's `redirect_uri`: its port and path are kept; without a port any free one is taken
- * @param isOurs whether an answer has this request's state
+ * @param isOurs whether a response has this request's state
  * @param onRefused told when the first is refused for this reason
  * @throws CliError PORT_TAKEN
  */

@@ -59,7 +59,7 @@ const AGAIN = ['NOT_AN_ADDRESS', 'STATE_MISMATCH', 'ISSUER_MISMATCH', 'ANSWER_MA
 function judge(lines: readonly string[], request: AuthorizationRequest): Consent | CliError {
   const joined = lines.map((_, from) => lines.slice(from).join(''));
   const read = [...joined, ...lines].map(answerIn);
-  const ours = read.filter((one) => one.kind === 'answer' && request.isOurs(one.parameters));
+  const ours = read.filter((one) => one.kind === 'response' && request.isOurs(one.parameters));
   const candidates = ours.length > 0 ? ours : read.filter((one) => one.kind !== 'nothing').slice(0, 1);
   let refusal: CliError | undefined;
   for (const candidate of candidates) {
@@ -72,11 +72,12 @@ function judge(lines: readonly string[], request: AuthorizationRequest): Consent
 
 function judgeOne(read: Read, request: AuthorizationRequest): Consent | CliError {
   try {
-    if (read.kind === 'answer' && request.isAnswer(read.parameters)) return request.accept(read.parameters);
+    if (read.kind === 'response' && request.isResponse(read.parameters))
+      return request.accept(read.parameters);
     if (read.kind !== 'code') return notAnAddress();
-    return request.needsWholeAnswer === undefined
+    return request.needsWholeResponse === undefined
       ? request.acceptCode(read.code)
-      : notAnAddress(`Paste the whole address: ${request.needsWholeAnswer}. `);
+      : notAnAddress(`Paste the whole address: ${request.needsWholeResponse}. `);
   } catch (thrown) {
     const error = asCliError(thrown);
     if (error instanceof CliError && AGAIN.includes(error.code)) return error;
@@ -85,7 +86,7 @@ function judgeOne(read: Read, request: AuthorizationRequest): Consent | CliError
 }
 
 type Read =
-  | { readonly kind: 'answer'; readonly parameters: URLSearchParams }
+  | { readonly kind: 'response'; readonly parameters: URLSearchParams }
   | { readonly kind: 'code'; readonly code: string }
   | { readonly kind: 'nothing' };
 
@@ -102,7 +103,7 @@ function answerIn(pasted: string): Read {
   const query =
     /[?#](.+=.+)$/.exec(text)?.[1] ?? (/^[\w.-]+=[^=]/.test(text) ? text.replace(/^[._-]+/, '') : undefined);
   if (query !== undefined)
-    return { kind: 'answer', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
+    return { kind: 'response', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
   // A word is no code; hardly a code has no digit.
   if (text.includes('://') || text.length < 10 || !/^(?=.*\d)[A-Za-z0-9._~+/%-]+={0,2}$/.test(text))
     return NOTHING;
@@ -120,6 +121,6 @@ function decoded(code: string): string {
 function notAnAddress(hint = ''): CliError {
   return new CliError(
     'NOT_AN_ADDRESS',
-    `That is not the address at which the sign-in ended: the provider's answer is not in it. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
+    `That is not the address at which the sign-in ended: the provider's response is not in it. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
   );
 }

@@ -177,7 +177,7 @@ async function profileNames({ secrets, secretNamePrefix }: Fleet): Promise<strin
 
 const ENDPOINT_TIMEOUT = 10_000;
 
-/** Asks each endpoint for anything at all, without credentials: an answer of any kind below 500 will do. */
+/** Asks each endpoint for anything at all, without credentials: a response of any kind below 500 will do. */
 async function checkEndpoints(name: string, profile: Profile, { send }: Patient): Promise<Finding[]> {
   const { token_endpoint, refresh_token_endpoint, issuer } = profile;
   const { tls_client_certificate: cert, tls_client_key: key, tls_ca_certificate: ca } = profile;

@@ -46,7 +46,7 @@ export interface Census {
   readonly needPerson: number;
   readonly failing: number;
   readonly inEscrow: number;
-  /** Ids of accounts with an answer in escrow that waits for a person, the first few. */
+  /** Ids of accounts with a response in escrow that waits for a person, the first few. */
   readonly answers: readonly string[];
   /** Ids of items that the function can't read, the first few. */
   readonly unreadable: readonly string[];
@@ -78,7 +78,7 @@ export const attention = (text: string, todo: string): Finding => ({ kind: 'atte
 export const broken = (text: string, todo: string): Finding => ({ kind: 'broken', text, todo });
 export const notApplicable = (text: string): Finding => ({ kind: 'not_applicable', text });
 
-/** What an SDK error is called; anything else is not an answer and goes on. */
+/** What an SDK error is called; any other error goes on. */
 export function errorName(error: unknown): string {
   return error instanceof Error ? error.name : String(error);
 }

@@ -130,7 +130,7 @@ async function checkClock({ fleet: { table, tableName }, now }: Patient): Promis
     { step: 'deserialize', name: 'dateOfAnswer', priority: 'low' },
   );
   await table.send(command);
-  if (date === undefined) return notApplicable('the answer had no date');
+  if (date === undefined) return notApplicable('the response had no date');
   const seconds = Math.round((now() - Date.parse(date)) / 1000);
   if (Math.abs(seconds) <= TOLERANCE_SECONDS) return good('this machine and the service agree');
   return attention(

@@ -102,7 +102,7 @@ async function change(
   existing: Item,
   changed: readonly string[],
 ): Promise<boolean> {
-  // A visit of the function that begins after the read leaves a lease, and one that has ended took it away again.
+  // An attempt of the function that begins after the read leaves a lease, and one that has ended took it away again.
   const watched = ['lease', 'escrow', 'formatVersion', ...changed];
   const names = new Map([
     ['#accountId', 'accountId'],

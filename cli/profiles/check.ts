@@ -179,7 +179,7 @@ const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not
 function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
   if (exchange.kind !== 'response')
     return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
-  const answer = interpretTokenResponse(exchange.response, {
+  const interpreted = interpretTokenResponse(exchange.response, {
     profile,
     previous: {},
     sent: madeUp,
@@ -191,7 +191,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
     verdict: 'proved',
     message: 'answers, and its certificate is trusted',
   };
-  if (answer.kind !== 'error')
+  if (interpreted.kind !== 'error')
     return [
       reached,
       {
@@ -200,7 +200,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
         message: 'A made-up refresh token was accepted: is this a token endpoint?',
       },
     ];
-  switch (answer.reason) {
+  switch (interpreted.reason) {
     case 'grant_revoked': {
       const none = profile.token_endpoint_auth_method === 'none';
       const message = none ? 'known; a public client has no secret to prove' : 'accepted';
@@ -211,16 +211,16 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
         reached,
         {
           what: 'client',
-          verdict: /\binvalid_client\b|\b401\b/.test(answer.detail) ? 'wrong' : 'open',
-          message: answer.detail,
+          verdict: /\binvalid_client\b|\b401\b/.test(interpreted.detail) ? 'wrong' : 'open',
+          message: interpreted.detail,
           rejected: true,
         },
       ];
     case 'provider_unavailable':
     case 'malformed_response':
-      return [{ what: 'endpoint', verdict: 'wrong', message: answer.detail }, notAsked];
+      return [{ what: 'endpoint', verdict: 'wrong', message: interpreted.detail }, notAsked];
     default:
-      return [reached, { what: 'client', verdict: 'open', message: answer.detail }];
+      return [reached, { what: 'client', verdict: 'open', message: interpreted.detail }];
   }
 }
 

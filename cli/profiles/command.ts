@@ -196,7 +196,7 @@ async function writeProfile(
   if (current.kind !== 'found') return 'changed_by_another';
   const done = await replaceVersion(secrets, version, current.versionId);
   if (done === 'replaced') return 'written';
-  // The answer to the SDK's first try may have been lost.
+  // The response to the SDK's first try may have been lost.
   const now = await findSecret(secrets, secretId);
   return now.kind === 'found' && now.versionId === version.versionId ? 'written' : 'changed_by_another';
 }

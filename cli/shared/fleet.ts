@@ -5,7 +5,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { type CallableAddresses, flawOfPrivateCidr } from '../../adapters/oauth/addresses.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
-import { withoutKnownSecrets } from '../../core/response/redaction.ts';
+import { withoutKnownSecrets } from '../../core/redaction/redaction.ts';
 import { callersPath } from '../../local/callers-path.ts';
 import { awsSettings, LOCAL_TABLE_NAME } from '../../local/clients.ts';
 import { LocalKeyError } from '../../local/local-key.ts';

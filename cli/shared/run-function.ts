@@ -1,5 +1,5 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import type { Report } from '../../core/account/report.ts';
+import type { Report } from '../../core/account/outcome.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { printable } from '../../terminal/display-text.ts';
 import { CliError } from './cli-error.ts';

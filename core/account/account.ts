@@ -34,7 +34,7 @@ const failureSchema = v.object(
     /** When it was last seen. */
     at: seconds,
     /**
-     * Since when an exchange may have been answered without the answer reaching us. While it stands, an
+     * Since when an exchange may have been answered without the response reaching us. While it stands, an
      * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
      */
     ambiguousSince: v.optional(seconds),
@@ -62,8 +62,8 @@ export type Lease = Readonly<v.InferOutput<typeof leaseSchema>>;
  * What is in escrow, the stronger first (contract):
  *
  * - `token`: a refresh token that came with a plain success and waits to be stored;
- * - `candidate`: what looked like a refresh token in any other answer; it is tried before it is believed;
- * - `answer`: an answer in which no token could be read; it waits for a person.
+ * - `candidate`: what looked like a refresh token in any other response; it is tried before it is believed;
+ * - `answer`: a response in which no token could be read; it waits for a person.
  */
 export type EscrowKind = (typeof ESCROW_KINDS)[number];
 export const ESCROW_KINDS = ['token', 'candidate', 'answer'] as const;

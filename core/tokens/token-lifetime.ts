@@ -125,7 +125,7 @@ function firstBelieved(
 function doubtOf(names: readonly string[]): { doubt?: string } {
   if (names.length === 0) return {};
   return {
-    doubt: `Not believed of the provider's answer: ${names.join(', ')} (in the past, too far ahead, or no time)`,
+    doubt: `Not believed of the provider's response: ${names.join(', ')} (in the past, too far ahead, or no time)`,
   };
 }
 

@@ -6,9 +6,10 @@ import {
   conclude,
   type Failed,
   type Outcome,
+  type Report,
+  reportOn,
   type Succeeded,
 } from '../../core/account/outcome.ts';
-import { type Report, reportOn } from '../../core/account/report.ts';
 import { secondsOf } from '../../core/clock.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
@@ -97,11 +98,14 @@ async function write(account: Account, changes: Changes, holder: Holder, ports: 
   try {
     if (holder.kind === 'nobody') return void (await table.note(accountId, secondsOf(clock), changes));
     const recorded = await table.release(account, holder.attemptId, changes);
-    if (recorded === 'conflict') log.warn('The lease was gone before the end of the visit.', { accountId });
+    if (recorded === 'conflict') log.warn('The lease was gone before the end of the attempt.', { accountId });
   } catch (error) {
     if (holder.kind === 'attempt') {
       const awsError = errorNameOf(error);
-      return log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
+      return log.warn('The end of an attempt could not be recorded. A later run will.', {
+        accountId,
+        awsError,
+      });
     }
     throwIfFatal(error);
     const awsError = awsFailure(error).code;

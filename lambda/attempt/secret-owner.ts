@@ -91,8 +91,8 @@ export async function ownSecret(
   ): Promise<Ownership> {
     const newest = Math.max(known ?? 0, before?.obtainedAt ?? 0);
     const obtainedAt = newest === 0 ? undefined : newest;
-    const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil, obtainedAt });
-    if (answer === 'conflict') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
+    const claimed = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil, obtainedAt });
+    if (claimed === 'conflict') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
     return { kind: 'own', leased: arn, newest: obtainedAt, spendFrom: waitUntil };
   }
 

@@ -8,7 +8,12 @@ import {
   KMSClient,
 } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createEscrowVault, type EscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import {
+  createEscrowVault,
+  type EscrowVault,
+  fingerprintOf,
+  packResponse,
+} from '../../adapters/aws/escrow.ts';
 import type { EscrowKind } from '../../core/account/account.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { clientSettings } from '../support/aws-endpoint.ts';
@@ -59,7 +64,7 @@ test('What is sealed has the form that the contract names, and nothing of it can
 });
 
 test('What was sealed is opened for the same account and kind', async () => {
-  const answer = packAnswer('<html>What is this?</html>');
+  const answer = packResponse('<html>What is this?</html>');
   const kinds: readonly (readonly [EscrowKind, object])[] = [
     ['token', held],
     ['candidate', { ...held, answer }],
@@ -227,12 +232,12 @@ describe('the data key', () => {
 describe('an answer', () => {
   test('is kept whole where it is small', () => {
     const answer = '{"message": "What is this?"}';
-    expect(gunzipSync(packAnswer(answer)).toString()).toBe(answer);
+    expect(gunzipSync(packResponse(answer)).toString()).toBe(answer);
   });
 
   test('is kept byte for byte where it is no text', () => {
     const answer = randomBytes(1_000);
-    expect(gunzipSync(packAnswer(answer)).equals(answer)).toBe(true);
+    expect(gunzipSync(packResponse(answer)).equals(answer)).toBe(true);
   });
 
   test.each([
@@ -249,7 +254,7 @@ describe('an answer', () => {
     ['nothing', () => Buffer.alloc(0)],
   ])('of %s is 4 KB at most after gzip, and its beginning', (_, make) => {
     const answer = make();
-    const packed = packAnswer(answer);
+    const packed = packResponse(answer);
     expect(packed.length).toBeLessThanOrEqual(4_096);
     const kept = gunzipSync(packed);
     expect(kept.equals(answer.subarray(0, kept.length))).toBe(true);

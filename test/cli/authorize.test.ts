@@ -480,8 +480,8 @@ describe('what is pasted for the address', () => {
     const request: AuthorizationRequest = {
       url: 'https://id.example.com/',
       isOurs: () => false,
-      isAnswer: () => false,
-      needsWholeAnswer: undefined,
+      isResponse: () => false,
+      needsWholeResponse: undefined,
       accept: () => expect.fail('no answer was pasted'),
       acceptCode: (code) => {
         taken.push(code);

@@ -1,4 +1,4 @@
-import { DIGITS, type Way, type Ways } from './ways-to-read.ts';
+import { DIGITS, type Way, type Ways } from './escapes.ts';
 
 /** A part of a text, from here to there. */
 export type Span = readonly [from: number, to: number];
