@@ -85,12 +85,12 @@ export function createProgram(
   const { stdout, stderr } = streams;
   const terminal = createTerminal(streams, false);
   const program = new Command('oauth-token-refresher')
-    .description('Connects OAuth accounts, shows how they are, and repairs them.')
+    .description('Connects OAuth accounts, shows their state, and repairs them.')
     .option('--stack <name>', 'the deployed stack to act on')
     .option('--region <region>', 'its AWS Region')
-    .option('--table <name>', "the accounts table, where it is not the stack's")
+    .option('--table <name>', "the accounts table, if it is not the stack's")
     .option('--prefix <prefix>', "the beginning of the secrets' names")
-    .option('--function <name>', "the function, where it is not the stack's")
+    .option('--function <name>', "the function, if it is not the stack's")
     .option('--local', 'act on the local system that runs here')
     .option('--data <directory>', 'act on the local system that runs on this data')
     .option('--json', 'print the result as JSON')

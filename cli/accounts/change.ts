@@ -146,7 +146,7 @@ function refusalOf(item: FleetItem | undefined, accountId: string, fleet: Fleet,
     };
   if (at > 0 && item.escrow !== undefined)
     return { accountId, result: 'in_escrow', message: `${inEscrow(item)}, or lose it with --discard-escrow` };
-  return { accountId, result: 'failed', message: 'it has just been changed by another; try again' };
+  return { accountId, result: 'failed', message: 'somebody else has just changed it; try again' };
 }
 
 function inEscrow({ accountId, escrow }: FleetItem): string {

@@ -38,7 +38,7 @@ export interface ListOptions {
   readonly check?: boolean;
 }
 
-/** Lists accounts, what needs attention first. */
+/** Lists accounts. Those that need attention come first. */
 export async function listAccounts(
   { terminal, fleet }: Context,
   options: ListOptions,

@@ -49,7 +49,7 @@ export async function removeSecret(
   const anew = {
     kind: 'made_anew',
     id,
-    message: `was removed, and has been made anew by somebody else meanwhile; its secret ${id} is kept`,
+    message: `was removed, but somebody else has created it again; its secret ${id} is kept`,
   } as const;
   try {
     if ((await findItem(fleet, accountId)) !== undefined) return anew;

@@ -77,8 +77,8 @@ async function decisionOf(fleet: Fleet, accountId: string, signal: AbortSignal):
 const ACTIONS: Readonly<Record<string, string>> = {
   leave: 'leave it alone',
   refresh: 'refresh it',
-  reconcile: 'note the newer token set that the secret holds, and spend nothing',
-  retry: 'note the trouble and try again later',
+  reconcile: 'record the newer token set in the secret, without a refresh',
+  retry: 'record the problem and try again later',
   reauthorize: 'wait for a person',
   defer: 'leave it to a later run',
 };

@@ -22,7 +22,7 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
         'Open this address in any browser, and sign in there:',
         `  ${request.url}`,
         'At the end the browser is sent to an address that it may not be able to open;',
-        'that is as it should be. Copy the whole address from its address bar, and',
+        'that is fine. Copy the whole address from its address bar, and',
         'paste it here.',
       ]);
       pastes = readPastes(terminal, signal);
@@ -121,6 +121,6 @@ function decoded(code: string): string {
 function notAnAddress(hint = ''): CliError {
   return new CliError(
     'NOT_AN_ADDRESS',
-    `That is not the address at which the sign-in ended: the provider's response is not in it. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
+    `That is not the address where the sign-in ended: the provider's response is missing. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
   );
 }

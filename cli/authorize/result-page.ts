@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** What the page in the browser says at the end. Nothing in it is secret. */
+/** The page in the browser at the end. Nothing in it is secret. */
 export interface ResultPage {
   readonly outcome: 'connected' | 'failed';
   readonly title: string;

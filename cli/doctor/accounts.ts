@@ -46,14 +46,14 @@ export const accountChecks: readonly Check[] = [
         findings.push(
           attention(
             `${plural(failing, 'account')} of ${accounts.toLocaleString('en-US')} ${failing === 1 ? 'is' : 'are'} failing`,
-            '"accounts list" says why; docs/reasons.md says who can help.',
+            '"accounts list" says why. docs/reasons.md says what to do.',
           ),
         );
       if (unreadable.length > 0)
         findings.push(
           broken(
             `the function can't read ${unreadable.join(', ')}`,
-            'Correct what people wrote in these items; docs/reasons.md, account_invalid.',
+            'Correct these items. docs/reasons.md (account_invalid) says how.',
           ),
         );
       return findings.length > 0 ? findings : [good(`${plural(accounts, 'account')}, none in trouble`)];
@@ -69,14 +69,14 @@ export const accountChecks: readonly Check[] = [
         findings.push(
           attention(
             `${plural(inEscrow, 'refresh token')} could not be stored and ${inEscrow === 1 ? 'waits' : 'wait'} there`,
-            'Can the function write to Secrets Manager? The next run stores them; do not delete the escrow key.',
+            'Can the function write to Secrets Manager? The next run stores them. Do not delete the escrow key.',
           ),
         );
       if (answers.length > 0)
         findings.push(
           attention(
-            `answers in which no token could be read: ${answers.join(', ')}`,
-            'Look at each: accounts answer ACCOUNT --out FILE; do not delete the escrow key.',
+            `responses in which no token could be read: ${answers.join(', ')}`,
+            'Look at each: accounts answer ACCOUNT --out FILE. Do not delete the escrow key.',
           ),
         );
       return findings.length > 0 ? findings : [good('no refresh token waits there')];
@@ -152,7 +152,7 @@ const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
 function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
   if (reason === 'profile_missing')
     return `Add the profile (secret ${profileSecretIdOf(secretNamePrefix, name)}), or correct oauthProfile of these accounts.`;
-  return 'Correct the secret; docs/profiles.md describes each field.';
+  return 'Correct the secret. docs/profiles.md describes each field.';
 }
 
 /** The profiles that there are, also those that no account names yet; none where listing is not permitted. */
@@ -200,7 +200,7 @@ async function checkEndpoints(name: string, profile: Profile, { send }: Patient)
         if (status < 500) return undefined;
         return attention(
           `${name}: ${host} answers with HTTP ${status}`,
-          'Ask the provider; runs go on trying.',
+          'Ask the provider. Runs keep trying.',
         );
       } catch (error) {
         const { code = 'UNKNOWN' } = error as { code?: string };

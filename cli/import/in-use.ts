@@ -34,7 +34,7 @@ export function isLeased({ lease }: Item): boolean {
 export function inHand(whose: string): Busy {
   return {
     kind: 'busy',
-    text: `a run of the function is working on ${whose}; give the same command again in a minute, or in twenty if a run has died`,
+    text: `a run of the function is working on ${whose}; run the same command again in a minute, or in twenty if a run has died`,
   };
 }
 

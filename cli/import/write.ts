@@ -66,7 +66,7 @@ export async function updateAccount(
     if (existing === undefined)
       written = {
         kind: 'conflict',
-        text: 'was removed in the meantime; give the same command again to make it',
+        text: 'was removed in the meantime; run the same command again to make it',
       };
     else if (typeof existing.formatVersion === 'number' && existing.formatVersion > FORMAT_VERSION)
       written = { kind: 'conflict', text: 'was made by a newer version, which alone may change it' };
@@ -86,7 +86,7 @@ export async function updateAccount(
           : undefined;
         if (inUse !== undefined) return inUse;
         if (!(await change(fleet, candidate.item, existing, changed)))
-          return { kind: 'busy', text: 'somebody changes it just now; give the same command again' };
+          return { kind: 'busy', text: 'somebody changes it just now; run the same command again' };
         written = { kind: 'updated' };
       }
     }

@@ -197,7 +197,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
       {
         what: 'client',
         verdict: 'open',
-        message: 'A made-up refresh token was accepted: is this a token endpoint?',
+        message: 'A made-up refresh token was accepted. Is this really a token endpoint?',
       },
     ];
   switch (interpreted.reason) {

@@ -15,7 +15,7 @@ export async function confirmed(
 ): Promise<boolean> {
   if (yes) return true;
   if (!terminal.interactive)
-    throw new CliError('NOT_CONFIRMED', 'Nobody is there to confirm it. Add --yes to go ahead.', EXIT.usage);
+    throw new CliError('NOT_CONFIRMED', 'This needs your confirmation. Add --yes to go ahead.', EXIT.usage);
   const { stdin: input, stderr: output } = terminal;
   return await confirm({ message, default: false }, { input, output, signal });
 }

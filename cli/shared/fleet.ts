@@ -72,7 +72,11 @@ export async function findFleet(
   const namesAws = [stack, region, table, prefix, options.function].some((option) => option !== undefined);
   const asksLocal = local === true || data !== undefined;
   if (asksLocal && namesAws)
-    throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
+    throw new CliError(
+      'USAGE',
+      '--local goes with no other name: the local system has its own names.',
+      EXIT.usage,
+    );
   if (namesAws) return await awsFleet(options, env);
   const called = data ?? DEFAULT_DATA_DIRECTORY;
   const dataDirectory = data === undefined ? DEFAULT_DATA_DIRECTORY : callersPath(data, env);
@@ -130,7 +134,7 @@ export async function findLocalSystem(dataDirectory: string, called: string): Pr
   if (found.kind !== 'unproven') return found.kind === 'running' ? found : undefined;
   throw new CliError(
     'LOCAL_SYSTEM_UNPROVEN',
-    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start"; to act on AWS while it is there, add --stack NAME, or --function NAME.`,
+    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start". To act on AWS while the file is there, add --stack NAME or --function NAME.`,
   );
 }
 

@@ -107,12 +107,12 @@ describe('accounts answer', () => {
     make(join(folder, file));
     await inEscrow('kept', 'answer', { answer: packed(ANSWER) });
     const { code, stderr } = await handOut('kept', file);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is not written over') });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('stays as it is') });
     expect(() => statSync(join(folder, 'nowhere'))).toThrow();
   });
 
   test.each<[string, string | undefined, object, RegExp]>([
-    ['a refresh token', 'token', { refreshToken: 'r' }, /the next run stores it\. It goes home by itself/],
+    ['a refresh token', 'token', { refreshToken: 'r' }, /the next run stores it\. You need not do anything/],
     ['a refresh token of 0.1.0', undefined, { refreshToken: 'r' }, /the next run stores it/],
     ['a candidate', 'candidate', { refreshToken: 'r' }, /the next attempt at the account tries it/],
     ['something newer', 'later', {}, /put there by a newer version/],
