@@ -1,6 +1,6 @@
-import type { Item } from '../adapters/aws/accounts-table.ts';
 import { awsFailure } from '../adapters/aws/aws-error.ts';
 import { type LoadedProfile, windowOf } from '../adapters/aws/profiles.ts';
+import type { Item } from '../adapters/aws/table-items.ts';
 import { readTokenSet } from '../adapters/aws/token-secret.ts';
 import { type Account, NOTE, type ParsedAccount, parseAccount } from '../core/account/account.ts';
 import { type DecisionInput, decide, decideTokenSet, isUrgent } from '../core/account/decision.ts';

@@ -184,7 +184,7 @@ async function fiveCalls(accountId: string): Promise<void> {
       TableName,
       Key,
       UpdateExpression:
-        'SET #status = :set_status, #accessTokenExpiresAt = :set_accessTokenExpiresAt, #lastRefreshedAt = :set_lastRefreshedAt REMOVE #failure, #nextAttemptAt, #escrow, #lease',
+        'SET #status = :status, #accessTokenExpiresAt = :accessTokenExpiresAt, #lastRefreshedAt = :lastRefreshedAt REMOVE #failure, #nextAttemptAt, #escrow, #lease',
       ConditionExpression: '#lease.#owner = :owner',
       ExpressionAttributeNames: {
         '#status': 'status',
@@ -197,9 +197,9 @@ async function fiveCalls(accountId: string): Promise<void> {
         '#owner': 'owner',
       },
       ExpressionAttributeValues: {
-        ':set_status': 'healthy',
-        ':set_accessTokenExpiresAt': tokens.expires_at,
-        ':set_lastRefreshedAt': tokens.obtained_at,
+        ':status': 'healthy',
+        ':accessTokenExpiresAt': tokens.expires_at,
+        ':lastRefreshedAt': tokens.obtained_at,
         ':owner': owner,
       },
     }),

@@ -1,4 +1,4 @@
-import type { SecretNote } from '../../adapters/aws/accounts-table.ts';
+import type { SecretNote } from '../../adapters/aws/secret-notes.ts';
 import type { ReadTokens } from '../../adapters/aws/token-secret.ts';
 import type { Account, Lease } from '../../core/account/account.ts';
 import { obtainedAtOf } from '../../core/account/decision.ts';

@@ -1,5 +1,6 @@
-import type { AccountsTable, SecretNote } from '../../adapters/aws/accounts-table.ts';
+import type { AccountsTable } from '../../adapters/aws/accounts-table.ts';
 import type { AccountEvent } from '../../adapters/aws/events.ts';
+import type { SecretNote } from '../../adapters/aws/secret-notes.ts';
 import type { SecretVersion } from '../../adapters/aws/secrets.ts';
 import type { Account, Changes } from '../../core/account/account.ts';
 import { CLOCK_ERROR, decide, nextObtainedAt } from '../../core/account/decision.ts';
