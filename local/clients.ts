@@ -20,7 +20,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { FleetItem } from '../terminal/fleet-table.ts';
-import { type AwsKeys, TEST_KEYS } from './aws/signature.ts';
+import { type AwsKeys, TEST_KEYS } from './aws/protocol/signature.ts';
 
 export const LOCAL_TABLE_NAME = 'oauth-accounts';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';

@@ -2,7 +2,7 @@ import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { proves } from './aws/proof.ts';
-import type { AwsKeys } from './aws/signature.ts';
+import type { AwsKeys } from './aws/protocol/signature.ts';
 import { awsEnvironment } from './clients.ts';
 import { localKeys } from './local-key.ts';
 import { isOwn, isWritableByOthers, statsOf, writePrivate } from './private-files.ts';

@@ -5,10 +5,10 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { createEscrowVault } from '../../adapters/aws/escrow.ts';
 import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { keeperOf } from '../../core/account/kept-by.ts';
-import { arn } from '../../local/aws/arn.ts';
+import { arn } from '../../local/aws/protocol/arn.ts';
 import { startLocalAws } from '../../local/aws/server.ts';
-import { tokenBucket } from '../../local/aws/token-bucket.ts';
 import { createLocalClients } from '../../local/clients.ts';
+import { tokenBucket } from '../../local/shared/token-bucket.ts';
 import { signedPost } from '../../test/support/aws-endpoint.ts';
 import { type ProviderFault, startStrictProvider } from '../../test/support/strict-provider.ts';
 import type {

@@ -1,7 +1,7 @@
 import { plainName } from '../../core/account/secret-id.ts';
-import { fingerprintOf } from './compare.ts';
 import type { Problem, Row } from './file/row.ts';
-import type { ReadRow } from './row.ts';
+import { fingerprintOf } from './row/compare.ts';
+import type { ReadRow } from './row/row.ts';
 
 /** Where a value that only one row may have was seen first. */
 interface Seen {

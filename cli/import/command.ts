@@ -4,9 +4,9 @@ import { number } from '../../terminal/progress.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import { addExamples } from '../shared/help.ts';
-import { checkColumns } from './columns.ts';
 import { openSource, type Source } from './file/source.ts';
 import { makePlan, type Plan, type RowProblem } from './plan.ts';
+import { checkColumns } from './row/columns.ts';
 import { type ImportResult, runImport } from './run.ts';
 import {
   checkCredentialColumns,

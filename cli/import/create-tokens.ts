@@ -10,9 +10,9 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { versionIdOf } from './compare.ts';
 import type { OwnKeeper } from './fleet-problems.ts';
-import type { Candidate } from './row.ts';
+import { versionIdOf } from './row/compare.ts';
+import type { Candidate } from './row/row.ts';
 
 export interface HowToWrite {
   /** Waited for before each write to Secrets Manager, whose quota is shared with the function. */

@@ -12,7 +12,7 @@ import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { addExamples } from '../shared/help.ts';
-import { protectCell } from './csv-cells.ts';
+import { protectCell } from './row/csv-cells.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 

@@ -8,7 +8,7 @@ import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
 import { shellWord } from '../shared/shell-word.ts';
 import type { Problem, Row } from './file/row.ts';
-import { isOfAnotherKind, type ReadRow } from './row.ts';
+import { isOfAnotherKind, type ReadRow } from './row/row.ts';
 import { mappingProblem } from './servicenow.ts';
 
 /** Whose the token sets are that are made. */

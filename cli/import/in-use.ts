@@ -5,7 +5,7 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { CLAIM } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import type { Candidate, Item } from './row.ts';
+import type { Candidate, Item } from './row/row.ts';
 
 /** A run of the function, or somebody else, has it just now. */
 export interface Busy {

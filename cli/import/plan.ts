@@ -3,12 +3,12 @@ import { WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
 import { plainName } from '../../core/account/secret-id.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { createUniques } from './clashes.ts';
-import { differences, digestOf, fingerprintOf } from './compare.ts';
 import type { Problem, Row } from './file/row.ts';
 import type { Source } from './file/source.ts';
 import { fleetProblems, type OwnKeeper, profileLookup } from './fleet-problems.ts';
 import { isNote, judgeAgainstTable, type Outcome, type Reject } from './judge-table.ts';
-import { type Item, isOfAnotherKind, type ReadRow, readRow } from './row.ts';
+import { differences, digestOf, fingerprintOf } from './row/compare.ts';
+import { type Item, isOfAnotherKind, type ReadRow, readRow } from './row/row.ts';
 
 /** A problem of one row. */
 export interface RowProblem extends Problem {

@@ -5,10 +5,10 @@ import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { digestOf } from './compare.ts';
 import type { Source } from './file/source.ts';
 import type { Plan } from './plan.ts';
-import { type Candidate, readRow } from './row.ts';
+import { digestOf } from './row/compare.ts';
+import { type Candidate, readRow } from './row/row.ts';
 import { createAccount, updateAccount } from './write.ts';
 
 /** What an import did. Of the rows, each counts once: created, updated, alreadyThere, passedOver, rejected or left. */

@@ -3,8 +3,8 @@ import { stringify } from 'csv-stringify/sync';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { number } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { protectCell } from './csv-cells.ts';
 import type { Plan, RowProblem } from './plan.ts';
+import { protectCell } from './row/csv-cells.ts';
 import type { ImportResult } from './run.ts';
 
 const SHOWN = 20;

@@ -3,10 +3,10 @@ import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
 import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { differences, fingerprintOf } from './compare.ts';
 import { createTokens, type HowToWrite } from './create-tokens.ts';
 import { type Busy, inHand, isLeased, itemOf, secretInUse, whileBusy } from './in-use.ts';
-import type { Candidate, Item } from './row.ts';
+import { differences, fingerprintOf } from './row/compare.ts';
+import type { Candidate, Item } from './row/row.ts';
 
 export type Written =
   | { readonly kind: 'created' | 'updated' }

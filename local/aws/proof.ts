@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { AwsRequest, AwsResponse } from './protocol.ts';
-import type { AwsKeys } from './signature.ts';
+import type { AwsRequest, AwsResponse } from './protocol/protocol.ts';
+import type { AwsKeys } from './protocol/signature.ts';
 
 /** Before a client sends anything, the endpoint proves that it has the keys, without revealing them. */
 const ASKED = /^\/proof\?nonce=([0-9a-f]{64})$/;

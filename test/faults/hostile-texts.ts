@@ -3,10 +3,10 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readRawResponse } from '../../adapters/oauth/raw-response.ts';
 import { decodeBody } from '../../adapters/oauth/response-body.ts';
-import { checkColumns } from '../../cli/import/columns.ts';
-import { protectCell, unprotectCell } from '../../cli/import/csv-cells.ts';
 import { openSource, type Source } from '../../cli/import/file/source.ts';
-import { readRow } from '../../cli/import/row.ts';
+import { checkColumns } from '../../cli/import/row/columns.ts';
+import { protectCell, unprotectCell } from '../../cli/import/row/csv-cells.ts';
+import { readRow } from '../../cli/import/row/row.ts';
 import {
   checkCredentialColumns,
   checkMessageColumns,

@@ -1,10 +1,10 @@
-import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
-import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
-import { instant } from '../../core/times.ts';
+import { HIDDEN_NAME, looksLikeName } from '../../../core/field-name.ts';
+import { isJsonObject, parseJsonObject } from '../../../core/json-object.ts';
+import { instant } from '../../../core/times.ts';
+import type { Problem, Row } from '../file/row.ts';
 import { isKnown, KNOWN_COLUMNS, TOKEN_FIELDS } from './columns.ts';
 import { canonical } from './compare.ts';
 import { unprotectCell } from './csv-cells.ts';
-import type { Problem, Row } from './file/row.ts';
 import { problemsOfItem } from './item-problems.ts';
 import { TIMES, tokenProblems } from './token-problems.ts';
 

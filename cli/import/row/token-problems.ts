@@ -1,8 +1,8 @@
-import { flawOfCredential } from '../../core/profile/credential.ts';
-import { instant } from '../../core/times.ts';
-import { parseTokenSet } from '../../core/tokens/token-set.ts';
-import { SECRET_FIELDS } from '../profile/fields.ts';
-import type { Problem } from './file/row.ts';
+import { flawOfCredential } from '../../../core/profile/credential.ts';
+import { instant } from '../../../core/times.ts';
+import { parseTokenSet } from '../../../core/tokens/token-set.ts';
+import { SECRET_FIELDS } from '../../profile/fields.ts';
+import type { Problem } from '../file/row.ts';
 import { isLarge } from './item-problems.ts';
 
 export const TIMES = ['obtained_at', 'expires_at', 'refresh_token_expires_at'];

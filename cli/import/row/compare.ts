@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
-import { isJsonObject } from '../../core/json-object.ts';
+import { WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
+import { isJsonObject } from '../../../core/json-object.ts';
 import type { Candidate, Item, ReadRow } from './row.ts';
 
 /** Tells whether two refresh tokens are the same, and tells nobody a token: base64url of SHA-256 (contract). */

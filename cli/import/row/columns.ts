@@ -1,5 +1,5 @@
-import { WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
-import { shownName } from '../shared/shown-name.ts';
+import { WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
+import { shownName } from '../../shared/shown-name.ts';
 
 export const TOKEN_FIELDS = [
   'refresh_token',

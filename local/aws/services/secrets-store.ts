@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import { arn } from './arn.ts';
-import { statements } from './store.ts';
+import { statements } from '../../shared/store.ts';
+import { arn } from '../protocol/arn.ts';
 
 /** A secret's metadata; times in milliseconds. */
 export interface Secret {

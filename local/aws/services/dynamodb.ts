@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import dynalite, { type DynaliteResponse } from 'dynalite';
-import { AwsError } from './aws-error.ts';
-import { type AwsRequest, type AwsResponse, parseJson } from './protocol.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { type AwsRequest, type AwsResponse, parseJson } from '../protocol/protocol.ts';
 
 /** DynamoDB, by dynalite. */
 export interface Dynamodb {

@@ -1,4 +1,4 @@
-import { AwsError } from './aws-error.ts';
+import { AwsError } from '../protocol/aws-error.ts';
 import type { Secret, SecretsStore, Version } from './secrets-store.ts';
 
 /** The quotas of Secrets Manager that matter to us. */

@@ -1,6 +1,6 @@
-import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
-import { looksLikeName } from '../../core/field-name.ts';
-import type { Problem } from './file/row.ts';
+import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
+import { looksLikeName } from '../../../core/field-name.ts';
+import type { Problem } from '../file/row.ts';
 import type { Item } from './row.ts';
 
 /** Each attribute judged by itself, so that all that is wrong is told at once. */

@@ -1,6 +1,6 @@
-import { arn } from './arn.ts';
-import { AwsError } from './aws-error.ts';
-import type { AwsRequest, AwsResponse } from './protocol.ts';
+import { arn } from '../protocol/arn.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import type { AwsRequest, AwsResponse } from '../protocol/protocol.ts';
 
 /** Runs the function once. If the function fails, it returns that instead of throwing. */
 export type Invoke = (payload: unknown) => Promise<Invocation>;

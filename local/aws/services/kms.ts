@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import * as v from 'valibot';
-import { accountId, arn } from './arn.ts';
-import { AwsError } from './aws-error.ts';
-import { blob, integer, operation, pagePlace, pageToken, text } from './operation.ts';
-import type { Operations } from './protocol.ts';
-import { statements } from './store.ts';
+import { statements } from '../../shared/store.ts';
+import { accountId, arn } from '../protocol/arn.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { blob, integer, operation, pagePlace, pageToken, text } from '../protocol/operation.ts';
+import type { Operations } from '../protocol/protocol.ts';
 
 interface Key {
   readonly id: string;
