@@ -9,10 +9,10 @@ import { labelOf } from '../../core/account/account.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { withoutUserinfo } from '../../core/profile/shown-address.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { collectPairs, readDuration } from '../shared/arguments.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { collectPairs, parseDuration } from '../shared/parameters.ts';
 import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import { browserFlow } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
@@ -72,8 +72,8 @@ export const addAuthorize: AddCommands = (program, action) => {
     .option('--replace', "let another person's grant, or another profile, take its place")
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for you')
-        .argParser(parseDuration)
-        .default(300_000, '5m'),
+        .argParser(readDuration)
+        .default(300, '5m'),
     )
     .addHelpText('after', HELP)
     .action(action(authorize));
@@ -188,7 +188,9 @@ async function startFlow(
   }
 }
 
-/** Ends the wait for the person: by Ctrl-C, or when the time is over. */
+const DAY = 86_400;
+
+/** Ends the wait for the person: by Ctrl-C, or when the time is over. @param timeout seconds */
 function stopping(signal: AbortSignal, timeout: number): AbortSignal {
   const ended = new AbortController();
   const timer = setTimeout(
@@ -196,10 +198,11 @@ function stopping(signal: AbortSignal, timeout: number): AbortSignal {
       ended.abort(
         new CliError(
           'TIMEOUT',
-          `Nobody answered in ${Math.round(timeout / 1000)} s. Nothing has changed. Run the command again. Use --timeout to wait for longer.`,
+          `Nobody answered in ${timeout} s. Nothing has changed. Run the command again. Use --timeout to wait for longer.`,
         ),
       ),
-    timeout,
+    // No timer takes more than 24 days.
+    Math.min(timeout, DAY) * 1_000,
   );
   timer.unref();
   return AbortSignal.any([signal, ended.signal]);

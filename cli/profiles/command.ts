@@ -17,10 +17,10 @@ import { parseJsonObject } from '../../core/json-object.ts';
 import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
 import { parseWholeProfile } from '../profile/presets.ts';
 import { profileNames, readProfile } from '../profile/profile-secret.ts';
+import { collectPairs } from '../shared/arguments.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { collectPairs } from '../shared/parameters.ts';
 import { askForFields } from './ask.ts';
 import { checkProfile } from './check.ts';
 import { renderList, renderProfile, summaryOf } from './render.ts';
@@ -194,7 +194,7 @@ async function writeProfile(
     current = await findSecret(secrets, secretId);
   }
   if (current.kind !== 'found') return 'changed_by_another';
-  const done = await replaceVersion(secrets, version, current.versionId);
+  const done = await replaceVersion(secrets, { ...version, from: current.versionId });
   if (done === 'replaced') return 'written';
   // The response to the SDK's first try may have been lost.
   const now = await findSecret(secrets, secretId);

@@ -196,7 +196,7 @@ const devicePages: Configuration['features'] extends { deviceFlow?: infer T } | 
             : 'Something went wrong. Start again on your device.';
     context.body = userCodePage(form, problem);
   },
-  userCodeConfirmSource: async (context, form, client, _, userCode) => {
+  userCodeConfirmSource: async (context, form, client, ...[, userCode]) => {
     context.body = confirmCodePage(form, client.clientId, userCode);
   },
   successSource: async (context) => {

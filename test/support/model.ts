@@ -272,7 +272,7 @@ export function createModel(
             return failed(error);
           }
         },
-        replace: async (_, from, text, versionId) => {
+        replace: async ({ from, text, versionId }) => {
           try {
             const version = await call('store', () => {
               const known = versions.find((one) => one.versionId === versionId);
