@@ -4,7 +4,7 @@
  */
 
 /** Who can help: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
-export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
+type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
 
 /**
  * How the reason ends an attempt at an account.
@@ -15,7 +15,7 @@ export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
  * - `invalid`: what people wrote can't be used; recorded as `failing`, looked at again after a back-off.
  * - `person`: only a person can bring the account back; recorded as `reauthorization_required`.
  */
-export type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
+type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
 
 interface ReasonEntry {
   readonly severity: Severity;

@@ -91,7 +91,7 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
   const tables = { tableName: environment.accountsTableName, formerTables: environment.formerAccountsTables };
   const https = createHttpsClient(addresses);
   const secrets = createSecrets(clients.secrets, clients.secretsWriter);
-  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
+  const counters: RunCounters = {};
   const table = createAccountsTable(clients.table, callableTable(tables.tableName));
   const events = createEvents(clients.events, environment.eventBusName, invocation.runId);
   const segments = request.share?.totalSegments ?? 1;
@@ -119,7 +119,7 @@ async function runWith(environment: Environment, event: unknown, invocation: Inv
         clock,
         log,
         count: (what) => {
-          counters[what]++;
+          counters[what] = (counters[what] ?? 0) + 1;
         },
       },
     );

@@ -24,7 +24,7 @@ import { type AwsKeys, TEST_KEYS } from './aws/protocol/signature.ts';
 
 export const LOCAL_TABLE_NAME = 'oauth-accounts';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';
-export const LOCAL_REGION = 'us-east-1';
+const LOCAL_REGION = 'us-east-1';
 
 /** The environment for AWS's SDKs and command line to reach the local endpoint. */
 export function awsEnvironment(endpoint: string, keys = TEST_KEYS) {

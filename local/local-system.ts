@@ -25,7 +25,7 @@ export interface LocalSystem {
   close(): Promise<void>;
 }
 
-export interface LocalSystemOptions {
+interface LocalSystemOptions {
   readonly dataDirectory: string;
   /** The first of two ports. If one is taken, a free one is used. */
   readonly port: number;

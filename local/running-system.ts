@@ -9,7 +9,7 @@ import { isOwn, isWritableByOthers, statsOf, writePrivate } from './private-file
 import { HOST } from './shared/listen.ts';
 
 /** How other commands find the running system. */
-export interface RunningSystem {
+interface RunningSystem {
   readonly pid: number;
   readonly endpoint: string;
   readonly issuer: string;

@@ -23,7 +23,7 @@ export type Exchange =
   /** It was sent and no response came: the provider may have acted on it. */
   | { readonly kind: 'no_response'; readonly detail: string };
 
-export interface RefreshRequest {
+interface RefreshRequest {
   readonly profile: Profile;
   readonly account: Account;
   readonly refreshToken: string;

@@ -22,7 +22,7 @@ type Answer = Partial<Invoked> & {
   readonly error?: string;
 };
 
-export interface Program {
+interface Program {
   /** A bundle that exports `handler`. */
   readonly module: string;
   readonly environment?: Readonly<Record<string, string>>;

@@ -46,7 +46,7 @@ export interface Population {
   readonly accountIds: readonly string[];
 }
 
-export interface Conditions {
+interface Conditions {
   /** How long the token endpoint takes to answer. */
   readonly delayMilliseconds: number;
   /** More writes to Secrets Manager are throttled. No limit by default. */

@@ -10,14 +10,14 @@ import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
 import { findItem, findNote } from './items.ts';
 
-export interface RemovedSecret {
+interface RemovedSecret {
   /** `made_anew`: the account is there again, and so its secret stays. */
   readonly kind: 'deleted' | 'kept' | 'missing' | 'made_anew' | 'failed';
   readonly id: string;
   readonly message: string;
 }
 
-export interface RemoveSecretOptions {
+interface RemoveSecretOptions {
   /** Days. */
   readonly recoveryWindow: number;
   readonly keepSecret?: boolean;

@@ -17,7 +17,7 @@ export interface RowProblem extends Problem {
 }
 
 /** What is to be written of one account. */
-export interface Planned {
+interface Planned {
   /** Of what the row says, to know it again: the file is read once more. */
   readonly digest: string;
   /** Another account that has the named token secret now, and gives it up in this import. */
@@ -51,7 +51,7 @@ interface Entry {
 
 const BATCH = 100;
 
-export interface PlanOptions {
+interface PlanOptions {
   /** Accounts that are there will be changed. */
   readonly update: boolean;
   /** Token secrets of other names than usual that may be made: the person has named them. */

@@ -3,7 +3,7 @@ import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Problem, Row } from './file/row.ts';
 import type { Source } from './file/source.ts';
 
-export interface ServiceNowOptions {
+interface ServiceNowOptions {
   /** `name of an OAuth profile there` → `profile here`. */
   readonly profiles: ReadonlyMap<string, string>;
   /** The column of the credentials in which somebody put readable tokens; by default none is believed to be readable. */

@@ -8,7 +8,7 @@ import { parseWholeProfile } from '../profile/presets.ts';
 import type { StoredProfile } from '../profile/profile-secret.ts';
 
 /** One line of `profiles list`. */
-export interface ProfileSummary {
+interface ProfileSummary {
   readonly name: string;
   readonly provider: string | null;
   /** The host of its endpoint or issuer. */

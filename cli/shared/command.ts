@@ -27,7 +27,7 @@ export type AddCommands = (program: Command, action: MakeAction) => void;
  * Makes a commander action of a function that gets the context, the arguments and the command's own options.
  * What it returns becomes the exit code; nothing means 0. Unless it `reads` only, a command says which fleet it acts on.
  */
-export type MakeAction = <Arguments extends readonly unknown[]>(
+type MakeAction = <Arguments extends readonly unknown[]>(
   run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
   effect?: 'reads',
 ) => (...rest: unknown[]) => Promise<void>;

@@ -36,7 +36,7 @@ export interface Fleet {
   readonly lambda: LambdaClient;
 }
 
-export interface AwsConfig {
+interface AwsConfig {
   readonly region?: string;
   readonly endpoint?: string;
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
@@ -127,7 +127,7 @@ type Running = Extract<Found, { readonly kind: 'running' }>;
  * @param called what people call the directory
  * @throws CliError
  */
-export async function findLocalSystem(dataDirectory: string, called: string): Promise<Running | undefined> {
+async function findLocalSystem(dataDirectory: string, called: string): Promise<Running | undefined> {
   const found = await findRunningSystem(dataDirectory).catch((error: unknown) => {
     throw error instanceof LocalKeyError ? new CliError(error.code, error.message) : error;
   });

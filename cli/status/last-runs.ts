@@ -5,7 +5,7 @@ import type { Fleet } from '../shared/fleet.ts';
 import { scheduledRuns } from '../shared/scheduled-runs.ts';
 
 /** A run that the function's log tells of. */
-export interface LastRun extends RunResult {
+interface LastRun extends RunResult {
   /** When it ended, seconds since the epoch. */
   readonly at: number;
 }

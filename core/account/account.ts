@@ -15,7 +15,7 @@ const secretNamePart = /^[A-Za-z0-9/_+=.@-]{1,400}$/;
 const flag = v.boolean('must be true or false (BOOL)');
 
 /** Any other text; written so that the known reasons are still completed by editors. */
-export type UnknownReason = string & Record<never, never>;
+type UnknownReason = string & Record<never, never>;
 
 export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
 

@@ -5,7 +5,7 @@ import type { Account } from './account.ts';
 import { shareOf } from './spread.ts';
 
 /** What is to be done with an account, before anything is read or locked. */
-export interface Decision {
+interface Decision {
   readonly action: 'leave' | 'refresh' | 'reauthorize';
   readonly reason: Reason;
 }
@@ -75,7 +75,7 @@ function horizonOf(
 }
 
 /** What is to be done once the token set has been read under the lease. */
-export type TokenSetDecision =
+type TokenSetDecision =
   | { readonly action: 'exchange'; readonly refreshToken: string }
   | { readonly action: 'reconcile' }
   /** The access token has no end, and nothing has to be done, or can be. */

@@ -32,7 +32,7 @@ const IN_A_ROW = 3;
 const CALLED_DEAD = 5;
 const NEARLY_ALL = 0.9;
 /** So many accounts of a failing profile are tried: in a run, or of those refused by the whole in a quarter of an hour. */
-export const TRIES = 5;
+const TRIES = 5;
 
 const ofTheProvider: readonly string[] = ['provider_unavailable', 'rate_limited'] satisfies Reason[];
 const ofTheClient: readonly string[] = ['client_rejected'] satisfies Reason[];
@@ -48,7 +48,7 @@ export function calledDead(failure: { readonly reason: string } | undefined): bo
 }
 
 /** Whether a reason speaks of a profile's client or provider rather than of an account. */
-export function speaksOfProfile(reason: string): boolean {
+function speaksOfProfile(reason: string): boolean {
   return ofTheClient.includes(reason) || ofTheProvider.includes(reason);
 }
 

@@ -30,7 +30,7 @@ export type Step =
   | { readonly kind: 'end'; readonly outcome: Outcome };
 
 /** One token request, and when it was known what came of it, seconds since the epoch. */
-export interface Exchanged {
+interface Exchanged {
   readonly progress: Progress;
   /** The refresh token. */
   readonly sent: string;

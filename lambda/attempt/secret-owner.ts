@@ -25,7 +25,7 @@ export type Ownership =
   | { readonly kind: 'busy' }
   | Failed;
 
-export interface OwnershipQuestion {
+interface OwnershipQuestion {
   readonly account: Account;
   /** What was read of the secret, under the account's lease. */
   readonly read: ReadTokens;

@@ -1,6 +1,6 @@
 /** The login and consent pages: plain HTML that loads nothing from elsewhere. */
 
-export interface PageForm {
+interface PageForm {
   readonly action: string;
   readonly client: string;
 }

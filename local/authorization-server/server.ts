@@ -18,7 +18,7 @@ export interface LocalClient {
   readonly metadata?: Partial<ClientMetadata>;
 }
 
-export interface SeededTokens {
+interface SeededTokens {
   readonly access_token: string;
   readonly refresh_token: string;
   readonly expires_in: number;
@@ -39,7 +39,7 @@ export interface AuthorizationServer {
   close(): Promise<void>;
 }
 
-export interface AuthorizationServerOptions {
+interface AuthorizationServerOptions {
   /** 0, the default, picks a free one. */
   readonly port?: number;
   /** In memory by default. */

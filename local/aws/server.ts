@@ -24,7 +24,7 @@ export type { Invocation, Invoke } from './services/lambda.ts';
 export type { Limits } from './services/secret-versions.ts';
 
 /** A call that arrived, whether it worked or not. `at` in milliseconds since the epoch. */
-export interface CallRecord {
+interface CallRecord {
   readonly sequence: number;
   readonly service: Service;
   readonly operation: string;

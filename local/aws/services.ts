@@ -22,7 +22,7 @@ export interface ServicesOptions {
   readonly functionLogFile?: string;
 }
 
-export interface Services {
+interface Services {
   /** @throws AwsError */
   perform(service: Service, operation: string, request: AwsRequest): Promise<AwsResponse>;
   recordedEvents(): RecordedEvent[];

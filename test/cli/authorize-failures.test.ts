@@ -436,7 +436,11 @@ test('an account that a run holds is left to it', async () => {
 test.each([
   ['no profile for a new account', ['ghost'], /--profile/],
   ['an id that can’t be a secret’s name', ['a b', '--profile', 'crm'], /accountId: may hold/],
-  ['a duration that is none', ['ghost', '--profile', 'crm', '--timeout', '5'], /must be a duration/],
+  [
+    'a duration that is none',
+    ['ghost', '--profile', 'crm', '--timeout', '5'],
+    /Write a number with s, m, h or d/,
+  ],
   [
     'a parameter of the request itself',
     ['ghost', '--profile', 'crm', '--with', 'state=x'],

@@ -6,7 +6,7 @@ import { AwsError } from '../protocol/aws-error.ts';
 import { type AwsRequest, type AwsResponse, parseJson } from '../protocol/protocol.ts';
 
 /** DynamoDB, by dynalite. */
-export interface Dynamodb {
+interface Dynamodb {
   /** @throws AwsError */
   handle(request: AwsRequest): Promise<AwsResponse>;
   /** Closes the store. Call it when nothing is being handled. */

@@ -25,7 +25,7 @@ export interface Version {
   readonly createdAt: number;
 }
 
-export interface LabelledVersion {
+interface LabelledVersion {
   readonly id: string;
   readonly createdAt: number;
   readonly labels: readonly string[];
