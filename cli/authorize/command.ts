@@ -112,7 +112,7 @@ function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOpti
   return redirect_uri;
 }
 
-/** What is to be signed in to, and how. */
+/** The account to sign in for, and how. */
 interface SignIn {
   readonly fleet: Fleet;
   readonly wanted: Wanted;

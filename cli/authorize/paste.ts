@@ -7,13 +7,13 @@ import { instruct } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
 import { type PastedLines, readPastes } from './pasted-lines.ts';
 
-/** Where the browser is sent where nothing listens: a port at which nobody expects anything. */
+/** The browser ends here with `--paste`. Nothing listens on this port. */
 export const PASTE_REDIRECT_URI = 'http://127.0.0.1:49151/callback';
 
-/** So often it is asked for the address; a script gives as many as it likes. */
+/** How often it asks for the address. */
 const MOST_TRIES = 5;
 
-/** Consent in a browser anywhere: the person brings the address at which it ended. */
+/** Consent in a browser anywhere: the person pastes the address at which it ended. */
 export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): ConsentFlow {
   let pastes: PastedLines | undefined;
   return {
@@ -30,7 +30,7 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
         if (terminal.interactive) terminal.stderr.write('The address: ');
         const lines = await pastes.next();
         const length = lines?.join('').length ?? 0;
-        // It holds the code: the terminal need not show it.
+        // It holds the code, so the terminal does not show it.
         if (terminal.interactive) terminal.stderr.write(`(${length} characters)\n`);
         const judged = judge(lines ?? [], request);
         if (!(judged instanceof CliError)) return judged;
@@ -47,7 +47,7 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
   };
 }
 
-/** Errors that a right paste makes good. */
+/** Errors that another paste can mend. */
 const AGAIN = ['NOT_AN_ADDRESS', 'STATE_MISMATCH', 'ISSUER_MISMATCH', 'ANSWER_MALFORMED'];
 
 /**
@@ -98,13 +98,13 @@ function answerIn(pasted: string): Read {
     .replace(/\s+/g, '')
     .replace(/&(?:amp|#38|#x26);/gi, '&')
     .replace(/\\(?=[&?=])/g, '')
-    // A code may begin with what also stands before things in lists.
+    // A code may begin with a character that lists use as a bullet.
     .replace(/^[^A-Za-z0-9?#/._~+-]+|["'`<>“”‘’]+$/g, '');
   const query =
     /[?#](.+=.+)$/.exec(text)?.[1] ?? (/^[\w.-]+=[^=]/.test(text) ? text.replace(/^[._-]+/, '') : undefined);
   if (query !== undefined)
     return { kind: 'response', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
-  // A word is no code; hardly a code has no digit.
+  // A plain word is not a code: nearly every code has a digit.
   if (text.includes('://') || text.length < 10 || !/^(?=.*\d)[A-Za-z0-9._~+/%-]+={0,2}$/.test(text))
     return NOTHING;
   return { kind: 'code', code: decoded(text) };

@@ -8,7 +8,7 @@ import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
 
-/** What was found before somebody signs in. */
+/** Found out before somebody signs in. */
 export interface Preflight {
   /** The token secret's version. */
   readonly versionBefore: string | undefined;

@@ -4,7 +4,7 @@ import { accountAsWanted, type Wanted, type Wishes } from '../../adapters/author
 import { usableProfile } from '../profile/profile-secret.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
-/** What the command line says about the account itself. */
+/** The account's options. */
 export interface WantedOptions extends Wishes {
   readonly scope?: string;
 }

@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 
-/** What only the fleet knows. */
+/** Names that only the fleet knows. */
 export interface FleetNames {
   accountIds(): Promise<readonly string[]>;
   profiles(): Promise<readonly string[]>;
@@ -32,7 +32,7 @@ interface Place {
   readonly command: Command;
   /** The option whose value is being typed. */
   readonly awaited: Option | undefined;
-  /** How many arguments of the command stand before. */
+  /** How many arguments come before it. */
   readonly position: number;
 }
 

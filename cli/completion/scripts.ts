@@ -9,7 +9,7 @@ export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
 
 export type Shell = keyof typeof COMPLETION_SCRIPTS;
 
-/** A word as every one of the shells takes it. */
+/** Quotes a word for all three shells. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -22,7 +22,7 @@ import {
   plural,
 } from './check.ts';
 
-/** What people wrote and what became of it. */
+/** Accounts and profiles. */
 export const accountChecks: readonly Check[] = [
   {
     title: 'Profiles',
@@ -146,7 +146,7 @@ const unreadableProfile = (text: string): Finding => ({
   todo: 'May you read this secret? Ask for secretsmanager:GetSecretValue on it, then run doctor again.',
 });
 
-/** All known fields would fill the screen; the page that is named says them better. */
+/** Without the list of all known fields, which would fill the screen. */
 const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
 
 function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
@@ -181,7 +181,7 @@ const ENDPOINT_TIMEOUT = 10_000;
 async function checkEndpoints(name: string, profile: Profile, { send }: Patient): Promise<Finding[]> {
   const { token_endpoint, refresh_token_endpoint, issuer } = profile;
   const { tls_client_certificate: cert, tls_client_key: key, tls_ca_certificate: ca } = profile;
-  // What an account's parameters fill in is not known here.
+  // An account's parameters are not known here.
   const urls = [token_endpoint, refresh_token_endpoint, issuer].filter(
     (url) => url !== undefined && !url.includes('{'),
   ) as string[];

@@ -10,7 +10,7 @@ import type { Fleet } from '../shared/fleet.ts';
 /** What a check found. */
 export type Finding =
   | { readonly kind: 'good'; readonly text: string }
-  /** It works, and somebody should do something; or it does not work. */
+  /** `attention`: it works, but somebody should do something. `broken`: it does not work. */
   | { readonly kind: 'attention' | 'broken'; readonly text: string; readonly todo: string }
   | { readonly kind: 'unknown'; readonly text: string; readonly todo: string }
   | { readonly kind: 'not_applicable'; readonly text: string };
@@ -18,13 +18,13 @@ export type Finding =
 /** One thing that must be right for the fleet to be well. */
 export interface Check {
   readonly title: string;
-  /** The permissions that the one who runs it needs. */
+  /** The permissions that the caller needs. */
   readonly needs: string;
-  /** May reject with the SDK's error: the check is then told as one that could not be made. */
+  /** If it rejects with the SDK's error, the check counts as one that could not be made. */
   readonly run: (patient: Patient) => Promise<Finding | readonly Finding[]>;
 }
 
-/** What is examined, and with what. Nothing here writes. */
+/** The fleet to examine, and the clients for it. Nothing here writes. */
 export interface Patient {
   readonly fleet: Fleet;
   readonly kms: KMSClient;
@@ -57,7 +57,7 @@ export interface Census {
 /** A finding with the check that made it. */
 export type Told = Finding & { readonly title: string };
 
-/** Makes one check; one that can't be made is a finding too. */
+/** Makes one check. If it can't be made, that is a finding, too. */
 export async function examine({ title, needs, run }: Check, patient: Patient): Promise<readonly Told[]> {
   try {
     const found = await run(patient);
@@ -78,7 +78,7 @@ export const attention = (text: string, todo: string): Finding => ({ kind: 'atte
 export const broken = (text: string, todo: string): Finding => ({ kind: 'broken', text, todo });
 export const notApplicable = (text: string): Finding => ({ kind: 'not_applicable', text });
 
-/** What an SDK error is called; any other error goes on. */
+/** The name of an SDK error. Any other error goes on. */
 export function errorName(error: unknown): string {
   return error instanceof Error ? error.name : String(error);
 }

@@ -32,7 +32,7 @@ export const addDoctor: AddCommands = (program, action) => {
   ]);
 };
 
-/** Every check, in the order in which they are told. */
+/** All checks, in the order of the output. */
 const checks: readonly Check[] = [
   {
     title: 'Fleet',

@@ -75,7 +75,7 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   const path = (file: string) => callersPath(file, terminal.env);
   refuseWrongUsage(files, options);
   const profiles = readProfileMap(options.map ?? []);
-  // Before standard input is waited for.
+  // Before it waits for standard input.
   const fleet = await context.fleet();
   const source = await sourceOf(
     context,

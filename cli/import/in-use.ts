@@ -7,13 +7,13 @@ import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import type { Candidate, Item } from './row/row.ts';
 
-/** A run of the function, or somebody else, has it just now. */
+/** A run of the function, or somebody else, is at work with it. */
 export interface Busy {
   readonly kind: 'busy';
   readonly text: string;
 }
 
-/** A run is done with one account in a moment; milliseconds. */
+/** Milliseconds. A run does not take long for one account. */
 const PATIENCE = 3_000;
 
 const LOOK_AGAIN_AFTER = 250;
@@ -65,7 +65,7 @@ async function noteOf(fleet: Fleet, SecretId: string): Promise<Item | undefined>
     const { ARN } = await fleet.secrets.send(new DescribeSecretCommand({ SecretId }));
     return await itemOf(fleet, `${CLAIM}${ARN}`);
   } catch (error) {
-    // Who may not look leaves it to the function, which looks before it spends anything there.
+    // Without the permission it is left to the function, which looks before it spends anything.
     const { kind } = awsFailure(error);
     if (kind === 'not_found' || kind === 'denied') return undefined;
     throw error;

@@ -13,7 +13,7 @@ export type Reject = (
   found: readonly Problem[],
 ) => void;
 
-/** What is to become of one row. */
+/** The decision about one row. */
 export interface Outcome {
   readonly kind: 'create' | 'same' | 'differ' | 'passed_over';
   readonly line: number;
@@ -76,14 +76,14 @@ export async function judgeAgainstTable(
   judgeHolders(outcomes, holders, update, reject);
 }
 
-/** A token secret that another account has can be taken only where the file gives that one another. */
+/** Another account's token secret can be taken only if the file gives that account another one. */
 function judgeHolders(
   outcomes: ReadonlyMap<number, Outcome>,
   holders: ReadonlyMap<number, string>,
   update: boolean,
   reject: Reject,
 ): void {
-  // Who is refused keeps what it has, so that who counted on it is refused too.
+  // A refused account keeps its secret. So the account that wanted that secret is refused, too.
   for (let refused = true; refused; ) {
     refused = false;
     const changing = new Map([...outcomes.values()].map((outcome) => [outcome.accountId, outcome]));

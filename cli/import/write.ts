@@ -10,7 +10,7 @@ import type { Candidate, Item } from './row/row.ts';
 
 export type Written =
   | { readonly kind: 'created' | 'updated' }
-  /** Somebody else made or changed it since the plan, so that nothing is left to do. */
+  /** Somebody else has made or changed it since the plan. Nothing is left to do. */
   | { readonly kind: 'already_there' }
   | { readonly kind: 'conflict'; readonly text: string }
   | Busy;
@@ -113,7 +113,7 @@ async function change(
   const valued = (value: unknown) => `:${indexIn(values, ':', value)}`;
   const unchanged = (path: string, value: unknown): readonly string[] => {
     if (value === undefined) return [`attribute_not_exists(${path})`];
-    // Member by member, as not everything that speaks for DynamoDB compares maps.
+    // Member by member: not every DynamoDB endpoint can compare maps.
     if (!isPlainMap(value)) return [`${path} = ${valued(value)}`];
     const members = Object.entries(value);
     return [

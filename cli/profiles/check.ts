@@ -19,12 +19,12 @@ import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { shortProblem } from './render.ts';
 
-/** One thing that was to be proved. `open`: it could not be told either way. */
+/** One proof. `open`: neither right nor wrong. */
 interface Finding {
   readonly what: 'profile' | 'endpoint' | 'client' | 'permissions' | 'function';
   readonly verdict: 'proved' | 'skipped' | 'open' | 'wrong';
   readonly message: string;
-  /** The provider refuses the client; where it can, it says so by `invalid_client` or a 401. */
+  /** The provider refuses the client, by `invalid_client` or 401 if it can. */
   readonly rejected?: true;
 }
 
@@ -224,7 +224,7 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
   }
 }
 
-/** What the function, with its own permissions, makes of the profile: a dry run changes nothing. */
+/** Asks the function, which has its own permissions. A dry run changes nothing. */
 async function askFunction(fleet: Fleet, account: Account | undefined): Promise<Finding> {
   const what = 'function';
   if (account === undefined)

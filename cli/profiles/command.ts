@@ -179,7 +179,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   return undefined;
 }
 
-/** Writes over nothing but what was read. */
+/** Replaces only the version that was read. */
 async function writeProfile(
   { secrets }: Fleet,
   { secretId, text, before }: { secretId: string; text: string; before: FoundSecret },

@@ -26,12 +26,12 @@ export function summaryOf(name: string, text: string | undefined): ProfileSummar
   return { name, provider, host: hostOf(parsed.profile), authMethod, problem: null };
 }
 
-/** Without the long list of what would be known. */
+/** Without the long list of known fields. */
 export function shortProblem(problem: string): string {
   return problem.replace(/; known are .*$/, ' (docs/profiles.md names all)');
 }
 
-/** Placeholders stay readable, which a parsed URL would not leave them. */
+/** A parsed URL would make placeholders unreadable. */
 function hostOf({ token_endpoint, issuer }: Profile): string | null {
   const address = withoutUserinfo(token_endpoint ?? issuer ?? '');
   return /^https?:\/\/(?:…@)?([^/\\?#]+)/i.exec(address)?.[1] ?? null;

@@ -4,7 +4,7 @@ import { createTerminal, type Streams, type Terminal } from '../../terminal/term
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Fleet, type FleetOptions, findFleet, findFunction, type InvokedFunction } from './fleet.ts';
 
-/** What a command's action is given. */
+/** The first argument of each command's action. */
 export interface Context {
   readonly terminal: Terminal;
   /**
@@ -72,13 +72,13 @@ export function makeActions(
     };
 }
 
-/** Says where it acts, with --json too: what a script does to the wrong fleet must show in its log. */
+/** Names the fleet, with --json too: if a script acts on the wrong one, its log must show that. */
 function tell({ stderr }: Streams, where: string): void {
   const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
   stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
 }
 
-/** Which fleet it is, with the parts that are not its stack's own. */
+/** The fleet, and each part that is not its stack's own. */
 function whereOf({ kind, label, outputs, tableName, functionName, secretNamePrefix }: Fleet): string {
   if (kind === 'local') return label;
   const parts = [

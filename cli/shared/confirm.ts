@@ -3,7 +3,7 @@ import { CliError, EXIT } from './cli-error.ts';
 import type { Context } from './command.ts';
 
 /**
- * Asks whether to go on; "no" is what Enter means.
+ * Asks whether to go on. Enter means "no".
  *
  * @param yes the person has said so on the command line
  * @throws CliError where nobody is there to be asked

@@ -21,11 +21,11 @@ export interface Fleet {
   readonly tableName: string;
   readonly secretNamePrefix: string;
   readonly functionName: string;
-  /** The stack's other outputs, by name; empty where the parts were named by hand. */
+  /** The stack's other outputs, by name. Empty if the parts were named by hand. */
   readonly outputs: Readonly<Record<string, string>>;
   /** The local system's data; undefined on AWS. */
   readonly dataDirectory?: string;
-  /** Seconds between two runs of the local system; on AWS its rules know. */
+  /** Seconds between two runs of the local system. On AWS the rules tell. */
   readonly every?: number;
   /** As the function's ALLOW_HTTP_LOOPBACK and PRIVATE_ADDRESS_CIDRS; the local authorization server speaks plain http. */
   readonly addresses: CallableAddresses;
@@ -89,7 +89,7 @@ export async function findFleet(
   );
 }
 
-/** What it takes to invoke a function. */
+/** Enough to invoke a function. */
 export type InvokedFunction = Pick<Fleet, 'label' | 'functionName' | 'lambda'>;
 
 /**
