@@ -29,7 +29,6 @@ interface TokenOptions {
   readonly tokenSecret?: string;
 }
 
-/** `token <accountId>` */
 export const addToken: AddCommands = (program, action) => {
   addExamples(
     program

@@ -190,7 +190,6 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
-/** Whether a stored value is one of the reasons. */
 export function isReason(value: unknown): value is Reason {
   return typeof value === 'string' && Object.hasOwn(REASONS, value);
 }
@@ -200,7 +199,6 @@ export function knownReason(value: string | undefined, otherwise: Reason): Reaso
   return isReason(value) ? value : otherwise;
 }
 
-/** How a reason ends an attempt. */
 export function severityOf(reason: Reason): Severity {
   return REASONS[reason].severity;
 }

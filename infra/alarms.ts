@@ -27,7 +27,6 @@ interface AlarmRow {
   readonly missing: TreatMissingData;
 }
 
-/** All alarms, as data. */
 function alarmTable(watched: Watched): readonly AlarmRow[] {
   const { schedule, timeout } = watched.settings;
   const every = schedule.toSeconds();

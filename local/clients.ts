@@ -43,7 +43,6 @@ export function awsSettings(endpoint: string, keys: AwsKeys) {
   return { endpoint, region: LOCAL_REGION, credentials: { ...keys } };
 }
 
-/** The clients that set up the local system and look at it. */
 export interface LocalClients {
   readonly table: DynamoDBDocumentClient;
   readonly tableName: string;
@@ -51,7 +50,6 @@ export interface LocalClients {
   readonly kms: KMSClient;
   /** Creates a secret, or a new version of it if its text differs. */
   putSecret(name: string, text: string): Promise<void>;
-  /** Every item of the accounts table. */
   items(): Promise<readonly FleetItem[]>;
 }
 

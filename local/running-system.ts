@@ -52,7 +52,6 @@ export function announce(dataDirectory: string, system: RunningSystem, keys: Aws
   writePrivate(runningFile(dataDirectory), JSON.stringify(system));
 }
 
-/** Deletes what `announce` has written. */
 export function withdraw(dataDirectory: string): void {
   rmSync(runningFile(dataDirectory), { force: true });
   rmSync(environmentFile(dataDirectory), { force: true });

@@ -9,7 +9,6 @@ export type FleetItem = Readonly<Record<string, unknown>> & { readonly accountId
 interface TableOptions {
   /** Seconds since the epoch. */
   readonly now: number;
-  /** Characters in a line. */
   readonly width: number;
   /** Lines, with the titles. */
   readonly height: number;

@@ -28,11 +28,7 @@ export interface Provider {
   /** Its authorization endpoint was found in its metadata, as OpenID providers have it. */
   readonly isOpenId: boolean;
   readonly client: oauth.Client;
-  /**
-   * Sends a first grant to the token endpoint. Never throws.
-   *
-   * @param parameters of the account, beside those that it has
-   */
+  /** Sends a first grant to the token endpoint. Never throws. @param parameters of the account, beside those that it has */
   exchange(make: MakeTokenRequest, parameters?: Readonly<Record<string, string>>): Promise<Exchange>;
   /** Sends a refresh, which some providers want elsewhere. Never throws. */
   refresh(make: MakeTokenRequest): Promise<Exchange>;

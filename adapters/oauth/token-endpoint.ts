@@ -149,11 +149,7 @@ type EndpointField =
   | 'authorization_endpoint'
   | 'device_authorization_endpoint';
 
-/**
- * A profile's URL with the account's parameters in it.
- *
- * @throws UnusableField, UnusableParameter
- */
+/** A profile's URL with the account's parameters in it. @throws UnusableField, UnusableParameter */
 export function checkedEndpoint(
   profile: Profile,
   field: EndpointField,

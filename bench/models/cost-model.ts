@@ -70,7 +70,6 @@ export const usualFleet: Omit<Fleet, 'accounts'> = {
   secondsRun: 0.1,
 };
 
-/** US dollars a month. */
 interface MonthlyCost {
   readonly secrets: number;
   readonly secretsManagerCalls: number;

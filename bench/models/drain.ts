@@ -4,7 +4,6 @@ import { decide } from '../../core/account/decision.ts';
 /** A simulation of many accounts over hours, with the function's own decisions and pace. */
 interface Drain {
   readonly accounts: number;
-  /** Refreshes a second. */
   readonly pace: number;
   /** Seconds. */
   readonly refreshWindow: number;

@@ -15,7 +15,6 @@ type BareEvent =
       readonly kind: 'five_calls';
       readonly accountIds: readonly string[];
       readonly inFlight: number;
-      /** No limit by default. */
       readonly startsPerSecond?: number | undefined;
     }
   /** Only the scan, with the function's filter. */
@@ -187,7 +186,6 @@ async function naive(accountId: string): Promise<void> {
   );
 }
 
-/** Reads the secret and sends its refresh token. */
 async function exchange(accountId: string) {
   const { SecretString = '{}' } = await secrets.send(
     new GetSecretValueCommand({ SecretId: `${prefix}accounts/${accountId}`, VersionStage: 'AWSCURRENT' }),

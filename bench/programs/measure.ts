@@ -23,7 +23,6 @@ type Answer = Partial<Invoked> & {
 };
 
 interface Program {
-  /** A bundle that exports `handler`. */
   readonly module: string;
   readonly environment?: Readonly<Record<string, string>>;
   /** Seconds that its clock is ahead, so that the accounts just refreshed are due again. */
@@ -73,7 +72,6 @@ export async function measure(
   }
 }
 
-/** The same for one event. */
 export async function measureOnce(
   program: Program,
   event: unknown = {},

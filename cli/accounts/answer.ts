@@ -16,7 +16,6 @@ import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 
 export interface AnswerOptions {
-  /** The file to write. */
   readonly out: string;
 }
 

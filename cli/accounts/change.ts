@@ -20,7 +20,6 @@ const KNOWN_FORMAT = {
   values: { ':formatVersion': FORMAT_VERSION },
 } as const;
 
-/** What became of one account. */
 interface Change {
   readonly accountId: string;
   readonly result: 'enabled' | 'disabled' | 'removed' | 'not_found' | 'leased' | 'in_escrow' | 'failed';
@@ -64,7 +63,6 @@ export async function switchAccounts(
 
 export interface RemoveOptions {
   readonly yes?: boolean;
-  /** Days. */
   readonly recoveryWindow: number;
   readonly keepSecret?: boolean;
   readonly discardEscrow?: boolean;

@@ -9,7 +9,6 @@ import { type ListOptions, listAccounts, STATUSES } from './list.ts';
 import { type RefreshOptions, refreshAccounts } from './refresh.ts';
 import { type ShowOptions, showAccount } from './show.ts';
 
-/** `accounts …` */
 export const addAccounts: AddCommands = (program, action) => {
   const accounts = program
     .command('accounts')

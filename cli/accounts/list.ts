@@ -38,7 +38,6 @@ export interface ListOptions {
   readonly check?: boolean;
 }
 
-/** Lists accounts. Those that need attention come first. */
 export async function listAccounts(
   { terminal, fleet }: Context,
   options: ListOptions,

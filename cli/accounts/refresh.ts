@@ -86,7 +86,6 @@ function isLookedAt(item: FleetItem | undefined): boolean {
   return item?.authenticationType === 'oauth2';
 }
 
-/** What needs attention first. */
 const ORDER: readonly Result['action'][] = [
   'not_found',
   'not_oauth2',

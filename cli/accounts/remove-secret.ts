@@ -18,7 +18,6 @@ interface RemovedSecret {
 }
 
 interface RemoveSecretOptions {
-  /** Days. */
   readonly recoveryWindow: number;
   readonly keepSecret?: boolean;
 }

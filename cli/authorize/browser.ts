@@ -6,7 +6,6 @@ import { CliError } from '../shared/cli-error.ts';
 import type { ConsentFlow } from './consent.ts';
 import type { Loopback } from './loopback.ts';
 
-/** Consent in a browser on this machine. */
 export function browserFlow(
   request: AuthorizationRequest,
   loopback: Loopback,

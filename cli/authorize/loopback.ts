@@ -14,13 +14,8 @@ export interface Loopback {
    * @param where `shown` to the person only, who may then change to another browser, or `passed` to a program
    */
   startAt(url: string, where: 'shown' | 'passed'): string;
-  /**
-   * The first response to this request, from the browser that was led to it.
-   *
-   * @throws CliError STARTED_TWICE
-   */
+  /** The first response to this request, from the browser that was led to it. @throws CliError STARTED_TWICE */
   response(signal: AbortSignal): Promise<URLSearchParams>;
-  /** How many responses were refused, and why. */
   refused(): Readonly<Record<Refusal, number>>;
   /** Shows the page in the browser, which has been waiting, and again when it reloads. */
   show(page: ResultPage): void;
@@ -35,7 +30,6 @@ const LOOPBACK_HOSTS = new Map([
 
 const LOCAL = 'http://127.0.0.1';
 
-/** Whether the browser can be sent to a server on this machine. */
 export function isLoopback(redirectUri: string): boolean {
   const { protocol, hostname } = new URL(redirectUri);
   return protocol === 'http:' && LOOPBACK_HOSTS.has(hostname);
@@ -48,7 +42,6 @@ interface Start {
   cookie?: string;
 }
 
-/** Why a response is not taken. */
 export type Refusal = 'another_state' | 'another_browser';
 
 const ANOTHER_STATE: ResultPage = {

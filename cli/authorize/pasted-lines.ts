@@ -10,7 +10,6 @@ export interface PastedLines {
    * @returns undefined at the end of the input; rejects where the wait was ended
    */
   next(): Promise<readonly string[] | undefined>;
-  /** Whether the input has ended. */
   ended(): boolean;
   /** Takes what is still arriving, so that nobody else gets it, and stops. */
   close(): Promise<void>;

@@ -4,9 +4,7 @@ import { createHash } from 'node:crypto';
 export interface ResultPage {
   readonly outcome: 'connected' | 'failed';
   readonly title: string;
-  /** Paragraphs. */
   readonly text: readonly string[];
-  /** Names with their values, shown as a list. */
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 

@@ -16,7 +16,6 @@ export interface Outcome {
 
 const INDENT = 16;
 
-/** Prints how it went. */
 export function connected(terminal: Terminal, { wanted, kept, seen, label }: Outcome): void {
   const { paint } = terminal;
   const { accountId, oauthProfile } = wanted.account;

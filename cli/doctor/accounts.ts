@@ -22,7 +22,6 @@ import {
   plural,
 } from './check.ts';
 
-/** Accounts and profiles. */
 export const accountChecks: readonly Check[] = [
   {
     title: 'Profiles',
@@ -84,7 +83,6 @@ export const accountChecks: readonly Check[] = [
   },
 ];
 
-/** Counts all accounts, page by page. */
 export async function takeCensus({ table, tableName: TableName }: Fleet): Promise<Census> {
   const counts = { accounts: 0, needPerson: 0, failing: 0, inEscrow: 0 };
   const unreadable: string[] = [];

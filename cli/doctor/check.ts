@@ -7,7 +7,6 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { SendHttpsRequest } from '../../adapters/oauth/https-request.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
-/** What a check found. */
 export type Finding =
   | { readonly kind: 'good'; readonly text: string }
   /** `attention`: it works, but somebody should do something. `broken`: it does not work. */
@@ -18,7 +17,6 @@ export type Finding =
 /** One thing that must be right for the fleet to be well. */
 export interface Check {
   readonly title: string;
-  /** The permissions that the caller needs. */
   readonly needs: string;
   /** If it rejects with the SDK's error, the check counts as one that could not be made. */
   readonly run: (patient: Patient) => Promise<Finding | readonly Finding[]>;
@@ -40,7 +38,6 @@ export interface Patient {
   readonly census: () => Promise<Census>;
 }
 
-/** All accounts, counted. */
 export interface Census {
   readonly accounts: number;
   readonly needPerson: number;
@@ -54,7 +51,6 @@ export interface Census {
   readonly profiles: ReadonlyMap<string, number>;
 }
 
-/** A finding with the check that made it. */
 export type Told = Finding & { readonly title: string };
 
 /** Makes one check. If it can't be made, that is a finding, too. */

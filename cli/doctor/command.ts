@@ -32,7 +32,6 @@ export const addDoctor: AddCommands = (program, action) => {
   ]);
 };
 
-/** All checks, in the order of the output. */
 const checks: readonly Check[] = [
   {
     title: 'Fleet',

@@ -81,7 +81,6 @@ function shownSecret(id: string): string {
   return id.split('/').every(looksLikeName) ? shellWord(id) : 'and its name';
 }
 
-/** Asks for each profile once. */
 export function profileLookup(fleet: Fleet): Profiles {
   const { secrets, secretNamePrefix } = fleet;
   const asked = new Map<string, ReturnType<Profiles['has']>>();

@@ -5,7 +5,6 @@ import type { Fleet } from '../shared/fleet.ts';
 import { SPENT_BY_BOTH } from './clashes.ts';
 import type { Problem } from './file/row.ts';
 
-/** Refuses a row, and says why. */
 export type Reject = (
   number: number,
   line: number,
@@ -13,7 +12,6 @@ export type Reject = (
   found: readonly Problem[],
 ) => void;
 
-/** The decision about one row. */
 export interface Outcome {
   readonly kind: 'create' | 'same' | 'differ' | 'passed_over';
   readonly line: number;

@@ -16,7 +16,6 @@ export interface RowProblem extends Problem {
   readonly accountId: string | undefined;
 }
 
-/** A planned account. */
 interface Planned {
   /** Of the row, to recognize it when the file is read again. */
   readonly digest: string;
@@ -173,7 +172,6 @@ function shownId(accountId: string | undefined): string | undefined {
   return accountId !== undefined && accountId.length > 2_048 ? `${accountId.slice(0, 80)}…` : accountId;
 }
 
-/** The accounts of these rows that are there, by id. */
 async function itemsOf({ table, tableName }: Fleet, batch: readonly Entry[]): Promise<Map<unknown, Item>> {
   const existing = new Map<unknown, Item>();
   const ids = new Set(

@@ -19,9 +19,7 @@ export interface ImportResult {
   readonly alreadyThere: number;
   /** Accounts already there that differ from the file. They stay as they are. */
   readonly different: number;
-  /** Rows of accounts that are not oauth2. */
   readonly passedOver: number;
-  /** Rows that changed nothing: invalid, in conflict or busy. */
   readonly rejected: number;
   readonly invalid: number;
   readonly conflicts: readonly Refusal[];
@@ -34,7 +32,6 @@ export interface ImportResult {
   readonly stopped?: string;
 }
 
-/** Why a planned account was not written. */
 export interface Refusal {
   readonly line: number;
   readonly accountId: string;

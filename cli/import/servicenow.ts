@@ -46,7 +46,6 @@ type Requested =
 /** From the other export and the command line. */
 interface Exported extends Pick<ServiceNowOptions, 'profiles'> {
   readonly tokens: RefreshTokens;
-  /** Names that several accounts have. */
   readonly shared: ReadonlySet<unknown>;
 }
 
@@ -115,7 +114,6 @@ export async function mappingProblem(
 /** One word for a shell, whatever is in it. */
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The names that more than one message has. */
 async function sharedNames(messages: Source): Promise<ReadonlySet<unknown>> {
   const names = new Set<unknown>();
   const shared = new Set<unknown>();
@@ -174,7 +172,6 @@ function slug(name: unknown): unknown {
     : name;
 }
 
-/** Reads `--map "name there=profile here"`. */
 export function readProfileMap(entries: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     entries.map((entry) => {
@@ -196,7 +193,6 @@ export function checkMessageColumns(header: readonly string[]): string | undefin
   return 'there is no column authentication_type, so this is no export of sys_rest_message. Export its fields sys_id, name, authentication_type and oauth2_profile (docs/importing.md)';
 }
 
-/** The same of oauth_credential. */
 export function checkCredentialColumns(header: readonly string[]): string | undefined {
   if (header.includes('type')) return undefined;
   return 'there is no column type, so this is no export of oauth_credential. Export its fields type, expires and oauth_requestor_profile.requestor_id (docs/importing.md)';

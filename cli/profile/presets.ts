@@ -17,7 +17,6 @@ export const ABOUT_PRESETS = aboutPresets as Readonly<Record<string, AboutPreset
 
 const ofTheFunction = presetsOfTheFunction as Readonly<Record<string, Preset>>;
 
-/** Each preset with all of its fields. */
 export const PRESETS: Readonly<Record<string, Preset>> = Object.fromEntries(
   Object.entries(ofTheFunction).map(([name, preset]) => [
     name,

@@ -31,7 +31,6 @@ const NEXT_STEPS: Readonly<Record<NextStep, string | ((about: string) => string)
   use_right_person: 'Sign in as the right person, or use --replace to give the account to this one.',
 };
 
-/** Codes of wrong usage. */
 const USAGE = ['USAGE', 'NO_ACCOUNT'];
 
 /** The one place where an error of the authorization becomes one of the command line; any other stays as it is. */

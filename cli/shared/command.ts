@@ -20,7 +20,6 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
-/** Adds a group of commands to the program. */
 export type AddCommands = (program: Command, action: MakeAction) => void;
 
 /**
@@ -38,11 +37,8 @@ export function makeActions(
   signal: AbortSignal,
   ended: (code: ExitCode) => void,
 ): MakeAction {
-  return <Arguments extends readonly unknown[]>(
-    run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
-    effect?: 'reads',
-  ) =>
-    async (...all: unknown[]) => {
+  return (run, effect) =>
+    async (...all) => {
       // commander passes the arguments, the options, and the command itself last.
       const command = all.at(-1) as Command;
       const options: FleetOptions & { json?: boolean } = command.optsWithGlobals();
@@ -61,14 +57,13 @@ export function makeActions(
         return told;
       };
       const fleet = effect === 'reads' ? find : findAndTell;
-      const rest = all.slice(0, -1) as unknown as Arguments;
       const functionToInvoke = async () => {
         const found = await findFunction(options, streams.env);
         tell(streams, 'outputs' in found ? whereOf(found) : found.label);
         return found;
       };
       const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
-      ended((await run(context, ...rest)) ?? EXIT.done);
+      ended((await run(context, ...(all.slice(0, -1) as never))) ?? EXIT.done);
     };
 }
 

@@ -42,10 +42,8 @@ interface AwsConfig {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** The options that every command has. */
 export interface FleetOptions {
   readonly local?: boolean;
-  /** The local system's data directory. */
   readonly data?: string;
   readonly stack?: string;
   readonly region?: string;

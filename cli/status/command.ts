@@ -9,7 +9,6 @@ import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
 import { type LastRuns, LONG_LOOK, readLastRuns } from './last-runs.ts';
 import { type Status, statusText } from './text.ts';
 
-/** `status` */
 export const addStatus: AddCommands = (program, action) => {
   addExamples(
     program

@@ -4,7 +4,6 @@ import type { RunResult } from '../../lambda/run-result.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { scheduledRuns } from '../shared/scheduled-runs.ts';
 
-/** A run in the function's log. */
 interface LastRun extends RunResult {
   /** When it ended, seconds since the epoch. */
   readonly at: number;
@@ -19,11 +18,7 @@ export type LastRuns =
 const QUICK_LOOK = 15 * 60;
 export const LONG_LOOK = 24 * 3_600;
 
-/**
- * The last runs over the whole table, newest first, from the function's log.
- *
- * @param span how far to look back, seconds
- */
+/** The last runs over the whole table, newest first, from the function's log. @param span how far to look back, seconds */
 export async function readLastRuns(
   { lambda, functionName, config }: Fleet,
   now: number,

@@ -164,7 +164,6 @@ export const CLAIM = '#secret:';
 /** Begins the key of a note about a profile. */
 export const PROFILE_NOTE = '#profile:';
 
-/** Attributes to set, and attributes to remove. */
 export interface Changes {
   readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
   readonly remove: readonly (keyof Account)[];

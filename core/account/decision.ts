@@ -23,9 +23,7 @@ export interface DecisionInput {
   readonly dueAgain?: boolean | undefined;
 }
 
-/**
- * Decides from the item alone. The first rule that speaks wins; the order is the order of this function.
- */
+/** Decides from the item alone. The first rule that speaks wins; the order is the order of this function. */
 export function decide(account: Account, input: DecisionInput): Decision {
   const { now, force, dueAgain = false } = input;
   const waits = account.nextAttemptAt !== undefined && account.nextAttemptAt > now && !dueAgain;

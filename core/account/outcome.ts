@@ -4,7 +4,6 @@ import { type Account, type AccountStatus, type Changes, type Failure, labelOf }
 import { obtainedAtOf, type ReadVersion } from './decision.ts';
 import { calledDead } from './evidence.ts';
 
-/** How an attempt at an account ended. */
 export type Outcome = Succeeded | Failed | Deferred;
 
 interface Ended {
@@ -260,7 +259,6 @@ export interface Report {
   readonly accessTokenExpiresAt: number | null;
 }
 
-/** How the result shows an account. */
 export function reportOn(account: Account, action: Report['action'], reason: Reason): Report {
   const { accountId, accessTokenExpiresAt } = account;
   return { accountId, action, reason, accessTokenExpiresAt: accessTokenExpiresAt ?? null };

@@ -16,7 +16,6 @@ interface Expiry {
 /** What is known beside the response. */
 interface LifetimeContext {
   readonly profile: Profile;
-  /** The token set before it. */
   readonly previous: TokenSet;
   /** Seconds since the epoch; this clock may be wrong by 30 s. */
   readonly now: number;

@@ -237,7 +237,6 @@ function textOf(tokenSet: TokenSet): string | undefined {
   }
 }
 
-/** The text of a token set as a secret holds it. */
 export function serializeTokenSet(tokenSet: TokenSet): string {
   return storable(tokenSet, {}, []).text;
 }

@@ -7,12 +7,10 @@ import { HOST, isOwnHost, isPathTarget, listen } from '../shared/listen.ts';
 import { openAdapterStore } from './adapter.ts';
 import { confirmCodePage, consentPage, deviceDonePage, errorPage, loginPage, userCodePage } from './pages.ts';
 
-/** A client of the local authorization server. */
 export interface LocalClient {
   readonly client_id: string;
   readonly client_secret?: string | undefined;
   readonly token_endpoint_auth_method: ClientMetadata['token_endpoint_auth_method'];
-  /** How long its access tokens live. */
   readonly accessTokenSeconds: number;
   /** Further client metadata (RFC 7591). */
   readonly metadata?: Partial<ClientMetadata>;
@@ -48,18 +46,13 @@ interface AuthorizationServerOptions {
   readonly refreshTokenSeconds?: number;
   /** Serves https, and asks clients for a certificate. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
-  /** Further settings of oidc-provider. */
   readonly settings?: Configuration;
 }
 
 const SCOPE = 'openid offline_access';
 const DAY = 86_400;
 
-/**
- * Starts the server on 127.0.0.1.
- *
- * @throws PortInUseError
- */
+/** Starts the server on 127.0.0.1. @throws PortInUseError */
 export async function startAuthorizationServer(
   options: AuthorizationServerOptions,
 ): Promise<AuthorizationServer> {

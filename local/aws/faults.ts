@@ -5,7 +5,6 @@ import { type AwsResponse, errorResponse } from './protocol/protocol.ts';
 
 export type Service = 'dynamodb' | 'secretsmanager' | 'kms' | 'events' | 'lambda' | 'logs';
 
-/** A call as a rule sees it. */
 export interface FaultCall {
   readonly service: Service;
   readonly operation: string;

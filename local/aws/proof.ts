@@ -11,11 +11,7 @@ function proofOf({ secretAccessKey }: AwsKeys, origin: string, nonce: string): s
   return createHmac('sha256', secretAccessKey).update(`proof\n${origin}\n${nonce}`).digest('hex');
 }
 
-/**
- * The answer to a request for a proof; undefined for any other request.
- *
- * @param origin where this endpoint listens
- */
+/** The answer to a request for a proof; undefined for any other request. @param origin where this endpoint listens */
 export function answerProof(
   { method, url }: AwsRequest,
   keys: AwsKeys,

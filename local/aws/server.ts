@@ -70,10 +70,7 @@ const SERVICES: Readonly<Record<string, Service>> = {
   Logs_20140328: 'logs',
 };
 
-/**
- * Starts the endpoint on 127.0.0.1.
- * @throws PortInUseError, DataDirectoryInUseError
- */
+/** Starts the endpoint on 127.0.0.1. @throws PortInUseError, DataDirectoryInUseError */
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
   const { now = Date.now, keys = TEST_KEYS, maxClockSkewSeconds = MAX_CLOCK_SKEW_SECONDS } = options;
   const wrongSignature = signatureCheck({ keys, now, maxClockSkewSeconds });

@@ -2,7 +2,6 @@ import { CliError } from '../../shared/cli-error.ts';
 
 export type Chunks = () => AsyncIterable<Uint8Array>;
 
-/** The file as text, without its byte order mark. */
 export async function* decode(name: string, chunks: Chunks, encoding: string): AsyncGenerator<string> {
   let actual = encoding;
   try {

@@ -8,7 +8,6 @@ import { MAX_ROW_CHARACTERS, type Row } from './row.ts';
 
 /** A file, or standard input, that can be read more than once: first to validate all of it, then to write. */
 export interface Source {
-  /** For messages. */
   readonly name: string;
   /** @throws CliError where the file as a whole can't be read; a message never quotes what is in it */
   rows(): AsyncGenerator<Row>;

@@ -14,7 +14,6 @@ const NEVER_STORED = ['expires_in', 'id_token', 'kept_by'];
 /** Nobody writes values that are nested deeper, and very deep ones can't be written out again. */
 const MAX_DEPTH = 32;
 
-/** A valid account from a file. */
 export interface Candidate {
   /** Its item, with only the attributes that people write. */
   readonly item: Item & { readonly accountId: string };
@@ -25,22 +24,18 @@ export interface Candidate {
 
 export type Item = Readonly<Record<string, unknown>>;
 
-/** Everything in a row, valid or not. */
 export interface ReadRow {
   readonly accountId: string | undefined;
   /** The attributes as the row has them. */
   readonly item: Item;
-  /** Problems of the attributes. */
   readonly attributeProblems: readonly Problem[];
   /** All other problems. */
   readonly problems: readonly Problem[];
-  /** The row's `kept_by`. */
   readonly keptBy: string | undefined;
   /** Every text in a place for refresh tokens. */
   readonly refreshTokens: readonly string[];
   /** Texts in unknown places. They may be refresh tokens too. */
   readonly texts: readonly string[];
-  /** It has fields of a token set. */
   readonly hasTokens: boolean;
   /** Undefined if there is a problem. */
   readonly candidate: Candidate | undefined;
@@ -128,7 +123,6 @@ function isDeep(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((one) => isDeep(one, levels - 1));
 }
 
-/** Every text within these values, however deep. */
 function textsIn(values: readonly unknown[]): string[] {
   const texts: string[] = [];
   for (let left = [...values]; left.length > 0; ) {

@@ -5,7 +5,6 @@ import dynalite, { type DynaliteResponse } from 'dynalite';
 import { AwsError } from '../protocol/aws-error.ts';
 import { type AwsRequest, type AwsResponse, parseJson } from '../protocol/protocol.ts';
 
-/** DynamoDB, by dynalite. */
 interface Dynamodb {
   /** @throws AwsError */
   handle(request: AwsRequest): Promise<AwsResponse>;

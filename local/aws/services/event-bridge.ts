@@ -28,7 +28,6 @@ const entry = v.strictObject({
 type Entry = v.InferOutput<typeof entry>;
 type Failure = { readonly ErrorCode: string; readonly ErrorMessage: string };
 
-/** The limit for all entries of one request together. */
 const MAX_BYTES = 256 * 1024;
 
 /** EventBridge's PutEvents, and the events that it accepted, in order. */

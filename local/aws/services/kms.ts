@@ -40,7 +40,6 @@ export function kms(db: DatabaseSync, now: () => number): Operations {
 
   const keyById = (id: string) => sql.get`SELECT * FROM keys WHERE id = ${id}` as Key | undefined;
 
-  /** By id, ARN, alias name or alias ARN. */
   function findKey(id: string): Key {
     const resource = id.startsWith('arn:') ? id.slice(id.lastIndexOf(':') + 1) : id;
     if (resource.startsWith('alias/')) {
@@ -195,7 +194,6 @@ function open(key: Key, ciphertext: Buffer, context: Record<string, string>): Bu
   }
 }
 
-/** The id of the key that made this ciphertext. */
 const sealedBy = (ciphertext: Buffer) =>
   ciphertext
     .subarray(0, 16)
