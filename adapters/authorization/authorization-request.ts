@@ -152,7 +152,7 @@ function callbackParameters(response: URLSearchParams, names: readonly string[])
     if (values.length > 1 || !PARAMETER_VALUE.test(value))
       throw new AuthorizationError(
         'CALLBACK_PARAMETER',
-        `The response's ${name} can't be kept as a parameter of the account: it must be there once, and hold letters, digits, ".", "_" and "-" only. The response was not used, and nothing has changed. Take ${name} out of callback_parameters in the profile if it is not needed.`,
+        `The response's ${name} can't become a parameter of the account. It must be there once, with only letters, digits, ".", "_" and "-". The response was not used, and nothing has changed. Take ${name} out of callback_parameters in the profile if it is not needed.`,
       );
     return [[name, value] as const];
   });
@@ -181,7 +181,7 @@ function accept(
     if (parameters.get('state') !== state)
       throw new AuthorizationError(
         'STATE_MISMATCH',
-        'The response has another state than the request: it is from an earlier try, or somebody else made it. It was not used, and nothing has changed.',
+        'The response belongs to another sign-in, perhaps an earlier try (its state differs). It was not used, and nothing has changed.',
         { next: 'try_again' },
       );
     if (parameters.get('iss') !== server.issuer)

@@ -177,7 +177,7 @@ async function refuseAnotherPerson(
   if (identity.kind === 'unknown')
     throw new AuthorizationError(
       'PERSON_UNKNOWN',
-      `The account ${accountId} was authorized by ${before}, and the provider does not say whose this grant is. It was not kept: the provider still holds a grant that nobody uses. Nothing else has changed.`,
+      `The account ${accountId} was authorized by ${before}, and the provider does not say who signed in now. The new grant was not kept, but the provider still has it. Nothing else has changed.`,
       { next: 'ask_for_the_person' },
     );
   if (identity.id === before) return;
@@ -188,7 +188,7 @@ async function refuseAnotherPerson(
       : `the provider still holds a grant that nobody uses${alone ? ', until it is revoked there' : '. It was not revoked, as another account may live on it'}`;
   throw new AuthorizationError(
     'ANOTHER_PERSON',
-    `The account ${accountId} was authorized by ${before}, and this grant is of ${identity.id}. It was not kept: ${fate}. Nothing else has changed.`,
+    `The account ${accountId} was authorized by ${before}, and ${identity.id} signed in now. The new grant was not kept: ${fate}. Nothing else has changed.`,
     { next: 'use_right_person' },
   );
 }

@@ -191,10 +191,10 @@ async function exchange(accountId: string) {
     new GetSecretValueCommand({ SecretId: `${prefix}accounts/${accountId}`, VersionStage: 'AWSCURRENT' }),
   );
   const before = JSON.parse(SecretString);
-  const answer = JSON.parse(await post(before.refresh_token));
-  if (answer.access_token === undefined) throw new Error(`The provider refused: ${answer.error}`);
+  const response = JSON.parse(await post(before.refresh_token));
+  if (response.access_token === undefined) throw new Error(`The provider refused: ${response.error}`);
   const now = Math.floor(Date.now() / 1000);
-  return { ...before, ...answer, obtained_at: now, expires_at: now + answer.expires_in };
+  return { ...before, ...response, obtained_at: now, expires_at: now + response.expires_in };
 }
 
 function post(refreshToken: string): Promise<string> {

@@ -16,7 +16,7 @@ export interface Measurement {
 
 /** What the host sends: first how long loading took, then each invocation. */
 export type Invoked = Omit<Measurement, 'loadMilliseconds' | 'loadCpuMilliseconds' | 'logBytes'>;
-type Answer = Partial<Invoked> & {
+type Message = Partial<Invoked> & {
   readonly loadMilliseconds?: number;
   readonly loadCpuMilliseconds?: number;
   readonly error?: string;
@@ -61,10 +61,10 @@ export async function measure(
     const measurements: Measurement[] = [];
     for (const event of events) {
       child.send({ event, timeout });
-      const answer = await nextMessage(child);
-      if (answer.error !== undefined)
-        throw new Error(`The program under measurement failed: ${answer.error}`);
-      measurements.push({ ...(answer as Invoked), loadMilliseconds, loadCpuMilliseconds, logBytes });
+      const message = await nextMessage(child);
+      if (message.error !== undefined)
+        throw new Error(`The program under measurement failed: ${message.error}`);
+      measurements.push({ ...(message as Invoked), loadMilliseconds, loadCpuMilliseconds, logBytes });
     }
     return measurements;
   } finally {
@@ -82,13 +82,13 @@ export async function measureOnce(
   return measurement;
 }
 
-function nextMessage(child: ChildProcess): Promise<Answer> {
+function nextMessage(child: ChildProcess): Promise<Message> {
   return new Promise((resolve, reject) => {
     const died = () => reject(new Error('The process under measurement ended too early.'));
     child.once('exit', died);
-    child.once('message', (answer) => {
+    child.once('message', (message) => {
       child.off('exit', died);
-      resolve(answer as Answer);
+      resolve(message as Message);
     });
   });
 }

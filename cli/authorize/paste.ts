@@ -58,7 +58,7 @@ const AGAIN = ['NOT_AN_ADDRESS', 'STATE_MISMATCH', 'ISSUER_MISMATCH', 'ANSWER_MA
  */
 function judge(lines: readonly string[], request: AuthorizationRequest): Consent | CliError {
   const joined = lines.map((_, from) => lines.slice(from).join(''));
-  const read = [...joined, ...lines].map(answerIn);
+  const read = [...joined, ...lines].map(responseIn);
   const ours = read.filter((one) => one.kind === 'response' && request.isOurs(one.parameters));
   const candidates = ours.length > 0 ? ours : read.filter((one) => one.kind !== 'nothing').slice(0, 1);
   let refusal: CliError | undefined;
@@ -93,7 +93,7 @@ type Read =
 const NOTHING: Read = { kind: 'nothing' };
 
 /** An address, its query, or the code alone, as it may come through mails, HTML and shells. */
-function answerIn(pasted: string): Read {
+function responseIn(pasted: string): Read {
   const text = pasted
     .replace(/\s+/g, '')
     .replace(/&(?:amp|#38|#x26);/gi, '&')

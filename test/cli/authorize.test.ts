@@ -123,8 +123,10 @@ describe('whose grant it is', () => {
     const before = { item: await system.item('owned'), tokens: await system.tokens('owned') };
     const ended = await system.authorize(['owned'], { login: 'bob' });
     expect(ended).toMatchObject({ code: 1, stdout: '' });
-    expect(ended.stderr).toMatch(/was authorized by \S+#alice, and this grant is of \S+#bob/);
-    expect(ended.stderr).toContain('It was not kept: the provider still holds a grant that nobody uses.');
+    expect(ended.stderr).toMatch(/was authorized by \S+#alice, and \S+#bob signed in now/);
+    expect(ended.stderr).toContain(
+      'The new grant was not kept: the provider still holds a grant that nobody uses.',
+    );
     expect(ended.page.html).toContain('was not authorized again');
     expect(await system.tokens('owned')).toEqual(before.tokens);
     expect(await system.item('owned')).toEqual(before.item);
