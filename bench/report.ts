@@ -9,7 +9,7 @@ import { type Figure, type Findings, isMet } from './experiments/experiment.ts';
 import type { Sample } from './experiments/statistics.ts';
 
 /** The machine that measured, without a word about whose it is. */
-export interface Machine {
+interface Machine {
   readonly node: string;
   readonly platform: string;
   readonly cpus: number;

@@ -54,7 +54,7 @@ export async function runCli(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
-  // With --json wrong usage is told on standard output, and only there.
+  // With --json wrong usage goes to standard output only.
   const program = createProgram(
     streams,
     signal,
@@ -85,12 +85,12 @@ export function createProgram(
   const { stdout, stderr } = streams;
   const terminal = createTerminal(streams, false);
   const program = new Command('oauth-token-refresher')
-    .description('Connects OAuth accounts, shows how they are, and repairs them.')
+    .description('Connects OAuth accounts, shows their state, and repairs them.')
     .option('--stack <name>', 'the deployed stack to act on')
     .option('--region <region>', 'its AWS Region')
-    .option('--table <name>', "the accounts table, where it is not the stack's")
+    .option('--table <name>', "the accounts table, if it is not the stack's")
     .option('--prefix <prefix>', "the beginning of the secrets' names")
-    .option('--function <name>', "the function, where it is not the stack's")
+    .option('--function <name>', "the function, if it is not the stack's")
     .option('--local', 'act on the local system that runs here')
     .option('--data <directory>', 'act on the local system that runs on this data')
     .option('--json', 'print the result as JSON')
@@ -112,7 +112,7 @@ export function createProgram(
 
 const asksJson = (args: readonly string[]) => args.includes('--json');
 
-/** What commander says of wrong usage, without the word before it, and without a value, which may be a secret. */
+/** Commander's message, without "error:" and without values, which may be secrets. */
 function withoutError(text: string): string {
   return text
     .trim()
@@ -130,7 +130,7 @@ function wrongUsage({ code, message }: CommanderError): CliError {
 
 const interrupted = new CliError('INTERRUPTED', 'Stopped.', EXIT.interrupted);
 
-/** Not whatever goes wrong after Ctrl-C: that a grant could not be stored must be told. */
+/** Other errors after Ctrl-C still show: a grant that could not be stored must be told. */
 function isInterruption(error: unknown, { aborted }: AbortSignal): boolean {
   const { name } = error instanceof Error ? error : new Error();
   return name === 'ExitPromptError' || (aborted && ['AbortError', 'AbortPromptError'].includes(name));
@@ -146,7 +146,7 @@ function tell(streams: Streams, args: readonly string[], error: unknown): ExitCo
   return exitCode;
 }
 
-/** On a terminal broken between words; a log takes it as one line. */
+/** Wrapped on a terminal, one line in a log. */
 function errorText(
   message: string,
   { isTTY, columns }: Streams['stderr'],
@@ -165,7 +165,7 @@ function unexpected(error: unknown): CliError {
       'ACCESS_DENIED',
       `${message}. Ask for this permission, or see which are missing with "doctor".`,
     );
-  // A syntax error quotes what could not be read, which may be anything.
+  // A syntax error quotes the text, which may be anything.
   return new CliError(
     name,
     name === 'SyntaxError' ? `${name}: something is not JSON` : `${name}: ${message}`,

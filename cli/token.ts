@@ -5,7 +5,7 @@ import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/secre
 import { isDeleted } from '../adapters/aws/secret-versions.ts';
 import { createSecrets } from '../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
-import type { Report } from '../core/account/report.ts';
+import type { Report } from '../core/account/outcome.ts';
 import { isReason, REASONS } from '../core/reason.ts';
 import { printable } from '../terminal/display-text.ts';
 import { now, readItem } from './accounts/items.ts';
@@ -29,12 +29,11 @@ interface TokenOptions {
   readonly tokenSecret?: string;
 }
 
-/** `token <accountId>` */
 export const addToken: AddCommands = (program, action) => {
   addExamples(
     program
       .command('token')
-      .description('Prints an access token that is good for a while, refreshed where that is needed.')
+      .description('Prints an access token. Refreshes it first if it runs out soon.')
       .argument('<accountId>', 'whose token')
       .addOption(
         new Option('--for <duration>', 'it must be good for 60s, 5m, 1h …')
@@ -42,7 +41,7 @@ export const addToken: AddCommands = (program, action) => {
           .default(60, '60s'),
       )
       .addOption(
-        new Option('--wait <duration>', 'how long to wait for a run that refreshes it just now')
+        new Option('--wait <duration>', 'how long to wait if a run is refreshing it')
           .argParser(readDuration)
           .default(30, '30s'),
       )
@@ -172,8 +171,7 @@ function refused(
     );
   if (reason === 'disabled') return new CliError('DISABLED', `${id} is disabled. Run: accounts enable ${id}`);
   const rest = stored === undefined ? 0 : left(stored);
-  const leftover =
-    rest > 0 ? ` The token that is stored is good for ${rest} s; ask for less with --for.` : '';
+  const leftover = rest > 0 ? ` The stored token is good for ${rest} s. Ask for less with --for.` : '';
   return new CliError(
     'REFRESH_FAILED',
     `${id} has no token good for ${options.for} s: ${meaning} (${reason}).${leftover} More: accounts show ${id}`,
@@ -258,7 +256,7 @@ async function refuseOthersTokens(
   if (beyond && ((keptBy ?? '') === '' || keptFor !== wanted))
     throw new CliError(
       'NOT_A_TOKEN_SET',
-      `The secret ${printable(id)} does not say that it is kept for ${printable(accountId)} (kept_by), so nothing of it is shown. The function says so in it before it refreshes the account for the first time; or run: authorize ${printable(accountId)} --token-secret ${shellWord(id)}`,
+      `The secret ${printable(id)} does not say that it is kept for ${printable(accountId)} (kept_by), so nothing of it is shown. The function writes it there before its first refresh of the account. Or run: authorize ${printable(accountId)} --token-secret ${shellWord(id)}`,
     );
 }
 

@@ -4,10 +4,10 @@
  */
 
 /** Who can help: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
-export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
+type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
 
 /**
- * How the reason ends a visit to an account.
+ * How the reason ends an attempt at an account.
  *
  * - `calm`: nothing is wrong; the account is left alone or refreshed.
  * - `deferred`: a later run does it; nothing is recorded.
@@ -15,7 +15,7 @@ export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
  * - `invalid`: what people wrote can't be used; recorded as `failing`, looked at again after a back-off.
  * - `person`: only a person can bring the account back; recorded as `reauthorization_required`.
  */
-export type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
+type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
 
 interface ReasonEntry {
   readonly severity: Severity;
@@ -92,7 +92,7 @@ export const REASONS = {
     severity: 'person',
     helper: 'account',
     meaning:
-      'the provider refuses the refresh token; an answer that never arrived may have held the next one',
+      'the provider refuses the refresh token; a response that never arrived may have held the next one',
     remedy: 'Authorize the account again.',
   },
   client_rejected: {
@@ -116,7 +116,7 @@ export const REASONS = {
   malformed_response: {
     severity: 'transient',
     helper: 'provider',
-    meaning: "the provider's answer can't be understood",
+    meaning: "the provider's response can't be understood",
     remedy: 'Check token_endpoint, token_response_fields and token_error_fields in the profile.',
   },
   store_unavailable: {
@@ -135,7 +135,7 @@ export const REASONS = {
     severity: 'transient',
     helper: 'profile',
     meaning: 'the provider refuses the request without saying whose fault it is',
-    remedy: 'If its answer means that the grant is dead, add the code to dead_grant_errors in the profile.',
+    remedy: 'If its response means that the grant is dead, add the code to dead_grant_errors in the profile.',
   },
   provider_wide_refusal: {
     severity: 'transient',
@@ -190,7 +190,6 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
-/** Whether a stored value is one of the reasons. */
 export function isReason(value: unknown): value is Reason {
   return typeof value === 'string' && Object.hasOwn(REASONS, value);
 }
@@ -200,7 +199,6 @@ export function knownReason(value: string | undefined, otherwise: Reason): Reaso
   return isReason(value) ? value : otherwise;
 }
 
-/** How a reason ends a visit. */
 export function severityOf(reason: Reason): Severity {
   return REASONS[reason].severity;
 }

@@ -61,7 +61,7 @@ export function createAlarmTopic(
   return topic;
 }
 
-export interface TellWhoNeedsAPerson {
+interface TellWhoNeedsAPerson {
   readonly eventBus: IEventBusRef;
   readonly topic: ITopic;
   /** Takes the messages that could not be published, so that somebody notices. */

@@ -12,7 +12,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { ownMetric, type Watched } from './metrics.ts';
 
-export interface AlarmRow {
+interface AlarmRow {
   /** Names the construct and ends the alarm's name. */
   readonly id: string;
   /** One sentence for the person on call. */
@@ -27,8 +27,7 @@ export interface AlarmRow {
   readonly missing: TreatMissingData;
 }
 
-/** All alarms, as data. */
-export function alarmTable(watched: Watched): readonly AlarmRow[] {
+function alarmTable(watched: Watched): readonly AlarmRow[] {
   const { schedule, timeout } = watched.settings;
   const every = schedule.toSeconds();
   // A run may end as late as `timeout` after it was fired. So a healthy function can have one period less than this

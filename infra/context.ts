@@ -9,13 +9,11 @@ export interface Context {
   readonly window: number | undefined;
   /** Seconds. */
   readonly spread: number | undefined;
-  /** The ARN of an existing accounts table. */
   readonly tableArn: string | undefined;
   /** The ARN of the key that encrypts it. */
   readonly tableKeyArn: string | undefined;
   /** The tables of deployments that this one replaces. */
   readonly formerTables: readonly string[];
-  /** The private addresses at which providers may be. */
   readonly privateCidrs: readonly string[];
   /** Who gets alarms. */
   readonly alarmEmail: string | undefined;
@@ -23,11 +21,7 @@ export interface Context {
   readonly runbookUrl: string | undefined;
 }
 
-/**
- * Reads the context.
- *
- * @throws Error naming the value that can't be used and what to write instead
- */
+/** Reads the context. @throws Error naming the value that can't be used and what to write instead */
 export function readContext(get: (name: string) => unknown): Context {
   const stage = String(get('stage') ?? 'prod');
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(stage))
@@ -54,7 +48,6 @@ function text(value: unknown): string | undefined {
   return value === undefined || value === '' ? undefined : String(value);
 }
 
-/** Values separated by commas. */
 function listed(value: unknown): readonly string[] {
   return (text(value) ?? '')
     .split(',')

@@ -116,7 +116,6 @@ export function createDashboard(scope: Construct, watched: Watched, alarms: read
   return dashboard;
 }
 
-/** The last value, large. */
 function now(title: string, metric: IMetric): SingleValueWidget {
   return new SingleValueWidget({ title, metrics: [metric], width: 6, height: 3 });
 }

@@ -17,7 +17,7 @@ export function createKey(scope: Construct, id: string, what: string, removalPol
       statements: [
         new PolicyStatement({
           principals: [new AccountRootPrincipal()],
-          actions: [...administration, ...use],
+          actions: Array.from(ACTIONS.matchAll(/\w+/g), ([action]) => `kms:${action}`),
           resources: ['*'],
         }),
       ],
@@ -25,38 +25,10 @@ export function createKey(scope: Construct, id: string, what: string, removalPol
   });
 }
 
-const administration = [
-  'kms:CancelKeyDeletion',
-  'kms:CreateAlias',
-  'kms:CreateGrant',
-  'kms:DeleteAlias',
-  'kms:DescribeKey',
-  'kms:DisableKey',
-  'kms:DisableKeyRotation',
-  'kms:EnableKey',
-  'kms:EnableKeyRotation',
-  'kms:GetKeyPolicy',
-  'kms:GetKeyRotationStatus',
-  'kms:ListGrants',
-  'kms:ListKeyPolicies',
-  'kms:ListKeyRotations',
-  'kms:ListResourceTags',
-  'kms:PutKeyPolicy',
-  'kms:RetireGrant',
-  'kms:RevokeGrant',
-  'kms:RotateKeyOnDemand',
-  'kms:ScheduleKeyDeletion',
-  'kms:TagResource',
-  'kms:UntagResource',
-  'kms:UpdateAlias',
-  'kms:UpdateKeyDescription',
-];
-
-const use = [
-  'kms:Decrypt',
-  'kms:Encrypt',
-  'kms:GenerateDataKey',
-  'kms:GenerateDataKeyWithoutPlaintext',
-  'kms:ReEncryptFrom',
-  'kms:ReEncryptTo',
-];
+/** First those that administer the key, then those that use it. */
+const ACTIONS = `
+  CancelKeyDeletion CreateAlias CreateGrant DeleteAlias DescribeKey DisableKey DisableKeyRotation
+  EnableKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus ListGrants ListKeyPolicies
+  ListKeyRotations ListResourceTags PutKeyPolicy RetireGrant RevokeGrant RotateKeyOnDemand
+  ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription
+  Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo`;

@@ -5,14 +5,11 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { METRIC, METRIC_NAMESPACE } from '../lambda/metric-names.ts';
 import type { Settings } from './props.ts';
 
-/** What alarms and the dashboard watch. */
 export interface Watched {
-  /** The value of the `service` dimension. */
   readonly service: string;
   readonly function: IFunction;
   readonly logGroup: ILogGroup;
   readonly deadLetterQueue: IQueue;
-  /** The names of the rules that fire the function. */
   readonly ruleNames: readonly string[];
   readonly settings: Settings;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Alarm, Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
@@ -7,7 +7,7 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import {
   AnyPrincipal,
   Effect,
-  Grant,
+  type Grant,
   type IGrantable,
   PolicyStatement,
   Role,
@@ -29,6 +29,13 @@ import { createDashboard } from './dashboard.ts';
 import { createKey } from './key.ts';
 import type { Watched } from './metrics.ts';
 import { sharedSecrets } from './one-table.ts';
+import {
+  acknowledgeFindings,
+  grantEscrow,
+  grantReadAnswers,
+  grantSecrets,
+  grantTable,
+} from './permissions.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
 
 /** EventBridge allows five targets for each rule. */
@@ -79,11 +86,11 @@ export class OAuthTokenRefresher extends Construct {
     const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
     this.function = this.createFunction(props, settings, removalPolicy, eventBus.eventBusName);
     eventBus.grantPutEventsTo(this.function);
-    this.grantTable(this.function);
-    this.grantSecrets(this.function, props);
-    this.grantEscrow(this.function);
+    grantTable(this, this.function);
+    grantSecrets(this, this.function, props);
+    grantEscrow(this.escrowKey, this.function);
     this.rules = this.createRules(settings);
-    this.acknowledgeFindings(this.function, props);
+    acknowledgeFindings(this, props);
     this.alarmTopic = createAlarmTopic(this, settings.alarmEmail, removalPolicy);
     tellWhoNeedsAPerson(this, {
       eventBus: EventBus.fromEventBusName(this, 'EventBus', eventBus.eventBusName),
@@ -113,19 +120,7 @@ export class OAuthTokenRefresher extends Construct {
    * (`accounts answer`). It opens everything in escrow, also refresh tokens, so give it only to people who may have them.
    */
   grantReadAnswers(grantee: IGrantable): Grant {
-    const item = this.table.grant(grantee, 'dynamodb:GetItem');
-    const escrow = Grant.addToPrincipal({
-      grantee,
-      actions: ['kms:Decrypt'],
-      resourceArns: [this.escrowKey.keyArn],
-      conditions: escrowOnly,
-    });
-    const tableKey = this.table.encryptionKey;
-    if (tableKey === undefined) return item.combine(escrow);
-    const conditions = this.viaDynamoDb();
-    const resourceArns = [tableKey.keyArn];
-    const readItem = Grant.addToPrincipal({ grantee, actions: ['kms:Decrypt'], resourceArns, conditions });
-    return item.combine(escrow).combine(readItem);
+    return grantReadAnswers(this, grantee);
   }
 
   /** Whether a table is, or may be, in another account or Region than this stack. Its name is not enough then. */
@@ -232,112 +227,6 @@ export class OAuthTokenRefresher extends Construct {
     });
   }
 
-  private grantTable(grantee: IGrantable): void {
-    // The function's notes are items, too. It never deletes one.
-    this.table.grant(grantee, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    if (this.table.encryptionKey === undefined) return;
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({
-        actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
-        resources: [this.table.encryptionKey.keyArn],
-        conditions: this.viaDynamoDb(),
-      }),
-    );
-  }
-
-  private get tableRegion(): string {
-    const { stack, tableArn } = this.table;
-    const { region = stack.region } = stack.splitArn(tableArn, ArnFormat.SLASH_RESOURCE_NAME);
-    return Token.isUnresolved(region) ? stack.region : region;
-  }
-
-  private viaDynamoDb() {
-    return { StringEquals: { 'kms:ViaService': `dynamodb.${this.tableRegion}.amazonaws.com` } };
-  }
-
-  /** Profiles can only be read, and no secret can be listed, created or deleted. */
-  private grantSecrets(grantee: IGrantable, props: OAuthTokenRefresherProps): void {
-    const tokenSecrets = [this.secretArn('accounts/*'), ...(props.additionalTokenSecretArns ?? [])];
-    const allow = (actions: string[], resources: string[]) =>
-      grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
-    allow(['secretsmanager:GetSecretValue'], [this.secretArn('profiles/*'), ...tokenSecrets]);
-    // ListSecretVersionIds counts the versions of one secret, to stay within the quota. It lists no secrets.
-    // UpdateSecretVersionStage claims a token set: it makes it current only if the one that was read still is.
-    allow(
-      [
-        'secretsmanager:PutSecretValue',
-        'secretsmanager:UpdateSecretVersionStage',
-        'secretsmanager:ListSecretVersionIds',
-      ],
-      tokenSecrets,
-    );
-    if (props.secretsEncryptionKey === undefined) return;
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: [props.secretsEncryptionKey.keyArn],
-        conditions: {
-          StringEquals: { 'kms:ViaService': `secretsmanager.${Stack.of(this).region}.amazonaws.com` },
-        },
-      }),
-    );
-  }
-
-  private grantEscrow(grantee: IGrantable): void {
-    const allow = (actions: string[], conditions: Record<string, object>) =>
-      grantee.grantPrincipal.addToPrincipalPolicy(
-        new PolicyStatement({ actions, resources: [this.escrowKey.keyArn], conditions }),
-      );
-    allow(['kms:GenerateDataKey', 'kms:Decrypt'], escrowOnly);
-    // For version 0.1.0, whose encryption context is the account id. It still needs Encrypt while it is replaced:
-    // a deployment changes permissions before code, and a token spent in between must not be lost.
-    allow(['kms:Encrypt', 'kms:Decrypt'], {
-      'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': ['accountId'] },
-    });
-  }
-
-  /** What cdk-nag's AwsSolutions pack finds here, and why it is fine. */
-  private acknowledgeFindings(
-    { role }: NodejsFunction,
-    { additionalTokenSecretArns = [] }: OAuthTokenRefresherProps,
-  ): void {
-    Validations.of(this.deadLetterQueue).acknowledge(
-      { id: 'AwsSolutions::AwsSolutions-SQS3', reason: 'This is the dead-letter queue.' },
-      {
-        id: 'AwsSolutions::AwsSolutions-SQS4',
-        reason: 'Requests without TLS are denied, by a statement that lists each action instead of sqs:*.',
-      },
-    );
-    if (role === undefined) return;
-    const byPrefix =
-      'Secrets of accounts and profiles are created after the deployment, so only their prefix is known here.';
-    const nagArn = (name: string) =>
-      `arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${this.secretNamePrefix}${name}`;
-    const resources = [nagArn('accounts/*'), nagArn('profiles/*'), ...additionalTokenSecretArns].filter(
-      // cdk-nag compares texts, and a value that is only known at deployment has none yet.
-      (resource) => !Token.isUnresolved(resource),
-    );
-    Validations.of(role).acknowledge(
-      {
-        id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
-        reason: 'xray:PutTraceSegments and xray:PutTelemetryRecords accept no resource.',
-      },
-      ...resources.map((resource) => ({
-        id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`,
-        reason: byPrefix,
-      })),
-    );
-  }
-
-  private secretArn(name: string): string {
-    return Stack.of(this).formatArn({
-      service: 'secretsmanager',
-      resource: 'secret',
-      resourceName: `${this.secretNamePrefix}${name}`,
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    });
-  }
-
   /** A target for each share of the table, and a rule for every five targets. */
   private createRules({ schedule, segments }: Settings): Rule[] {
     const inputs = [...Array(segments)].map((_, segment) =>
@@ -361,9 +250,6 @@ export class OAuthTokenRefresher extends Construct {
     });
   }
 }
-
-/** The encryption context of data keys for escrow. Nothing else uses it. */
-const escrowOnly = { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } };
 
 const queueUse = [
   'sqs:ChangeMessageVisibility',

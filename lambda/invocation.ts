@@ -54,7 +54,7 @@ export async function runInvocation(
 ): Promise<{ readonly summary: RunSummary; readonly counters: RunCounters }> {
   const { accountsTableName, formerAccountsTables, escrowKeyId, addresses, ...settings } = environment;
   const { secretNamePrefix, refreshWindow } = settings;
-  const counters: RunCounters = { storesThrottled: 0, escrowed: 0, inEscrow: 0, escrowUnavailable: 0 };
+  const counters: RunCounters = {};
   const table = createAccountsTable(outside.table, outside.callableTable);
   const secrets = createSecrets(outside.secrets, outside.secretsWriter);
   const events = createEvents(outside.events, environment.eventBusName, invocation.runId);
@@ -76,7 +76,7 @@ export async function runInvocation(
       clock,
       log,
       count: (what) => {
-        counters[what]++;
+        counters[what] = (counters[what] ?? 0) + 1;
       },
     },
   );

@@ -41,8 +41,8 @@ export function createOwedEvents(deadline: number, ports: Ports): OwedEvents {
     for (let owed = waiting.shift(); owed !== undefined; owed = waiting.shift()) {
       if (isDown || deadline - ports.clock.now() < LEAST_TIME) return;
       const { account, ...telling } = owed;
-      const isUntold = account.failure?.untold === true;
-      if (!(await tell(account, { ...telling, isUntold }, ports))) isDown = true;
+      const { failure } = account;
+      if (!(await tell(account, { ...telling, failure }, ports))) isDown = true;
     }
   };
   return {

@@ -1,12 +1,11 @@
-import type { Item } from '../adapters/aws/accounts-table.ts';
 import { awsFailure } from '../adapters/aws/aws-error.ts';
 import { type LoadedProfile, windowOf } from '../adapters/aws/profiles.ts';
+import type { Item } from '../adapters/aws/table-items.ts';
 import { readTokenSet } from '../adapters/aws/token-secret.ts';
 import { type Account, NOTE, type ParsedAccount, parseAccount } from '../core/account/account.ts';
 import { type DecisionInput, decide, decideTokenSet, isUrgent } from '../core/account/decision.ts';
 import { isDueAgain } from '../core/account/evidence.ts';
-import { ambiguousSince } from '../core/account/outcome.ts';
-import { type Report, reportOn } from '../core/account/report.ts';
+import { ambiguousSince, type Report, reportOn } from '../core/account/outcome.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';

@@ -1,4 +1,4 @@
-import type { Report } from '../core/account/report.ts';
+import type { Report } from '../core/account/outcome.ts';
 import { type Clock, secondsOf } from '../core/clock.ts';
 import { severityOf } from '../core/reason.ts';
 import type { RunRequest } from './event.ts';

@@ -1,7 +1,7 @@
-import type { Item } from '../adapters/aws/accounts-table.ts';
 import type { AwsFailure } from '../adapters/aws/aws-error.ts';
+import type { Item } from '../adapters/aws/table-items.ts';
 import type { Account } from '../core/account/account.ts';
-import { type Report, reportOn } from '../core/account/report.ts';
+import { type Report, reportOn } from '../core/account/outcome.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Ports } from './attempt/ports.ts';
 import { MINIMUM_TIME } from './attempt/spend-refresh-token.ts';

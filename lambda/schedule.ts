@@ -1,5 +1,5 @@
 import type { Account } from '../core/account/account.ts';
-import type { Report } from '../core/account/report.ts';
+import type { Report } from '../core/account/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 
 /** What is to be done with one account. */

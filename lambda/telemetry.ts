@@ -22,12 +22,10 @@ export function publishRunMetrics(
   counters: RunCounters,
   over: 'table' | 'named accounts',
 ): void {
+  const { runDuration, ...names } = METRIC;
   const counts = { ...result, ...counters, accessTokensExpired };
-  for (const [key, name] of Object.entries(METRIC)) {
-    if (key === 'runDuration') {
-      if (over === 'table') metrics.addMetric(name, MetricUnit.Milliseconds, result.durationMs);
-    } else
-      metrics.addMetric(name, MetricUnit.Count, counts[key as Exclude<keyof typeof METRIC, 'runDuration'>]);
-  }
+  for (const [key, name] of Object.entries(names))
+    metrics.addMetric(name, MetricUnit.Count, counts[key as keyof typeof names] ?? 0);
+  if (over === 'table') metrics.addMetric(runDuration, MetricUnit.Milliseconds, result.durationMs);
   metrics.publishStoredMetrics();
 }

@@ -20,11 +20,11 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { FleetItem } from '../terminal/fleet-table.ts';
-import { type AwsKeys, TEST_KEYS } from './aws/signature.ts';
+import { type AwsKeys, TEST_KEYS } from './aws/protocol/signature.ts';
 
 export const LOCAL_TABLE_NAME = 'oauth-accounts';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';
-export const LOCAL_REGION = 'us-east-1';
+const LOCAL_REGION = 'us-east-1';
 
 /** The environment for AWS's SDKs and command line to reach the local endpoint. */
 export function awsEnvironment(endpoint: string, keys = TEST_KEYS) {
@@ -43,7 +43,6 @@ export function awsSettings(endpoint: string, keys: AwsKeys) {
   return { endpoint, region: LOCAL_REGION, credentials: { ...keys } };
 }
 
-/** The clients that set up the local system and look at it. */
 export interface LocalClients {
   readonly table: DynamoDBDocumentClient;
   readonly tableName: string;
@@ -51,7 +50,6 @@ export interface LocalClients {
   readonly kms: KMSClient;
   /** Creates a secret, or a new version of it if its text differs. */
   putSecret(name: string, text: string): Promise<void>;
-  /** Every item of the accounts table. */
   items(): Promise<readonly FleetItem[]>;
 }
 

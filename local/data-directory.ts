@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { DataDirectoryInUseError, openStore } from './aws/store.ts';
 import { isOpenToOthers, isOwn, makePrivate, statsOf } from './private-files.ts';
+import { DataDirectoryInUseError, openStore } from './shared/store.ts';
 
 /** A directory can't hold local data. The message says what to do. */
 export class DataDirectoryError extends Error {

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
-import { arn } from './aws/arn.ts';
-import { functionLogGroup } from './aws/lambda.ts';
+import { arn } from './aws/protocol/arn.ts';
+import { functionLogGroup } from './aws/services/lambda.ts';
 import type { HostRequest, Invocation } from './function-process.ts';
 
 /**

@@ -18,7 +18,7 @@ export interface FunctionProcess {
   readonly pid: number | undefined;
 }
 
-export interface FunctionProcessOptions {
+interface FunctionProcessOptions {
   /** The module that exports `handler`: the source, or a bundle of it. */
   readonly module?: string;
   readonly environment: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { AwsKeys } from './aws/signature.ts';
+import type { AwsKeys } from './aws/protocol/signature.ts';
 import { isOpenToOthers, isOwn, statsOf } from './private-files.ts';
 
 const BYTES = 32;

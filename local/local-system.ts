@@ -16,7 +16,6 @@ import { localKeys } from './local-key.ts';
 import { announce, findRunningSystem, withdraw } from './running-system.ts';
 import { createSampleAccounts, SAMPLE_CLIENTS, writeSampleProfiles } from './sample-accounts.ts';
 
-/** Everything that `npm start` runs. */
 export interface LocalSystem {
   readonly aws: LocalAws;
   readonly authorizationServer: AuthorizationServer;
@@ -25,7 +24,7 @@ export interface LocalSystem {
   close(): Promise<void>;
 }
 
-export interface LocalSystemOptions {
+interface LocalSystemOptions {
   readonly dataDirectory: string;
   /** The first of two ports. If one is taken, a free one is used. */
   readonly port: number;

@@ -2,13 +2,11 @@ import { parseArgs } from 'node:util';
 import { callersPath } from './callers-path.ts';
 
 export interface StartOptions {
-  /** Fire once and stop. */
   readonly once: boolean;
   /** Print only results, as JSON lines, on standard output. */
   readonly json: boolean;
   /** Forget all local data first. */
   readonly reset: boolean;
-  /** Milliseconds between two runs. */
   readonly every: number;
   readonly dataDirectory: string;
   /** The first port to try; the next one is for the authorization server. */

@@ -2,14 +2,14 @@ import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { proves } from './aws/proof.ts';
-import type { AwsKeys } from './aws/signature.ts';
+import type { AwsKeys } from './aws/protocol/signature.ts';
 import { awsEnvironment } from './clients.ts';
 import { localKeys } from './local-key.ts';
 import { isOwn, isWritableByOthers, statsOf, writePrivate } from './private-files.ts';
 import { HOST } from './shared/listen.ts';
 
 /** How other commands find the running system. */
-export interface RunningSystem {
+interface RunningSystem {
   readonly pid: number;
   readonly endpoint: string;
   readonly issuer: string;
@@ -52,7 +52,6 @@ export function announce(dataDirectory: string, system: RunningSystem, keys: Aws
   writePrivate(runningFile(dataDirectory), JSON.stringify(system));
 }
 
-/** Deletes what `announce` has written. */
 export function withdraw(dataDirectory: string): void {
   rmSync(runningFile(dataDirectory), { force: true });
   rmSync(environmentFile(dataDirectory), { force: true });

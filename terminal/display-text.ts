@@ -56,7 +56,6 @@ function takeTo(segments: readonly string[], width: number): string[] {
   return segments.slice(0, taken === -1 ? segments.length : taken);
 }
 
-/** Adds spaces on the right. */
 export function padTo(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }

@@ -6,10 +6,9 @@ import { type Cell, type Column, type Concession, paint, renderTable, type Style
 /** Any item of the accounts table, also one that the function can't use. */
 export type FleetItem = Readonly<Record<string, unknown>> & { readonly accountId: string };
 
-export interface TableOptions {
+interface TableOptions {
   /** Seconds since the epoch. */
   readonly now: number;
-  /** Characters in a line. */
   readonly width: number;
   /** Lines, with the titles. */
   readonly height: number;

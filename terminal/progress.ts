@@ -3,10 +3,8 @@ import type { Terminal } from './terminal.ts';
 
 /** Shows how far a long job is: a bar on a terminal, otherwise a line now and then. */
 export interface Progress {
-  /** One more is done. */
   step(): void;
   readonly done: number;
-  /** Clears the bar. */
   end(): void;
 }
 

@@ -18,13 +18,11 @@ export interface Terminal extends Streams {
   readonly json: boolean;
   /** There is a person who can be asked. */
   readonly interactive: boolean;
-  /** Characters in a line of standard output. */
   readonly width: number;
   /** Characters in a line of a table. No limit if standard output is a pipe. */
   readonly tableWidth: number;
   /** Lines on the screen; undefined if standard output is no terminal. */
   readonly height: number | undefined;
-  /** Whether standard output shows colours. */
   readonly color: boolean;
   /** Prints the result: `text` for people, or `value` as JSON. */
   result(text: string, value: unknown): void;
@@ -32,9 +30,7 @@ export interface Terminal extends Streams {
   say(line: string): void;
   /** Replaces the progress line, on a terminal only. `undefined` clears it. */
   progress(line: string | undefined): void;
-  /** Colours for standard output. */
   paint(style: Style, text: string): string;
-  /** Colours for standard error. */
   paintRemark(style: Style, text: string): string;
 }
 

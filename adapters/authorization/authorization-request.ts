@@ -2,25 +2,25 @@ import * as oauth from 'oauth4webapi';
 import { PARAMETER_VALUE } from '../../core/profile/placeholders.ts';
 import { secretValuesOf } from '../../core/profile/profile.ts';
 import { withoutUserinfo } from '../../core/profile/shown-address.ts';
-import { withoutSecrets } from '../../core/response/redaction.ts';
+import { withoutSecrets } from '../../core/redaction/redaction.ts';
 import { AuthorizationError } from './authorization-error.ts';
 import type { Consent } from './consent.ts';
 import type { Provider } from './provider.ts';
 
-/** One authorization request (RFC 6749 section 4.1, with PKCE, RFC 7636), and the judge of its answer. */
+/** One authorization request (RFC 6749 section 4.1, with PKCE, RFC 7636), and the judge of its response. */
 export interface AuthorizationRequest {
   /** Where the person's browser has to go. */
   readonly url: string;
-  isOurs(answer: URLSearchParams): boolean;
-  /** Whether an answer says anything: a code, or an error. */
-  isAnswer(answer: URLSearchParams): boolean;
-  /** Why a code alone, without the rest of the answer, is not enough; undefined where it is. */
-  readonly needsWholeAnswer: string | undefined;
+  isOurs(response: URLSearchParams): boolean;
+  /** Whether a response says anything: a code, or an error. */
+  isResponse(response: URLSearchParams): boolean;
+  /** Why a code alone, without the rest of the response, is not enough; undefined where it is. */
+  readonly needsWholeResponse: string | undefined;
   /**
-   * @param answer what the provider sent back with the browser
+   * @param response what the provider sent back with the browser
    * @throws AuthorizationError where it is no consent, or not this provider's (RFC 9207)
    */
-  accept(answer: URLSearchParams): Consent;
+  accept(response: URLSearchParams): Consent;
   /** The same for a code that came alone: PKCE ties it to this request. */
   acceptCode(code: string): Consent;
 }
@@ -105,22 +105,22 @@ export async function createAuthorizationRequest(
   });
   return {
     url: url.href,
-    isOurs: (answer) => answer.getAll('state').length === 1 && answer.get('state') === state,
-    isAnswer: (answer) => answer.has(codeParameter) || answer.has('error'),
-    needsWholeAnswer:
+    isOurs: (response) => response.getAll('state').length === 1 && response.get('state') === state,
+    isResponse: (response) => response.has(codeParameter) || response.has('error'),
+    needsWholeResponse:
       profile.callback_parameters.length > 0
         ? `the profile keeps ${profile.callback_parameters.join(', ')} from it`
         : verifier === oauth.nopkce
-          ? 'without PKCE only its state tells that it is the answer to this request'
+          ? 'without PKCE only its state tells that it is the response to this request'
           : undefined,
-    accept: (answer) => {
-      const accepted = accept(provider, withStandardCode(answer, codeParameter), state);
+    accept: (response) => {
+      const accepted = accept(provider, withStandardCode(response, codeParameter), state);
       if (!accepted.has('code'))
         throw new AuthorizationError(
           'ANSWER_MALFORMED',
           `The provider sent the browser back with neither a code${codeParameter === 'code' ? '' : ` (${codeParameter})`} nor an error. Nothing has changed. Is authorization_endpoint right?`,
         );
-      return consentTo(accepted, callbackParameters(answer, profile.callback_parameters));
+      return consentTo(accepted, callbackParameters(response, profile.callback_parameters));
     },
     acceptCode: (code) =>
       consentTo(accept(provider, new URLSearchParams({ code, state, iss: server.issuer }), state), {}),
@@ -128,10 +128,10 @@ export async function createAuthorizationRequest(
 }
 
 /** Some providers have a name of their own for the code; one that bears the standard's is then something else. */
-function withStandardCode(answer: URLSearchParams, codeParameter: string): URLSearchParams {
-  if (codeParameter === 'code') return answer;
-  const standard = new URLSearchParams(answer);
-  const codes = answer.getAll(codeParameter);
+function withStandardCode(response: URLSearchParams, codeParameter: string): URLSearchParams {
+  if (codeParameter === 'code') return response;
+  const standard = new URLSearchParams(response);
+  const codes = response.getAll(codeParameter);
   standard.delete(codeParameter);
   standard.delete('code');
   for (const code of codes) standard.append('code', code);
@@ -139,31 +139,35 @@ function withStandardCode(answer: URLSearchParams, codeParameter: string): URLSe
 }
 
 /**
- * What the answer says of the account itself, such as a company's id. It becomes one of the account's parameters, and
+ * What the response says of the account itself, such as a company's id. It becomes one of the account's parameters, and
  * must be fit for that: it is put into addresses.
  *
  * @throws AuthorizationError naming the parameter that can't be one
  */
-function callbackParameters(answer: URLSearchParams, names: readonly string[]): Record<string, string> {
+function callbackParameters(response: URLSearchParams, names: readonly string[]): Record<string, string> {
   const found = names.flatMap((name) => {
-    const values = answer.getAll(name);
+    const values = response.getAll(name);
     if (values.length === 0) return [];
     const [value = ''] = values;
     if (values.length > 1 || !PARAMETER_VALUE.test(value))
       throw new AuthorizationError(
         'CALLBACK_PARAMETER',
-        `The answer's ${name} can't be kept as a parameter of the account: it must be there once, and hold letters, digits, ".", "_" and "-" only. The answer was not used, and nothing has changed. Take ${name} out of callback_parameters in the profile if it is not needed.`,
+        `The response's ${name} can't become a parameter of the account. It must be there once, with only letters, digits, ".", "_" and "-". The response was not used, and nothing has changed. Take ${name} out of callback_parameters in the profile if it is not needed.`,
       );
     return [[name, value] as const];
   });
   return Object.fromEntries(found);
 }
 
-/** What of an answer may be told. */
+/** What of a response may be told. */
 const OF_THE_REFUSAL = ['error', 'error_description', 'error_uri', 'iss', 'scope'];
 
-function accept({ server, client, profile, knowsIssuer }: Provider, answer: URLSearchParams, state: string) {
-  const parameters = new URLSearchParams(answer);
+function accept(
+  { server, client, profile, knowsIssuer }: Provider,
+  response: URLSearchParams,
+  state: string,
+) {
+  const parameters = new URLSearchParams(response);
   // Nothing to compare it with.
   if (!knowsIssuer) parameters.delete('iss');
   try {
@@ -172,22 +176,22 @@ function accept({ server, client, profile, knowsIssuer }: Provider, answer: URLS
     if (error instanceof oauth.AuthorizationResponseError)
       throw refusal(error.error, error.error_description, [
         ...secretValuesOf(profile),
-        ...[...answer].flatMap(([name, value]) => (OF_THE_REFUSAL.includes(name) ? [] : [value])),
+        ...[...response].flatMap(([name, value]) => (OF_THE_REFUSAL.includes(name) ? [] : [value])),
       ]);
     if (parameters.get('state') !== state)
       throw new AuthorizationError(
         'STATE_MISMATCH',
-        'The answer has another state than the request: it is from an earlier try, or somebody else made it. It was not used, and nothing has changed.',
+        'The response belongs to another sign-in, perhaps an earlier try (its state differs). It was not used, and nothing has changed.',
         { next: 'try_again' },
       );
     if (parameters.get('iss') !== server.issuer)
       throw new AuthorizationError(
         'ISSUER_MISMATCH',
-        `The answer does not come from ${withoutUserinfo(server.issuer)}: its "iss" is ${parameters.has('iss') ? 'another' : 'missing'} (RFC 9207). It was not used, and nothing has changed. Is the profile's issuer right?`,
+        `The response does not come from ${withoutUserinfo(server.issuer)}: its "iss" is ${parameters.has('iss') ? 'another' : 'missing'} (RFC 9207). It was not used, and nothing has changed. Is the profile's issuer right?`,
       );
     throw new AuthorizationError(
       'ANSWER_MALFORMED',
-      'The answer that came with the browser can’t be understood. It was not used, and nothing has changed.',
+      'The response that came with the browser can’t be understood. It was not used, and nothing has changed.',
       { next: 'try_again' },
     );
   }

@@ -9,6 +9,6 @@ export interface Consent {
   readonly holds: 'code' | 'tokens';
   /** What the profile's `callback_parameters` brought for the account. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** The token endpoint's answer. Never throws. */
+  /** The token endpoint's response. Never throws. */
   redeem(): Promise<Exchange>;
 }

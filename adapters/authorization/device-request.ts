@@ -19,7 +19,7 @@ interface DeviceCodes {
   readonly interval: number;
 }
 
-/** Seconds; nobody waits longer for an answer that is there, and a timer takes no more than 24 days. */
+/** Seconds; nobody waits longer for a response that is there, and a timer takes no more than 24 days. */
 const LONGEST_INTERVAL = 300;
 
 /** Added to the interval at each "slow down" (RFC 8628 section 3.5), seconds. */
@@ -35,19 +35,19 @@ export async function askForCodes(provider: Provider): Promise<DeviceCodes> {
       { next: 'use_browser' },
     );
   const parameters = profile.scope === undefined ? {} : { scope: profile.scope };
-  const answer = await oauth
+  const response = await oauth
     .deviceAuthorizationRequest(server, client, provider.authentication(), parameters, provider.request())
     .catch((error: unknown) => {
       throw unusable(error);
     });
-  const body = parseJsonObject(await answer.text());
+  const body = parseJsonObject(await response.text());
   const error = body === undefined ? undefined : errorOf(body, profile);
   if (error !== undefined) throw refusal(error.code, error.description, secretValuesOf(profile));
   const codes = codesIn(body ?? {});
-  if (answer.status >= 500 || codes === undefined)
+  if (response.status >= 500 || codes === undefined)
     throw new AuthorizationError(
-      answer.status >= 500 ? 'PROVIDER_UNAVAILABLE' : 'ANSWER_MALFORMED',
-      `The device authorization endpoint answered HTTP ${answer.status} without a code. Nothing has changed.`,
+      response.status >= 500 ? 'PROVIDER_UNAVAILABLE' : 'ANSWER_MALFORMED',
+      `The device authorization endpoint answered HTTP ${response.status} without a code. Nothing has changed.`,
     );
   return codes;
 }
@@ -88,11 +88,11 @@ export async function deviceConsent(
   codes: DeviceCodes,
   signal: AbortSignal,
 ): Promise<Consent> {
-  const answered = await poll(provider, codes, signal);
-  return { holds: 'tokens', parameters: {}, redeem: async () => answered };
+  const exchange = await poll(provider, codes, signal);
+  return { holds: 'tokens', parameters: {}, redeem: async () => exchange };
 }
 
-/** Asks until there is another answer than "not yet". An outage is waited out (RFC 8628 section 3.5). */
+/** Asks until there is another response than "not yet". An outage is waited out (RFC 8628 section 3.5). */
 async function poll(
   provider: Provider,
   { device_code, expires_in, interval }: DeviceCodes,
@@ -107,15 +107,15 @@ async function poll(
       oauth.deviceCodeGrantRequest(server, client, authentication, device_code, options),
     );
     const next = judge(exchange, provider);
-    if (next === 'answered') return exchange;
+    if (next === 'done') return exchange;
     if (next === 'slower') pause = Math.min(LONGEST_INTERVAL, pause + SLOWER);
   }
   throw expired();
 }
 
-function judge(exchange: Exchange, { profile }: Provider): 'answered' | 'again' | 'slower' {
+function judge(exchange: Exchange, { profile }: Provider): 'done' | 'again' | 'slower' {
   if (exchange.kind === 'no_response') return 'slower';
-  if (exchange.kind === 'unsent') return exchange.reason === 'provider_unavailable' ? 'slower' : 'answered';
+  if (exchange.kind === 'unsent') return exchange.reason === 'provider_unavailable' ? 'slower' : 'done';
   const { body, status } = exchange.response;
   const response = parseJsonObject(body);
   const error = response === undefined ? undefined : errorOf(response, profile);
@@ -129,7 +129,7 @@ function judge(exchange: Exchange, { profile }: Provider): 'answered' | 'again' 
     case 'expired_token':
       throw expired();
     default:
-      return status === 429 || status >= 500 ? 'slower' : 'answered';
+      return status === 429 || status >= 500 ? 'slower' : 'done';
   }
 }
 

@@ -17,11 +17,11 @@ const USERINFO_TIMEOUT = 3_000;
 const UNKNOWN: Identity = { kind: 'unknown' };
 
 /**
- * Reads whose grant was just issued: from the ID token in the answer, or else from the userinfo endpoint. The ID token
+ * Reads whose grant was just issued: from the ID token in the response, or else from the userinfo endpoint. The ID token
  * came straight from the token endpoint, so TLS stands for its signature (OpenID Connect Core 3.1.3.7, point 6).
  * Never throws: not to know is an answer.
  *
- * @param body the token endpoint's answer
+ * @param body the token endpoint's response
  */
 export async function identityOf(
   body: string,
@@ -33,14 +33,14 @@ export async function identityOf(
   const { server, client, knowsIssuer } = provider;
   if (!knowsIssuer || server.userinfo_endpoint === undefined || accessToken === undefined) return UNKNOWN;
   try {
-    const answer = await oauth.userInfoRequest(
+    const response = await oauth.userInfoRequest(
       server,
       client,
       accessToken,
       provider.request(USERINFO_TIMEOUT),
     );
-    if (answer.status !== 200) return UNKNOWN;
-    return known(server.issuer, parseJsonObject(await answer.text())?.sub) ?? UNKNOWN;
+    if (response.status !== 200) return UNKNOWN;
+    return known(server.issuer, parseJsonObject(await response.text())?.sub) ?? UNKNOWN;
   } catch {
     return UNKNOWN;
   }

@@ -32,7 +32,7 @@ export interface KeptGrant {
 }
 
 /**
- * Turns a person's consent into the account's new grant: lease, redeem, store, record. Between the provider's answer
+ * Turns a person's consent into the account's new grant: lease, redeem, store, record. Between the provider's response
  * and the store stands only the question whose grant it is.
  *
  * @throws AuthorizationError; unless it says otherwise, nothing has changed
@@ -96,20 +96,20 @@ function tokensIn(exchange: Exchange, { profile }: Provider, now: number): Grant
       `${exchange.detail}, so there are no tokens. Nothing has changed.`,
       { next: 'try_again' },
     );
-  const answer = interpretTokenResponse(exchange.response, {
+  const interpreted = interpretTokenResponse(exchange.response, {
     profile,
     previous: {},
     sent: '',
     secrets: exchange.secrets,
     now,
   });
-  if (answer.kind === 'error') {
-    const { code, hint, next } = refusals[answer.reason] ?? refusals.grant_revoked;
-    const what = `${answer.detail}. Nothing has changed.`;
+  if (interpreted.kind === 'error') {
+    const { code, hint, next } = refusals[interpreted.reason] ?? refusals.grant_revoked;
+    const what = `${interpreted.detail}. Nothing has changed.`;
     throw new AuthorizationError(code, hint === undefined ? what : `${what} ${hint}`, { next });
   }
   const { refreshToken, expiresAt }: { refreshToken?: string | undefined; expiresAt?: number | undefined } =
-    answer.tokens;
+    interpreted.tokens;
   // An access token without an end needs nothing to be refreshed with.
   if (refreshToken === undefined && expiresAt !== undefined)
     throw new AuthorizationError(
@@ -117,7 +117,7 @@ function tokensIn(exchange: Exchange, { profile }: Provider, now: number): Grant
       'The provider granted access, but no refresh token, so the account could not be kept fresh. Nothing has changed.',
       { next: 'ask_for_offline_access' },
     );
-  return answer.tokens;
+  return interpreted.tokens;
 }
 
 interface Refusal {
@@ -165,7 +165,7 @@ function refuseAnotherAccount({ wanted }: Target, { parameters }: Consent): void
   if (other !== undefined)
     throw new AuthorizationError(
       'ANOTHER_ACCOUNT',
-      `The account ${accountId} is connected with the ${other} ${before[other]}, and this sign-in was for ${parameters[other]}. The answer was not used, and nothing has changed.`,
+      `The account ${accountId} is connected with the ${other} ${before[other]}, and this sign-in was for ${parameters[other]}. The response was not used, and nothing has changed.`,
       { next: 'use_right_account' },
     );
 }
@@ -180,7 +180,7 @@ async function refuseAnotherPerson(
   if (identity.kind === 'unknown')
     throw new AuthorizationError(
       'PERSON_UNKNOWN',
-      `The account ${accountId} was authorized by ${before}, and the provider does not say whose this grant is. It was not kept: the provider still holds a grant that nobody uses. Nothing else has changed.`,
+      `The account ${accountId} was authorized by ${before}, and the provider does not say who signed in now. The new grant was not kept, but the provider still has it. Nothing else has changed.`,
       { next: 'ask_for_the_person' },
     );
   if (identity.id === before) return;
@@ -191,7 +191,7 @@ async function refuseAnotherPerson(
       : `the provider still holds a grant that nobody uses${alone ? ', until it is revoked there' : '. It was not revoked, as another account may live on it'}`;
   throw new AuthorizationError(
     'ANOTHER_PERSON',
-    `The account ${accountId} was authorized by ${before}, and this grant is of ${identity.id}. It was not kept: ${fate}. Nothing else has changed.`,
+    `The account ${accountId} was authorized by ${before}, and ${identity.id} signed in now. The new grant was not kept: ${fate}. Nothing else has changed.`,
     { next: 'use_right_person' },
   );
 }
@@ -201,14 +201,14 @@ async function revoke({ refreshToken = '' }: GrantedTokens, provider: Provider):
   const { server, client } = provider;
   if (server.revocation_endpoint === undefined) return false;
   try {
-    const answer = await oauth.revocationRequest(
+    const response = await oauth.revocationRequest(
       server,
       client,
       provider.authentication(),
       refreshToken,
       provider.request(),
     );
-    return answer.status === 200;
+    return response.status === 200;
   } catch {
     return false;
   }

@@ -54,7 +54,7 @@ export async function leaseAccount(
     return await judged(target, { ...own, account: wanted.account, authorizedBy: undefined });
   const known = await takeLease(stores, accountId, owner, { patience: PATIENCE[holds], onWait });
   if (known === undefined) throw busy(accountId);
-  // One's own lease was there: the answer to its making was lost, and the SDK asked again.
+  // One's own lease was there: the response to its making was lost, and the SDK asked again.
   return await judged(target, { ...known, ...own, created: known.account.lease?.owner === owner });
 
   async function judged(target: Target, leased: LeasedAccount): Promise<LeasedAccount> {

@@ -28,11 +28,7 @@ export interface Provider {
   /** Its authorization endpoint was found in its metadata, as OpenID providers have it. */
   readonly isOpenId: boolean;
   readonly client: oauth.Client;
-  /**
-   * Sends a first grant to the token endpoint. Never throws.
-   *
-   * @param parameters of the account, beside those that it has
-   */
+  /** Sends a first grant to the token endpoint. Never throws. @param parameters of the account, beside those that it has */
   exchange(make: MakeTokenRequest, parameters?: Readonly<Record<string, string>>): Promise<Exchange>;
   /** Sends a refresh, which some providers want elsewhere. Never throws. */
   refresh(make: MakeTokenRequest): Promise<Exchange>;
@@ -104,7 +100,7 @@ export async function openProvider(
           `The provider's endpoint ${withoutUserinfo(url)} can't be used: it ${refused}.`,
         );
     }
-    const visit = { profile, account, timeoutMilliseconds: REQUEST_TIMEOUT };
+    const attempt = { profile, account, timeoutMilliseconds: REQUEST_TIMEOUT };
     return {
       profile,
       server,
@@ -113,9 +109,9 @@ export async function openProvider(
       client: clientOf(profile),
       exchange: (make, parameters = {}) => {
         const authorized = { ...account, parameters: { ...account.parameters, ...parameters } };
-        return sendTokenRequest({ ...visit, account: authorized }, 'token_endpoint', options, make);
+        return sendTokenRequest({ ...attempt, account: authorized }, 'token_endpoint', options, make);
       },
-      refresh: (make) => sendTokenRequest(visit, 'refresh_token_endpoint', options, make),
+      refresh: (make) => sendTokenRequest(attempt, 'refresh_token_endpoint', options, make),
       request: (timeoutMilliseconds = REQUEST_TIMEOUT) => {
         const timeout = AbortSignal.timeout(timeoutMilliseconds);
         return {
@@ -125,7 +121,7 @@ export async function openProvider(
             url: string,
             { method, headers, body }: { method: string; headers: Record<string, string>; body?: unknown },
           ) => {
-            const answer = await https.send(url, {
+            const response = await https.send(url, {
               method: method === 'POST' ? 'POST' : 'GET',
               headers,
               ...(body instanceof URLSearchParams && { body: withOwnIdName(body, profile).toString() }),
@@ -133,8 +129,8 @@ export async function openProvider(
               profile: account.oauthProfile,
               tls: tlsIdentity(profile),
             });
-            const status = answer.status >= 200 && answer.status <= 599 ? answer.status : 502;
-            return new Response([204, 205, 304].includes(status) ? null : answer.body, {
+            const status = response.status >= 200 && response.status <= 599 ? response.status : 502;
+            return new Response([204, 205, 304].includes(status) ? null : response.body, {
               status,
               headers: { 'content-type': 'application/json' },
             });
@@ -150,7 +146,7 @@ export async function openProvider(
   }
 }
 
-/** What only the answer to the sign-in can fill in is not known yet. */
+/** What only the response to the sign-in can fill in is not known yet. */
 function tokenEndpoint(
   endpoint: () => string | undefined,
   { callback_parameters: later }: Profile,

@@ -16,7 +16,7 @@ export interface TokenSecret {
   readonly beyond: boolean;
   /** What `kept_for` has to be in it: the account that has another's usual secret. */
   readonly keptFor?: string;
-  /** A visit of the function for another account may be spending what is in it. */
+  /** An attempt of the function at another account may be spending what is in it. */
   readonly inHand?: boolean;
 }
 

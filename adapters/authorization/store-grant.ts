@@ -77,7 +77,7 @@ export async function storeGrant(
         if (current.versionId === leased.owner) return;
         const keptBy = foreignKeeper(current.text, current.arn, keeper);
         if (keptBy !== undefined) throw notKept(keptElsewhere(secretId, keptBy));
-        const done = await replaceVersion(secrets, version, current.versionId);
+        const done = await replaceVersion(secrets, { ...version, from: current.versionId });
         if (done === 'replaced') return;
       }
     } catch (error) {

@@ -24,11 +24,7 @@ export interface Wanted {
   readonly replace: boolean;
 }
 
-/**
- * The account as it is to be, from the one that is there.
- *
- * @throws AuthorizationError where it may not become that
- */
+/** The account as it is to be, from the one that is there. @throws AuthorizationError where it may not become that */
 export function accountAsWanted(
   accountId: string,
   before: Account | undefined,

@@ -8,7 +8,7 @@ import { type AwsFailure, awsFailure } from './aws-error.ts';
 /** What is kept while it can't be stored (contract, `escrow`). */
 export interface Escrowed {
   readonly refreshToken?: string | undefined;
-  /** A provider's answer in which no token could be read, gzipped. */
+  /** A provider's response in which no token could be read, gzipped. */
   readonly answer?: Uint8Array | undefined;
   /** The fingerprint of the refresh token that the secret held: where it holds another by now, this is out of date. */
   readonly supersedes: string;
@@ -17,7 +17,7 @@ export interface Escrowed {
 }
 
 export interface EscrowVault {
-  /** Gets this run's data key, so that no call to KMS stands between an answer and its durable write. Never rejects. */
+  /** Gets this run's data key, so that no call to KMS stands between a response and its durable write. Never rejects. */
   prepare(): Promise<'ready' | AwsFailure>;
   /** Encrypts for one account. Rejects with the SDK's error where there is no data key to be had. */
   seal(accountId: string, kind: EscrowKind, escrowed: Escrowed): Promise<string>;
@@ -63,13 +63,13 @@ export function fingerprintOf(refreshToken: string): string {
   return createHash('sha256').update(refreshToken).digest('base64url');
 }
 
-/** An answer of more than this, after gzip, is cut. */
+/** A response of more than this, after gzip, is cut. */
 const MAX_ANSWER_BYTES = 4_096;
 const CUT_TO_WITHIN = 64;
 
-/** An answer as it is kept: gzipped, and its beginning alone where that is too long. */
-export function packAnswer(answer: Uint8Array | string): Uint8Array {
-  const text = Buffer.from(answer);
+/** A response as it is kept: gzipped, and its beginning alone where that is too long. */
+export function packResponse(response: Uint8Array | string): Uint8Array {
+  const text = Buffer.from(response);
   const whole = gzipSync(text);
   if (whole.length <= MAX_ANSWER_BYTES) return whole;
   let packed: Uint8Array = gzipSync('');

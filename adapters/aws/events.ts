@@ -40,11 +40,11 @@ export interface Events {
 export function createEvents(client: EventBridgeClient, EventBusName: string, runId: string): Events {
   const put = async ({ type, detail }: AccountEvent | ProfileEvent) => {
     const Detail = JSON.stringify({ ...detail, runId });
-    const answer = await client.send(
+    const output = await client.send(
       new PutEventsCommand({ Entries: [{ EventBusName, Source: EVENT_SOURCE, DetailType: type, Detail }] }),
     );
-    // PutEvents answers 200 even where an entry was refused.
-    const code = answer.Entries?.[0]?.ErrorCode;
+    // PutEvents returns 200 even where an entry was refused.
+    const code = output.Entries?.[0]?.ErrorCode;
     if (code !== undefined)
       throw Object.assign(new Error(`the bus refused the event: ${code}`), {
         name: code,

@@ -10,6 +10,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
+import { moveCurrent, type Replacement } from './secrets.ts';
 
 /** The current version of a secret, as it was read. */
 export interface CurrentVersion {
@@ -29,8 +30,8 @@ export type FoundSecret =
 /** Reads a secret's current version. Rejects with the SDK's error where it can't be read. */
 export async function findSecret(client: SecretsManagerClient, SecretId: string): Promise<FoundSecret> {
   try {
-    const answer = await client.send(new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' }));
-    const { SecretString: text, VersionId: versionId = '', ARN: arn, CreatedDate } = answer;
+    const output = await client.send(new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' }));
+    const { SecretString: text, VersionId: versionId = '', ARN: arn, CreatedDate } = output;
     const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
     return { kind: 'found', text, versionId, arn, createdAt };
   } catch (error) {
@@ -58,14 +59,8 @@ export async function isDeleted(client: SecretsManagerClient, SecretId: string):
   }
 }
 
-/** A version to be written. */
-interface NewVersion {
-  /** The secret's name or ARN. */
-  readonly secretId: string;
-  readonly text: string;
-  /** Becomes the version's id; a repetition with it stores at most once. */
-  readonly versionId: string;
-}
+/** A version to be written. A repetition with its id stores at most once. */
+type NewVersion = Omit<Replacement, 'from'>;
 
 /**
  * Creates a secret.
@@ -96,27 +91,18 @@ const NEXT = 'NEXT';
  *
  * Secrets Manager has no conditional write; but the label AWSCURRENT is moved only away from the version that holds it.
  *
- * @param from the version that was read
  * @returns `changed` where another version is the current one by now
  */
 export async function replaceVersion(
   client: SecretsManagerClient,
-  { secretId: SecretId, text: SecretString, versionId: token }: NewVersion,
-  from: string,
+  { secretId: SecretId, from, text: SecretString, versionId: token }: Replacement,
 ): Promise<'replaced' | 'changed'> {
   const version = { SecretId, SecretString };
   await client.send(
     new PutSecretValueCommand({ ...version, ClientRequestToken: token, VersionStages: [NEXT] }),
   );
   try {
-    await client.send(
-      new UpdateSecretVersionStageCommand({
-        SecretId,
-        VersionStage: 'AWSCURRENT',
-        MoveToVersionId: token,
-        RemoveFromVersionId: from,
-      }),
-    );
+    await moveCurrent(client, { SecretId, RemoveFromVersionId: from, MoveToVersionId: token });
   } catch (error) {
     if (isNamed(error, 'InvalidParameterException')) return 'changed';
     if (!isNamed(error, 'AccessDeniedException')) throw error;

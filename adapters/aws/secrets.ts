@@ -5,6 +5,7 @@ import {
   PutSecretValueCommand,
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
+  type UpdateSecretVersionStageCommandInput,
 } from '@aws-sdk/client-secrets-manager';
 import { type AwsFailure, awsFailure } from './aws-error.ts';
 
@@ -31,6 +32,15 @@ export type PutSecret =
   | { readonly kind: 'stored' }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 
+export interface Replacement {
+  readonly secretId: string;
+  /** The version that was read, and that alone is replaced. */
+  readonly from: string;
+  readonly text: string;
+  /** Becomes the new version's id; the same for the same text over the same version. */
+  readonly versionId: string;
+}
+
 /** Secrets Manager, as far as the function uses it. Nothing here throws. */
 export interface Secrets {
   /** Reads the version that carries a staging label, `AWSCURRENT` by default. */
@@ -52,15 +62,10 @@ export interface Secrets {
    * Puts `text` in the place of one version, and of no other: a compare-and-set, in two writes. The new version gets a
    * label of its own first; then `AWSCURRENT` moves to it from the version that was read.
    *
-   * @param versionId the version that was read
-   * @param requestToken becomes the new version's id; the same for the same text over the same version
-   * @returns `overtaken` where the secret has another current version, or the token stands for another text
+   * @returns `overtaken` where the secret has another current version, or the version's id stands for another text
    */
   replace(
-    secretId: string,
-    versionId: string,
-    text: string,
-    requestToken: string,
+    replacement: Replacement,
     timeoutMilliseconds: number,
   ): Promise<PutSecret | { readonly kind: 'overtaken' }>;
   /** When each version was made, seconds since the epoch; undefined where that can't be told. */
@@ -82,10 +87,10 @@ const MAX_VERSION_PAGES = 3;
 export function createSecrets(client: SecretsManagerClient, writer: SecretsManagerClient): Secrets {
   const get = async (which: GetSecretValueCommandInput): Promise<ReadSecret> => {
     try {
-      const answer = await client.send(new GetSecretValueCommand(which));
-      const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = answer;
+      const output = await client.send(new GetSecretValueCommand(which));
+      const { SecretString: text, VersionId: versionId = '', CreatedDate, Name: name, ARN: arn } = output;
       const createdAt = CreatedDate === undefined ? undefined : CreatedDate.getTime() / 1000;
-      const isClaim = answer.VersionStages?.includes(CLAIM_LABEL) ?? false;
+      const isClaim = output.VersionStages?.includes(CLAIM_LABEL) ?? false;
       return { kind: 'found', secret: { text, versionId, createdAt, name, arn, isClaim } };
     } catch (error) {
       const failure = awsFailure(error);
@@ -99,8 +104,7 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
     read: async (SecretId, VersionStage = 'AWSCURRENT') => await get({ SecretId, VersionStage }),
     readVersion: async (SecretId, VersionId) => await get({ SecretId, VersionId }),
     relabel: async (SecretId, RemoveFromVersionId, MoveToVersionId) => {
-      const move = { SecretId, VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId };
-      await writer.send(new UpdateSecretVersionStageCommand(move)).catch(() => undefined);
+      await moveCurrent(writer, { SecretId, RemoveFromVersionId, MoveToVersionId }).catch(() => undefined);
     },
     put: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
       try {
@@ -113,20 +117,18 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
         return { kind: 'failed', failure: awsFailure(error) };
       }
     },
-    replace: async (SecretId, RemoveFromVersionId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
+    replace: async ({ secretId: SecretId, from, text: SecretString, versionId }, timeoutMilliseconds) => {
       try {
         const abortSignal = AbortSignal.timeout(timeoutMilliseconds);
-        const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [CLAIM_LABEL] };
+        const put = {
+          SecretId,
+          SecretString,
+          ClientRequestToken: versionId,
+          VersionStages: [CLAIM_LABEL],
+        };
         await writer.send(new PutSecretValueCommand(put), { abortSignal });
-        await writer.send(
-          new UpdateSecretVersionStageCommand({
-            SecretId,
-            VersionStage: 'AWSCURRENT',
-            MoveToVersionId: ClientRequestToken,
-            RemoveFromVersionId,
-          }),
-          { abortSignal },
-        );
+        const move = { SecretId, RemoveFromVersionId: from, MoveToVersionId: versionId };
+        await moveCurrent(writer, move, { abortSignal });
         return { kind: 'stored' };
       } catch (error) {
         const failure = awsFailure(error);
@@ -139,13 +141,13 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       let NextToken: string | undefined;
       try {
         for (let page = 0; page < MAX_VERSION_PAGES; page++) {
-          const answer = await client.send(
+          const output = await client.send(
             new ListSecretVersionIdsCommand({ SecretId, IncludeDeprecated, MaxResults: 100, NextToken }),
           );
-          for (const { CreatedDate } of answer.Versions ?? [])
+          for (const { CreatedDate } of output.Versions ?? [])
             if (CreatedDate !== undefined) dates.push(CreatedDate.getTime() / 1000);
           // Some say that there is no further page by an empty token.
-          NextToken = answer.NextToken || undefined;
+          NextToken = output.NextToken || undefined;
           if (NextToken === undefined) break;
         }
         return dates;
@@ -154,4 +156,14 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       }
     },
   };
+}
+
+/** Makes another version of a secret the current one, if the one that was read still is. Rejects with the SDK's error. */
+export async function moveCurrent(
+  client: SecretsManagerClient,
+  versions: Omit<UpdateSecretVersionStageCommandInput, 'VersionStage'>,
+  options: { abortSignal?: AbortSignal } = {},
+): Promise<void> {
+  const move = new UpdateSecretVersionStageCommand({ ...versions, VersionStage: 'AWSCURRENT' });
+  await client.send(move, options);
 }

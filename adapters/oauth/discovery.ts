@@ -26,7 +26,7 @@ export interface DiscoveryOptions extends CallableAddresses {
 }
 
 /** An issuer, and the profile that asks. One profile's metadata is never given to another. */
-export interface IssuerOf {
+interface IssuerOf {
   readonly profile: string;
   readonly issuer: string;
   readonly tls: TlsIdentity;

@@ -26,7 +26,7 @@ export interface HttpsRequest {
 
 export type SendHttpsRequest = (url: string, request: HttpsRequest) => Promise<HttpResponse>;
 
-export interface HttpsClient {
+interface HttpsClient {
   readonly send: SendHttpsRequest;
   /** Ends the requests that are under way. */
   readonly close: () => void;

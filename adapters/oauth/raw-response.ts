@@ -1,5 +1,5 @@
 /** An HTTP response as its bytes say, however badly it is made. */
-export interface RawResponse {
+interface RawResponse {
   /** Status line and headers, as text. */
   readonly head: string;
   /** 0 where the bytes name none. */

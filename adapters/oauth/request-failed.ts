@@ -1,6 +1,4 @@
-/**
- * A request that got no response. With `sent: 'no'` the server can't have seen it; with `maybe` it may have acted on it.
- */
+/** A request that got no response. With `sent: 'no'` the server can't have seen it; with `maybe` it may have acted on it. */
 export class RequestFailed extends Error {
   readonly sent: 'no' | 'maybe';
   readonly code: string;

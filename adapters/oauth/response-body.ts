@@ -7,7 +7,7 @@ import { MAX_SECRET_BYTES } from '../../core/secret-size.ts';
  */
 export const MAX_BODY_BYTES = 4 * MAX_SECRET_BYTES;
 
-export interface DecodedBody {
+interface DecodedBody {
   readonly text: string;
   /** No layer of compression ended early. */
   readonly whole: boolean;

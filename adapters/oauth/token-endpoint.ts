@@ -23,7 +23,7 @@ export type Exchange =
   /** It was sent and no response came: the provider may have acted on it. */
   | { readonly kind: 'no_response'; readonly detail: string };
 
-export interface RefreshRequest {
+interface RefreshRequest {
   readonly profile: Profile;
   readonly account: Account;
   readonly refreshToken: string;
@@ -149,11 +149,7 @@ type EndpointField =
   | 'authorization_endpoint'
   | 'device_authorization_endpoint';
 
-/**
- * A profile's URL with the account's parameters in it.
- *
- * @throws UnusableField, UnusableParameter
- */
+/** A profile's URL with the account's parameters in it. @throws UnusableField, UnusableParameter */
 export function checkedEndpoint(
   profile: Profile,
   field: EndpointField,

@@ -2,8 +2,8 @@ import type { RunResult } from '../../lambda/run-result.ts';
 import { measureOnce } from '../programs/measure.ts';
 import type { Aftermath, Population, Troubled } from '../servers/servers.ts';
 import { accountTroubles, profileTroubles } from '../servers/troubles.ts';
-import { type Bench, exactly, type Findings } from './experiment.ts';
-import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
+import { type Bench, compared, exactly, type Findings } from './experiment.ts';
+import { interleaved } from './statistics.ts';
 
 const PROFILES = 20;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: 50 };
@@ -32,7 +32,6 @@ export async function bulkheads(bench: Bench): Promise<Findings> {
       return await firstRun(bench, population, await bench.servers.trouble(options));
     },
   });
-  const last = (all: readonly Run[]) => all.map(({ lastStored }) => lastStored);
   const worst = (of: (run: Run) => number) => Math.max(...runs.beside.map(of));
   const [one] = runs.beside;
   const unseen = runs.beside.flatMap(({ aftermath }) => Object.entries(aftermath.unseen));
@@ -41,14 +40,16 @@ export async function bulkheads(bench: Bench): Promise<Findings> {
   return {
     title: 'Bulkheads',
     figures: [
-      {
-        name: 'last sound account stored, beside every trouble',
-        unit: 's',
-        value: sampleOf(last(runs.beside)),
-        baseline: { name: 'without the troubled', value: sampleOf(last(runs.alone)) },
-        ratio: ratiosOf(last(runs.beside), last(runs.alone)),
-        target: { kind: 'at_most', bound: 1.25, guard: 2 },
-      },
+      compared(
+        {
+          name: 'last sound account stored, beside every trouble',
+          unit: 's',
+          target: { kind: 'at_most', bound: 1.25, guard: 2 },
+        },
+        ({ lastStored }) => lastStored,
+        runs.beside,
+        { name: 'without the troubled', measured: runs.alone },
+      ),
       exactly(
         'sound, refreshed in the first run',
         sound - worst((run) => sound - run.refreshed),

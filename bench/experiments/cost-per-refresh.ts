@@ -1,8 +1,8 @@
 import { MAX_IN_FLIGHT, STARTS_PER_SECOND } from '../../lambda/run.ts';
 import { type Measurement, measureOnce } from '../programs/measure.ts';
 import type { Population } from '../servers/servers.ts';
-import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
-import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
+import { type Bench, compared, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
+import { interleaved } from './statistics.ts';
 
 /** With one profile: its secret, its note, writing its last grant to the note, and a data key for escrow. */
 const CALLS_OF_A_RUN = 4;
@@ -35,19 +35,12 @@ export async function costPerRefresh(bench: Bench): Promise<Findings> {
       cpu('CPU, without the pace', unpaced, fast),
       exactly('calls', total / fast, 5, 'five'),
       exactly('calls of a run, beside its scans', ofTheRun, CALLS_OF_A_RUN, 'four'),
-      {
-        name: 'refreshes a second without the pace',
-        unit: '/s',
-        value: sampleOf(unpaced.function.map(({ milliseconds }) => (fast / milliseconds) * 1_000)),
-        baseline: {
-          name: 'bare calls',
-          value: sampleOf(unpaced.bare.map(({ milliseconds }) => (fast / milliseconds) * 1_000)),
-        },
-        ratio: ratiosOf(
-          unpaced.bare.map(({ milliseconds }) => milliseconds),
-          unpaced.function.map(({ milliseconds }) => milliseconds),
-        ),
-      },
+      compared(
+        { name: 'refreshes a second without the pace', unit: '/s' },
+        ({ milliseconds }) => (fast / milliseconds) * 1_000,
+        unpaced.function,
+        { name: 'bare calls', measured: unpaced.bare },
+      ),
     ],
     facts: [
       [
@@ -80,7 +73,7 @@ async function compare(
   const { accountIds } = population;
   const bareConnections: number[] = [];
   let round = 0;
-  const compared = await interleaved(rounds, {
+  const runs = await interleaved(rounds, {
     bare: async () => {
       progress(`${accountIds.length} accounts ${pace}, round ${++round} of ${rounds}`);
       await servers.begin({ delayMilliseconds: 20 });
@@ -98,17 +91,11 @@ async function compare(
       return await measureOnce({ module, environment, clockOffsetSeconds: laterClock() });
     },
   });
-  return { ...compared, bareConnections };
+  return { ...runs, bareConnections };
 }
 
 function cpu(name: string, { function: ours, bare }: Compared, accounts: number): Figure {
-  const each = (measurements: Measurement[]) => measurements.map((one) => one.cpuMilliseconds / accounts);
-  return {
-    name,
-    unit: 'ms',
-    value: sampleOf(each(ours)),
-    baseline: { name: 'bare calls', value: sampleOf(each(bare)) },
-    ratio: ratiosOf(each(ours), each(bare)),
-    target: { kind: 'at_most', bound: 1.3, guard: 2.5 },
-  };
+  const what = { name, unit: 'ms', target: { kind: 'at_most', bound: 1.3, guard: 2.5 } } as const;
+  const baseline = { name: 'bare calls', measured: bare };
+  return compared(what, ({ cpuMilliseconds }) => cpuMilliseconds / accounts, ours, baseline);
 }

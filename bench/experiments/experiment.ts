@@ -1,6 +1,6 @@
 import type { Bundles } from '../programs/bundles.ts';
 import type { Servers } from '../servers/servers.ts';
-import { exact, type Sample } from './statistics.ts';
+import { exact, ratiosOf, type Sample, sampleOf } from './statistics.ts';
 
 /** How much we measure. `guard`: enough for wide bounds, within two minutes; `nightly`: also a million accounts. */
 export type Scale = 'guard' | 'default' | 'nightly';
@@ -64,6 +64,18 @@ let clock = 0;
 export function laterClock(): number {
   clock += 4_000;
   return clock;
+}
+
+/** One value of each measurement, against those of a baseline that was measured in turn. */
+export function compared<T>(
+  what: Pick<Figure, 'name' | 'unit' | 'target'>,
+  read: (measured: T) => number,
+  measured: readonly T[],
+  baseline: { readonly name: string; readonly measured: readonly T[] },
+): Figure {
+  const [values, others] = [measured.map(read), baseline.measured.map(read)];
+  const against = { name: baseline.name, value: sampleOf(others) };
+  return { ...what, value: sampleOf(values), baseline: against, ratio: ratiosOf(values, others) };
 }
 
 /** A count that must be exactly this. */

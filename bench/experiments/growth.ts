@@ -1,7 +1,6 @@
 import { type Measurement, measureOnce } from '../programs/measure.ts';
-import type { Bench, Findings } from './experiment.ts';
-import { laterClock } from './experiment.ts';
-import { interleaved, ratiosOf, type Sample, sampleOf } from './statistics.ts';
+import { type Bench, compared, type Findings, laterClock } from './experiment.ts';
+import { interleaved, type Sample, sampleOf } from './statistics.ts';
 
 interface TableFigures {
   readonly accounts: number;
@@ -26,53 +25,32 @@ export async function growth(bench: Bench): Promise<Findings> {
   if (smallest === undefined || largest === undefined) throw new Error('No table was measured.');
   const size = largest.accounts.toLocaleString('en');
   const { fresh } = largest;
+  const named = (what: string, unit: string, bound: number, guard: number) => ({
+    name: `${size} accounts, ${what}`,
+    unit,
+    target: { kind: 'at_most', bound, guard } as const,
+  });
   return {
     title: 'Growth',
     figures: [
-      {
-        name: `${size} accounts, none due: time`,
-        unit: 'ms',
-        value: timeOf(fresh.function),
-        baseline: { name: 'bare scan', value: timeOf(fresh.scan) },
-        ratio: ratiosOf(
-          fresh.function.map(({ milliseconds }) => milliseconds),
-          fresh.scan.map(({ milliseconds }) => milliseconds),
-        ),
-        target: { kind: 'at_most', bound: 1.2, guard: 6 },
-      },
-      {
-        name: `${size} accounts, none due: CPU`,
-        unit: 'ms',
-        value: sampleOf(fresh.function.map(({ cpuMilliseconds }) => cpuMilliseconds)),
-        baseline: { name: 'bare scan', value: sampleOf(fresh.scan.map((one) => one.cpuMilliseconds)) },
-        ratio: ratiosOf(
-          fresh.function.map(({ cpuMilliseconds }) => cpuMilliseconds),
-          fresh.scan.map(({ cpuMilliseconds }) => cpuMilliseconds),
-        ),
-        target: { kind: 'at_most', bound: 1.5, guard: 4 },
-      },
-      {
-        name: `${size} accounts, none due: memory`,
-        unit: 'MB',
-        value: memoryOf(fresh.function),
-        baseline: { name: 'at 1,000', value: memoryOf(smallest.fresh.function) },
-        ratio: ratiosOf(
-          fresh.function.map(({ peakMegabytes }) => peakMegabytes),
-          smallest.fresh.function.map(({ peakMegabytes }) => peakMegabytes),
-        ),
-        target: { kind: 'at_most', bound: 1.15, guard: 1.6 },
-      },
-      {
-        name: `${size} accounts, some due: memory`,
-        unit: 'MB',
-        value: memoryOf(largest.due),
-        baseline: { name: 'at 1,000', value: memoryOf(smallest.due) },
-        ratio: ratiosOf(
-          largest.due.map(({ peakMegabytes }) => peakMegabytes),
-          smallest.due.map(({ peakMegabytes }) => peakMegabytes),
-        ),
-        target: { kind: 'at_most', bound: 1.15, guard: 1.6 },
-      },
+      compared(named('none due: time', 'ms', 1.2, 6), ({ milliseconds }) => milliseconds, fresh.function, {
+        name: 'bare scan',
+        measured: fresh.scan,
+      }),
+      compared(
+        named('none due: CPU', 'ms', 1.5, 4),
+        ({ cpuMilliseconds }) => cpuMilliseconds,
+        fresh.function,
+        { name: 'bare scan', measured: fresh.scan },
+      ),
+      compared(named('none due: memory', 'MB', 1.15, 1.6), peakOf, fresh.function, {
+        name: 'at 1,000',
+        measured: smallest.fresh.function,
+      }),
+      compared(named('some due: memory', 'MB', 1.15, 1.6), peakOf, largest.due, {
+        name: 'at 1,000',
+        measured: smallest.due,
+      }),
     ],
     facts: [
       ...tables.map(
@@ -136,5 +114,5 @@ async function growthWithWork({ servers, bundles, progress }: Bench, sizes: read
 }
 
 const timeOf = (all: readonly Measurement[]): Sample => sampleOf(all.map(({ milliseconds }) => milliseconds));
-const memoryOf = (all: readonly Measurement[]): Sample =>
-  sampleOf(all.map(({ peakMegabytes }) => peakMegabytes));
+const peakOf = ({ peakMegabytes }: Measurement) => peakMegabytes;
+const memoryOf = (all: readonly Measurement[]): Sample => sampleOf(all.map(peakOf));

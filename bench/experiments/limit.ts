@@ -1,8 +1,7 @@
 import type { RunResult } from '../../lambda/run-result.ts';
 import { measureOnce } from '../programs/measure.ts';
 import type { Population, Traffic } from '../servers/servers.ts';
-import { type Bench, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
-import { sampleOf } from './statistics.ts';
+import { type Bench, compared, exactly, type Figure, type Findings, laterClock } from './experiment.ts';
 
 const WRITES_PER_SECOND = 50;
 const CONDITIONS = { delayMilliseconds: 100, writesPerSecond: WRITES_PER_SECOND };
@@ -27,11 +26,7 @@ export async function atTheLimit(bench: Bench): Promise<Findings> {
     title: 'At the limit',
     figures: [
       {
-        name: 'stores a second, sustained',
-        unit: '/s',
-        value: sampleOf([sustained(traffic)]),
-        baseline: { name: 'the limit', value: sampleOf([WRITES_PER_SECOND]) },
-        ratio: sampleOf([sustained(traffic) / WRITES_PER_SECOND]),
+        ...ofTheLimit('stores a second, sustained', traffic),
         target: { kind: 'at_least', bound: 0.9, guard: 0.4 },
       },
       exactly('grants lost', judged.lost, 0, 'none'),
@@ -55,13 +50,7 @@ export async function shares(bench: Bench): Promise<Findings> {
     const rates = results.map(({ refreshed, durationMs }) => refreshed / (durationMs / 1_000));
     const expected = sustained(traffic) / segments;
     figures.push(
-      {
-        name: `${segments} in parallel, stores a second`,
-        unit: '/s',
-        value: sampleOf([sustained(traffic)]),
-        baseline: { name: 'the limit', value: sampleOf([WRITES_PER_SECOND]) },
-        ratio: sampleOf([sustained(traffic) / WRITES_PER_SECOND]),
-      },
+      ofTheLimit(`${segments} in parallel, stores a second`, traffic),
       exactly(`${segments} in parallel, refreshed once`, judged.refreshes[1] ?? 0, count, 'all'),
     );
     facts.push([
@@ -100,6 +89,11 @@ async function together(
     traffic: await servers.traffic(),
     judged: await servers.judge(population),
   };
+}
+
+function ofTheLimit(name: string, traffic: Traffic): Figure {
+  const limit = { name: 'the limit', measured: [WRITES_PER_SECOND] };
+  return compared({ name, unit: '/s' }, (rate) => rate, [sustained(traffic)], limit);
 }
 
 /** Stores a second between the first and the last. */

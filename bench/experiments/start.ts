@@ -1,7 +1,7 @@
 import { sizeOf } from '../programs/bundles.ts';
 import { measure } from '../programs/measure.ts';
-import type { Bench, Figure, Findings } from './experiment.ts';
-import { exact, interleaved, ratiosOf, sampleOf } from './statistics.ts';
+import { type Bench, compared, type Figure, type Findings } from './experiment.ts';
+import { exact, interleaved } from './statistics.ts';
 
 /** Measures bundle size, load time, and how much slower a process's first invocation is. */
 export async function start({ scale, servers, bundles, progress }: Bench): Promise<Findings> {
@@ -25,8 +25,6 @@ export async function start({ scale, servers, bundles, progress }: Bench): Promi
     sdkTrimmed: () => first(bundles.sdkTrimmed, {}),
     scan: () => first(bundles.bare, { kind: 'scan' }),
   });
-  const load = (name: keyof typeof loads) => loads[name].map((one) => one.load);
-  const cold = (name: keyof typeof loads) => loads[name].map((one) => one.cold);
   const size = (bundle: string) => sizeOf(bundle) / 1_000;
   const sizes = (name: string, bundle: string, target?: Figure['target']): Figure => ({
     name: 'bundle',
@@ -36,39 +34,28 @@ export async function start({ scale, servers, bundles, progress }: Bench): Promi
     ratio: exact(size(bundles.function) / size(bundle)),
     ...(target && { target }),
   });
-  const loading = (name: 'sdk' | 'sdkTrimmed', title: string, target?: Figure['target']): Figure => ({
-    name: 'load',
-    unit: 'ms',
-    value: sampleOf(load('function')),
-    baseline: { name: title, value: sampleOf(load(name)) },
-    ratio: ratiosOf(load('function'), load(name)),
-    ...(target && { target }),
-  });
+  const loading = (name: 'sdk' | 'sdkTrimmed', title: string, target?: Figure['target']) =>
+    compared({ name: 'load', unit: 'ms', ...(target && { target }) }, ({ load }) => load, loads.function, {
+      name: title,
+      measured: loads[name],
+    });
   return {
     title: 'Start',
     figures: [
       sizes('the SDK alone', bundles.sdk, { kind: 'at_most', bound: 1.3, guard: 1.35 }),
       loading('sdk', 'the SDK alone', { kind: 'at_most', bound: 1.15, guard: 10 }),
-      {
-        name: 'load: CPU',
-        unit: 'ms',
-        value: sampleOf(loads.function.map(({ cpu }) => cpu)),
-        baseline: { name: 'the SDK alone', value: sampleOf(loads.sdk.map(({ cpu }) => cpu)) },
-        ratio: ratiosOf(
-          loads.function.map(({ cpu }) => cpu),
-          loads.sdk.map(({ cpu }) => cpu),
-        ),
-        target: { kind: 'at_most', bound: 1.15, guard: 1.8 },
-      },
+      compared(
+        { name: 'load: CPU', unit: 'ms', target: { kind: 'at_most', bound: 1.15, guard: 1.8 } },
+        ({ cpu }) => cpu,
+        loads.function,
+        { name: 'the SDK alone', measured: loads.sdk },
+      ),
       sizes('the SDK, trimmed', bundles.sdkTrimmed),
       loading('sdkTrimmed', 'the SDK, trimmed'),
-      {
-        name: 'first invocation adds',
-        unit: 'ms',
-        value: sampleOf(cold('function')),
-        baseline: { name: 'bare scan', value: sampleOf(cold('scan')) },
-        ratio: ratiosOf(cold('function'), cold('scan')),
-      },
+      compared({ name: 'first invocation adds', unit: 'ms' }, ({ cold }) => cold, loads.function, {
+        name: 'bare scan',
+        measured: loads.scan,
+      }),
     ],
   };
 }

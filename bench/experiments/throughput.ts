@@ -1,8 +1,8 @@
 import { MAX_IN_FLIGHT } from '../../lambda/run.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { measureOnce } from '../programs/measure.ts';
-import { type Bench, exactly, type Findings, laterClock } from './experiment.ts';
-import { interleaved, ratiosOf, sampleOf } from './statistics.ts';
+import { type Bench, compared, exactly, type Findings, laterClock } from './experiment.ts';
+import { interleaved, sampleOf } from './statistics.ts';
 
 const WRITES_PER_SECOND = 50;
 const PROVIDER_MILLISECONDS = 600;
@@ -49,7 +49,6 @@ export async function throughput({ scale, servers, bundles, progress }: Bench): 
   const lostAtOnce = (await servers.judge(naive)).lost;
   const ideal = Math.min(MAX_IN_FLIGHT / (PROVIDER_MILLISECONDS / 1_000), WRITES_PER_SECOND);
   const value = sampleOf(rates.function);
-  const old = sampleOf(rates.oneAfterAnother);
   const kept = stores.length / (atOnce.milliseconds / 1_000);
   return {
     title: 'Throughput',
@@ -62,14 +61,12 @@ export async function throughput({ scale, servers, bundles, progress }: Bench): 
         ratio: sampleOf(rates.function.map((rate) => rate / ideal)),
         target: { kind: 'at_least', bound: 0.9, guard: 0.3 },
       },
-      {
-        name: 'one after another',
-        unit: '/s',
-        value,
-        baseline: { name: 'the old job', value: old },
-        ratio: ratiosOf(rates.function, rates.oneAfterAnother),
-        target: { kind: 'at_least', bound: 20, guard: 5 },
-      },
+      compared(
+        { name: 'one after another', unit: '/s', target: { kind: 'at_least', bound: 20, guard: 5 } },
+        (rate) => rate,
+        rates.function,
+        { name: 'the old job', measured: rates.oneAfterAnother },
+      ),
       exactly('grants lost by the function', judged.lost, 0, 'none'),
     ],
     facts: [

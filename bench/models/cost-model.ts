@@ -5,7 +5,7 @@ import { METRIC } from '../../lambda/metric-names.ts';
  *
  * Sources: the pricing pages of AWS Secrets Manager, DynamoDB, Lambda, CloudWatch, KMS and X-Ray.
  */
-export const PRICES = {
+const PRICES = {
   secretMonth: 0.4,
   secretsManagerCall: 0.05 / 10_000,
   /** A write of up to 1 KB, and an eventually consistent read of up to 8 KB (half a unit for each 4 KB). */
@@ -70,8 +70,7 @@ export const usualFleet: Omit<Fleet, 'accounts'> = {
   secondsRun: 0.1,
 };
 
-/** US dollars a month. */
-export interface MonthlyCost {
+interface MonthlyCost {
   readonly secrets: number;
   readonly secretsManagerCalls: number;
   readonly scans: number;

@@ -4,7 +4,6 @@ import { accountsPerRegion, type Fleet, monthlyCost, regionsFor, usualFleet } fr
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const dollars = (value: number) => `$${value.toLocaleString('en', { maximumFractionDigits: 0 })}`;
 
-/** Shows the cost model as tables. */
 export async function cost(): Promise<Findings> {
   const million: Fleet = { ...usualFleet, accounts: 1_000_000 };
   const settings: readonly (readonly [string, Partial<Fleet>])[] = [

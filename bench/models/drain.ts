@@ -2,9 +2,8 @@ import type { Account } from '../../core/account/account.ts';
 import { decide } from '../../core/account/decision.ts';
 
 /** A simulation of many accounts over hours, with the function's own decisions and pace. */
-export interface Drain {
+interface Drain {
   readonly accounts: number;
-  /** Refreshes a second. */
   readonly pace: number;
   /** Seconds. */
   readonly refreshWindow: number;

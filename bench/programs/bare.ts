@@ -9,13 +9,12 @@ import {
 import { DynamoDBDocumentClient, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 
 /** Baselines for the function. None of them keeps a grant safe. */
-export type BareEvent =
+type BareEvent =
   /** Only the five calls of a refresh as the function makes them, for these accounts, `inFlight` at once. */
   | {
       readonly kind: 'five_calls';
       readonly accountIds: readonly string[];
       readonly inFlight: number;
-      /** No limit by default. */
       readonly startsPerSecond?: number | undefined;
     }
   /** Only the scan, with the function's filter. */
@@ -74,26 +73,12 @@ async function atMost(
   return { done: all.length };
 }
 
-const names = {
-  '#accountId': 'accountId',
-  '#name': 'name',
-  '#authenticationType': 'authenticationType',
-  '#oauthProfile': 'oauthProfile',
-  '#tokenSecretId': 'tokenSecretId',
-  '#enabled': 'enabled',
-  '#parameters': 'parameters',
-  '#formatVersion': 'formatVersion',
-  '#accessTokenExpiresAt': 'accessTokenExpiresAt',
-  '#doesNotExpire': 'doesNotExpire',
-  '#refreshTokenExpiresAt': 'refreshTokenExpiresAt',
-  '#status': 'status',
-  '#failure': 'failure',
-  '#nextAttemptAt': 'nextAttemptAt',
-  '#lastRefreshedAt': 'lastRefreshedAt',
-  '#lease': 'lease',
-  '#escrow': 'escrow',
-  '#secretLentTo': 'secretLentTo',
-};
+/** Each `#name` in an expression is the attribute of that name. */
+const namesIn = (...expressions: readonly string[]) =>
+  Object.fromEntries(expressions.join(' ').matchAll(/#(\w+)/g));
+
+const projection =
+  '#accountId, #name, #authenticationType, #oauthProfile, #tokenSecretId, #enabled, #parameters, #formatVersion, #accessTokenExpiresAt, #doesNotExpire, #refreshTokenExpiresAt, #status, #failure, #nextAttemptAt, #lastRefreshedAt, #lease, #escrow, #secretLentTo';
 
 const filter =
   '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT begins_with(#accountId, :note) AND NOT (#enabled = :false) AND NOT (#doesNotExpire = :true AND #nextAttemptAt > :now) AND (attribute_exists(#escrow) OR NOT (#oauthProfile IN (:p) AND #accessTokenExpiresAt BETWEEN :h AND :far) OR #status = :person)';
@@ -110,8 +95,8 @@ async function scan(filtered: boolean) {
         TableName,
         ExclusiveStartKey,
         ...(filtered && {
-          ProjectionExpression: Object.keys(names).join(', '),
-          ExpressionAttributeNames: names,
+          ProjectionExpression: projection,
+          ExpressionAttributeNames: namesIn(projection),
           FilterExpression: filter,
           ExpressionAttributeValues: {
             ':oauth2': 'oauth2',
@@ -138,38 +123,17 @@ async function scan(filtered: boolean) {
 async function fiveCalls(accountId: string): Promise<void> {
   const owner = randomUUID();
   const now = Math.floor(Date.now() / 1000);
-  const Key = { accountId };
-  await table.send(
-    new UpdateCommand({
-      TableName,
-      Key,
-      UpdateExpression: 'SET #lease = :lease',
-      ConditionExpression:
-        'attribute_exists(#accountId) AND (#lease.#owner = :owner OR attribute_not_exists(#lease)) AND attribute_not_exists(#escrow) AND #authenticationType = :authenticationType AND #oauthProfile = :oauthProfile AND attribute_not_exists(#tokenSecretId) AND attribute_not_exists(#enabled) AND attribute_exists(#accessTokenExpiresAt) AND attribute_not_exists(#doesNotExpire) AND attribute_not_exists(#refreshTokenExpiresAt) AND #status = :status AND attribute_not_exists(#nextAttemptAt) AND attribute_exists(#lastRefreshedAt)',
-      ExpressionAttributeNames: {
-        '#lease': 'lease',
-        '#owner': 'owner',
-        '#escrow': 'escrow',
-        '#doesNotExpire': 'doesNotExpire',
-        '#accountId': 'accountId',
-        '#authenticationType': 'authenticationType',
-        '#oauthProfile': 'oauthProfile',
-        '#tokenSecretId': 'tokenSecretId',
-        '#enabled': 'enabled',
-        '#accessTokenExpiresAt': 'accessTokenExpiresAt',
-        '#refreshTokenExpiresAt': 'refreshTokenExpiresAt',
-        '#status': 'status',
-        '#nextAttemptAt': 'nextAttemptAt',
-        '#lastRefreshedAt': 'lastRefreshedAt',
-      },
-      ExpressionAttributeValues: {
-        ':owner': owner,
-        ':lease': { owner, expiresAt: now + 150 },
-        ':authenticationType': 'oauth2',
-        ':oauthProfile': 'crm',
-        ':status': 'healthy',
-      },
-    }),
+  await update(
+    accountId,
+    'SET #lease = :lease',
+    'attribute_exists(#accountId) AND (#lease.#owner = :owner OR attribute_not_exists(#lease)) AND attribute_not_exists(#escrow) AND #authenticationType = :authenticationType AND #oauthProfile = :oauthProfile AND attribute_not_exists(#tokenSecretId) AND attribute_not_exists(#enabled) AND attribute_exists(#accessTokenExpiresAt) AND attribute_not_exists(#doesNotExpire) AND attribute_not_exists(#refreshTokenExpiresAt) AND #status = :status AND attribute_not_exists(#nextAttemptAt) AND attribute_exists(#lastRefreshedAt)',
+    {
+      ':owner': owner,
+      ':lease': { owner, expiresAt: now + 150 },
+      ':authenticationType': 'oauth2',
+      ':oauthProfile': 'crm',
+      ':status': 'healthy',
+    },
   );
   const tokens = await exchange(accountId);
   await secrets.send(
@@ -179,31 +143,29 @@ async function fiveCalls(accountId: string): Promise<void> {
       ClientRequestToken: owner,
     }),
   );
-  await table.send(
-    new UpdateCommand({
-      TableName,
-      Key,
-      UpdateExpression:
-        'SET #status = :set_status, #accessTokenExpiresAt = :set_accessTokenExpiresAt, #lastRefreshedAt = :set_lastRefreshedAt REMOVE #failure, #nextAttemptAt, #escrow, #lease',
-      ConditionExpression: '#lease.#owner = :owner',
-      ExpressionAttributeNames: {
-        '#status': 'status',
-        '#accessTokenExpiresAt': 'accessTokenExpiresAt',
-        '#lastRefreshedAt': 'lastRefreshedAt',
-        '#failure': 'failure',
-        '#nextAttemptAt': 'nextAttemptAt',
-        '#escrow': 'escrow',
-        '#lease': 'lease',
-        '#owner': 'owner',
-      },
-      ExpressionAttributeValues: {
-        ':set_status': 'healthy',
-        ':set_accessTokenExpiresAt': tokens.expires_at,
-        ':set_lastRefreshedAt': tokens.obtained_at,
-        ':owner': owner,
-      },
-    }),
+  await update(
+    accountId,
+    'SET #status = :status, #accessTokenExpiresAt = :accessTokenExpiresAt, #lastRefreshedAt = :lastRefreshedAt REMOVE #failure, #nextAttemptAt, #escrow, #lease',
+    '#lease.#owner = :owner',
+    {
+      ':status': 'healthy',
+      ':accessTokenExpiresAt': tokens.expires_at,
+      ':lastRefreshedAt': tokens.obtained_at,
+      ':owner': owner,
+    },
   );
+}
+
+async function update(
+  accountId: string,
+  UpdateExpression: string,
+  ConditionExpression: string,
+  ExpressionAttributeValues: Record<string, unknown>,
+): Promise<void> {
+  const ExpressionAttributeNames = namesIn(UpdateExpression, ConditionExpression);
+  const expressions = { UpdateExpression, ConditionExpression, ExpressionAttributeNames };
+  const Key = { accountId };
+  await table.send(new UpdateCommand({ TableName, Key, ...expressions, ExpressionAttributeValues }));
 }
 
 async function naive(accountId: string): Promise<void> {
@@ -224,16 +186,15 @@ async function naive(accountId: string): Promise<void> {
   );
 }
 
-/** Reads the secret and sends its refresh token. */
 async function exchange(accountId: string) {
   const { SecretString = '{}' } = await secrets.send(
     new GetSecretValueCommand({ SecretId: `${prefix}accounts/${accountId}`, VersionStage: 'AWSCURRENT' }),
   );
   const before = JSON.parse(SecretString);
-  const answer = JSON.parse(await post(before.refresh_token));
-  if (answer.access_token === undefined) throw new Error(`The provider refused: ${answer.error}`);
+  const response = JSON.parse(await post(before.refresh_token));
+  if (response.access_token === undefined) throw new Error(`The provider refused: ${response.error}`);
   const now = Math.floor(Date.now() / 1000);
-  return { ...before, ...answer, obtained_at: now, expires_at: now + answer.expires_in };
+  return { ...before, ...response, obtained_at: now, expires_at: now + response.expires_in };
 }
 
 function post(refreshToken: string): Promise<string> {

@@ -16,14 +16,13 @@ export interface Measurement {
 
 /** What the host sends: first how long loading took, then each invocation. */
 export type Invoked = Omit<Measurement, 'loadMilliseconds' | 'loadCpuMilliseconds' | 'logBytes'>;
-type Answer = Partial<Invoked> & {
+type Message = Partial<Invoked> & {
   readonly loadMilliseconds?: number;
   readonly loadCpuMilliseconds?: number;
   readonly error?: string;
 };
 
-export interface Program {
-  /** A bundle that exports `handler`. */
+interface Program {
   readonly module: string;
   readonly environment?: Readonly<Record<string, string>>;
   /** Seconds that its clock is ahead, so that the accounts just refreshed are due again. */
@@ -62,10 +61,10 @@ export async function measure(
     const measurements: Measurement[] = [];
     for (const event of events) {
       child.send({ event, timeout });
-      const answer = await nextMessage(child);
-      if (answer.error !== undefined)
-        throw new Error(`The program under measurement failed: ${answer.error}`);
-      measurements.push({ ...(answer as Invoked), loadMilliseconds, loadCpuMilliseconds, logBytes });
+      const message = await nextMessage(child);
+      if (message.error !== undefined)
+        throw new Error(`The program under measurement failed: ${message.error}`);
+      measurements.push({ ...(message as Invoked), loadMilliseconds, loadCpuMilliseconds, logBytes });
     }
     return measurements;
   } finally {
@@ -73,7 +72,6 @@ export async function measure(
   }
 }
 
-/** The same for one event. */
 export async function measureOnce(
   program: Program,
   event: unknown = {},
@@ -84,13 +82,13 @@ export async function measureOnce(
   return measurement;
 }
 
-function nextMessage(child: ChildProcess): Promise<Answer> {
+function nextMessage(child: ChildProcess): Promise<Message> {
   return new Promise((resolve, reject) => {
     const died = () => reject(new Error('The process under measurement ended too early.'));
     child.once('exit', died);
-    child.once('message', (answer) => {
+    child.once('message', (message) => {
       child.off('exit', died);
-      resolve(answer as Answer);
+      resolve(message as Message);
     });
   });
 }

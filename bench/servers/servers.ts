@@ -5,7 +5,6 @@ import type { Reason } from '../../core/reason.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 
 export interface PopulationOptions {
-  /** Items in the table. */
   readonly accounts: number;
   /** How many of them are due; only these have a secret. */
   readonly due: number;
@@ -14,7 +13,6 @@ export interface PopulationOptions {
 }
 
 export interface TroubledOptions {
-  /** The sound accounts. */
   readonly population: Population;
   /** How many profiles the sound accounts have. The troubled ones share these. */
   readonly profiles: number;
@@ -42,11 +40,10 @@ export interface Population {
   readonly table: string;
   readonly prefix: string;
   readonly accounts: number;
-  /** The due ones. */
   readonly accountIds: readonly string[];
 }
 
-export interface Conditions {
+interface Conditions {
   /** How long the token endpoint takes to answer. */
   readonly delayMilliseconds: number;
   /** More writes to Secrets Manager are throttled. No limit by default. */
@@ -57,7 +54,6 @@ export interface Conditions {
 export interface Traffic {
   /** By operation. The names of calls for a profile or for escrow say so. */
   readonly calls: Readonly<Record<string, number>>;
-  /** Connections to the token endpoint. */
   readonly connections: number;
   /** When the first call came, milliseconds on the server's monotonic clock. */
   readonly firstCallAt: number | undefined;

@@ -32,7 +32,7 @@ export interface Trouble {
 }
 
 /** What is wrong with a whole profile: its secret, or its provider's responses for all accounts. */
-export interface ProfileTrouble extends Omit<Trouble, 'item' | 'tokens' | 'escrow' | 'versions' | 'single'> {
+interface ProfileTrouble extends Omit<Trouble, 'item' | 'tokens' | 'escrow' | 'versions' | 'single'> {
   /** The profile secret's text; undefined for no secret. */
   readonly secret?: (profile: Readonly<Record<string, string>>) => string | undefined;
 }

@@ -16,7 +16,6 @@ import { escrowKind } from './escrow.ts';
 import { now, readItem } from './items.ts';
 
 export interface AnswerOptions {
-  /** The file to write. */
   readonly out: string;
 }
 
@@ -33,7 +32,7 @@ export async function handOutAnswer(
   if (out === '-' || out === '')
     throw new CliError(
       'USAGE',
-      '--out: name a file; the answer may hold tokens and is never shown.',
+      '--out: name a file. The response may hold tokens, so it is never shown.',
       EXIT.usage,
     );
   const fleet = await context.fleet();
@@ -55,7 +54,7 @@ export async function handOutAnswer(
   await writeForOne(file, bytes);
   terminal.result(
     [
-      `${terminal.paint('green', '✓')} An answer of ${id}'s provider is in ${printable(file)}, which only you can read.`,
+      `${terminal.paint('green', '✓')} A response of ${id}'s provider is in ${printable(file)}. Only you can read that file.`,
       ...adviceFor(fleet, item, { kind, obtainedAt, unpacked }).map((line) => `  ${line}`),
     ].join('\n'),
     { accountId, file, bytes: bytes.length, gzip: !unpacked, kind, obtainedAt },
@@ -75,10 +74,10 @@ function adviceFor(
   });
   const usual = tokenSecretIdOf(secretNamePrefix, { accountId });
   return [
-    `It came ${duration(Math.max(0, now() - obtainedAt))} ago, and no token could be read in it.${unpacked ? '' : ' It is gzipped still.'}`,
+    `It came ${duration(Math.max(0, now() - obtainedAt))} ago. The function could read no token in it.${unpacked ? '' : ' It is still gzipped.'}`,
     ...(kind === 'answer'
       ? []
-      : ['A refresh token that came later is in escrow, too, and goes home by itself.']),
+      : ['A later refresh token is in escrow, too. The function stores it by itself.']),
     ...(secret === usual
       ? [
           `If you find a refresh token in it, put it into the secret ${printable(secret)}, as refresh_token,`,
@@ -98,10 +97,10 @@ function noAnswer(id: string, kind: EscrowKind): CliError {
   const what =
     kind === 'token'
       ? 'a refresh token that could not be stored; the next run stores it'
-      : 'what looks like a refresh token; the next visit to the account tries it';
+      : 'what looks like a refresh token; the next attempt at the account tries it';
   return new CliError(
     'NO_ANSWER',
-    `What is in escrow of ${id} is ${what}. It goes home by itself, and there is no answer to look at.`,
+    `In escrow of ${id} is ${what}. You need not do anything, and there is no response to look at.`,
   );
 }
 
@@ -121,12 +120,12 @@ async function open(
     if (/Disabled|InvalidState|NotFound|KeyUnavailable/.test(code))
       throw new CliError(
         'ESCROW_KEY_UNUSABLE',
-        `The escrow key ${keyId} can't be used (${code}). See "doctor"; a key that waits for its deletion can be kept: aws kms cancel-key-deletion.`,
+        `The escrow key ${keyId} can't be used (${code}). See "doctor". If the key waits for its deletion, you can keep it: aws kms cancel-key-deletion.`,
       );
     if (kind === 'denied')
       throw new CliError(
         'ACCESS_DENIED',
-        `You may not decrypt what is in escrow of ${id} (${code}). It takes a permission of its own: kms:Decrypt on the escrow key ${keyId}, with the encryption context use=escrow.`,
+        `You may not decrypt what is in escrow of ${id} (${code}). You need a permission for that: kms:Decrypt on the escrow key ${keyId}, with the encryption context use=escrow.`,
       );
     // What the service did not refuse itself is about what was to be read.
     if (error instanceof Error && '$metadata' in error && !/InvalidCiphertext|IncorrectKey/.test(code))
@@ -159,7 +158,7 @@ async function writeForOne(file: string, bytes: Uint8Array): Promise<void> {
     if (code === 'EEXIST')
       throw new CliError(
         'FILE_EXISTS',
-        `${printable(file)} exists already, and is not written over. Name another file.`,
+        `${printable(file)} exists already and stays as it is. Name another file.`,
       );
     // What was made here may hold half of it.
     if (!['ENOENT', 'EACCES', 'EPERM', 'EISDIR', 'ENOTDIR', 'EROFS'].includes(code))

@@ -21,7 +21,6 @@ const KNOWN_FORMAT = {
   values: { ':formatVersion': FORMAT_VERSION },
 } as const;
 
-/** What became of one account. */
 interface Change {
   readonly accountId: string;
   readonly result: 'enabled' | 'disabled' | 'removed' | 'not_found' | 'leased' | 'in_escrow' | 'failed';
@@ -65,7 +64,6 @@ export async function switchAccounts(
 
 export interface RemoveOptions {
   readonly yes?: boolean;
-  /** Days. */
   readonly recoveryWindow: number;
   readonly keepSecret?: boolean;
   readonly discardEscrow?: boolean;
@@ -151,7 +149,7 @@ function refusalOf(item: FleetItem | undefined, accountId: string, fleet: Fleet,
     };
   if (at > 0 && item.escrow !== undefined)
     return { accountId, result: 'in_escrow', message: `${inEscrow(item)}, or lose it with --discard-escrow` };
-  return { accountId, result: 'failed', message: 'it has just been changed by another; try again' };
+  return { accountId, result: 'failed', message: 'somebody else has just changed it; try again' };
 }
 
 function inEscrow({ accountId, escrow }: FleetItem): string {
@@ -161,7 +159,7 @@ function inEscrow({ accountId, escrow }: FleetItem): string {
     case 'candidate':
       return 'what may be its newest refresh token is in escrow, not in its secret; have it tried first (accounts refresh)';
     case 'answer':
-      return `an answer that may hold its newest refresh token is in escrow; look at it first (accounts answer ${accountId} --out FILE)`;
+      return `a response that may hold its newest refresh token is in escrow; look at it first (accounts answer ${accountId} --out FILE)`;
     default:
       return 'something that a newer version has put there is in escrow; use the command line of that version';
   }

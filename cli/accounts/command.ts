@@ -9,7 +9,6 @@ import { type ListOptions, listAccounts, STATUSES } from './list.ts';
 import { type RefreshOptions, refreshAccounts } from './refresh.ts';
 import { type ShowOptions, showAccount } from './show.ts';
 
-/** `accounts …` */
 export const addAccounts: AddCommands = (program, action) => {
   const accounts = program
     .command('accounts')
@@ -17,10 +16,14 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('list')
-      .description('Lists accounts, what needs attention first.')
+      .description('Lists accounts. Those that need attention come first.')
       .addOption(new Option('--status <status...>', 'only these').choices(STATUSES))
       .option('--profile <name>', 'only accounts of this profile')
-      .option('--expiring <duration>', 'whose access token runs out within 60s, 5m, 1h …', readDuration)
+      .option(
+        '--expiring <duration>',
+        'with an access token that runs out within 60s, 5m, 1h …',
+        readDuration,
+      )
       .option('--limit <accounts>', 'at most so many', readCount)
       .option('--all', 'more than fit on the screen, too')
       .option('--check', 'exit with 3 if one of them needs a person or fails')
@@ -34,19 +37,19 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('show')
-      .description('Shows everything that is known about one account, and what to do. No tokens.')
+      .description('Shows all about one account, and what to do. Never shows tokens.')
       .argument('<accountId>', 'which account')
       .addOption(tokenSecretOption())
       .action(action<[string, ShowOptions]>(showAccount, 'reads')),
     [
-      ['accounts show acme', 'how it is, why, and what a run would do'],
+      ['accounts show acme', 'its state, the reason, and what a run would do'],
       ['accounts show acme --json', 'the same for a script'],
     ],
   );
   addExamples(
     accounts
       .command('enable')
-      .description('Has the function look at accounts again.')
+      .description('Lets the function refresh accounts again.')
       .argument('<accountIds...>', 'which accounts')
       .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, true))),
     [['accounts enable acme globex', 'both, from the next run on']],
@@ -54,7 +57,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('disable')
-      .description('Has the function leave accounts alone; their tokens run out.')
+      .description('Stops the refreshing of accounts. Their tokens run out.')
       .argument('<accountIds...>', 'which accounts')
       .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, false))),
     [['accounts disable acme', 'until it is enabled again']],
@@ -62,7 +65,7 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('remove')
-      .description('Removes accounts, and has their token secrets deleted after a while.')
+      .description('Removes accounts. Their token secrets are deleted some days later.')
       .argument('<accountIds...>', 'which accounts')
       .option('-y, --yes', 'do not ask')
       .option(
@@ -82,8 +85,8 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('answer')
-      .description('Writes an answer in which no token could be read into a file, for a person to look at.')
-      .argument('<accountId>', 'whose answer, kept in escrow')
+      .description('Writes a response that the function could not read into a file.')
+      .argument('<accountId>', 'the account with the response in escrow')
       .requiredOption('--out <file>', 'a new file, which only you can read')
       .action(action<[string, AnswerOptions]>(handOutAnswer, 'reads')),
     [['accounts answer acme --out answer.txt', 'says what to do with it']],
@@ -91,11 +94,11 @@ export const addAccounts: AddCommands = (program, action) => {
   addExamples(
     accounts
       .command('refresh')
-      .description('Has the function refresh accounts now, and shows what became of each.')
+      .description('Refreshes accounts now, and shows the result for each.')
       .argument('[accountIds...]', 'which accounts')
       .option('--all-failing', 'all that fail, without waiting for their next attempt')
       .option('--profile <name>', 'all of this profile that are due')
-      .option('--force', 'though they are not due, or wait for a person')
+      .option('--force', 'even if they are not due, or need a person')
       .option('--dry-run', 'only show what would be done')
       .action(action<[string[], RefreshOptions]>(refreshAccounts)),
     [

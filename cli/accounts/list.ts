@@ -38,7 +38,6 @@ export interface ListOptions {
   readonly check?: boolean;
 }
 
-/** Lists accounts, what needs attention first. */
 export async function listAccounts(
   { terminal, fleet }: Context,
   options: ListOptions,
@@ -90,7 +89,7 @@ function isWanted(item: FleetItem, { status, profile, expiring }: ListOptions, a
  * What needs a person, then what fails, each with the newest trouble first, since that is what nobody has seen yet;
  * then what is new, and what is healthy with the token that expires soonest first.
  */
-export function byAttention(a: FleetItem, b: FleetItem): number {
+function byAttention(a: FleetItem, b: FleetItem): number {
   return (
     rank(a) - rank(b) ||
     troubleSince(b) - troubleSince(a) ||

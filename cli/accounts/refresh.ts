@@ -1,4 +1,4 @@
-import type { Report } from '../../core/account/report.ts';
+import type { Report } from '../../core/account/outcome.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
 import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
@@ -86,7 +86,6 @@ function isLookedAt(item: FleetItem | undefined): boolean {
   return item?.authenticationType === 'oauth2';
 }
 
-/** What needs attention first. */
 const ORDER: readonly Result['action'][] = [
   'not_found',
   'not_oauth2',

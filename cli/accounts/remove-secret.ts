@@ -10,15 +10,14 @@ import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
 import { findItem, findNote } from './items.ts';
 
-export interface RemovedSecret {
+interface RemovedSecret {
   /** `made_anew`: the account is there again, and so its secret stays. */
   readonly kind: 'deleted' | 'kept' | 'missing' | 'made_anew' | 'failed';
   readonly id: string;
   readonly message: string;
 }
 
-export interface RemoveSecretOptions {
-  /** Days. */
+interface RemoveSecretOptions {
   readonly recoveryWindow: number;
   readonly keepSecret?: boolean;
 }
@@ -49,7 +48,7 @@ export async function removeSecret(
   const anew = {
     kind: 'made_anew',
     id,
-    message: `was removed, and has been made anew by somebody else meanwhile; its secret ${id} is kept`,
+    message: `was removed, but somebody else has created it again; its secret ${id} is kept`,
   } as const;
   try {
     if ((await findItem(fleet, accountId)) !== undefined) return anew;

@@ -77,8 +77,8 @@ async function decisionOf(fleet: Fleet, accountId: string, signal: AbortSignal):
 const ACTIONS: Readonly<Record<string, string>> = {
   leave: 'leave it alone',
   refresh: 'refresh it',
-  reconcile: 'note the newer token set that the secret holds, and spend nothing',
-  retry: 'note the trouble and try again later',
+  reconcile: 'record the newer token set in the secret, without a refresh',
+  retry: 'record the problem and try again later',
   reauthorize: 'wait for a person',
   defer: 'leave it to a later run',
 };
@@ -185,9 +185,9 @@ function escrowText({ accountId, escrow }: FleetItem, at: number): string {
     case 'token':
       return `a refresh token waits to be stored, ${since}; the next run does it`;
     case 'candidate':
-      return `what looks like a refresh token came with an odd answer, ${since}; it is tried at the next visit`;
+      return `what looks like a refresh token came with an odd response, ${since}; it is tried at the next attempt`;
     case 'answer':
-      return `an answer in which no token could be read, ${since}; look at it: accounts answer ${accountId} --out FILE`;
+      return `a response in which no token could be read, ${since}; look at it: accounts answer ${accountId} --out FILE`;
     default:
       return `something that this version does not know, ${since}`;
   }

@@ -6,7 +6,6 @@ import { CliError } from '../shared/cli-error.ts';
 import type { ConsentFlow } from './consent.ts';
 import type { Loopback } from './loopback.ts';
 
-/** Consent in a browser on this machine. */
 export function browserFlow(
   request: AuthorizationRequest,
   loopback: Loopback,
@@ -22,22 +21,22 @@ export function browserFlow(
         `  ${loopback.startAt(request.url, 'shown')}`,
       ]);
       if (opens) await openBrowser(loopback.startAt(request.url, 'passed'), terminal);
-      terminal.progress('Waiting for your answer in the browser … (Ctrl-C stops)');
+      terminal.progress('Waiting for you in the browser … (Ctrl-C stops)');
       try {
-        return request.accept(await loopback.answer(signal));
+        return request.accept(await loopback.response(signal));
       } catch (error) {
-        // Only now is it certain that the right answer does not come any more.
+        // Only now is it certain that the right response won't come.
         if (!(error instanceof CliError) || error.code !== 'TIMEOUT') throw error;
         const refused = loopback.refused();
         if (refused.another_browser > 0)
           throw new CliError(
             'ANOTHER_BROWSER',
-            'An answer came from a browser in which this sign-in had not begun, or which keeps no cookies for this machine. It was not used, and nothing has changed. Run the command again, and open the address that it shows in the browser in which you sign in; or use --paste.',
+            'The sign-in ended in another browser than it began in, or in one that keeps no cookies. It was not used, and nothing has changed. Run the command again, and open its address in the browser in which you sign in. Or use --paste.',
           );
         if (refused.another_state === 0) throw error;
         throw new CliError(
           'STATE_MISMATCH',
-          'Answers came, but each with another state than the request: from an earlier try, or made by somebody else. None was used, and nothing has changed. Run the command again.',
+          'Only responses to other sign-ins came, perhaps from an old tab. None was used, and nothing has changed. Run the command again.',
         );
       } finally {
         terminal.progress(undefined);
@@ -48,13 +47,13 @@ export function browserFlow(
   };
 }
 
-/** What the person can't do without, and so is told even with `--json`. */
+/** The person needs these lines to go on, so they are shown even with `--json`. */
 export function instruct({ stderr }: Terminal, lines: readonly string[]): void {
   stderr.write(`${lines.join('\n')}\n`);
 }
 
 /**
- * Everybody on this machine can read a program's arguments, so the address must be one that is worth nothing to others.
+ * Everybody on this machine can read a program's arguments, so the address must be useless to others.
  *
  * BROWSER names a command, as it does to many other programs.
  */

@@ -9,10 +9,10 @@ import { labelOf } from '../../core/account/account.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { withoutUserinfo } from '../../core/profile/shown-address.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { collectPairs, readDuration } from '../shared/arguments.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { collectPairs, parseDuration } from '../shared/parameters.ts';
 import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import { browserFlow } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
@@ -33,16 +33,16 @@ interface AuthorizeOptions extends WantedOptions {
 }
 
 const HELP = `
-A new account needs --profile; one that exists is reauthorized in place: same
-id, history kept, used by the very next run. Whoever signs in must be who it was
-authorized by before, where that is known; else add --replace.
+A new account needs --profile. An account that exists is connected again in
+place: it keeps its id and its history, and the next run uses it. The person who
+connected it before must sign in again. To let somebody else, add --replace.
 
 Ways to sign in:
   (default)  a browser on this machine; the provider sends it back to a port of
              127.0.0.1, or to the profile's redirect_uri where that has a port
   --device   a short code, entered in a browser on any other device
-  --paste    a browser anywhere; you paste the address at which it ends. The
-             way where the profile's redirect_uri is not on this machine
+  --paste    a browser anywhere. At the end you paste the address that it shows.
+             Use this if the profile's redirect_uri is not on this machine
 
 Examples:
   $ oauth-token-refresher authorize acme --profile crm --name "Acme CRM"
@@ -61,10 +61,10 @@ export const addAuthorize: AddCommands = (program, action) => {
     .description('Connects an account by signing in at its provider, or repairs one in place.')
     .argument('<accountId>', 'the account; a new id makes a new account')
     .option('--profile <name>', 'the OAuth client to sign in with (see "profiles list")')
-    .option('--name <name>', 'what people call the account')
+    .option('--name <name>', 'the name that people use for the account')
     .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
     .option('--scope <scope>', "in place of the profile's scope")
-    .option('--with <name=value>', 'added to the request that you see', collectPairs)
+    .option('--with <name=value>', 'a parameter to add to the sign-in request', collectPairs)
     .option('--device', 'sign in on another device, with a code')
     .option('--paste', 'sign in anywhere, and paste the address at the end')
     .option('--no-browser', 'open no browser, show the address only')
@@ -72,8 +72,8 @@ export const addAuthorize: AddCommands = (program, action) => {
     .option('--replace', "let another person's grant, or another profile, take its place")
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for you')
-        .argParser(parseDuration)
-        .default(300_000, '5m'),
+        .argParser(readDuration)
+        .default(300, '5m'),
     )
     .addHelpText('after', HELP)
     .action(action(authorize));
@@ -86,11 +86,7 @@ async function authorize(
 ): Promise<ExitCode | undefined> {
   const { terminal } = context;
   if (options.device && (options.paste || options.with !== undefined))
-    throw new CliError(
-      'USAGE',
-      '--device goes without --paste and --with: it sends no request through a browser.',
-      EXIT.usage,
-    );
+    throw new CliError('USAGE', '--device can’t be combined with --paste or --with.', EXIT.usage);
   const fleet = await context.fleet();
   const known = await readAccount(fleet, accountId);
   const wanted = await wantedAccount(fleet, accountId, known, options);
@@ -111,12 +107,12 @@ function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOpti
   if (redirect_uri !== undefined && !isLoopback(redirect_uri))
     throw new CliError(
       'REDIRECT_ELSEWHERE',
-      `The profile's redirect_uri ${withoutUserinfo(redirect_uri)} is not on this machine, so the answer can't be received here. Use --paste.`,
+      `The profile's redirect_uri ${withoutUserinfo(redirect_uri)} is not on this machine, so no response can come here. Use --paste.`,
     );
   return redirect_uri;
 }
 
-/** What is to be signed in to, and how. */
+/** The account to sign in for, and how. */
 interface SignIn {
   readonly fleet: Fleet;
   readonly wanted: Wanted;
@@ -126,7 +122,7 @@ interface SignIn {
 
 async function signIn({ terminal, signal }: Context, asked: SignIn, found: Preflight): Promise<KeptGrant> {
   const { fleet, wanted, options } = asked;
-  const { account, profile } = wanted;
+  const { account } = wanted;
   const { accountId, oauthProfile } = account;
   const { flow, provider } = await startFlow(terminal, asked);
   try {
@@ -146,7 +142,7 @@ async function signIn({ terminal, signal }: Context, asked: SignIn, found: Prefl
     flow.show(connectedPage(labelOf(account), oauthProfile, kept));
     return kept;
   } catch (error) {
-    flow.show(failedPage(error, labelOf(account), profile, wanted.exists));
+    flow.show(failedPage(error, labelOf(account), wanted.exists));
     throw error;
   } finally {
     terminal.progress(undefined);
@@ -178,7 +174,7 @@ async function startFlow(
     (answer) => state.isOurs?.(answer) ?? false,
     (why) =>
       terminal.say(
-        `An answer ${why === 'another_state' ? 'with another state arrived' : 'arrived from a browser in which this sign-in had not begun (it has no cookie of it),'} and was refused, as any more will be without a word; still waiting for the right one.`,
+        `A response ${why === 'another_state' ? 'to another sign-in' : 'from another browser'} came and was not used. Still waiting for the right one.`,
       ),
   );
   try {
@@ -192,7 +188,9 @@ async function startFlow(
   }
 }
 
-/** Ends the wait for the person: by Ctrl-C, or when the time is over. */
+const DAY = 86_400;
+
+/** Ends the wait for the person: by Ctrl-C, or when the time is over. @param timeout seconds */
 function stopping(signal: AbortSignal, timeout: number): AbortSignal {
   const ended = new AbortController();
   const timer = setTimeout(
@@ -200,10 +198,11 @@ function stopping(signal: AbortSignal, timeout: number): AbortSignal {
       ended.abort(
         new CliError(
           'TIMEOUT',
-          `Nobody answered in ${Math.round(timeout / 1000)} s. Nothing has changed. Run the command again, with a longer --timeout if need be.`,
+          `Nobody answered in ${timeout} s. Nothing has changed. Run the command again. Use --timeout to wait for longer.`,
         ),
       ),
-    timeout,
+    // No timer takes more than 24 days.
+    Math.min(timeout, DAY) * 1_000,
   );
   timer.unref();
   return AbortSignal.any([signal, ended.signal]);

@@ -17,7 +17,7 @@ export function deviceFlow(provider: Provider, terminal: Terminal): ConsentFlow 
           ? []
           : ['or open the address with the code in it', `  ${codes.verification_uri_complete}`]),
       ]);
-      terminal.progress('Waiting for your answer there … (Ctrl-C stops)');
+      terminal.progress('Waiting for you there … (Ctrl-C stops)');
       try {
         return await deviceConsent(provider, codes, signal);
       } finally {

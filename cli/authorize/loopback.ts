@@ -8,21 +8,16 @@ import { PAGE_HEADERS, type ResultPage, renderResultPage } from './result-page.t
 export interface Loopback {
   readonly redirectUri: string;
   /**
-   * An address here that leads one browser, once, to another address, and knows that browser again by a cookie. The
-   * arguments of a program that opens it can be read by everybody on this machine; the request's state is not in them.
+   * An address here that leads one browser to another address, once, and sets a cookie to recognize that browser.
+   * Everybody on this machine can read a program's arguments, so the request's state is not in this address.
    *
-   * @param where `shown` to the person alone, who may so change to another browser; or `passed` to a program
+   * @param where `shown` to the person only, who may then change to another browser, or `passed` to a program
    */
   startAt(url: string, where: 'shown' | 'passed'): string;
-  /**
-   * The first answer that is for this request, from the browser that was led to it.
-   *
-   * @throws CliError STARTED_TWICE
-   */
-  answer(signal: AbortSignal): Promise<URLSearchParams>;
-  /** How many answers were refused, and why. */
+  /** The first response to this request, from the browser that was led to it. @throws CliError STARTED_TWICE */
+  response(signal: AbortSignal): Promise<URLSearchParams>;
   refused(): Readonly<Record<Refusal, number>>;
-  /** Answers the browser, which waits for the end with its tab open, and whoever asks again. */
+  /** Shows the page in the browser, which has been waiting, and again when it reloads. */
   show(page: ResultPage): void;
   close(): Promise<void>;
 }
@@ -35,7 +30,6 @@ const LOOPBACK_HOSTS = new Map([
 
 const LOCAL = 'http://127.0.0.1';
 
-/** Whether the browser can be sent to a server on this machine. */
 export function isLoopback(redirectUri: string): boolean {
   const { protocol, hostname } = new URL(redirectUri);
   return protocol === 'http:' && LOOPBACK_HOSTS.has(hostname);
@@ -44,46 +38,45 @@ export function isLoopback(redirectUri: string): boolean {
 interface Start {
   readonly url: string;
   readonly where: 'shown' | 'passed';
-  /** Of the browser that was led on from here. */
+  /** The cookie of the browser that was led on from here. */
   cookie?: string;
 }
 
-/** Why an answer is not taken. */
 export type Refusal = 'another_state' | 'another_browser';
 
 const ANOTHER_STATE: ResultPage = {
   outcome: 'failed',
-  title: 'This is not the answer that is waited for',
+  title: 'This page belongs to another sign-in',
   text: [
-    'The address has another state than the request that was sent. It may be from an earlier try, or somebody else made it. It was not used, and nothing has changed.',
-    'Go on in the window in which you signed in last, or run the command again.',
+    'Perhaps it is from an earlier try, or somebody else made it. It was not used, and nothing has changed.',
+    'Please go on in the window that you opened last.',
   ],
   facts: [],
 };
 
 const ANOTHER_BROWSER: ResultPage = {
   outcome: 'failed',
-  title: 'This is not the browser in which the sign-in began',
+  title: 'You began to sign in with another browser',
   text: [
-    'It has no cookie of this sign-in. It was sent here by somebody else, or it keeps no cookies, or the address was opened without the start address that the terminal shows. The answer was not used, and nothing has changed.',
-    'Open the start address in the browser in which you sign in.',
+    'So the sign-in in this browser was not used, and nothing has changed. The same happens if a browser keeps no cookies.',
+    'Please open the address that the terminal shows in the browser in which you want to sign in.',
   ],
   facts: [],
 };
 
 const STARTED_TWICE: ResultPage = {
   outcome: 'failed',
-  title: 'This sign-in is called off',
+  title: 'This sign-in was stopped',
   text: [
-    'Its start address works once, and another browser has opened it already. If that was not you, somebody else on this machine has read it.',
-    'Look at the terminal. If it says that the account is connected, somebody else has signed in: run the command again with --replace. If not, run it again as before.',
+    'Its address works once, and another browser has opened it already. If that was not you, somebody else on this computer has read it.',
+    'Please look at the terminal and try again. If it says that the account is connected, somebody else has signed in.',
   ],
   facts: [],
 };
 
 /**
  * @param registered the profile's `redirect_uri`: its port and path are kept; without a port any free one is taken
- * @param isOurs whether an answer has this request's state
+ * @param isOurs whether a response has this request's state
  * @param onRefused told when the first is refused for this reason
  * @throws CliError PORT_TAKEN
  */
@@ -95,14 +88,14 @@ export async function startLoopback(
   const wanted = new URL(registered ?? 'http://127.0.0.1/callback');
   const waiting = new Set<ServerResponse>();
   const arrived = Promise.withResolvers<URLSearchParams>();
-  // Nobody need be waiting yet, or any more.
+  // Perhaps nobody waits for it.
   arrived.promise.catch(() => undefined);
   const starts = new Map<string, Start>();
   const refused = { another_state: 0, another_browser: 0 };
   let page: ResultPage | undefined;
-  /** Of the browser that counts. */
+  /** The cookie of the browser that counts. */
   let cookie: string | undefined;
-  // Cookies know hosts and no ports; two sign-ins at once need two names.
+  // Ports share their host's cookies, so two sign-ins at a time need two names.
   const cookieName = () => `sign-in-${wanted.port}`;
   const server = createServer((request, response) => {
     const { url: target = '/' } = request;
@@ -114,7 +107,7 @@ export async function startLoopback(
       return plain(response, 404, 'There is nothing here.');
     if (request.method !== 'GET') return plain(response, 405, 'Only GET is understood here.');
     if (start !== undefined) {
-      // A browser that looks ahead, or is sent back, asks again; it has its cookie by then.
+      // A browser may ask again, after a look ahead or a step back. Then it has its cookie.
       const taken = start.cookie ?? (start.where === 'shown' ? undefined : cookie);
       if (taken !== undefined && !has(request, cookieName(), taken)) {
         arrived.reject(startedTwice());
@@ -130,12 +123,12 @@ export async function startLoopback(
         : 'another_browser'
       : 'another_state';
     if (why !== undefined) {
-      // Whoever can reach this port could fill the terminal otherwise.
+      // Otherwise anybody who can reach this port could fill the terminal.
       if (refused[why]++ === 0) onRefused(why);
       return respond(response, 400, why === 'another_state' ? ANOTHER_STATE : ANOTHER_BROWSER);
     }
     arrived.resolve(url.searchParams);
-    // Browsers load a page twice now and then: the second time gets what the first one gets.
+    // Browsers sometimes load a page twice. Both get the same.
     if (page !== undefined) return respond(response, statusOf(page), page);
     waiting.add(response);
     response.on('close', () => waiting.delete(response));
@@ -153,10 +146,10 @@ export async function startLoopback(
     startAt: (url, where) => {
       const path = `/start/${randomBytes(24).toString('base64url')}`;
       starts.set(path, { url, where });
-      // Cookies are a host's: it has to be the one to which the provider sends the browser.
+      // The cookie must be of the host to which the provider sends the browser back.
       return `${wanted.origin}${path}`;
     },
-    answer: (signal) =>
+    response: (signal) =>
       new Promise((resolve, reject) => {
         const stop = () => reject(signal.reason);
         if (signal.aborted) return stop();
@@ -179,7 +172,7 @@ export async function startLoopback(
   };
 }
 
-/** A browser that does not read its page to the end does not hold up the command. */
+/** Milliseconds. A browser that does not read its page to the end must not hold up the command. */
 const CLOSE_PATIENCE = 1_000;
 
 function listen(server: ReturnType<typeof createServer>, port: number, host: string): Promise<number> {
@@ -198,7 +191,7 @@ function listen(server: ReturnType<typeof createServer>, port: number, host: str
   });
 }
 
-/** Whether the browser sends this value of the cookie, among others that other servers of this host may have set. */
+/** Whether the browser sends this cookie. Other servers of this host may have set more of the same name. */
 function has({ headers }: IncomingMessage, name: string, value: string | undefined): boolean {
   if (value === undefined) return false;
   const wanted = Buffer.from(`${name}=${value}`);
@@ -211,7 +204,7 @@ function has({ headers }: IncomingMessage, name: string, value: string | undefin
 function startedTwice(): CliError {
   return new CliError(
     'STARTED_TWICE',
-    'The start address of this sign-in was opened in two browsers, and it works once: perhaps somebody else on this machine has read it. The sign-in is called off. No answer was used, and nothing has changed. Run the command again; with --no-browser, --paste or --device no other program is told an address.',
+    'The start address was opened in two browsers, but it works only once. Perhaps somebody else on this machine has read it. So the sign-in was stopped, and nothing has changed. Run the command again. With --no-browser, --paste or --device no other program sees the address.',
   );
 }
 

@@ -7,13 +7,13 @@ import { instruct } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
 import { type PastedLines, readPastes } from './pasted-lines.ts';
 
-/** Where the browser is sent where nothing listens: a port at which nobody expects anything. */
+/** The browser ends here with `--paste`. Nothing listens on this port. */
 export const PASTE_REDIRECT_URI = 'http://127.0.0.1:49151/callback';
 
-/** So often it is asked for the address; a script gives as many as it likes. */
+/** How often it asks for the address. */
 const MOST_TRIES = 5;
 
-/** Consent in a browser anywhere: the person brings the address at which it ended. */
+/** Consent in a browser anywhere: the person pastes the address at which it ended. */
 export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): ConsentFlow {
   let pastes: PastedLines | undefined;
   return {
@@ -22,7 +22,7 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
         'Open this address in any browser, and sign in there:',
         `  ${request.url}`,
         'At the end the browser is sent to an address that it may not be able to open;',
-        'that is as it should be. Copy the whole address from its address bar, and',
+        'that is fine. Copy the whole address from its address bar, and',
         'paste it here.',
       ]);
       pastes = readPastes(terminal, signal);
@@ -30,7 +30,7 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
         if (terminal.interactive) terminal.stderr.write('The address: ');
         const lines = await pastes.next();
         const length = lines?.join('').length ?? 0;
-        // It holds the code: the terminal need not show it.
+        // It holds the code, so the terminal does not show it.
         if (terminal.interactive) terminal.stderr.write(`(${length} characters)\n`);
         const judged = judge(lines ?? [], request);
         if (!(judged instanceof CliError)) return judged;
@@ -47,7 +47,7 @@ export function pasteFlow(request: AuthorizationRequest, terminal: Terminal): Co
   };
 }
 
-/** Errors that a right paste makes good. */
+/** Errors that another paste can mend. */
 const AGAIN = ['NOT_AN_ADDRESS', 'STATE_MISMATCH', 'ISSUER_MISMATCH', 'ANSWER_MALFORMED'];
 
 /**
@@ -58,8 +58,8 @@ const AGAIN = ['NOT_AN_ADDRESS', 'STATE_MISMATCH', 'ISSUER_MISMATCH', 'ANSWER_MA
  */
 function judge(lines: readonly string[], request: AuthorizationRequest): Consent | CliError {
   const joined = lines.map((_, from) => lines.slice(from).join(''));
-  const read = [...joined, ...lines].map(answerIn);
-  const ours = read.filter((one) => one.kind === 'answer' && request.isOurs(one.parameters));
+  const read = [...joined, ...lines].map(responseIn);
+  const ours = read.filter((one) => one.kind === 'response' && request.isOurs(one.parameters));
   const candidates = ours.length > 0 ? ours : read.filter((one) => one.kind !== 'nothing').slice(0, 1);
   let refusal: CliError | undefined;
   for (const candidate of candidates) {
@@ -72,11 +72,12 @@ function judge(lines: readonly string[], request: AuthorizationRequest): Consent
 
 function judgeOne(read: Read, request: AuthorizationRequest): Consent | CliError {
   try {
-    if (read.kind === 'answer' && request.isAnswer(read.parameters)) return request.accept(read.parameters);
+    if (read.kind === 'response' && request.isResponse(read.parameters))
+      return request.accept(read.parameters);
     if (read.kind !== 'code') return notAnAddress();
-    return request.needsWholeAnswer === undefined
+    return request.needsWholeResponse === undefined
       ? request.acceptCode(read.code)
-      : notAnAddress(`Paste the whole address: ${request.needsWholeAnswer}. `);
+      : notAnAddress(`Paste the whole address: ${request.needsWholeResponse}. `);
   } catch (thrown) {
     const error = asCliError(thrown);
     if (error instanceof CliError && AGAIN.includes(error.code)) return error;
@@ -85,25 +86,25 @@ function judgeOne(read: Read, request: AuthorizationRequest): Consent | CliError
 }
 
 type Read =
-  | { readonly kind: 'answer'; readonly parameters: URLSearchParams }
+  | { readonly kind: 'response'; readonly parameters: URLSearchParams }
   | { readonly kind: 'code'; readonly code: string }
   | { readonly kind: 'nothing' };
 
 const NOTHING: Read = { kind: 'nothing' };
 
 /** An address, its query, or the code alone, as it may come through mails, HTML and shells. */
-function answerIn(pasted: string): Read {
+function responseIn(pasted: string): Read {
   const text = pasted
     .replace(/\s+/g, '')
     .replace(/&(?:amp|#38|#x26);/gi, '&')
     .replace(/\\(?=[&?=])/g, '')
-    // A code may begin with what also stands before things in lists.
+    // A code may begin with a character that lists use as a bullet.
     .replace(/^[^A-Za-z0-9?#/._~+-]+|["'`<>“”‘’]+$/g, '');
   const query =
     /[?#](.+=.+)$/.exec(text)?.[1] ?? (/^[\w.-]+=[^=]/.test(text) ? text.replace(/^[._-]+/, '') : undefined);
   if (query !== undefined)
-    return { kind: 'answer', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
-  // A word is no code; hardly a code has no digit.
+    return { kind: 'response', parameters: new URLSearchParams(query.replace(/#.*$/, '')) };
+  // A plain word is not a code: nearly every code has a digit.
   if (text.includes('://') || text.length < 10 || !/^(?=.*\d)[A-Za-z0-9._~+/%-]+={0,2}$/.test(text))
     return NOTHING;
   return { kind: 'code', code: decoded(text) };
@@ -120,6 +121,6 @@ function decoded(code: string): string {
 function notAnAddress(hint = ''): CliError {
   return new CliError(
     'NOT_AN_ADDRESS',
-    `That is not the address at which the sign-in ended: the provider's answer is not in it. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
+    `That is not the address where the sign-in ended: the provider's response is missing. ${hint}Nothing has changed. Run the command again, and paste the whole address.`,
   );
 }

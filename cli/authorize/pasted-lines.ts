@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { Terminal } from '../../terminal/terminal.ts';
 
-/** What somebody pastes, or a script writes, piece by piece. */
+/** Input that is pasted by a person or written by a script. */
 export interface PastedLines {
   /**
    * The lines of the next paste: what arrives with no pause between.
@@ -10,15 +10,14 @@ export interface PastedLines {
    * @returns undefined at the end of the input; rejects where the wait was ended
    */
   next(): Promise<readonly string[] | undefined>;
-  /** Whether no more can come. */
   ended(): boolean;
   /** Takes what is still arriving, so that nobody else gets it, and stops. */
   close(): Promise<void>;
 }
 
-/** So long nothing arrives between two pastes, milliseconds. */
+/** Milliseconds without input that end a paste. */
 const PAUSE = 250;
-/** A paste that never ends is not waited for. */
+/** Milliseconds. It does not wait longer for the end of a paste. */
 const LONGEST_DRAIN = 2_000;
 
 /**
@@ -49,7 +48,7 @@ export function readPastes({ stdin, interactive }: Terminal, signal: AbortSignal
     ended = true;
     arrived();
   });
-  // Without the terminal's own lines Ctrl-C is a key.
+  // In this mode Ctrl-C comes as a key.
   lines.on('SIGINT', () => {
     if (interrupt === undefined) process.emit('SIGINT');
     else interrupt(Object.assign(new Error('Stopped'), { name: 'ExitPromptError' }));

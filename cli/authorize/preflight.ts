@@ -8,7 +8,7 @@ import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
 
-/** What was found before somebody signs in. */
+/** Found out before somebody signs in. */
 export interface Preflight {
   /** The token secret's version. */
   readonly versionBefore: string | undefined;
@@ -64,7 +64,7 @@ async function permitted<T>(action: string, what: string, ask: () => Promise<T>)
     if (kind !== 'denied') throw error;
     throw new CliError(
       'ACCESS_DENIED',
-      `You may not do ${action} on ${what} (${code}), so a new grant could not be kept. Nothing has changed. docs/authorizing.md lists the permissions that it takes.`,
+      `You may not do ${action} on ${what} (${code}), so a new grant could not be kept. Nothing has changed. docs/authorizing.md lists the permissions that you need.`,
     );
   }
 }

@@ -1,16 +1,14 @@
 import { createHash } from 'node:crypto';
 
-/** What the page in the browser says at the end. Nothing in it is secret. */
+/** The page in the browser at the end. Nothing in it is secret. */
 export interface ResultPage {
   readonly outcome: 'connected' | 'failed';
   readonly title: string;
-  /** Paragraphs. */
   readonly text: readonly string[];
-  /** Names with their values, shown as a list. */
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 
-/** The code in the address is spent, and still need not stay in the browser's history. */
+/** The code in the address is spent, but it should not stay in the browser's history. */
 const SCRIPT = 'history.replaceState(null, "", location.pathname)';
 
 const STYLE = `
@@ -34,7 +32,7 @@ const MARKS = {
   failed: '<path d="M12 6.8v6.4M12 16.6v.4"/>',
 } as const;
 
-/** The page: plain HTML that needs nothing from elsewhere and holds no token. */
+/** Plain HTML that loads nothing and holds no token. */
 export function renderResultPage({ outcome, title, text, facts }: ResultPage): string {
   const list = facts
     .map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`)
@@ -60,7 +58,7 @@ ${list === '' ? '' : `<dl>${list}</dl>`}
 </html>`;
 }
 
-/** The headers that go with the page: nothing is loaded, kept, framed or told to others. */
+/** The browser may not load, keep or frame anything, nor tell others of the page. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',

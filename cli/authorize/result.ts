@@ -1,6 +1,5 @@
 import type { KeptGrant } from '../../adapters/authorization/keep-grant.ts';
 import type { Wanted } from '../../adapters/authorization/wanted.ts';
-import type { Profile } from '../../core/profile/profile.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { asCliError } from '../shared/authorization-error.ts';
@@ -17,7 +16,6 @@ export interface Outcome {
 
 const INDENT = 16;
 
-/** Prints how it went. */
 export function connected(terminal: Terminal, { wanted, kept, seen, label }: Outcome): void {
   const { paint } = terminal;
   const { accountId, oauthProfile } = wanted.account;
@@ -94,27 +92,31 @@ export function connectedPage(label: string, profile: string, kept: KeptGrant): 
   };
 }
 
-/** The same page where it went wrong: what happened, and what to do. */
-export function failedPage(
-  thrown: unknown,
-  label: string,
-  { client_id }: Profile,
-  existed: boolean,
-): ResultPage {
+/** For the person in the browser, who knows nothing of profiles and options. The terminal has the details. */
+const WHAT_HAPPENED: Readonly<Record<string, string>> = {
+  ANOTHER_ACCOUNT: 'You signed in to another account there than the last time.',
+  ANOTHER_PERSON: 'You signed in as somebody else than the last time.',
+  CLIENT_REJECTED: 'The provider does not accept this application at the moment.',
+  CODE_REFUSED: 'The provider says that this sign-in was used before, or took too long.',
+  DENIED: 'The access was not allowed.',
+  ISSUER_MISMATCH: 'The response came from another provider than the one where you signed in.',
+  NO_REFRESH_TOKEN: 'You allowed the access, but the provider gave it only for a short time.',
+  PERSON_UNKNOWN: 'The provider does not tell who you are. It must be the same person as the last time.',
+  PROVIDER_UNAVAILABLE: 'The provider has a problem at the moment. Please try again later.',
+  STORE_FAILED: 'You signed in, but the result could not be stored.',
+};
+
+/** The same page where it went wrong. */
+export function failedPage(thrown: unknown, label: string, existed: boolean): ResultPage {
   const error = asCliError(thrown);
-  const message =
-    error instanceof CliError
-      ? error.message
-      : 'Something went wrong that was not expected; the terminal says what.';
+  const { code = '', message = '' } = error instanceof CliError ? error : {};
   return {
     outcome: 'failed',
     title: existed ? `${label} was not authorized again` : `${label} was not connected`,
-    // What happened, then what to do.
-    text: message.split(/(?<=Nothing (?:else )?has changed(?: here)?\.) /),
-    facts: [
-      ['Account', label],
-      ['Client', client_id],
-      ...(error instanceof CliError ? ([['Code', error.code]] as const) : []),
+    text: [
+      WHAT_HAPPENED[code] ?? 'Something went wrong. It is not your fault.',
+      `${/nothing has changed/i.test(message) ? 'Nothing has changed. ' : ''}The terminal says what to do next.`,
     ],
+    facts: [['Account', label]],
   };
 }

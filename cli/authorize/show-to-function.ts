@@ -6,7 +6,7 @@ import type { TokenSet } from '../../core/tokens/token-set.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
-/** What the function makes of the new grant. */
+/** What the function says of the new grant. */
 export type Seen =
   | { readonly kind: 'healthy'; readonly accessTokenExpiresAt: number | undefined }
   /** It could not be asked, or leaves the account alone; nothing is wrong with the grant. */
@@ -16,7 +16,7 @@ export type Seen =
 /** What the secret holds now. */
 type StoredSet = TokenSet & { readonly obtained_at: number };
 
-/** Has the function look at the one account, as its next run would, so that the person sees at once that it works. */
+/** Lets the function look at the account now, so that the person sees that it works. */
 export async function showToFunction(
   fleet: Fleet,
   accountId: string,
@@ -62,7 +62,7 @@ function judge(known: KnownAccount | undefined, stored: StoredSet, failed: strin
   if (account.status === 'healthy' && isAbout(account, stored))
     return { kind: 'healthy', accessTokenExpiresAt: account.accessTokenExpiresAt };
   if (failed !== undefined) return { kind: 'later', remark: failed };
-  // What is noted since the grant was stored is about this grant.
+  // A failure noted after the grant was stored is about this grant.
   const { failure, lastRefreshedAt = 0 } = account;
   return failure !== undefined && failure.at >= lastRefreshedAt
     ? { kind: 'trouble', message: failure.message }

@@ -4,14 +4,11 @@ import { accountAsWanted, type Wanted, type Wishes } from '../../adapters/author
 import { usableProfile } from '../profile/profile-secret.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
-/** What the command line says about the account itself. */
 export interface WantedOptions extends Wishes {
   readonly scope?: string;
 }
 
-/**
- * @throws CliError or AuthorizationError where the account or its profile can't be used
- */
+/** @throws CliError or AuthorizationError where the account or its profile can't be used */
 export async function wantedAccount(
   fleet: Fleet,
   accountId: string,

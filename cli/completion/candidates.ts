@@ -1,6 +1,5 @@
 import type { Command, Option } from 'commander';
 
-/** What only the fleet knows. */
 export interface FleetNames {
   accountIds(): Promise<readonly string[]>;
   profiles(): Promise<readonly string[]>;
@@ -8,7 +7,6 @@ export interface FleetNames {
 
 export interface Candidate {
   readonly word: string;
-  /** One line for shells that show it. */
   readonly description?: string | undefined;
 }
 
@@ -30,9 +28,8 @@ export async function candidatesFor(
 
 interface Place {
   readonly command: Command;
-  /** The option whose value is being typed. */
   readonly awaited: Option | undefined;
-  /** How many arguments of the command stand before. */
+  /** How many arguments come before it. */
   readonly position: number;
 }
 
@@ -93,7 +90,6 @@ async function argumentsOf(command: Command, position: number, names: FleetNames
   return [];
 }
 
-/** The command's own options and those of all commands. */
 function optionsOf(command: Command): Option[] {
   const help = command.createHelp();
   const globals = command.parent === null ? [] : help.visibleGlobalOptions(command);

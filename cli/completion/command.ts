@@ -35,7 +35,7 @@ export const addCompletion: AddCommands = (program, action) => {
     .argument('[words...]')
     .action(
       action<[string[], object]>(async ({ terminal: { stdout, env } }, words) => {
-        // What a shell function of one's own puts before the words counts too.
+        // A person's own shell function may put options before the words.
         const fleet = () => findFleet({ ...program.opts(), ...targetIn(words, program) }, env);
         const candidates = await candidatesFor(program, words, namesOf(fleet));
         const lines = candidates.map(({ word, description }) =>
@@ -56,7 +56,7 @@ function targetIn(words: readonly string[], program: Command): FleetOptions {
   return Object.fromEntries(found) as FleetOptions;
 }
 
-/** The names in the first part of a large table: a key that is pressed must not read all of it. */
+/** The names in the first part of a large table: one press of a key must not read all of it. */
 function namesOf(fleet: () => Promise<Fleet>): FleetNames {
   const read = async (attribute: 'accountId' | 'oauthProfile') => {
     try {
@@ -80,7 +80,7 @@ function namesOf(fleet: () => Promise<Fleet>): FleetNames {
 
 const COMPLETION_MILLISECONDS = 3_000;
 
-/** What a shell would not take as one plain word is not offered. */
+/** Offers only names that a shell takes as one plain word. */
 function isPlainWord(name: unknown): name is string {
   return typeof name === 'string' && /^[A-Za-z0-9/_+=.@-]+$/.test(name);
 }

@@ -1,6 +1,6 @@
 /**
  * What the three shells run when Tab is pressed: each asks the program itself, so that nothing here has to be kept up
- * to date. An answer is a line for each word that fits, with a description after a tab.
+ * to date. What it prints is a line for each word that fits, with a description after a tab.
  *
  * It is asked as people call it, by the shell function or command of its name: that one knows in which directory, and
  * so for which fleet, it runs. Where there is none, it is called by its path.
@@ -9,7 +9,7 @@ export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
 
 export type Shell = keyof typeof COMPLETION_SCRIPTS;
 
-/** A word as every one of the shells takes it. */
+/** Quotes a word for all three shells. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -22,7 +22,6 @@ import {
   plural,
 } from './check.ts';
 
-/** What people wrote and what became of it. */
 export const accountChecks: readonly Check[] = [
   {
     title: 'Profiles',
@@ -46,14 +45,14 @@ export const accountChecks: readonly Check[] = [
         findings.push(
           attention(
             `${plural(failing, 'account')} of ${accounts.toLocaleString('en-US')} ${failing === 1 ? 'is' : 'are'} failing`,
-            '"accounts list" says why; docs/reasons.md says who can help.',
+            '"accounts list" says why. docs/reasons.md says what to do.',
           ),
         );
       if (unreadable.length > 0)
         findings.push(
           broken(
             `the function can't read ${unreadable.join(', ')}`,
-            'Correct what people wrote in these items; docs/reasons.md, account_invalid.',
+            'Correct these items. docs/reasons.md (account_invalid) says how.',
           ),
         );
       return findings.length > 0 ? findings : [good(`${plural(accounts, 'account')}, none in trouble`)];
@@ -69,14 +68,14 @@ export const accountChecks: readonly Check[] = [
         findings.push(
           attention(
             `${plural(inEscrow, 'refresh token')} could not be stored and ${inEscrow === 1 ? 'waits' : 'wait'} there`,
-            'Can the function write to Secrets Manager? The next run stores them; do not delete the escrow key.',
+            'Can the function write to Secrets Manager? The next run stores them. Do not delete the escrow key.',
           ),
         );
       if (answers.length > 0)
         findings.push(
           attention(
-            `answers in which no token could be read: ${answers.join(', ')}`,
-            'Look at each: accounts answer ACCOUNT --out FILE; do not delete the escrow key.',
+            `responses in which no token could be read: ${answers.join(', ')}`,
+            'Look at each: accounts answer ACCOUNT --out FILE. Do not delete the escrow key.',
           ),
         );
       return findings.length > 0 ? findings : [good('no refresh token waits there')];
@@ -84,7 +83,6 @@ export const accountChecks: readonly Check[] = [
   },
 ];
 
-/** Counts all accounts, page by page. */
 export async function takeCensus({ table, tableName: TableName }: Fleet): Promise<Census> {
   const counts = { accounts: 0, needPerson: 0, failing: 0, inEscrow: 0 };
   const unreadable: string[] = [];
@@ -146,13 +144,13 @@ const unreadableProfile = (text: string): Finding => ({
   todo: 'May you read this secret? Ask for secretsmanager:GetSecretValue on it, then run doctor again.',
 });
 
-/** All known fields would fill the screen; the page that is named says them better. */
+/** Without the list of all known fields, which would fill the screen. */
 const shortened = (detail: string) => detail.replace(/; known are .*$/, '');
 
 function todoOf({ secretNamePrefix }: Fleet, name: string, reason: string): string {
   if (reason === 'profile_missing')
     return `Add the profile (secret ${profileSecretIdOf(secretNamePrefix, name)}), or correct oauthProfile of these accounts.`;
-  return 'Correct the secret; docs/profiles.md describes each field.';
+  return 'Correct the secret. docs/profiles.md describes each field.';
 }
 
 /** The profiles that there are, also those that no account names yet; none where listing is not permitted. */
@@ -177,11 +175,11 @@ async function profileNames({ secrets, secretNamePrefix }: Fleet): Promise<strin
 
 const ENDPOINT_TIMEOUT = 10_000;
 
-/** Asks each endpoint for anything at all, without credentials: an answer of any kind below 500 will do. */
+/** Asks each endpoint for anything at all, without credentials: a response of any kind below 500 will do. */
 async function checkEndpoints(name: string, profile: Profile, { send }: Patient): Promise<Finding[]> {
   const { token_endpoint, refresh_token_endpoint, issuer } = profile;
   const { tls_client_certificate: cert, tls_client_key: key, tls_ca_certificate: ca } = profile;
-  // What an account's parameters fill in is not known here.
+  // An account's parameters are not known here.
   const urls = [token_endpoint, refresh_token_endpoint, issuer].filter(
     (url) => url !== undefined && !url.includes('{'),
   ) as string[];
@@ -200,7 +198,7 @@ async function checkEndpoints(name: string, profile: Profile, { send }: Patient)
         if (status < 500) return undefined;
         return attention(
           `${name}: ${host} answers with HTTP ${status}`,
-          'Ask the provider; runs go on trying.',
+          'Ask the provider. Runs keep trying.',
         );
       } catch (error) {
         const { code = 'UNKNOWN' } = error as { code?: string };

@@ -7,10 +7,9 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { SendHttpsRequest } from '../../adapters/oauth/https-request.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
-/** What a check found. */
 export type Finding =
   | { readonly kind: 'good'; readonly text: string }
-  /** It works, and somebody should do something; or it does not work. */
+  /** `attention`: it works, but somebody should do something. `broken`: it does not work. */
   | { readonly kind: 'attention' | 'broken'; readonly text: string; readonly todo: string }
   | { readonly kind: 'unknown'; readonly text: string; readonly todo: string }
   | { readonly kind: 'not_applicable'; readonly text: string };
@@ -18,13 +17,12 @@ export type Finding =
 /** One thing that must be right for the fleet to be well. */
 export interface Check {
   readonly title: string;
-  /** The permissions that the one who runs it needs. */
   readonly needs: string;
-  /** May reject with the SDK's error: the check is then told as one that could not be made. */
+  /** If it rejects with the SDK's error, the check counts as one that could not be made. */
   readonly run: (patient: Patient) => Promise<Finding | readonly Finding[]>;
 }
 
-/** What is examined, and with what. Nothing here writes. */
+/** The fleet to examine, and the clients for it. Nothing here writes. */
 export interface Patient {
   readonly fleet: Fleet;
   readonly kms: KMSClient;
@@ -40,13 +38,12 @@ export interface Patient {
   readonly census: () => Promise<Census>;
 }
 
-/** All accounts, counted. */
 export interface Census {
   readonly accounts: number;
   readonly needPerson: number;
   readonly failing: number;
   readonly inEscrow: number;
-  /** Ids of accounts with an answer in escrow that waits for a person, the first few. */
+  /** Ids of accounts with a response in escrow that waits for a person, the first few. */
   readonly answers: readonly string[];
   /** Ids of items that the function can't read, the first few. */
   readonly unreadable: readonly string[];
@@ -54,10 +51,9 @@ export interface Census {
   readonly profiles: ReadonlyMap<string, number>;
 }
 
-/** A finding with the check that made it. */
 export type Told = Finding & { readonly title: string };
 
-/** Makes one check; one that can't be made is a finding too. */
+/** Makes one check. If it can't be made, that is a finding, too. */
 export async function examine({ title, needs, run }: Check, patient: Patient): Promise<readonly Told[]> {
   try {
     const found = await run(patient);
@@ -78,7 +74,7 @@ export const attention = (text: string, todo: string): Finding => ({ kind: 'atte
 export const broken = (text: string, todo: string): Finding => ({ kind: 'broken', text, todo });
 export const notApplicable = (text: string): Finding => ({ kind: 'not_applicable', text });
 
-/** What an SDK error is called; anything else is not an answer and goes on. */
+/** The name of an SDK error. Any other error goes on. */
 export function errorName(error: unknown): string {
   return error instanceof Error ? error.name : String(error);
 }

@@ -32,7 +32,6 @@ export const addDoctor: AddCommands = (program, action) => {
   ]);
 };
 
-/** Every check, in the order in which they are told. */
 const checks: readonly Check[] = [
   {
     title: 'Fleet',

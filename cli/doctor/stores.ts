@@ -15,7 +15,7 @@ import {
   type Patient,
 } from './check.ts';
 
-/** What the function keeps its things in, and may you see it? */
+/** The function's table, secrets and keys, and whether you may see them. */
 export const storeChecks: readonly Check[] = [
   {
     title: 'Table',
@@ -75,7 +75,7 @@ export const storeChecks: readonly Check[] = [
     run: async ({ fleet: { secrets, secretNamePrefix } }) => {
       for (const kind of ['accounts', 'profiles'])
         try {
-          // A name that nobody has: whoever may not read is denied, whoever may is told that there is none.
+          // Nobody has this name. "Not found" shows that you may read, "denied" that you may not.
           const SecretId = `${secretNamePrefix}${kind}/doctor.no-such-secret`;
           await secrets.send(new GetSecretValueCommand({ SecretId }));
         } catch (error) {
@@ -115,7 +115,7 @@ function keyTodo(keyId: string, state: string | undefined): string {
     : `Enable it: aws kms enable-key --key-id ${keyId}`;
 }
 
-/** A lease outlives its holder by this much, so clocks may differ by no more. */
+/** Seconds by which a lease outlives its holder. Clocks may differ by no more. */
 const TOLERANCE_SECONDS = 30;
 
 async function checkClock({ fleet: { table, tableName }, now }: Patient): Promise<Finding> {
@@ -130,7 +130,7 @@ async function checkClock({ fleet: { table, tableName }, now }: Patient): Promis
     { step: 'deserialize', name: 'dateOfAnswer', priority: 'low' },
   );
   await table.send(command);
-  if (date === undefined) return notApplicable('the answer had no date');
+  if (date === undefined) return notApplicable('the response had no date');
   const seconds = Math.round((now() - Date.parse(date)) / 1000);
   if (Math.abs(seconds) <= TOLERANCE_SECONDS) return good('this machine and the service agree');
   return attention(

@@ -1,21 +1,21 @@
 import { plainName } from '../../core/account/secret-id.ts';
-import { fingerprintOf } from './compare.ts';
 import type { Problem, Row } from './file/row.ts';
-import type { ReadRow } from './row.ts';
+import { fingerprintOf } from './row/compare.ts';
+import type { ReadRow } from './row/row.ts';
 
-/** Where a value that only one row may have was seen first. */
+/** The first row with a value that only one row may have. */
 interface Seen {
   readonly number: number;
   readonly line: number;
   readonly accountId: string | undefined;
-  /** It is no more than a text that may be a refresh token. */
+  /** Only a text that may be a refresh token. */
   readonly doubtful: boolean;
 }
 
 interface Clash {
   readonly first: Seen;
   readonly own: Problem;
-  /** Undefined where it was told already. */
+  /** Undefined if it was told before. */
   readonly theirs: Problem | undefined;
 }
 

@@ -4,9 +4,9 @@ import { number } from '../../terminal/progress.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import { addExamples } from '../shared/help.ts';
-import { checkColumns } from './columns.ts';
 import { openSource, type Source } from './file/source.ts';
 import { makePlan, type Plan, type RowProblem } from './plan.ts';
+import { checkColumns } from './row/columns.ts';
 import { type ImportResult, runImport } from './run.ts';
 import {
   checkCredentialColumns,
@@ -49,14 +49,14 @@ export const addImport: AddCommands = (program, action) => {
     .command('import')
     .description('Makes accounts, with their tokens, from a file.')
     .argument('<files...>', 'the file; with --servicenow, REST messages and then OAuth credentials')
-    .option('--dry-run', 'check the file, say what would be done, and write nothing')
-    .option('--update', 'also change accounts that are there, but never their tokens')
-    .option('--skip-invalid', 'leave invalid rows out, rather than refuse the file')
-    .option('--rejects <file>', 'write what is wrong, by line, as CSV without any values')
+    .option('--dry-run', 'check the file and show what would happen; write nothing')
+    .option('--update', 'also change accounts that exist, but never their tokens')
+    .option('--skip-invalid', 'leave invalid rows out instead of refusing the file')
+    .option('--rejects <file>', 'write the problems of each line as CSV, without values')
     .option('--rate <n>', 'writes a second to Secrets Manager (20; locally 40)', wholeRate)
     .option('--kms-key <id>', "for the secrets, where it is not AWS's own")
     .option('--encoding <name>', 'of the file, such as windows-1252 (utf-8)')
-    .option('--token-secret <id>', 'make a secret of this name, which a row names; repeatable', collect)
+    .option('--token-secret <id>', 'create the secret of this name that a row names; repeatable', collect)
     .option('--servicenow', 'the files are exports of sys_rest_message and oauth_credential')
     .option('--map <there=here>', "a ServiceNow profile's name and ours; repeatable", collect)
     .option('--tokens-in <column>', 'of the credentials, where it holds readable tokens')
@@ -75,7 +75,7 @@ async function importFiles(context: Context, files: string[], options: ImportOpt
   const path = (file: string) => callersPath(file, terminal.env);
   refuseWrongUsage(files, options);
   const profiles = readProfileMap(options.map ?? []);
-  // Before standard input is waited for.
+  // Before it waits for standard input.
   const fleet = await context.fleet();
   const source = await sourceOf(
     context,

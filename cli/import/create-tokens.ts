@@ -9,12 +9,12 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { versionIdOf } from './compare.ts';
 import type { OwnKeeper } from './fleet-problems.ts';
-import type { Candidate } from './row.ts';
+import { versionIdOf } from './row/compare.ts';
+import type { Candidate } from './row/row.ts';
 
 export interface HowToWrite {
-  /** Waited for before each write to Secrets Manager, whose quota is shared with the function. */
+  /** Waits before each write to Secrets Manager: the function shares its quota. */
   readonly turn: () => Promise<void>;
   readonly kmsKey: string | undefined;
   readonly keeper: OwnKeeper | undefined;
@@ -67,13 +67,13 @@ async function conflictWith(
     : `the secret ${name} exists with other tokens, which are kept; delete that secret, or import the account without tokens to use it`;
 }
 
-/** Whether a version that this very import wrote is one of the secret's; it need not be the current one any more. */
+/** Whether this same import has written a version of the secret, current or not. */
 async function hasVersion(secrets: SecretsManagerClient, SecretId: string, id: string): Promise<boolean> {
   const { VersionIdsToStages } = await secrets.send(new DescribeSecretCommand({ SecretId }));
   return Object.hasOwn(VersionIdsToStages ?? {}, id);
 }
 
-/** Who keeps a token set; undefined where it does not say, or may not be read: the function will look itself. */
+/** The `kept_by` of a token set. Undefined if it has none or may not be read: the function looks itself. */
 async function keeperNotedIn(secrets: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
   try {
     const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId }));

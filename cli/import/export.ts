@@ -12,7 +12,7 @@ import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { addExamples } from '../shared/help.ts';
-import { protectCell } from './csv-cells.ts';
+import { protectCell } from './row/csv-cells.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -57,7 +57,7 @@ async function exportAccounts(
     if (!wanted(item, options)) continue;
     exported += 1;
     const line = csv ? csvLine(item) : `${safeJson(peoples(item))}\n`;
-    // A slow reader is waited for, so that memory does not grow with the table.
+    // Waits for a slow reader, so that memory does not grow with the table.
     if (!terminal.stdout.write(seen ? safeText(line, false) : line))
       await once(terminal.stdout, 'drain', { signal });
   }
@@ -86,7 +86,7 @@ function peoples(item: Item): Item {
   return Object.fromEntries(
     WRITTEN_BY_PEOPLE.flatMap((name) => {
       const value = name === 'parameters' ? textsIn(item[name]) : item[name];
-      // An attribute that is to be text, and holds more than that, may hold anything.
+      // If an attribute should be text and is not, it may hold anything.
       const odd =
         value === undefined || value === null || (name !== 'parameters' && typeof value === 'object');
       return odd ? [] : [[name, value]];
@@ -94,7 +94,7 @@ function peoples(item: Item): Item {
   );
 }
 
-/** The texts of a map; what else is in it is no parameter. */
+/** The texts of a map. Only texts are parameters. */
 function textsIn(value: unknown): unknown {
   if (!isJsonObject(value)) return undefined;
   return Object.fromEntries(Object.entries(value).filter(([, one]) => typeof one === 'string'));

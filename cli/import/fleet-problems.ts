@@ -8,12 +8,12 @@ import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
 import { shellWord } from '../shared/shell-word.ts';
 import type { Problem, Row } from './file/row.ts';
-import { isOfAnotherKind, type ReadRow } from './row.ts';
+import { isOfAnotherKind, type ReadRow } from './row/row.ts';
 import { mappingProblem } from './servicenow.ts';
 
-/** Whose the token sets are that are made. */
+/** The owner of the new token sets. */
 export interface OwnKeeper {
-  /** Their `kept_by`; undefined where nothing tells the AWS account. */
+  /** Their `kept_by`. Undefined if the AWS account is not known. */
   readonly keptBy: string | undefined;
   /** Whether another table's function keeps a token set that says so. */
   isForeign(keptBy: string): boolean;
@@ -25,7 +25,7 @@ export interface Profiles {
   keeper(): Promise<OwnKeeper>;
 }
 
-/** What the row alone does not show. A value is never told: it may be a token in the wrong column. */
+/** Problems that the row alone does not show. Never shows a value: it may be a token in the wrong column. */
 export async function fleetProblems(
   { secretNamePrefix }: Fleet,
   profiles: Profiles,
@@ -76,12 +76,11 @@ export async function fleetProblems(
   return problems;
 }
 
-/** A secret's name for a flag that is to be pasted, where it is no value in the wrong column. */
+/** A secret's name for a flag to paste, unless it looks like a value in the wrong column. */
 function shownSecret(id: string): string {
   return id.split('/').every(looksLikeName) ? shellWord(id) : 'and its name';
 }
 
-/** Asks for each profile once. */
 export function profileLookup(fleet: Fleet): Profiles {
   const { secrets, secretNamePrefix } = fleet;
   const asked = new Map<string, ReturnType<Profiles['has']>>();

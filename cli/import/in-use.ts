@@ -4,15 +4,15 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { CLAIM } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import type { Candidate, Item } from './row.ts';
+import type { Candidate, Item } from './row/row.ts';
 
-/** A run of the function, or somebody else, has it just now. */
+/** A run of the function, or somebody else, is at work with it. */
 export interface Busy {
   readonly kind: 'busy';
   readonly text: string;
 }
 
-/** A run is done with one account in a moment; milliseconds. */
+/** Milliseconds. A run does not take long for one account. */
 const PATIENCE = 3_000;
 
 const LOOK_AGAIN_AFTER = 250;
@@ -33,7 +33,7 @@ export function isLeased({ lease }: Item, { clock }: Fleet): boolean {
 export function inHand(whose: string): Busy {
   return {
     kind: 'busy',
-    text: `a run of the function is working on ${whose}; give the same command again in a minute, or in twenty if a run has died`,
+    text: `a run of the function is working on ${whose}; run the same command again in a minute, or in twenty if a run has died`,
   };
 }
 
@@ -64,7 +64,7 @@ async function noteOf(fleet: Fleet, SecretId: string): Promise<Item | undefined>
     const { ARN } = await fleet.secrets.send(new DescribeSecretCommand({ SecretId }));
     return await itemOf(fleet, `${CLAIM}${ARN}`);
   } catch (error) {
-    // Who may not look leaves it to the function, which looks before it spends anything there.
+    // Without the permission it is left to the function, which looks before it spends anything.
     const { kind } = awsFailure(error);
     if (kind === 'not_found' || kind === 'denied') return undefined;
     throw error;

@@ -5,7 +5,6 @@ import type { Fleet } from '../shared/fleet.ts';
 import { SPENT_BY_BOTH } from './clashes.ts';
 import type { Problem } from './file/row.ts';
 
-/** Refuses a row, and says why. */
 export type Reject = (
   number: number,
   line: number,
@@ -13,7 +12,6 @@ export type Reject = (
   found: readonly Problem[],
 ) => void;
 
-/** What is to become of one row. */
 export interface Outcome {
   readonly kind: 'create' | 'same' | 'differ' | 'passed_over';
   readonly line: number;
@@ -76,14 +74,14 @@ export async function judgeAgainstTable(
   judgeHolders(outcomes, holders, update, reject);
 }
 
-/** A token secret that another account has can be taken only where the file gives that one another. */
+/** Another account's token secret can be taken only if the file gives that account another one. */
 function judgeHolders(
   outcomes: ReadonlyMap<number, Outcome>,
   holders: ReadonlyMap<number, string>,
   update: boolean,
   reject: Reject,
 ): void {
-  // Who is refused keeps what it has, so that who counted on it is refused too.
+  // A refused account keeps its secret. So the account that wanted that secret is refused, too.
   for (let refused = true; refused; ) {
     refused = false;
     const changing = new Map([...outcomes.values()].map((outcome) => [outcome.accountId, outcome]));

@@ -3,12 +3,12 @@ import { WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
 import { plainName } from '../../core/account/secret-id.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { createUniques } from './clashes.ts';
-import { differences, digestOf, fingerprintOf } from './compare.ts';
 import type { Problem, Row } from './file/row.ts';
 import type { Source } from './file/source.ts';
 import { fleetProblems, type OwnKeeper, profileLookup } from './fleet-problems.ts';
 import { isNote, judgeAgainstTable, type Outcome, type Reject } from './judge-table.ts';
-import { type Item, isOfAnotherKind, type ReadRow, readRow } from './row.ts';
+import { differences, digestOf, fingerprintOf } from './row/compare.ts';
+import { type Item, isOfAnotherKind, type ReadRow, readRow } from './row/row.ts';
 
 /** A problem of one row. */
 export interface RowProblem extends Problem {
@@ -16,22 +16,21 @@ export interface RowProblem extends Problem {
   readonly accountId: string | undefined;
 }
 
-/** What is to be written of one account. */
-export interface Planned {
-  /** Of what the row says, to know it again: the file is read once more. */
+interface Planned {
+  /** Of the row, to recognize it when the file is read again. */
   readonly digest: string;
   /** Another account that has the named token secret now, and gives it up in this import. */
   readonly takesSecretFrom?: string;
 }
 
-/** What an import would do, found out before anything is written. Each row counts in exactly one of its parts. */
+/** A plan, made before anything is written. Each row counts in one of its parts. */
 export interface Plan {
   readonly rows: number;
-  /** By account id: those that are not there yet. */
+  /** By account id: those that are new. */
   readonly create: ReadonlyMap<string, Planned>;
   /** Rows of accounts that are there as the file says. */
   readonly same: number;
-  /** By account id: those that are there and of which the file says something else. */
+  /** By account id: those that are there and differ from the file. */
   readonly differ: ReadonlyMap<string, Planned>;
   /** Rows of accounts that the function does not look at. */
   readonly passedOver: number;
@@ -51,10 +50,10 @@ interface Entry {
 
 const BATCH = 100;
 
-export interface PlanOptions {
+interface PlanOptions {
   /** Accounts that are there will be changed. */
   readonly update: boolean;
-  /** Token secrets of other names than usual that may be made: the person has named them. */
+  /** Unusual names of token secrets that may be created: the person has named them. */
   readonly tokenSecrets: readonly string[];
 }
 
@@ -88,7 +87,7 @@ export async function makePlan(
     for (const entry of batch) {
       const { number, row, read } = entry;
       const verdict = problems.has(number) ? undefined : judge(entry, existing.get(read.accountId));
-      // What two rows have in common was told first.
+      // Clashes between two rows were told first.
       const found =
         verdict === undefined ? problemsOf(entry) : verdict.kind === 'invalid' ? verdict.problems : [];
       if (found.length > 0) reject(number, row.line, read.accountId, found);
@@ -160,7 +159,7 @@ function judge(
   if (row.passedOver === true || (row.problem === undefined && isOfAnotherKind(item)))
     return outcome('passed_over');
   const same = existing !== undefined && differences(item, existing).length === 0;
-  // What was exported can be imported: an account that is there as the row says needs nothing, be it right or wrong.
+  // An export can be imported again: an account that is as the row says needs nothing, valid or not.
   if (same && row.problem === undefined && read.problems.length === 0 && !isNote(accountId))
     return outcome('same');
   const problems = problemsOf(entry);
@@ -168,12 +167,11 @@ function judge(
   return outcome(existing === undefined ? 'create' : same ? 'same' : 'differ');
 }
 
-/** An id that fits a line: one that is longer than any key names nothing. */
+/** An id that fits on a line. A longer one can't be an account's. */
 function shownId(accountId: string | undefined): string | undefined {
   return accountId !== undefined && accountId.length > 2_048 ? `${accountId.slice(0, 80)}…` : accountId;
 }
 
-/** The accounts of these rows that are there, by id. */
 async function itemsOf({ table, tableName }: Fleet, batch: readonly Entry[]): Promise<Map<unknown, Item>> {
   const existing = new Map<unknown, Item>();
   const ids = new Set(

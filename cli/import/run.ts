@@ -4,36 +4,33 @@ import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { digestOf } from './compare.ts';
 import type { Source } from './file/source.ts';
 import type { Plan } from './plan.ts';
-import { type Candidate, readRow } from './row.ts';
+import { digestOf } from './row/compare.ts';
+import { type Candidate, readRow } from './row/row.ts';
 import { createAccount, updateAccount } from './write.ts';
 
-/** What an import did. Of the rows, each counts once: created, updated, alreadyThere, passedOver, rejected or left. */
+/** The outcome of an import. Each row counts once: created, updated, alreadyThere, passedOver, rejected or left. */
 export interface ImportResult {
   readonly rows: number;
   readonly created: number;
   readonly updated: number;
   readonly alreadyThere: number;
-  /** Of those already there, the ones that differ from the file and were left as they are. */
+  /** Accounts already there that differ from the file. They stay as they are. */
   readonly different: number;
-  /** Rows of accounts that are not oauth2. */
   readonly passedOver: number;
-  /** All rows of which nothing came: those that are invalid, in conflict or busy. */
   readonly rejected: number;
   readonly invalid: number;
   readonly conflicts: readonly Refusal[];
   readonly busy: readonly Refusal[];
-  /** Of the created: the file had no refresh token for them, and named no secret that has one. */
+  /** Created accounts for which the file had no refresh token, and no secret with one. */
   readonly withoutRefreshToken: number;
-  /** How many of the planned are not done; 0 unless it was stopped. */
+  /** Planned but not done: 0, unless the import was stopped. */
   readonly left: number;
-  /** `interrupted`, or the AWS error's name; absent where it came to its end. */
+  /** `interrupted`, or the AWS error's name. Absent if the import ended. */
   readonly stopped?: string;
 }
 
-/** Why nothing came of an account that was planned. */
 export interface Refusal {
   readonly line: number;
   readonly accountId: string;
@@ -44,7 +41,7 @@ export interface RunOptions {
   readonly update: boolean;
   /** Writes a second to Secrets Manager. */
   readonly rate: number;
-  /** Encrypts the secrets; undefined: the service's own key does. */
+  /** Encrypts the secrets. The service's own key by default. */
   readonly kmsKey: string | undefined;
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
@@ -103,7 +100,7 @@ export async function runImport(
     const write = create.has(accountId) ? 'create' : 'update';
     const plans = write === 'create' ? create : change;
     const found = plans.get(accountId);
-    // A row that the plan does not know so was refused, or the file has changed since.
+    // Not in the plan: the row was refused, or the file has changed since.
     if (found?.digest !== digestOf(read)) continue;
     plans.delete(accountId);
     await work.onSizeLessThan(1);

@@ -3,10 +3,10 @@ import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Problem, Row } from './file/row.ts';
 import type { Source } from './file/source.ts';
 
-export interface ServiceNowOptions {
+interface ServiceNowOptions {
   /** `name of an OAuth profile there` → `profile here`. */
   readonly profiles: ReadonlyMap<string, string>;
-  /** The column of the credentials in which somebody put readable tokens; by default none is believed to be readable. */
+  /** The column of the credentials that has readable tokens. By default none has. */
   readonly tokensIn?: string | undefined;
 }
 
@@ -37,16 +37,15 @@ export function serviceNowSource(
   };
 }
 
-/** A refresh token by what it was requested for; all of them where there are several and none is the last. */
+/** The last refresh token for a requestor, or all of them if none is the last. */
 type RefreshTokens = ReadonlyMap<string, Requested>;
 type Requested =
   | { readonly kind: 'one'; readonly text: string; readonly at: string }
   | { readonly kind: 'unclear'; readonly texts: readonly string[] };
 
-/** What the other exports say, and the person. */
+/** From the other export and the command line. */
 interface Exported extends Pick<ServiceNowOptions, 'profiles'> {
   readonly tokens: RefreshTokens;
-  /** Names that several accounts have. */
   readonly shared: ReadonlySet<unknown>;
 }
 
@@ -91,21 +90,21 @@ function* accountRow(
   else yield row;
 }
 
-/** What `--map` has to say of a profile that is not here. */
+/** Asks for a `--map` for a profile that is not here. */
 export async function mappingProblem(
   { name, mapped }: NonNullable<Row['profileThere']>,
   here: unknown,
   exists: (profile: string) => Promise<boolean>,
 ): Promise<Problem> {
   const field = 'oauth2_profile';
-  // A token in the wrong column; no application has such a name.
+  // Perhaps a token in the wrong column: no application has such a name.
   if (name.length > 200 || (name.length > 40 && !/\s/.test(name) && !looksLikeName(name)))
     return { field, text: 'is none of the profiles here, and looks like a value rather than a name' };
   if (mapped) {
     const text = `there is no profile "${here}" here ("profiles list"), as --map says for "${name}"`;
     return { field, text, together: text };
   }
-  // The instance calls the first profile of an application so; nothing but the same name is taken for the same.
+  // The instance names an application's first profile so. Only the same name counts as the same.
   const likely = String(slug(name.replace(/ default_profile$/, '')));
   const known = /^.{1,200}$/.test(likely) && (await exists(likely));
   const flag = `--map ${quoted(`${name}=${known ? likely : 'PROFILE'}`)}`;
@@ -115,7 +114,6 @@ export async function mappingProblem(
 /** One word for a shell, whatever is in it. */
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The names that more than one message has. */
 async function sharedNames(messages: Source): Promise<ReadonlySet<unknown>> {
   const names = new Set<unknown>();
   const shared = new Set<unknown>();
@@ -159,7 +157,7 @@ function later(one: Requested, other: Requested & { kind: 'one' }): Requested {
   return one.at > other.at ? one : other;
 }
 
-/** What stands in place of a password field's value. */
+/** The text that ServiceNow exports in place of a password. */
 const isMasked = (text: string) => /^[*•]*$/.test(text);
 
 /** The value of the choice is `oauth2`; its label is shown where display values are exported. */
@@ -174,7 +172,6 @@ function slug(name: unknown): unknown {
     : name;
 }
 
-/** Reads `--map "name there=profile here"`. */
 export function readProfileMap(entries: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     entries.map((entry) => {
@@ -190,13 +187,12 @@ export function readProfileMap(entries: readonly string[]): ReadonlyMap<string, 
   );
 }
 
-/** What is wrong with the columns of an export of sys_rest_message; undefined where nothing is. */
+/** The problem with the columns of an export of sys_rest_message, if there is one. */
 export function checkMessageColumns(header: readonly string[]): string | undefined {
   if (header.includes('authentication_type')) return undefined;
   return 'there is no column authentication_type, so this is no export of sys_rest_message. Export its fields sys_id, name, authentication_type and oauth2_profile (docs/importing.md)';
 }
 
-/** The same of oauth_credential. */
 export function checkCredentialColumns(header: readonly string[]): string | undefined {
   if (header.includes('type')) return undefined;
   return 'there is no column type, so this is no export of oauth_credential. Export its fields type, expires and oauth_requestor_profile.requestor_id (docs/importing.md)';

@@ -3,14 +3,14 @@ import { stringify } from 'csv-stringify/sync';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { number } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { protectCell } from './csv-cells.ts';
 import type { Plan, RowProblem } from './plan.ts';
+import { protectCell } from './row/csv-cells.ts';
 import type { ImportResult } from './run.ts';
 
 const SHOWN = 20;
 const PASSED_OVER = 'passed over: their authentication is not oauth2';
 
-/** The problems as lines for people: what many rows have in common once, of the others the first ones only. */
+/** The problems as lines for people: common ones once, and the first of the others. */
 export function problemLines(problems: readonly RowProblem[], terminal: Terminal): string[] {
   const width = terminal.stderr.columns || terminal.width;
   const mark = terminal.paintRemark('red', '✗');
@@ -35,7 +35,7 @@ export function problemLines(problems: readonly RowProblem[], terminal: Terminal
           mark,
           width,
         )),
-    // Never broken: they are there to be pasted.
+    // Never broken, so that people can paste them.
     ...flags.map(([flag, rows]) => `    ${count(rows, 'row').padEnd(9)} ${printable(flag)}`),
     ...shown,
     ...(more > 0 ? [`  … and ${number(more)} more; --rejects <file> writes them all`] : []),
@@ -125,7 +125,7 @@ function stoppedText({ stopped, left }: ImportResult): string[] {
   return [`${why}, ${number(left)} not done. The same command goes on from here.`];
 }
 
-/** Counts in a column; what there is none of is left out. */
+/** Counts in a column, without those that are 0. */
 function table(rows: readonly (readonly [number, string])[]): string[] {
   const told = rows.filter(([amount], index) => amount > 0 || index === 0);
   const width = Math.max(...told.map(([amount]) => number(amount).length));

@@ -3,14 +3,14 @@ import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
 import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { differences, fingerprintOf } from './compare.ts';
 import { createTokens, type HowToWrite } from './create-tokens.ts';
 import { type Busy, inHand, isLeased, itemOf, secretInUse, whileBusy } from './in-use.ts';
-import type { Candidate, Item } from './row.ts';
+import { differences, fingerprintOf } from './row/compare.ts';
+import type { Candidate, Item } from './row/row.ts';
 
 export type Written =
   | { readonly kind: 'created' | 'updated' }
-  /** Somebody else made or changed it since the plan, so that nothing is left to do. */
+  /** Somebody else has made or changed it since the plan. Nothing is left to do. */
   | { readonly kind: 'already_there' }
   | { readonly kind: 'conflict'; readonly text: string }
   | Busy;
@@ -66,7 +66,7 @@ export async function updateAccount(
     if (existing === undefined)
       written = {
         kind: 'conflict',
-        text: 'was removed in the meantime; give the same command again to make it',
+        text: 'was removed in the meantime; run the same command again to make it',
       };
     else if (typeof existing.formatVersion === 'number' && existing.formatVersion > FORMAT_VERSION)
       written = { kind: 'conflict', text: 'was made by a newer version, which alone may change it' };
@@ -86,7 +86,7 @@ export async function updateAccount(
           : undefined;
         if (inUse !== undefined) return inUse;
         if (!(await change(fleet, candidate.item, existing, changed)))
-          return { kind: 'busy', text: 'somebody changes it just now; give the same command again' };
+          return { kind: 'busy', text: 'somebody changes it just now; run the same command again' };
         written = { kind: 'updated' };
       }
     }
@@ -102,7 +102,7 @@ async function change(
   existing: Item,
   changed: readonly string[],
 ): Promise<boolean> {
-  // A visit of the function that begins after the read leaves a lease, and one that has ended took it away again.
+  // An attempt of the function that begins after the read leaves a lease, and one that has ended took it away again.
   const watched = ['lease', 'escrow', 'formatVersion', ...changed];
   const names = new Map([
     ['#accountId', 'accountId'],
@@ -113,7 +113,7 @@ async function change(
   const valued = (value: unknown) => `:${indexIn(values, ':', value)}`;
   const unchanged = (path: string, value: unknown): readonly string[] => {
     if (value === undefined) return [`attribute_not_exists(${path})`];
-    // Member by member, as not everything that speaks for DynamoDB compares maps.
+    // Member by member: not every DynamoDB endpoint can compare maps.
     if (!isPlainMap(value)) return [`${path} = ${valued(value)}`];
     const members = Object.entries(value);
     return [

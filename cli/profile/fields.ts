@@ -8,7 +8,7 @@ import { parseWholeProfile } from './presets.ts';
 /** A profile as people give it, before anything in it is believed. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Fields whose values are shown to nobody and taken from no command line. */
+/** Their values are never shown, and never taken from the command line. */
 export const SECRET_FIELDS: readonly string[] = ['client_secret', 'private_key', 'tls_client_key'];
 
 /** Objects whose values may be secret, such as an API key that goes with each request. */

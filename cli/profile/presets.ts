@@ -3,10 +3,10 @@ import presetsOfTheFunction from '../../core/profile/presets.json' with { type: 
 import type { Preset } from '../../core/profile/profile-schema.ts';
 import aboutPresets from './about-presets.json' with { type: 'json' };
 
-/** What is known of a provider beyond what a refresh needs: it is not part of the function. */
+/** More about a provider than a refresh needs. The function does not have it. */
 interface AboutPreset {
   readonly title: string;
-  /** What takes part in authorizing alone. */
+  /** Fields for authorizing only. */
   readonly authorizing?: Preset;
   readonly source: string;
   readonly confidence: string;
@@ -17,7 +17,6 @@ export const ABOUT_PRESETS = aboutPresets as Readonly<Record<string, AboutPreset
 
 const ofTheFunction = presetsOfTheFunction as Readonly<Record<string, Preset>>;
 
-/** Each preset with all of its fields. */
 export const PRESETS: Readonly<Record<string, Preset>> = Object.fromEntries(
   Object.entries(ofTheFunction).map(([name, preset]) => [
     name,

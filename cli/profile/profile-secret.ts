@@ -6,7 +6,7 @@ import { waitsForDeletion } from '../shared/deleted-secret.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { parseWholeProfile } from './presets.ts';
 
-/** A profile as the command line shows it: readable, or with what is wrong with it. */
+/** A profile, or why it can't be read. */
 export interface StoredProfile {
   readonly name: string;
   /** The secret's text. */

@@ -6,7 +6,7 @@ import { ABOUT_PRESETS, PRESETS } from '../profile/presets.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 
-/** Asks a person for what is missing of a new profile. */
+/** Asks for the missing fields of a new profile. */
 export async function askForFields(given: Fields, { terminal, signal }: Context): Promise<Fields> {
   const at = { input: terminal.stdin, output: terminal.stderr, signal };
   const where = describesProvider(given) ? {} : await askForProvider(at);
@@ -56,7 +56,7 @@ async function askForProvider(at: At): Promise<Fields> {
       message: 'Provider (type to search):',
       source: (term) => {
         const wanted = (term ?? '').toLowerCase();
-        // Before anything is typed the presets would hide them below the screen.
+        // At first the presets would push them below the screen.
         if (wanted === '') return [...others, ...named];
         return [
           ...named.filter(({ name, value }) => `${name} ${value}`.toLowerCase().includes(wanted)),
@@ -108,7 +108,7 @@ async function askForSecret(method: unknown, fields: Fields, at: At): Promise<Fi
   return {};
 }
 
-/** A syntax error would quote what was typed. */
+/** A syntax error would quote the input. */
 function jwkOf(text: string): Fields {
   const jwk = parseJsonObject(text);
   if (jwk !== undefined) return jwk;

@@ -19,12 +19,12 @@ import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { shortProblem } from './render.ts';
 
-/** One thing that was to be proved. `open`: it could not be told either way. */
+/** One proof. `open`: neither right nor wrong. */
 interface Finding {
   readonly what: 'profile' | 'endpoint' | 'client' | 'permissions' | 'function';
   readonly verdict: 'proved' | 'skipped' | 'open' | 'wrong';
   readonly message: string;
-  /** The provider refuses the client; where it can, it says so by `invalid_client` or a 401. */
+  /** The provider refuses the client, by `invalid_client` or 401 if it can. */
   readonly rejected?: true;
 }
 
@@ -179,7 +179,7 @@ const notAsked: Finding = { what: 'client', verdict: 'open', message: 'could not
 function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly Finding[] {
   if (exchange.kind !== 'response')
     return [{ what: 'endpoint', verdict: 'wrong', message: exchange.detail }, notAsked];
-  const answer = interpretTokenResponse(exchange.response, {
+  const interpreted = interpretTokenResponse(exchange.response, {
     profile,
     previous: {},
     sent: madeUp,
@@ -191,16 +191,16 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
     verdict: 'proved',
     message: 'answers, and its certificate is trusted',
   };
-  if (answer.kind !== 'error')
+  if (interpreted.kind !== 'error')
     return [
       reached,
       {
         what: 'client',
         verdict: 'open',
-        message: 'A made-up refresh token was accepted: is this a token endpoint?',
+        message: 'A made-up refresh token was accepted. Is this really a token endpoint?',
       },
     ];
-  switch (answer.reason) {
+  switch (interpreted.reason) {
     case 'grant_revoked': {
       const none = profile.token_endpoint_auth_method === 'none';
       const message = none ? 'known; a public client has no secret to prove' : 'accepted';
@@ -211,20 +211,20 @@ function judge(exchange: Exchange, profile: Profile, madeUp: string): readonly F
         reached,
         {
           what: 'client',
-          verdict: /\binvalid_client\b|\b401\b/.test(answer.detail) ? 'wrong' : 'open',
-          message: answer.detail,
+          verdict: /\binvalid_client\b|\b401\b/.test(interpreted.detail) ? 'wrong' : 'open',
+          message: interpreted.detail,
           rejected: true,
         },
       ];
     case 'provider_unavailable':
     case 'malformed_response':
-      return [{ what: 'endpoint', verdict: 'wrong', message: answer.detail }, notAsked];
+      return [{ what: 'endpoint', verdict: 'wrong', message: interpreted.detail }, notAsked];
     default:
-      return [reached, { what: 'client', verdict: 'open', message: answer.detail }];
+      return [reached, { what: 'client', verdict: 'open', message: interpreted.detail }];
   }
 }
 
-/** What the function, with its own permissions, makes of the profile: a dry run changes nothing. */
+/** Asks the function, which has its own permissions. A dry run changes nothing. */
 async function askFunction(fleet: Fleet, account: Account | undefined): Promise<Finding> {
   const what = 'function';
   if (account === undefined)

@@ -17,10 +17,10 @@ import { parseJsonObject } from '../../core/json-object.ts';
 import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
 import { parseWholeProfile } from '../profile/presets.ts';
 import { profileNames, readProfile } from '../profile/profile-secret.ts';
+import { collectPairs } from '../shared/arguments.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { collectPairs } from '../shared/parameters.ts';
 import { askForFields } from './ask.ts';
 import { checkProfile } from './check.ts';
 import { renderList, renderProfile, summaryOf } from './render.ts';
@@ -104,25 +104,25 @@ export const addProfiles: AddCommands = (program, action) => {
     .option('--auth-method <method>', 'token_endpoint_auth_method')
     .option('--set <field=value>', 'any other field; the value may be JSON', collectPairs)
     .option('--stdin', 'read the secret, or a JSON object of fields, from standard input')
-    .option('--change', 'change an existing profile: keep what is not given')
-    .option('--replace', 'take the place of an existing profile')
+    .option('--change', 'change the given fields of an existing profile')
+    .option('--replace', 'replace an existing profile')
     .option('--kms-key <id>', "for the secret of a new profile, where it is not AWS's own")
     .addHelpText('after', ADD_HELP)
     .action(action(add));
   profiles
     .command('list')
-    .description('Shows all profiles, with what is wrong with them.')
+    .description('Shows all profiles and their problems.')
     .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles list --json')
     .action(action(list, 'reads'));
   profiles
     .command('show')
-    .description('Shows one profile with what its preset and the defaults add. Secrets are never shown.')
+    .description('Shows one profile with its preset and the defaults. Never shows secrets.')
     .argument('<name>')
     .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles show crm')
     .action(action(show, 'reads'));
   profiles
     .command('check')
-    .description('Proves a profile: its endpoint, its client, and the permissions around it.')
+    .description('Tests a profile: its endpoint, its client, and the permissions for it.')
     .argument('<name>')
     .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
     .addHelpText('after', CHECK_HELP)
@@ -132,7 +132,7 @@ export const addProfiles: AddCommands = (program, action) => {
     .description('Deletes a profile. Refuses while accounts use it.')
     .argument('<name>')
     .option('--yes', 'do not ask')
-    .option('--force', 'though accounts use it; they fail from then on')
+    .option('--force', 'even if accounts use it; they fail from then on')
     .addHelpText('after', REMOVE_HELP)
     .action(action(remove));
 };
@@ -179,7 +179,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   return undefined;
 }
 
-/** Writes over nothing but what was read. */
+/** Replaces only the version that was read. */
 async function writeProfile(
   { secrets }: Fleet,
   { secretId, text, before }: { secretId: string; text: string; before: FoundSecret },
@@ -194,9 +194,9 @@ async function writeProfile(
     current = await findSecret(secrets, secretId);
   }
   if (current.kind !== 'found') return 'changed_by_another';
-  const done = await replaceVersion(secrets, version, current.versionId);
+  const done = await replaceVersion(secrets, { ...version, from: current.versionId });
   if (done === 'replaced') return 'written';
-  // The answer to the SDK's first try may have been lost.
+  // The response to the SDK's first try may have been lost.
   const now = await findSecret(secrets, secretId);
   return now.kind === 'found' && now.versionId === version.versionId ? 'written' : 'changed_by_another';
 }
@@ -271,7 +271,7 @@ async function remove(
     );
   if (!yes) {
     if (!terminal.interactive)
-      throw new CliError('USAGE', 'Nobody can be asked here. Add --yes to remove it.', EXIT.usage);
+      throw new CliError('USAGE', 'This needs your confirmation. Add --yes to remove it.', EXIT.usage);
     const message =
       first === undefined ? `Remove the profile ${name}?` : `Remove ${name}, though ${used} it?`;
     const sure = await confirm(

@@ -8,7 +8,7 @@ import { parseWholeProfile } from '../profile/presets.ts';
 import type { StoredProfile } from '../profile/profile-secret.ts';
 
 /** One line of `profiles list`. */
-export interface ProfileSummary {
+interface ProfileSummary {
   readonly name: string;
   readonly provider: string | null;
   /** The host of its endpoint or issuer. */
@@ -26,12 +26,12 @@ export function summaryOf(name: string, text: string | undefined): ProfileSummar
   return { name, provider, host: hostOf(parsed.profile), authMethod, problem: null };
 }
 
-/** Without the long list of what would be known. */
+/** Without the long list of known fields. */
 export function shortProblem(problem: string): string {
   return problem.replace(/; known are .*$/, ' (docs/profiles.md names all)');
 }
 
-/** Placeholders stay readable, which a parsed URL would not leave them. */
+/** A parsed URL would make placeholders unreadable. */
 function hostOf({ token_endpoint, issuer }: Profile): string | null {
   const address = withoutUserinfo(token_endpoint ?? issuer ?? '');
   return /^https?:\/\/(?:…@)?([^/\\?#]+)/i.exec(address)?.[1] ?? null;

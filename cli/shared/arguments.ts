@@ -29,3 +29,13 @@ export function readRecoveryWindow(text: string): number {
     throw new InvalidArgumentError('Write a number of days from 7 to 30.');
   return days;
 }
+
+/** Collects `--option name=value` given any number of times. */
+export function collectPairs(
+  text: string,
+  before: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('It must be <name>=<value>.');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}

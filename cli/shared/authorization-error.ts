@@ -9,11 +9,11 @@ const NEXT_STEPS: Readonly<Record<NextStep, string | ((about: string) => string)
   ask_for_offline_access:
     'Many providers want offline_access in the profile’s scope, or a parameter: --with access_type=offline.',
   ask_for_the_person:
-    'Ask for a scope with which it says so, such as --scope "openid …", or use --replace to take the grant without knowing whose it is.',
-  correct_client: 'Correct the profile’s client; "profiles check" tells more.',
+    'Ask for a scope that tells who signed in, such as --scope "openid …". Or use --replace to take the grant all the same.',
+  correct_client: 'Correct the profile’s client. "profiles check" tells more.',
   correct_profile: 'Correct the profile ("profiles add --change").',
   correct_request:
-    'Check the profile’s scope, redirect_uri and token_request_parameters; the code may also be too old: run the command again.',
+    'Check the profile’s scope, redirect_uri and token_request_parameters. The code may also be too old. Then run the command again.',
   give_parameter: 'Give it with --parameter <name>=<value>.',
   keep_profile: (profile) => `Leave --profile out to keep it, or add --replace to change it to ${profile}.`,
   leave_parameter_out: 'Leave it out of --with.',
@@ -22,7 +22,7 @@ const NEXT_STEPS: Readonly<Record<NextStep, string | ((about: string) => string)
   name_secret: (secret) => `If it is this account's all the same, add --token-secret ${shellWord(secret)}`,
   try_again: 'Run the command again.',
   try_again_in_a_minute:
-    'Run the command again in a minute; if it stays so, a run has died, and its hold ends within twenty minutes.',
+    'Run the command again in a minute. If that does not help, a run has died. Then wait for twenty minutes.',
   try_again_later: 'Run the command again later.',
   try_once_more: 'Run the command again to try once more.',
   use_browser: 'Use --paste instead.',
@@ -31,7 +31,6 @@ const NEXT_STEPS: Readonly<Record<NextStep, string | ((about: string) => string)
   use_right_person: 'Sign in as the right person, or use --replace to give the account to this one.',
 };
 
-/** Codes of what was asked for wrongly. */
 const USAGE = ['USAGE', 'NO_ACCOUNT'];
 
 /** The one place where an error of the authorization becomes one of the command line; any other stays as it is. */

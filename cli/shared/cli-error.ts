@@ -1,4 +1,4 @@
-/** What a command's end tells a script. Documented in docs/cli.md and in `--help`. */
+/** Exit codes. Documented in docs/cli.md and in `--help`. */
 export const EXIT = {
   done: 0,
   /** It was tried and did not work. */

@@ -4,7 +4,7 @@ import { createTerminal, type Streams, type Terminal } from '../../terminal/term
 import { EXIT, type ExitCode } from './cli-error.ts';
 import { type Fleet, type FleetOptions, findFleet, findFunction, type InvokedFunction } from './fleet.ts';
 
-/** What a command's action is given. */
+/** The first argument of each command's action. */
 export interface Context {
   readonly terminal: Terminal;
   /**
@@ -20,14 +20,13 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
-/** Adds a group of commands to the program. */
 export type AddCommands = (program: Command, action: MakeAction) => void;
 
 /**
  * Makes a commander action of a function that gets the context, the arguments and the command's own options.
  * What it returns becomes the exit code; nothing means 0. Unless it `reads` only, a command says which fleet it acts on.
  */
-export type MakeAction = <Arguments extends readonly unknown[]>(
+type MakeAction = <Arguments extends readonly unknown[]>(
   run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
   effect?: 'reads',
 ) => (...rest: unknown[]) => Promise<void>;
@@ -38,11 +37,8 @@ export function makeActions(
   signal: AbortSignal,
   ended: (code: ExitCode) => void,
 ): MakeAction {
-  return <Arguments extends readonly unknown[]>(
-    run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
-    effect?: 'reads',
-  ) =>
-    async (...all: unknown[]) => {
+  return (run, effect) =>
+    async (...all) => {
       // commander passes the arguments, the options, and the command itself last.
       const command = all.at(-1) as Command;
       const options: FleetOptions & { json?: boolean } = command.optsWithGlobals();
@@ -61,24 +57,23 @@ export function makeActions(
         return told;
       };
       const fleet = effect === 'reads' ? find : findAndTell;
-      const rest = all.slice(0, -1) as unknown as Arguments;
       const functionToInvoke = async () => {
         const found = await findFunction(options, streams.env);
         tell(streams, 'outputs' in found ? whereOf(found) : found.label);
         return found;
       };
       const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
-      ended((await run(context, ...rest)) ?? EXIT.done);
+      ended((await run(context, ...(all.slice(0, -1) as never))) ?? EXIT.done);
     };
 }
 
-/** Says where it acts, with --json too: what a script does to the wrong fleet must show in its log. */
+/** Names the fleet, with --json too: if a script acts on the wrong one, its log must show that. */
 function tell({ stderr }: Streams, where: string): void {
   const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
   stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
 }
 
-/** Which fleet it is, with the parts that are not its stack's own. */
+/** The fleet, and each part that is not its stack's own. */
 function whereOf({ kind, label, outputs, tableName, functionName, secretNamePrefix }: Fleet): string {
   if (kind === 'local') return label;
   const parts = [

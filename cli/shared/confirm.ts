@@ -3,7 +3,7 @@ import { CliError, EXIT } from './cli-error.ts';
 import type { Context } from './command.ts';
 
 /**
- * Asks whether to go on; "no" is what Enter means.
+ * Asks whether to go on. Enter means "no".
  *
  * @param yes the person has said so on the command line
  * @throws CliError where nobody is there to be asked
@@ -15,7 +15,7 @@ export async function confirmed(
 ): Promise<boolean> {
   if (yes) return true;
   if (!terminal.interactive)
-    throw new CliError('NOT_CONFIRMED', 'Nobody is there to confirm it. Add --yes to go ahead.', EXIT.usage);
+    throw new CliError('NOT_CONFIRMED', 'This needs your confirmation. Add --yes to go ahead.', EXIT.usage);
   const { stdin: input, stderr: output } = terminal;
   return await confirm({ message, default: false }, { input, output, signal });
 }

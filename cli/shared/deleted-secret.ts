@@ -6,7 +6,6 @@ export function restoreCommand(secretId: string, region?: string): string {
   return `aws secretsmanager restore-secret${where} --secret-id ${secretId}`;
 }
 
-/** An error that says how to restore it. */
 export function waitsForDeletion(code: string, what: string, secretId: string, region?: string): CliError {
   return new CliError(
     code,

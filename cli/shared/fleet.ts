@@ -7,7 +7,7 @@ import { type CallableAddresses, flawOfPrivateCidr } from '../../adapters/oauth/
 import { systemClock } from '../../adapters/system-clock.ts';
 import type { Clock } from '../../core/clock.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
-import { withoutKnownSecrets } from '../../core/response/redaction.ts';
+import { withoutKnownSecrets } from '../../core/redaction/redaction.ts';
 import { callersPath } from '../../local/callers-path.ts';
 import { awsSettings, LOCAL_TABLE_NAME } from '../../local/clients.ts';
 import { LocalKeyError } from '../../local/local-key.ts';
@@ -23,11 +23,11 @@ export interface Fleet {
   readonly tableName: string;
   readonly secretNamePrefix: string;
   readonly functionName: string;
-  /** The stack's other outputs, by name; empty where the parts were named by hand. */
+  /** The stack's other outputs, by name. Empty if the parts were named by hand. */
   readonly outputs: Readonly<Record<string, string>>;
   /** The local system's data; undefined on AWS. */
   readonly dataDirectory?: string;
-  /** Seconds between two runs of the local system; on AWS its rules know. */
+  /** Seconds between two runs of the local system. On AWS the rules tell. */
   readonly every?: number;
   /** As the function's ALLOW_HTTP_LOOPBACK and PRIVATE_ADDRESS_CIDRS; the local authorization server speaks plain http. */
   readonly addresses: CallableAddresses;
@@ -39,16 +39,14 @@ export interface Fleet {
   readonly clock: Clock;
 }
 
-export interface AwsConfig {
+interface AwsConfig {
   readonly region?: string;
   readonly endpoint?: string;
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** The options that every command has. */
 export interface FleetOptions {
   readonly local?: boolean;
-  /** The local system's data directory. */
   readonly data?: string;
   readonly stack?: string;
   readonly region?: string;
@@ -75,7 +73,11 @@ export async function findFleet(
   const namesAws = [stack, region, table, prefix, options.function].some((option) => option !== undefined);
   const asksLocal = local === true || data !== undefined;
   if (asksLocal && namesAws)
-    throw new CliError('USAGE', '--local stands alone: the local system has names of its own.', EXIT.usage);
+    throw new CliError(
+      'USAGE',
+      '--local goes with no other name: the local system has its own names.',
+      EXIT.usage,
+    );
   if (namesAws) return await awsFleet(options, env);
   const called = data ?? DEFAULT_DATA_DIRECTORY;
   const dataDirectory = data === undefined ? DEFAULT_DATA_DIRECTORY : callersPath(data, env);
@@ -88,7 +90,7 @@ export async function findFleet(
   );
 }
 
-/** What it takes to invoke a function. */
+/** Enough to invoke a function. */
 export type InvokedFunction = Pick<Fleet, 'label' | 'functionName' | 'lambda'>;
 
 /**
@@ -126,14 +128,14 @@ type Running = Extract<Found, { readonly kind: 'running' }>;
  * @param called what people call the directory
  * @throws CliError
  */
-export async function findLocalSystem(dataDirectory: string, called: string): Promise<Running | undefined> {
+async function findLocalSystem(dataDirectory: string, called: string): Promise<Running | undefined> {
   const found = await findRunningSystem(dataDirectory).catch((error: unknown) => {
     throw error instanceof LocalKeyError ? new CliError(error.code, error.message) : error;
   });
   if (found.kind !== 'unproven') return found.kind === 'running' ? found : undefined;
   throw new CliError(
     'LOCAL_SYSTEM_UNPROVEN',
-    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start"; to act on AWS while it is there, add --stack NAME, or --function NAME.`,
+    `No local system of yours runs on ${called}: the file ${found.file} ${found.why}. Nothing was sent. Delete it (rm '${found.file}'), or start a system with "npm start". To act on AWS while the file is there, add --stack NAME or --function NAME.`,
   );
 }
 

@@ -1,11 +1,11 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import type { Report } from '../../core/account/report.ts';
+import type { Report } from '../../core/account/outcome.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { printable } from '../../terminal/display-text.ts';
 import { CliError } from './cli-error.ts';
 import type { Fleet, InvokedFunction } from './fleet.ts';
 
-/** What the function is asked to do with accounts that are named. */
+/** How the function is to run over the named accounts. */
 export interface RunOptions {
   readonly force?: boolean;
   readonly dryRun?: boolean;
@@ -29,7 +29,7 @@ export async function runForAccounts(
 ): Promise<readonly Report[]> {
   const reports: Report[] = [];
   for (let start = 0; start < accountIds.length; start += ACCOUNTS_A_RUN) {
-    // A run that has begun spends refresh tokens: it is let end, and no further one begins.
+    // A run that has begun spends refresh tokens, so it may end. No other one begins.
     if (signal.aborted) break;
     const chunk = accountIds.slice(start, start + ACCOUNTS_A_RUN);
     const { accounts = [] } = await runFunction(fleet, { accountIds: chunk, ...options });
@@ -70,7 +70,7 @@ async function invoke({ lambda, functionName }: InvokedFunction, event: unknown)
   }
 }
 
-/** What is no JSON is no result; a syntax error would quote it, and another function may have answered. */
+/** Undefined if it is not JSON: another function may have answered, and an error would quote it. */
 function jsonIn(payload: Uint8Array | undefined): unknown {
   try {
     return JSON.parse(Buffer.from(payload ?? []).toString('utf8') || 'null');

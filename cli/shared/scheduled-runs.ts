@@ -4,7 +4,7 @@ import type { RunResult } from '../../lambda/run-result.ts';
 import type { Fleet } from './fleet.ts';
 
 /** The last line of a run in the function's log. */
-export interface LoggedRun {
+interface LoggedRun {
   /** When it ended, seconds since the epoch. */
   readonly at: number;
   /** Undefined where the line can't be read. */
@@ -57,7 +57,7 @@ export async function scheduleOf({ outputs, every }: Fleet, rules: EventBridgeCl
   }
 }
 
-/** So many runs in a row may be missed, and a log line may be so late, before somebody is told. */
+/** So many runs may be missed, and a log line may be so late, before it is reported. */
 const MISSED_RUNS = 5;
 const LOG_DELAY = MINUTE;
 
@@ -81,7 +81,7 @@ export function intervalOf(schedule: string): number {
   return Math.max(MINUTE, ...gaps) + (days.every((field) => /^[*?]$/.test(field)) ? 0 : 6 * DAY);
 }
 
-/** What one field of a cron expression allows: `*`, `5`, `1-5`, `0/10`, and lists of these. */
+/** The values of one field of a cron expression: `*`, `5`, `1-5`, `0/10`, and lists of these. */
 function valuesOf(field: string, most: number): number[] {
   const all = Array.from({ length: most + 1 }, (_, value) => value);
   const parts = field.split(',').map((part) => {

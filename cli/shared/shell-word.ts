@@ -1,6 +1,6 @@
 import { printable } from '../../terminal/display-text.ts';
 
-/** Text that a shell takes as one word, to be pasted. */
+/** Quotes a text as one word of a shell, for pasting. */
 export function shellWord(text: string): string {
   const word = printable(text);
   return /^[\w/+=.@:-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

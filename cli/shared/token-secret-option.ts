@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 
-/** The option of every command that goes to a token secret. */
+/** The option of each command that uses a token secret. */
 export const tokenSecretOption = () =>
   new Option(
     '--token-secret <id>',

@@ -9,12 +9,11 @@ import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
 import { type LastRuns, LONG_LOOK, readLastRuns } from './last-runs.ts';
 import { type Status, statusText } from './text.ts';
 
-/** `status` */
 export const addStatus: AddCommands = (program, action) => {
   addExamples(
     program
       .command('status')
-      .description('Shows the fleet on one screen: how many are well, what expires next, the last runs.')
+      .description('Shows the fleet on one screen: healthy accounts, next expiries, last runs.')
       .option('--check', 'exit with 3 if an account needs a person or fails, or runs are missing')
       .action(
         action<[{ check?: boolean }]>(

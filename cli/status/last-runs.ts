@@ -4,8 +4,7 @@ import type { RunResult } from '../../lambda/run-result.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { scheduledRuns } from '../shared/scheduled-runs.ts';
 
-/** A run that the function's log tells of. */
-export interface LastRun extends RunResult {
+interface LastRun extends RunResult {
   /** When it ended, seconds since the epoch. */
   readonly at: number;
 }
@@ -15,15 +14,11 @@ export type LastRuns =
   /** `problem` for people. */
   | { readonly kind: 'unreadable'; readonly problem: string };
 
-/** A look at the last minutes is quick; where they tell of no run, the last day is looked at, or longer. */
+/** The last minutes are quick to read. Without a run in them it reads the last day or more. */
 const QUICK_LOOK = 15 * 60;
 export const LONG_LOOK = 24 * 3_600;
 
-/**
- * The last runs over the whole table, newest first, from the function's log.
- *
- * @param span how far to look back, seconds
- */
+/** The last runs over the whole table, newest first, from the function's log. @param span how far to look back, seconds */
 export async function readLastRuns(
   { lambda, functionName, config }: Fleet,
   now: number,

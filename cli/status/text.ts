@@ -37,11 +37,7 @@ export interface Status {
   readonly late: boolean;
 }
 
-/**
- * The fleet on one screen of 80 by 24 characters.
- *
- * @param span how far back the log was looked at, seconds
- */
+/** The fleet on one screen of 80 by 24 characters. @param span how far back the log was looked at, seconds */
 export function statusText(status: Status, span: number, terminal: Terminal): string {
   const { target, at, accounts } = status;
   const time = new Date(at * 1000).toISOString().slice(11, 19);

@@ -15,7 +15,7 @@ const secretNamePart = /^[A-Za-z0-9/_+=.@-]{1,400}$/;
 const flag = v.boolean('must be true or false (BOOL)');
 
 /** Any other text; written so that the known reasons are still completed by editors. */
-export type UnknownReason = string & Record<never, never>;
+type UnknownReason = string & Record<never, never>;
 
 export type AccountStatus = 'healthy' | 'failing' | 'reauthorization_required';
 
@@ -34,7 +34,7 @@ const failureSchema = v.object(
     /** When it was last seen. */
     at: seconds,
     /**
-     * Since when an exchange may have been answered without the answer reaching us. While it stands, an
+     * Since when an exchange may have been answered without the response reaching us. While it stands, an
      * `invalid_grant` is `grant_possibly_lost` rather than `grant_revoked`.
      */
     ambiguousSince: v.optional(seconds),
@@ -62,8 +62,8 @@ export type Lease = Readonly<v.InferOutput<typeof leaseSchema>>;
  * What is in escrow, the stronger first (contract):
  *
  * - `token`: a refresh token that came with a plain success and waits to be stored;
- * - `candidate`: what looked like a refresh token in any other answer; it is tried before it is believed;
- * - `answer`: an answer in which no token could be read; it waits for a person.
+ * - `candidate`: what looked like a refresh token in any other response; it is tried before it is believed;
+ * - `answer`: a response in which no token could be read; it waits for a person.
  */
 export type EscrowKind = (typeof ESCROW_KINDS)[number];
 export const ESCROW_KINDS = ['token', 'candidate', 'answer'] as const;
@@ -166,7 +166,6 @@ export const CLAIM = '#secret:';
 /** Begins the key of a note about a profile. */
 export const PROFILE_NOTE = '#profile:';
 
-/** Attributes to set, and attributes to remove. */
 export interface Changes {
   readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
   readonly remove: readonly (keyof Account)[];

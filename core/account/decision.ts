@@ -5,7 +5,7 @@ import type { Account } from './account.ts';
 import { shareOf } from './spread.ts';
 
 /** What is to be done with an account, before anything is read or locked. */
-export interface Decision {
+interface Decision {
   readonly action: 'leave' | 'refresh' | 'reauthorize';
   readonly reason: Reason;
 }
@@ -23,9 +23,7 @@ export interface DecisionInput {
   readonly dueAgain?: boolean | undefined;
 }
 
-/**
- * Decides from the item alone. The first rule that speaks wins; the order is the order of this function.
- */
+/** Decides from the item alone. The first rule that speaks wins; the order is the order of this function. */
 export function decide(account: Account, input: DecisionInput): Decision {
   const { now, force, dueAgain = false } = input;
   const waits = account.nextAttemptAt !== undefined && account.nextAttemptAt > now && !dueAgain;
@@ -75,7 +73,7 @@ function horizonOf(
 }
 
 /** What is to be done once the token set has been read under the lease. */
-export type TokenSetDecision =
+type TokenSetDecision =
   | { readonly action: 'exchange'; readonly refreshToken: string }
   | { readonly action: 'reconcile' }
   /** The access token has no end, and nothing has to be done, or can be. */

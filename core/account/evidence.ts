@@ -4,11 +4,11 @@ import { isOfWideRefusal, type ProfileFailure, type ProfileNote, type WideRefusa
 
 /**
  * What one account is told is evidence about its profile only as far as the profile's other accounts bear it out
- * (contract, *Evidence*). Pure: what is known of a profile, and what each answer of its provider changes about it.
+ * (contract, *Evidence*). Pure: what is known of a profile, and what each response of its provider changes about it.
  */
 
 /** How a provider answered one account. */
-export interface Answered {
+export interface Evidence {
   readonly account: Pick<Account, 'accountId' | 'failure'>;
   /** Seconds since the epoch. */
   readonly at: number;
@@ -32,7 +32,7 @@ const IN_A_ROW = 3;
 const CALLED_DEAD = 5;
 const NEARLY_ALL = 0.9;
 /** So many accounts of a failing profile are tried: in a run, or of those refused by the whole in a quarter of an hour. */
-export const TRIES = 5;
+const TRIES = 5;
 
 const ofTheProvider: readonly string[] = ['provider_unavailable', 'rate_limited'] satisfies Reason[];
 const ofTheClient: readonly string[] = ['client_rejected'] satisfies Reason[];
@@ -48,16 +48,16 @@ export function calledDead(failure: { readonly reason: string } | undefined): bo
 }
 
 /** Whether a reason speaks of a profile's client or provider rather than of an account. */
-export function speaksOfProfile(reason: string): boolean {
+function speaksOfProfile(reason: string): boolean {
   return ofTheClient.includes(reason) || ofTheProvider.includes(reason);
 }
 
-/** What is known of a profile after one more answer. */
-export function after(before: ProfileNote, answered: Answered): ProfileNote {
-  const note = withoutExpired(before, answered.at);
-  return answered.refusal === undefined
-    ? afterGrant(note, answered)
-    : afterRefusal(note, answered, answered.refusal);
+/** What is known of a profile after one more response. */
+export function after(before: ProfileNote, evidence: Evidence): ProfileNote {
+  const note = withoutExpired(before, evidence.at);
+  return evidence.refusal === undefined
+    ? afterGrant(note, evidence)
+    : afterRefusal(note, evidence, evidence.refusal);
 }
 
 /** After a day, a provider-wide refusal is over, and refusals are believed. */
@@ -66,7 +66,7 @@ function withoutExpired(note: ProfileNote, at: number): ProfileNote {
   return { ...note, wideRefusal: undefined, failure: isOfWideRefusal(note) ? undefined : note.failure };
 }
 
-function afterGrant(note: ProfileNote, { account, at }: Answered): ProfileNote {
+function afterGrant(note: ProfileNote, { account, at }: Evidence): ProfileNote {
   const wideEnds = note.wideRefusal !== undefined && isAmongRefused(account, note);
   const wideRefusal = wideEnds ? undefined : note.wideRefusal;
   const failureStays = isOfWideRefusal(note) && !wideEnds;
@@ -87,8 +87,8 @@ function shownFor(wideRefusal: WideRefusal | undefined, note: ProfileNote): Prof
   return { ...note.failure, reason: 'provider_wide_refusal', since: wideRefusal.since, retryAt: undefined };
 }
 
-function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): ProfileNote {
-  const { account, at } = answered;
+function afterRefusal(note: ProfileNote, evidence: Evidence, refusal: Refusal): ProfileNote {
+  const { account, at } = evidence;
   const { failure } = account;
   const calledDeadNow = refusal.reason === 'grant_revoked' && !calledDead(failure);
   const first = failure === undefined || calledDeadNow || isFirstAgain(failure, note);
@@ -96,7 +96,7 @@ function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): 
   if (speaksOfProfile(refusal.reason)) {
     // Another account was granted something since this one's failure began: it fails for itself.
     if (failsForItself(account, note)) return watched;
-    return believedOfProfile(watched, answered, refusal);
+    return believedOfProfile(watched, evidence, refusal);
   }
   const calm = { ...watched, streak: undefined };
   const isFirst = calledDeadNow || isFirstAgain(failure, note);
@@ -104,7 +104,7 @@ function afterRefusal(note: ProfileNote, answered: Answered, refusal: Refusal): 
   const counted = !isFirst && failure !== undefined && at - failure.at < QUARTER;
   const asked = counted ? note.asked : count(note.asked, at, isFirst && refusal.reason === 'grant_revoked');
   if (refusal.reason !== 'grant_revoked') return { ...calm, asked };
-  return believedOfAll({ ...calm, asked }, answered, refusal);
+  return believedOfAll({ ...calm, asked }, evidence, refusal);
 }
 
 /** A refusal counts as a first one again after a grant has ended a provider-wide refusal. */
@@ -114,11 +114,11 @@ function isFirstAgain(failure: { readonly at: number } | undefined, note: Profil
   );
 }
 
-function failsForItself({ failure }: Answered['account'], { lastGrantAt = 0 }: ProfileNote): boolean {
+function failsForItself({ failure }: Evidence['account'], { lastGrantAt = 0 }: ProfileNote): boolean {
   return failure !== undefined && lastGrantAt > failure.since;
 }
 
-function believedOfProfile(note: ProfileNote, { account, at }: Answered, refusal: Refusal): ProfileNote {
+function believedOfProfile(note: ProfileNote, { account, at }: Evidence, refusal: Refusal): ProfileNote {
   const { reason, message, retryAfter } = refusal;
   const { accountId } = account;
   const streak = [...(note.streak ?? []).filter((one) => one !== accountId), accountId].slice(-IN_A_ROW);
@@ -146,7 +146,7 @@ function failureOf(
   };
 }
 
-function believedOfAll(note: ProfileNote, { at }: Answered, { message }: Refusal): ProfileNote {
+function believedOfAll(note: ProfileNote, { at }: Evidence, { message }: Refusal): ProfileNote {
   const reason = 'provider_wide_refusal';
   if (note.wideRefusal !== undefined)
     return isOfWideRefusal(note)

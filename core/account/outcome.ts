@@ -4,7 +4,6 @@ import { type Account, type AccountStatus, type Changes, type Failure, labelOf }
 import { obtainedAtOf, type ReadVersion } from './decision.ts';
 import { calledDead } from './evidence.ts';
 
-/** How an attempt at an account ended. */
 export type Outcome = Succeeded | Failed | Deferred;
 
 interface Ended {
@@ -27,7 +26,7 @@ export interface Failed extends Ended {
   readonly detail?: string | undefined;
   /** Not to be tried again before this many seconds have passed. */
   readonly retryAfter?: number | undefined;
-  /** Since when an answer may have been lost; see `Failure.ambiguousSince`. */
+  /** Since when a response may have been lost; see `Failure.ambiguousSince`. */
   readonly ambiguousSince?: number | undefined;
   /** A refusal that is believed: only a person can help. */
   readonly believed?: boolean | undefined;
@@ -233,11 +232,11 @@ export function backOff({ reason, steady }: Pick<Failed, 'reason' | 'steady'>, c
 }
 
 /**
- * Since when an answer for the refresh token now in the secret may have been lost, or undefined.
+ * Since when a response for the refresh token now in the secret may have been lost, or undefined.
  *
  * An expired lease that was never given back means that a run died holding it. If its attempt is the version that
  * the secret holds, it had stored what it got; if the provider had called this very refresh token dead before, there
- * was nothing to lose; otherwise it may have died between the provider's answer and the store. A token set that is
+ * was nothing to lose; otherwise it may have died between the provider's response and the store. A token set that is
  * newer than the doubt ends the doubt: somebody obtained it since.
  *
  * @param read absent where the secret could not be read: then a doubt stays
@@ -262,4 +261,18 @@ function wasDeadBefore({ failure }: Account, read: ReadVersion | undefined): boo
   return (
     failure?.reason === 'grant_revoked' && createdAt !== undefined && createdAt + SURELY_BEFORE < failure.at
   );
+}
+
+/** What a run did with an account, as its result shows it. */
+export interface Report {
+  readonly accountId: string;
+  readonly action: 'leave' | 'refresh' | 'reconcile' | 'retry' | 'reauthorize' | 'defer';
+  readonly reason: Reason;
+  /** Seconds since the epoch; null where no access token is known. */
+  readonly accessTokenExpiresAt: number | null;
+}
+
+export function reportOn(account: Account, action: Report['action'], reason: Reason): Report {
+  const { accountId, accessTokenExpiresAt } = account;
+  return { accountId, action, reason, accessTokenExpiresAt: accessTokenExpiresAt ?? null };
 }

@@ -59,7 +59,6 @@ const authMethods = [
   'none',
 ] as const;
 const signingAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const;
-/** The grants that this version knows. */
 const grantTypes = ['refresh_token'] as const;
 
 /** Fields of a token response that a provider may have elsewhere, or under another name. */
@@ -197,5 +196,4 @@ export type Preset = v.InferOutput<typeof presetSchema>;
 export const profileSchema = v.strictObject({ ...providerEntries, ...clientEntries });
 export type ProfileFields = v.InferOutput<typeof profileSchema>;
 
-/** All fields that a profile secret may have. */
 export const PROFILE_FIELDS: readonly string[] = Object.keys(profileSchema.entries);

@@ -1,4 +1,3 @@
-/** The value of a JSON text; undefined where it is none. */
 export function parsedJson(text: string): unknown {
   // Only what can be an object, a list or a string is tried: a failure takes long.
   if (!/^\s*[{["]/.test(text)) return undefined;
@@ -21,7 +20,6 @@ export function percentDecoded(text: string): string {
 
 const entities: Readonly<Record<string, string>> = { quot: '"', amp: '&', lt: '<', gt: '>', apos: "'" };
 
-/** The entities of HTML and XML decoded. */
 export function entitiesDecoded(text: string): string {
   return text.replaceAll(/&(?:([a-z]{2,4})|#(\d{1,7})|#x([0-9a-f]{1,6}));/gi, (all, name, decimal, hex) => {
     if (name !== undefined) return entities[String(name).toLowerCase()] ?? all;

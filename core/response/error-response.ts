@@ -2,11 +2,11 @@ import { HOUR } from '../duration.ts';
 import type { JsonObject } from '../json-object.ts';
 import { type Profile, secretValuesOf } from '../profile/profile.ts';
 import type { Reason } from '../reason.ts';
+import { withoutSecrets } from '../redaction/redaction.ts';
 import { saysDeadGrant } from './dead-grant.ts';
 import { plainCode, reasonOfCode, reasonOfWords } from './error-codes.ts';
 import type { HttpResponse } from './http-response.ts';
 import { errorOf, type ProviderError } from './provider-error.ts';
-import { withoutSecrets } from './redaction.ts';
 
 /** An error response (RFC 6749 section 5.2), or anything else that brings no usable access token. */
 export interface ErrorResponse {
@@ -136,13 +136,13 @@ function describe(
   error: ProviderError | undefined,
   reason: Reason,
 ): string {
-  if (status === 0) return 'The token endpoint sent something that is no HTTP answer';
+  if (status === 0) return 'The token endpoint sent something that is no HTTP response';
   if (error !== undefined) {
     const description = error.description === undefined ? '' : ` (${error.description})`;
     return `The provider answered ${status} ${error.code}${description}`;
   }
-  if (tooLarge) return `The token endpoint's answer (HTTP ${status}) was too large (over 256 KB)`;
-  if (!complete) return `The token endpoint's answer (HTTP ${status}) was cut short`;
+  if (tooLarge) return `The token endpoint's response (HTTP ${status}) was too large (over 256 KB)`;
+  if (!complete) return `The token endpoint's response (HTTP ${status}) was cut short`;
   if (undecodable !== undefined) return `The token endpoint answered HTTP ${status} with what is no text`;
   if (status >= 300 && status < 400)
     return `The token endpoint answered with a redirect (HTTP ${status}), which is refused`;

@@ -6,7 +6,6 @@ export interface RequestContext {
   readonly profile: Profile;
   /** The token set as it was stored before. */
   readonly previous: TokenSet;
-  /** The refresh token that was sent. */
   readonly sent: string;
   /** What else was sent and must stay secret. */
   readonly secrets?: readonly string[];

@@ -50,7 +50,7 @@ export function uninterpreted({ status, body, undecodable }: HttpResponse): Erro
   return {
     kind: 'error',
     reason: 'malformed_response',
-    detail: `The token endpoint's answer (HTTP ${status}) could not be judged`,
+    detail: `The token endpoint's response (HTTP ${status}) could not be judged`,
     mayHaveRotated: true,
     cut: false,
     unread: undecodable ?? body.slice(0, MAX_SECRET_BYTES),

@@ -6,7 +6,7 @@ import { at, textAt, valueAt } from './response-fields.ts';
 import type { TokenSet } from './token-set.ts';
 
 /** When a token expires, and what the response said about it that was not believed. */
-export interface Expiry {
+interface Expiry {
   /** Seconds since the epoch; undefined where it does not expire, or nothing says when. */
   readonly expiresAt: number | undefined;
   /** A sentence for the log, without any value. */
@@ -14,9 +14,8 @@ export interface Expiry {
 }
 
 /** What is known beside the response. */
-export interface LifetimeContext {
+interface LifetimeContext {
   readonly profile: Profile;
-  /** The token set before it. */
   readonly previous: TokenSet;
   /** Seconds since the epoch; this clock may be wrong by 30 s. */
   readonly now: number;
@@ -125,7 +124,7 @@ function firstBelieved(
 function doubtOf(names: readonly string[]): { doubt?: string } {
   if (names.length === 0) return {};
   return {
-    doubt: `Not believed of the provider's answer: ${names.join(', ')} (in the past, too far ahead, or no time)`,
+    doubt: `Not believed of the provider's response: ${names.join(', ')} (in the past, too far ahead, or no time)`,
   };
 }
 

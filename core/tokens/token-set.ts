@@ -56,7 +56,7 @@ const tokenSetSchema = v.looseObject(
   'must be a JSON object',
 );
 
-export type ParsedTokenSet =
+type ParsedTokenSet =
   | { readonly kind: 'token_set'; readonly tokenSet: TokenSet }
   | { readonly kind: 'invalid'; readonly problem: string };
 
@@ -196,7 +196,7 @@ export function withRefreshToken(previous: TokenSet, refreshToken: string, obtai
 const standardFields = [...Object.keys(tokenSetSchema.entries), 'expires_in'];
 
 /** The text to store. `whole` has the new access token; `refresh token only` is what is left where that is too large. */
-export interface Storable {
+interface Storable {
   readonly kind: 'whole' | 'refresh token only';
   readonly tokenSet: TokenSet;
   readonly text: string;
@@ -237,7 +237,6 @@ function textOf(tokenSet: TokenSet): string | undefined {
   }
 }
 
-/** The text of a token set as a secret holds it. */
 export function serializeTokenSet(tokenSet: TokenSet): string {
   return storable(tokenSet, {}, []).text;
 }

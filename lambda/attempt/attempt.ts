@@ -37,7 +37,7 @@ export interface CurrentGrant {
   readonly secretId: string;
   /** The refresh token in the secret; absent where it has none. */
   readonly refreshToken: string | undefined;
-  /** Since when an answer for this refresh token may have been lost, seconds since the epoch. */
+  /** Since when a response for this refresh token may have been lost, seconds since the epoch. */
   readonly ambiguousSince: number | undefined;
   readonly escrow: EscrowState;
   /** When the newest token set known was obtained, seconds since the epoch. */
@@ -49,7 +49,7 @@ export interface CurrentGrant {
  *
  * - `none`: there is nothing in it, or what was in it has been dealt with and can go;
  * - `candidate`: it is tried before the refresh token in the secret;
- * - `stays`: an answer that waits for a person, or what belongs to another secret; undefined where it can't be opened.
+ * - `stays`: a response that waits for a person, or what belongs to another secret; undefined where it can't be opened.
  */
 export type EscrowState =
   | { readonly kind: 'none' }

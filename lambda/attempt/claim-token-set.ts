@@ -57,7 +57,7 @@ export async function claimTokenSet(
   const tokenSet = { ...read.tokenSet, kept_by, kept_for: keptFor };
   const text = serializeTokenSet(tokenSet);
   const versionId = versionNamed('claim', from, keptFor ?? '');
-  const put = await ports.secrets.replace(secretId, from, text, versionId, CLAIM_TIMEOUT);
+  const put = await ports.secrets.replace({ secretId, from, text, versionId }, CLAIM_TIMEOUT);
   if (put.kind === 'overtaken') return { kind: 'deferred', reason: 'leased_elsewhere' };
   if (put.kind === 'failed') {
     const detail = `The token secret can't be written (${put.failure.code}), so nothing was spent`;

@@ -30,7 +30,7 @@ export type Step =
   | { readonly kind: 'end'; readonly outcome: Outcome };
 
 /** One token request, and when it was known what came of it, seconds since the epoch. */
-export interface Exchanged {
+interface Exchanged {
   readonly progress: Progress;
   /** The refresh token. */
   readonly sent: string;
@@ -50,22 +50,25 @@ export async function judgeError(
   const ambiguousSince = before.grant.ambiguousSince ?? (mayHaveRotated ? at : undefined);
   const grant = { ...before.grant, ambiguousSince };
   const progress = { ...before, grant };
-  // What the answer may hold comes first, whatever else it says.
+  // What the response may hold comes first, whatever else it says.
   const kept = await keepFromError(attempt, grant, { ...error, at }, ports);
   const { reason, detail: message, retryAfter } = error;
   const refusal = { reason, message, retryAfter };
   const isCandidate = grant.escrow.kind === 'candidate' && sent === grant.escrow.content.refreshToken;
   if (kept.kind === 'kept') {
     const next = { ...progress, grant: { ...grant, escrow: kept.escrow } };
-    // An answer that can't be read refuses a candidate as well, unless it brought another one.
+    // A response that can't be read refuses a candidate as well, unless it brought another one.
     return isCandidate && error.candidate === undefined
       ? await candidateRefused(attempt, next, refusal, ports)
       : refused(attempt, next, refusal, ports);
   }
   if (error.cut && !progress.unanswered) {
-    ports.log.warn('The answer to a token request was lost. The same refresh token is tried again at once.', {
-      accountId,
-    });
+    ports.log.warn(
+      'The response to a token request was lost. The same refresh token is tried again at once.',
+      {
+        accountId,
+      },
+    );
     return { kind: 'again', progress: { ...progress, unanswered: true } };
   }
   if (reason === 'grant_revoked' && !progress.reread) {
@@ -112,7 +115,7 @@ async function candidateRefused(
   return { kind: 'again', progress: { ...progress, grant, reread: false, anew: true } };
 }
 
-/** The candidate goes; an answer that was kept beside it waits on. */
+/** The candidate goes; a response that was kept beside it waits on. */
 async function withoutCandidate(attempt: Attempt, escrow: EscrowState, ports: Ports): Promise<EscrowState> {
   const before = escrow.kind === 'none' ? undefined : escrow.content;
   if (before?.answer === undefined) return { kind: 'none' };
@@ -133,7 +136,7 @@ export function refused(
   const at = secondsOf(clock);
   const { reason, message, retryAfter } = refusal;
   // What people wrote wrongly was found before the provider was asked.
-  if (severityOf(reason) !== 'invalid') notes.answered(account.oauthProfile, { account, at, refusal });
+  if (severityOf(reason) !== 'invalid') notes.learn(account.oauthProfile, { account, at, refusal });
   if (reason !== 'grant_revoked')
     return end({ ...failed(reason, message, grant), retryAfter, ...(anew && { anew }) });
   const verdict = judgeDeath(account, notes.get(account.oauthProfile), at);

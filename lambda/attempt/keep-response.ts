@@ -1,5 +1,5 @@
 import type { AwsFailure } from '../../adapters/aws/aws-error.ts';
-import { type Escrowed, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import { type Escrowed, fingerprintOf, packResponse } from '../../adapters/aws/escrow.ts';
 import { nextObtainedAt } from '../../core/account/decision.ts';
 import type { Failed, Outcome } from '../../core/account/outcome.ts';
 import type { Profile } from '../../core/profile/profile.ts';
@@ -71,7 +71,7 @@ async function store(
   if (kept.kind === 'stored' && version.isClaim)
     await ports.secrets.relabel(secretId, version.versionId, attempt.id);
   for (const doubt of response.doubts) ports.log.warn(doubt, { accountId, oauthProfile });
-  ports.notes.answered(oauthProfile, { account, at, refusal: undefined });
+  ports.notes.learn(oauthProfile, { account, at, refusal: undefined });
   if (profile !== attempt.profile) ports.profiles.adopt(oauthProfile, profile);
   // Another attempt has begun since: what becomes of the account is for that one to say.
   if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere', escrow: 'stays' };
@@ -81,23 +81,23 @@ async function store(
     : { kind: 'failed', reason: 'token_set_too_large', obtainedAt, escrow: 'done' };
 }
 
-/** Where less of it is left, milliseconds, when the answer is heard, the process stood still meanwhile. */
+/** Where less of it is left, milliseconds, when the response is heard, the process stood still meanwhile. */
 const LEAST_STORE_TIME = 5_000;
 /** Milliseconds that a process which woke up late takes to keep what it has. */
 const LATE_WORK = 120_000;
 
-/** Whether an answer was heard so late that the process must have stood still meanwhile. */
+/** Whether a response was heard so late that the process must have stood still meanwhile. */
 function isLate({ deadline }: Attempt, { clock }: Ports): boolean {
   return clock.now() > deadline - LEAST_STORE_TIME;
 }
 
-/** Until when what an answer holds is tried to be kept, milliseconds since the epoch. */
+/** Until when what a response holds is tried to be kept, milliseconds since the epoch. */
 export function keepUntil(attempt: Attempt, ports: Ports): number {
   return isLate(attempt, ports) ? ports.clock.now() + LATE_WORK : attempt.deadline;
 }
 
 /**
- * How an answer is stored. A process that was frozen may hear it when its lease is over and another attempt has begun:
+ * How a response is stored. A process that was frozen may hear it when its lease is over and another attempt has begun:
  * then it takes the place of the version that was read, and of no other.
  */
 function storing(attempt: Attempt, { secretId, version }: CurrentGrant, text: string, ports: Ports) {
@@ -124,7 +124,7 @@ type KeptFromError =
   | { readonly kind: 'kept'; readonly escrow: EscrowState };
 
 /**
- * Keeps in escrow what an answer that is no plain success may hold: what looks like a refresh token, or else the answer
+ * Keeps in escrow what a response that is no plain success may hold: what looks like a refresh token, or else the response
  * itself, where it was a success that can't be read.
  */
 export async function keepFromError(
@@ -144,7 +144,7 @@ export async function keepFromError(
   if (unread === undefined) return { kind: 'nothing' };
   // The oldest is kept: it is the one that may hold a token.
   if (answerIn(grant.escrow) !== undefined) return { kind: 'kept', escrow: grant.escrow };
-  const answer = packAnswer(unread);
+  const answer = packResponse(unread);
   if (grant.escrow.kind === 'candidate') return await keepCandidate({ ...grant.escrow.content, answer });
   const content = { answer, supersedes: supersededBy(grant), obtainedAt: at };
   await keep('answer', content);
@@ -156,7 +156,7 @@ function escrowWrite({ account, id }: Attempt, kind: EscrowWrite['kind'], conten
   return { accountId, attemptId: id, kind, content, secretId };
 }
 
-/** A new refresh token, with the answer that waits in escrow for a person. */
+/** A new refresh token, with the response that waits in escrow for a person. */
 function escrowedFrom(grant: CurrentGrant, refreshToken: string, at: number): EscrowedToken {
   return { refreshToken, answer: answerIn(grant.escrow), supersedes: supersededBy(grant), obtainedAt: at };
 }

@@ -6,7 +6,7 @@ import { secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { Ports } from './ports.ts';
 
-export interface KeepTokens {
+interface KeepTokens {
   readonly accountId: string;
   readonly secretId: string;
   /** Tries once to store. */

@@ -7,10 +7,10 @@ export interface Limits {
   circuitIsOpen(): boolean;
   /** Asks for the right to send one token request, and counts it; the reason where it is refused. */
   request(name: string, profile: Profile, now: number): Reason | undefined;
-  /** An answer of a profile's provider took so many milliseconds. */
+  /** A response of a profile's provider took so many milliseconds. */
   answeredAfter(name: string, milliseconds: number): void;
-  /** How long the slowest answer of this run took, milliseconds; undefined before the first one. */
-  slowestAnswer(name: string): number | undefined;
+  /** How long the slowest response of this run took, milliseconds; undefined before the first one. */
+  slowestResponse(name: string): number | undefined;
   /** A put was throttled, or not answered, or failed on the service's side. */
   storeFailed(secretId: string): void;
   storeWorked(): void;
@@ -41,7 +41,7 @@ export function createLimits(shares: number): Limits {
     answeredAfter: (name, milliseconds) => {
       slowest.set(name, Math.max(milliseconds, slowest.get(name) ?? 0));
     },
-    slowestAnswer: (name) => slowest.get(name),
+    slowestResponse: (name) => slowest.get(name),
     storeFailed: (secretId) => {
       failing.add(secretId);
     },

@@ -28,13 +28,13 @@ export interface Ports {
   readonly count: (what: keyof RunCounters) => void;
 }
 
-/** What only a metric shows, counted during one run. */
+/** What only a metric shows, counted during one run. Each needs a name among the metrics (`METRIC`). */
 export interface RunCounters {
-  storesThrottled: number;
+  storesThrottled?: number;
   /** Refresh tokens put into escrow. */
-  escrowed: number;
+  escrowed?: number;
   /** 1 where the run found, when it began, that the escrow key can't be used. */
-  escrowUnavailable: number;
+  escrowUnavailable?: number;
   /** Accounts found with a refresh token in escrow. */
-  inEscrow: number;
+  inEscrow?: number;
 }

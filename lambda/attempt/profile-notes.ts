@@ -3,9 +3,9 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Events } from '../../adapters/aws/events.ts';
 import type { Account } from '../../core/account/account.ts';
 import {
-  type Answered,
   after,
   afterTry,
+  type Evidence,
   isAmongRefused,
   mayTryRefused,
   triesInRun,
@@ -34,7 +34,7 @@ export interface ProfileNotes {
   /** An attempt at an account begins. Call the function that is returned at its end. */
   begin(account: Account): () => void;
   /** How a provider answered an account. */
-  answered(profile: string, answered: Answered): void;
+  learn(profile: string, evidence: Evidence): void;
   /** How many due accounts of each profile wait for the end of its failure, as this run has found. */
   waiting(counts: ReadonlyMap<string, number>, segment: string): void;
   /** Resolves when all that is known is written down, or could not be. */
@@ -247,19 +247,19 @@ export function createProfileNotes({
         state.trying--;
       };
     },
-    answered: (profile, answered) => {
+    learn: (profile, evidence) => {
       const state = stateOf(profile);
-      const calm = answered.refusal === undefined && state.now.failure === undefined;
-      if (!calm) return change(profile, (note) => after(note, answered));
+      const calm = evidence.refusal === undefined && state.now.failure === undefined;
+      if (!calm) return change(profile, (note) => after(note, evidence));
       // Grants come by the thousand; what is pending must not grow with them.
-      state.now = after(state.now, answered);
+      state.now = after(state.now, evidence);
       if (state.grants !== undefined) {
-        state.grants.push(answered.at);
+        state.grants.push(evidence.at);
         if (state.grants.length > MAX_GRANTS) state.grants.shift();
       } else {
-        const grants = [answered.at];
+        const grants = [evidence.at];
         state.grants = grants;
-        const { account } = answered;
+        const { account } = evidence;
         state.pending.push((note) =>
           grants.reduce((one, at) => after(one, { account, at, refusal: undefined }), note),
         );

@@ -1,5 +1,5 @@
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
-import { type Account, type Changes, labelOf } from '../../core/account/account.ts';
+import { type Account, type Changes, type Failure, labelOf } from '../../core/account/account.ts';
 import {
   type AccountEventType,
   type Conclusion,
@@ -7,9 +7,10 @@ import {
   conclude,
   type Failed,
   type Outcome,
+  type Report,
+  reportOn,
   type Succeeded,
 } from '../../core/account/outcome.ts';
-import { type Report, reportOn } from '../../core/account/report.ts';
 import { secondsOf } from '../../core/clock.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
@@ -38,11 +39,11 @@ export async function recordOutcome(
   log(account, outcome, { conclusion, holder }, ports);
   const { event, changes } = conclusion;
   const isWritten = await write(account, changes, holder, ports);
-  const isUntold = (changes.set.failure ?? account.failure)?.untold === true && outcome.kind === 'failed';
   // A process that stood still since then would tell what may be over. Whoever comes next puts it, if it is still so.
   const isLate = secondsOf(ports.clock) - at >= BEING_TOLD;
+  const failure = outcome.kind === 'failed' ? (changes.set.failure ?? account.failure) : undefined;
   if (isWritten && event !== undefined && !isLate)
-    await tell(account, { event, reason: outcome.reason, at, isUntold }, ports);
+    await tell(account, { event, reason: outcome.reason, at, failure }, ports);
   return reportOf(account, outcome, conclusion);
 }
 
@@ -75,8 +76,8 @@ interface Telling {
   readonly reason: Reason;
   /** Since when it is so, seconds since the epoch. */
   readonly at: number;
-  /** The item says that nobody was told. */
-  readonly isUntold: boolean;
+  /** As it stands in the item. */
+  readonly failure: Failure | undefined;
 }
 
 /**
@@ -87,7 +88,7 @@ interface Telling {
  */
 export async function tell(
   account: Account,
-  { event, reason, at, isUntold }: Telling,
+  { event, reason, at, failure }: Telling,
   { events, table, log }: Pick<Ports, 'events' | 'table' | 'log'>,
 ): Promise<boolean> {
   const { accountId, oauthProfile } = account;
@@ -106,7 +107,7 @@ export async function tell(
     answer = 'refused';
   }
   try {
-    await table.settleEvent(accountId, event, { answer, isUntold });
+    await table.settleEvent(accountId, event, { answer, failure });
   } catch (error) {
     log.warn('It could not be noted that an event was put. It may be put twice.', {
       accountId,
@@ -129,12 +130,12 @@ async function write(account: Account, changes: Changes, holder: Holder, ports: 
     if (holder.kind === 'nobody')
       return (await table.note(accountId, secondsOf(clock), changes)) === 'recorded';
     const recorded = await table.release(account, holder.attemptId, changes);
-    if (recorded === 'conflict') log.warn('The lease was gone before the end of the visit.', { accountId });
+    if (recorded === 'conflict') log.warn('The lease was gone before the end of the attempt.', { accountId });
     return recorded === 'recorded';
   } catch (error) {
     if (holder.kind === 'attempt') {
       const awsError = errorNameOf(error);
-      log.warn('The end of a visit could not be recorded. A later run will.', { accountId, awsError });
+      log.warn('The end of an attempt could not be recorded. A later run will.', { accountId, awsError });
       return false;
     }
     throwIfFatal(error);

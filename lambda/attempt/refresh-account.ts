@@ -9,8 +9,13 @@ import {
   roomForVersion,
   STALE_READS_FOR,
 } from '../../core/account/decision.ts';
-import { ambiguousSince, type Deferred, type Outcome } from '../../core/account/outcome.ts';
-import { type Report, reportOn } from '../../core/account/report.ts';
+import {
+  ambiguousSince,
+  type Deferred,
+  type Outcome,
+  type Report,
+  reportOn,
+} from '../../core/account/outcome.ts';
 import { tokenSecretIdOf, unusualSecret } from '../../core/account/secret-id.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';

@@ -1,20 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { PutSecret } from '../../adapters/aws/secrets.ts';
+import type { PutSecret, Replacement } from '../../adapters/aws/secrets.ts';
 import type { Ports } from './ports.ts';
 
-export interface Replacement {
-  readonly secretId: string;
-  /** The version that was read, and that alone is replaced. */
-  readonly from: string;
-  readonly text: string;
-  readonly versionId: string;
-}
-
 /** Stores in place of the version that was read and of no other; `wasOvertaken` tells whether another had come. */
-export function replacing({ secretId, from, text, versionId }: Replacement, { secrets }: Ports) {
+export function replacing(replacement: Replacement, { secrets }: Ports) {
   let overtaken = false;
   const store = async (timeout: number): Promise<PutSecret> => {
-    const put = await secrets.replace(secretId, from, text, versionId, timeout);
+    const put = await secrets.replace(replacement, timeout);
     if (put.kind !== 'overtaken') return put;
     overtaken = true;
     return { kind: 'failed', failure: { kind: 'refused', code: 'OVERTAKEN' } };

@@ -1,4 +1,4 @@
-import type { SecretNote } from '../../adapters/aws/accounts-table.ts';
+import type { SecretNote } from '../../adapters/aws/secret-notes.ts';
 import type { ReadTokens } from '../../adapters/aws/token-secret.ts';
 import type { Account, Lease } from '../../core/account/account.ts';
 import { obtainedAtOf } from '../../core/account/decision.ts';
@@ -25,7 +25,7 @@ export type Ownership =
   | { readonly kind: 'busy' }
   | Failed;
 
-export interface OwnershipQuestion {
+interface OwnershipQuestion {
   readonly account: Account;
   /** What was read of the secret, under the account's lease. */
   readonly read: ReadTokens;
@@ -91,8 +91,8 @@ export async function ownSecret(
   ): Promise<Ownership> {
     const newest = Math.max(known ?? 0, before?.obtainedAt ?? 0);
     const obtainedAt = newest === 0 ? undefined : newest;
-    const answer = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil, obtainedAt });
-    if (answer === 'conflict') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
+    const claimed = await table.claimSecret(arn, { accountId, lease, before, now, waitUntil, obtainedAt });
+    if (claimed === 'conflict') return (await anothers(await table.secretNote(arn))) ?? { kind: 'busy' };
     return { kind: 'own', leased: arn, newest: obtainedAt, spendFrom: waitUntil };
   }
 

@@ -56,7 +56,7 @@ async function exchangeOnce(attempt: Attempt, progress: Progress, ports: Ports):
   const sent = tokenToSend(grant);
   if (sent === undefined) return { kind: 'end', outcome: failed('no_refresh_token', undefined, grant) };
   const left = deadline - ports.clock.now();
-  const needed = unanswered ? SHORTEST_EXCHANGE : timeToAnswer(attempt, profile, ports);
+  const needed = unanswered ? SHORTEST_EXCHANGE : timeToRespond(attempt, profile, ports);
   const refusal =
     left < STORE_TIME + needed
       ? 'out_of_time'
@@ -97,7 +97,7 @@ interface Heard {
 }
 
 /**
- * Sends one token request and judges the answer. Its text ends here: many large ones, each kept while it is being stored,
+ * Sends one token request and judges the response. Its text ends here: many large ones, each kept while it is being stored,
  * would fill the memory.
  */
 async function ask(
@@ -120,11 +120,11 @@ async function ask(
 }
 
 /**
- * Milliseconds that must be left for the answer before a refresh token is spent: half as long again as this profile's
- * slowest answer in this run; before there is one, as long as its provider may take, as far as the run can afford it.
+ * Milliseconds that must be left for the response before a refresh token is spent: half as long again as this profile's
+ * slowest response in this run; before there is one, as long as its provider may take, as far as the run can afford it.
  */
-function timeToAnswer({ account, begun, deadline }: Attempt, profile: Profile, { limits }: Ports): number {
-  const slowest = limits.slowestAnswer(account.oauthProfile);
+function timeToRespond({ account, begun, deadline }: Attempt, profile: Profile, { limits }: Ports): number {
+  const slowest = limits.slowestResponse(account.oauthProfile);
   const share = profile.token_request_timeout_seconds === undefined ? UNKNOWN_SHARE : NAMED_SHARE;
   const expected = slowest === undefined ? (deadline - begun) * share : 1.5 * slowest;
   return Math.max(2 * SHORTEST_EXCHANGE, Math.min(tokenRequestTimeout(profile), expected));
@@ -143,7 +143,7 @@ function understood(
     try {
       return interpretTokenResponse(exchange.response, { ...asked, secrets: exchange.secrets });
     } catch (error) {
-      log.error('An answer could not be judged. It is kept in escrow for a person.', {
+      log.error('A response could not be judged. It is kept in escrow for a person.', {
         errorName: errorNameOf(error),
       });
       return uninterpreted(exchange.response);

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 
 /** Keeps the authorization server's grants and tokens, so that they survive a restart. */
-export interface AdapterStore {
+interface AdapterStore {
   /** The adapter of one of oidc-provider's models. */
   readonly adapterOf: (model: string) => Adapter;
   /** A value that is created once and then kept, such as a signing key. */

@@ -1,6 +1,6 @@
 /** The login and consent pages: plain HTML that loads nothing from elsewhere. */
 
-export interface PageForm {
+interface PageForm {
   readonly action: string;
   readonly client: string;
 }
@@ -22,7 +22,6 @@ export function loginPage({ action, client }: PageForm): string {
   );
 }
 
-/** Asks whether the client may have access. */
 export function consentPage({ action, client }: PageForm, login: string, scopes: readonly string[]): string {
   const list = scopes.map((scope) => `<li>${escapeHtml(scope)}</li>`).join('');
   return page(
@@ -71,7 +70,6 @@ export function confirmCodePage(form: string, client: string, userCode: string):
   );
 }
 
-/** The last page for a device. */
 export function deviceDonePage(): string {
   return page('Done', '<p>Your device is connected. You can close this window.</p>');
 }

@@ -7,18 +7,16 @@ import { HOST, isOwnHost, isPathTarget, listen } from '../shared/listen.ts';
 import { openAdapterStore } from './adapter.ts';
 import { confirmCodePage, consentPage, deviceDonePage, errorPage, loginPage, userCodePage } from './pages.ts';
 
-/** A client of the local authorization server. */
 export interface LocalClient {
   readonly client_id: string;
   readonly client_secret?: string | undefined;
   readonly token_endpoint_auth_method: ClientMetadata['token_endpoint_auth_method'];
-  /** How long its access tokens live. */
   readonly accessTokenSeconds: number;
   /** Further client metadata (RFC 7591). */
   readonly metadata?: Partial<ClientMetadata>;
 }
 
-export interface SeededTokens {
+interface SeededTokens {
   readonly access_token: string;
   readonly refresh_token: string;
   readonly expires_in: number;
@@ -39,7 +37,7 @@ export interface AuthorizationServer {
   close(): Promise<void>;
 }
 
-export interface AuthorizationServerOptions {
+interface AuthorizationServerOptions {
   /** 0, the default, picks a free one. */
   readonly port?: number;
   /** In memory by default. */
@@ -48,18 +46,13 @@ export interface AuthorizationServerOptions {
   readonly refreshTokenSeconds?: number;
   /** Serves https, and asks clients for a certificate. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
-  /** Further settings of oidc-provider. */
   readonly settings?: Configuration;
 }
 
 const SCOPE = 'openid offline_access';
 const DAY = 86_400;
 
-/**
- * Starts the server on 127.0.0.1.
- *
- * @throws PortInUseError
- */
+/** Starts the server on 127.0.0.1. @throws PortInUseError */
 export async function startAuthorizationServer(
   options: AuthorizationServerOptions,
 ): Promise<AuthorizationServer> {
@@ -196,7 +189,7 @@ const devicePages: Configuration['features'] extends { deviceFlow?: infer T } | 
             : 'Something went wrong. Start again on your device.';
     context.body = userCodePage(form, problem);
   },
-  userCodeConfirmSource: async (context, form, client, _, userCode) => {
+  userCodeConfirmSource: async (context, form, client, ...[, userCode]) => {
     context.body = confirmCodePage(form, client.clientId, userCode);
   },
   successSource: async (context) => {

@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AwsError } from './aws-error.ts';
-import { type AwsResponse, errorResponse } from './protocol.ts';
+import { AwsError } from './protocol/aws-error.ts';
+import { type AwsResponse, errorResponse } from './protocol/protocol.ts';
 
 export type Service = 'dynamodb' | 'secretsmanager' | 'kms' | 'events' | 'lambda' | 'logs';
 
-/** A call as a rule sees it. */
 export interface FaultCall {
   readonly service: Service;
   readonly operation: string;

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { AwsRequest, AwsResponse } from './protocol.ts';
-import type { AwsKeys } from './signature.ts';
+import type { AwsRequest, AwsResponse } from './protocol/protocol.ts';
+import type { AwsKeys } from './protocol/signature.ts';
 
 /** Before a client sends anything, the endpoint proves that it has the keys, without revealing them. */
 const ASKED = /^\/proof\?nonce=([0-9a-f]{64})$/;
@@ -11,11 +11,7 @@ function proofOf({ secretAccessKey }: AwsKeys, origin: string, nonce: string): s
   return createHmac('sha256', secretAccessKey).update(`proof\n${origin}\n${nonce}`).digest('hex');
 }
 
-/**
- * The answer to a request for a proof; undefined for any other request.
- *
- * @param origin where this endpoint listens
- */
+/** The answer to a request for a proof; undefined for any other request. @param origin where this endpoint listens */
 export function answerProof(
   { method, url }: AwsRequest,
   keys: AwsKeys,

@@ -2,23 +2,29 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { HOST, isOwnHost, isPathTarget, listen } from '../shared/listen.ts';
-import { AwsError } from './aws-error.ts';
-import type { RecordedEvent } from './event-bridge.ts';
 import { type FaultCall, type FaultRule, performWith, type Service } from './faults.ts';
-import { lambdaOperation } from './lambda.ts';
 import { answerProof } from './proof.ts';
-import { type AwsRequest, type AwsResponse, errorResponse, parseJson, unknownOperation } from './protocol.ts';
+import { AwsError } from './protocol/aws-error.ts';
+import {
+  type AwsRequest,
+  type AwsResponse,
+  errorResponse,
+  parseJson,
+  unknownOperation,
+} from './protocol/protocol.ts';
+import { type AwsKeys, MAX_CLOCK_SKEW_SECONDS, signatureCheck, TEST_KEYS } from './protocol/signature.ts';
+import type { RecordedEvent } from './services/event-bridge.ts';
+import { lambdaOperation } from './services/lambda.ts';
 import { openServices, type ServicesOptions } from './services.ts';
-import { type AwsKeys, MAX_CLOCK_SKEW_SECONDS, signatureCheck, TEST_KEYS } from './signature.ts';
 
-export type { RecordedEvent } from './event-bridge.ts';
+export { DataDirectoryInUseError } from '../shared/store.ts';
 export type { Fault, FaultCall, FaultRule, Service } from './faults.ts';
-export type { Invocation, Invoke } from './lambda.ts';
-export type { Limits } from './secret-versions.ts';
-export { DataDirectoryInUseError } from './store.ts';
+export type { RecordedEvent } from './services/event-bridge.ts';
+export type { Invocation, Invoke } from './services/lambda.ts';
+export type { Limits } from './services/secret-versions.ts';
 
 /** A call that arrived, whether it worked or not. `at` in milliseconds since the epoch. */
-export interface CallRecord {
+interface CallRecord {
   readonly sequence: number;
   readonly service: Service;
   readonly operation: string;
@@ -64,10 +70,7 @@ const SERVICES: Readonly<Record<string, Service>> = {
   Logs_20140328: 'logs',
 };
 
-/**
- * Starts the endpoint on 127.0.0.1.
- * @throws PortInUseError, DataDirectoryInUseError
- */
+/** Starts the endpoint on 127.0.0.1. @throws PortInUseError, DataDirectoryInUseError */
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
   const { now = Date.now, keys = TEST_KEYS, maxClockSkewSeconds = MAX_CLOCK_SKEW_SECONDS } = options;
   const wrongSignature = signatureCheck({ keys, now, maxClockSkewSeconds });

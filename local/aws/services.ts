@@ -1,13 +1,13 @@
-import { openDynamodb } from './dynamodb.ts';
-import { eventBridge, type RecordedEvent } from './event-bridge.ts';
+import { openStore } from '../shared/store.ts';
 import type { Service } from './faults.ts';
-import { kms } from './kms.ts';
-import { type Invoke, performLambda } from './lambda.ts';
-import { logs } from './logs.ts';
-import { type AwsRequest, type AwsResponse, type Operations, runOperation } from './protocol.ts';
-import { defaultLimits, type Limits } from './secret-versions.ts';
-import { secretsManager } from './secrets-manager.ts';
-import { openStore } from './store.ts';
+import { type AwsRequest, type AwsResponse, type Operations, runOperation } from './protocol/protocol.ts';
+import { openDynamodb } from './services/dynamodb.ts';
+import { eventBridge, type RecordedEvent } from './services/event-bridge.ts';
+import { kms } from './services/kms.ts';
+import { type Invoke, performLambda } from './services/lambda.ts';
+import { logs } from './services/logs.ts';
+import { defaultLimits, type Limits } from './services/secret-versions.ts';
+import { secretsManager } from './services/secrets-manager.ts';
 
 export interface ServicesOptions {
   /** Where to keep the state; in memory by default. */
@@ -22,7 +22,7 @@ export interface ServicesOptions {
   readonly functionLogFile?: string;
 }
 
-export interface Services {
+interface Services {
   /** @throws AwsError */
   perform(service: Service, operation: string, request: AwsRequest): Promise<AwsResponse>;
   recordedEvents(): RecordedEvent[];

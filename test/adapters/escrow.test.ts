@@ -8,7 +8,7 @@ import {
   KMSClient,
 } from '@aws-sdk/client-kms';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createEscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import { createEscrowVault, fingerprintOf, packResponse } from '../../adapters/aws/escrow.ts';
 import type { EscrowKind } from '../../core/account/account.ts';
 import { startLocalAws } from '../../local/aws/server.ts';
 import { clientSettings } from '../support/aws-endpoint.ts';
@@ -52,7 +52,7 @@ test('What is sealed has the form that the contract names, and nothing of it can
 });
 
 test('What was sealed is opened for the same account and kind', async () => {
-  const answer = packAnswer('<html>What is this?</html>');
+  const answer = packResponse('<html>What is this?</html>');
   const kinds: readonly { kind: EscrowKind; content: object }[] = [
     { kind: 'token', content: held },
     { kind: 'candidate', content: { ...held, answer } },
@@ -220,12 +220,12 @@ describe('the data key', () => {
 describe('an answer', () => {
   test('is kept whole where it is small', () => {
     const answer = '{"message": "What is this?"}';
-    expect(gunzipSync(packAnswer(answer)).toString()).toBe(answer);
+    expect(gunzipSync(packResponse(answer)).toString()).toBe(answer);
   });
 
   test('is kept byte for byte where it is no text', () => {
     const answer = randomBytes(1_000);
-    expect(gunzipSync(packAnswer(answer)).equals(answer)).toBe(true);
+    expect(gunzipSync(packResponse(answer)).equals(answer)).toBe(true);
   });
 
   test.each([
@@ -242,7 +242,7 @@ describe('an answer', () => {
     { content: 'nothing', make: () => Buffer.alloc(0) },
   ])('of $content is 4 KB at most after gzip, and its beginning', ({ make }) => {
     const answer = make();
-    const packed = packAnswer(answer);
+    const packed = packResponse(answer);
     expect(packed.length).toBeLessThanOrEqual(4_096);
     const kept = gunzipSync(packed);
     expect(kept.equals(answer.subarray(0, kept.length))).toBe(true);

@@ -145,14 +145,14 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     const address = await other.address;
     await chromium.page.goto(`${new URL(address).origin}/callback?code=x&state=forged`);
     await looksGood(chromium, '10-foreign-answer');
-    claim('a foreign answer is refused on the page', await says(chromium, 'not the answer'));
+    claim('a foreign answer is refused on the page', await says(chromium, 'belongs to another sign-in'));
     await chromium.page.goto(address);
     await signIn(chromium, 'bob');
     await click(chromium, 'button[value="allow"]');
     await looksGood(chromium, '11-another-person');
     claim(
       "another person's grant is refused on the page",
-      await says(chromium, 'was not authorized again', '--replace'),
+      await says(chromium, 'was not authorized again', 'somebody else'),
     );
     claim('… and ends with 1', (await other.ended) === 1, await other.ended);
     claim('nothing has changed', JSON.stringify(before) === JSON.stringify(await tokens(system, 'acme')));
@@ -171,7 +171,7 @@ const stories: readonly ((stage: Stage) => Promise<void>)[] = [
     await chromium.fresh();
     await chromium.page.goto(address);
     await looksGood(chromium, '12-started-twice');
-    claim('a second browser is told that the sign-in is called off', await says(chromium, 'is called off'));
+    claim('a second browser is told that the sign-in was stopped', await says(chromium, 'was stopped'));
     claim('… and it ends with 1', (await command.ended) === 1, await command.ended);
   },
   async ({ chromium, data }) => {

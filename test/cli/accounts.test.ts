@@ -384,7 +384,7 @@ describe('accounts remove', () => {
     aws.inject(undefined);
     aws.onEffect(undefined);
     await made;
-    expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining('has been made anew') });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining('has created it again') });
     expect(stderr).not.toContain('put-item');
     expect(await fleet.tokenSet(accountId)).toEqual({ refresh_token: 'new' });
     expect((await describeSecret(accountId)).DeletedDate).toBeUndefined();

@@ -67,7 +67,7 @@ const handOut = (accountId: string, file: string): Promise<Ended> =>
 
 describe('accounts answer', () => {
   test.each([
-    ['an answer in which no token could be read', 'answer', {}],
+    ['a response in which no token could be read', 'answer', {}],
     ['one that lies beside a candidate', 'candidate', { refreshToken: 'a-candidate-of-16-characters' }],
     ['one that lies beside a refresh token', 'token', { refreshToken: 'a-refresh-token' }],
   ])('writes %s into a file that only its user can read, and shows none of it', async (_, kind, more) => {
@@ -107,16 +107,16 @@ describe('accounts answer', () => {
     make(join(folder, file));
     await inEscrow('kept', 'answer', { answer: packed(ANSWER) });
     const { code, stderr } = await handOut('kept', file);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is not written over') });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('stays as it is') });
     expect(() => statSync(join(folder, 'nowhere'))).toThrow();
   });
 
   test.each<[string, string | undefined, object, RegExp]>([
-    ['a refresh token', 'token', { refreshToken: 'r' }, /the next run stores it\. It goes home by itself/],
+    ['a refresh token', 'token', { refreshToken: 'r' }, /the next run stores it\. You need not do anything/],
     ['a refresh token of 0.1.0', undefined, { refreshToken: 'r' }, /the next run stores it/],
-    ['a candidate', 'candidate', { refreshToken: 'r' }, /the next visit to the account tries it/],
+    ['a candidate', 'candidate', { refreshToken: 'r' }, /the next attempt at the account tries it/],
     ['something newer', 'later', {}, /put there by a newer version/],
-  ])('of %s says that there is no answer', async (what, kind, content, says) => {
+  ])('of %s says that there is no response', async (what, kind, content, says) => {
     const id = `no-answer-${what.replaceAll(' ', '-')}`;
     await inEscrow(id, kind, content);
     const { code, stderr } = await handOut(id, id);
@@ -181,7 +181,7 @@ test.each([
   ['token', 'a refresh token waits to be stored', 'its newest refresh token is in escrow'],
   [
     'candidate',
-    'what looks like a refresh token came with an odd answer',
+    'what looks like a refresh token came with an odd response',
     'what may be its newest refresh token',
   ],
   ['answer', 'accounts answer shown-answer --out FILE', 'accounts answer shown-answer --out FILE'],

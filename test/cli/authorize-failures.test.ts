@@ -70,14 +70,14 @@ const failures: readonly Failure[] = [
     what: 'consent is denied',
     code: 'DENIED',
     says: /access was not allowed: access_denied/,
-    page: /access was not allowed/,
+    page: /The access was not allowed/,
     run: (id) => system.authorize([id, '--profile', 'crm', '--json'], { answer: 'cancel' }),
   },
   {
     what: 'every answer has another state',
     code: 'STATE_MISMATCH',
-    says: /each with another state than the request/,
-    page: /not the answer that is waited for/,
+    says: /Only responses to other sign-ins/,
+    page: /belongs to another sign-in/,
     run: (id) =>
       system.authorize([id, '--profile', 'crm', '--json', '--timeout', '2s'], {
         onAddress: (address) => {
@@ -89,8 +89,8 @@ const failures: readonly Failure[] = [
   {
     what: 'the answer comes with another browser',
     code: 'ANOTHER_BROWSER',
-    says: /in which this sign-in had not begun/,
-    page: /not the browser in which the sign-in began/,
+    says: /in another browser than it began in/,
+    page: /began to sign in with another browser/,
     run: (id) =>
       system.authorize([id, '--profile', 'crm', '--json', '--timeout', '2s'], {
         // Under another name of this machine a browser has no cookie of the first.
@@ -102,7 +102,7 @@ const failures: readonly Failure[] = [
     what: 'the start address is opened in two browsers',
     code: 'STARTED_TWICE',
     says: /opened in two browsers/,
-    page: /is called off/,
+    page: /was stopped/,
     run: (id) =>
       system.authorize([id, '--profile', 'crm', '--json'], {
         onAddress: async (address) => {
@@ -123,7 +123,7 @@ const failures: readonly Failure[] = [
     what: 'the answer comes from another provider',
     code: 'ISSUER_MISMATCH',
     says: /does not come from http/,
-    page: /does not come from/,
+    page: /from another provider/,
     run: (id) =>
       system.authorize([id, '--profile', 'crm', '--json'], {
         onAddress: (address) =>
@@ -165,7 +165,7 @@ const failures: readonly Failure[] = [
     what: "the client's secret is wrong",
     code: 'CLIENT_REJECTED',
     says: /401 invalid_client/,
-    page: /invalid_client/,
+    page: /does not accept this application/,
     run: async (id) => {
       await aProfile('wrong-secret', { client_secret: 'not-it' });
       return await system.authorize([id, '--profile', 'wrong-secret', '--replace', '--json']);
@@ -184,7 +184,7 @@ const failures: readonly Failure[] = [
     what: 'the token endpoint is down',
     code: 'PROVIDER_UNAVAILABLE',
     says: /503/,
-    page: /503/,
+    page: /has a problem/,
     run: async (id) => {
       const token_endpoint = `${await serve(() => ({ status: 503, body: '' }))}/token`;
       await aProfile('down', { token_endpoint, authorization_endpoint: authorizationEndpoint() });
@@ -205,7 +205,7 @@ const failures: readonly Failure[] = [
     what: 'no refresh token is granted',
     code: 'NO_REFRESH_TOKEN',
     says: /no refresh token.*offline_access/,
-    page: /no refresh token/,
+    page: /only for a short time/,
     run: async (id) => {
       const body = JSON.stringify({ access_token: 'a', token_type: 'Bearer', expires_in: 60 });
       const token_endpoint = `${await serve(() => ({ status: 200, body }))}/token`;
@@ -217,7 +217,7 @@ const failures: readonly Failure[] = [
     what: 'the token secret may not be written',
     code: 'STORE_FAILED',
     says: /could not be written \(AccessDeniedException\).*PutSecretValue/,
-    page: /could not be written/,
+    page: /could not be stored/,
     run: (id) => {
       system.aws.inject(({ operation }) =>
         operation === 'PutSecretValue' || operation === 'CreateSecret'
@@ -436,13 +436,17 @@ test('an account that a run holds is left to it', async () => {
 test.each([
   ['no profile for a new account', ['ghost'], /--profile/],
   ['an id that can’t be a secret’s name', ['a b', '--profile', 'crm'], /accountId: may hold/],
-  ['a duration that is none', ['ghost', '--profile', 'crm', '--timeout', '5'], /must be a duration/],
+  [
+    'a duration that is none',
+    ['ghost', '--profile', 'crm', '--timeout', '5'],
+    /Write a number with s, m, h or d/,
+  ],
   [
     'a parameter of the request itself',
     ['ghost', '--profile', 'crm', '--with', 'state=x'],
     /set by the request/,
   ],
-  ['two ways at once', ['ghost', '--profile', 'crm', '--device', '--paste'], /--device goes without/],
+  ['two ways at once', ['ghost', '--profile', 'crm', '--device', '--paste'], /--device can’t be combined/],
 ])('%s is wrong usage', async (_, args, says) => {
   const ended = await system.authorize(args);
   expect(ended.code).toBe(2);

@@ -123,8 +123,10 @@ describe('whose grant it is', () => {
     const before = { item: await system.item('owned'), tokens: await system.tokens('owned') };
     const ended = await system.authorize(['owned'], { login: 'bob' });
     expect(ended).toMatchObject({ code: 1, stdout: '' });
-    expect(ended.stderr).toMatch(/was authorized by \S+#alice, and this grant is of \S+#bob/);
-    expect(ended.stderr).toContain('It was not kept: the provider still holds a grant that nobody uses.');
+    expect(ended.stderr).toMatch(/was authorized by \S+#alice, and \S+#bob signed in now/);
+    expect(ended.stderr).toContain(
+      'The new grant was not kept: the provider still holds a grant that nobody uses.',
+    );
     expect(ended.page.html).toContain('was not authorized again');
     expect(await system.tokens('owned')).toEqual(before.tokens);
     expect(await system.item('owned')).toEqual(before.item);
@@ -185,7 +187,7 @@ describe('whose grant it is', () => {
     const before = { item: await system.item(id), tokens: await system.tokens(id) };
     const ended = await system.authorize([id, '--scope', 'offline_access'], { login });
     expect(ended).toMatchObject({ code: 1, page: { status: 400 } });
-    expect(ended.stderr).toMatch(/was authorized by \S+#alice, .* does not say whose/s);
+    expect(ended.stderr).toMatch(/was authorized by \S+#alice, .* does not say who/s);
     expect(ended.stderr).toMatch(/--scope .*--replace/s);
     expect({ item: await system.item(id), tokens: await system.tokens(id) }).toEqual(before);
     const replaced = await system.authorize([id, '--scope', 'offline_access', '--replace'], { login });
@@ -431,7 +433,7 @@ describe('--paste', () => {
       address.replace(/state=[^&]+/, 'state=forged'),
     );
     expect(other).toMatchObject({ code: 1 });
-    expect(other.stderr).toContain('another state');
+    expect(other.stderr).toContain('another sign-in');
     const text = await pasted(['unpasted', '--profile', 'crm'], () => 'hello');
     expect(text.stderr).toContain('not the address');
     expect(await system.item('unpasted')).toBeUndefined();
@@ -480,8 +482,8 @@ describe('what is pasted for the address', () => {
     const request: AuthorizationRequest = {
       url: 'https://id.example.com/',
       isOurs: () => false,
-      isAnswer: () => false,
-      needsWholeAnswer: undefined,
+      isResponse: () => false,
+      needsWholeResponse: undefined,
       accept: () => expect.fail('no answer was pasted'),
       acceptCode: (code) => {
         taken.push(code);
@@ -529,7 +531,7 @@ describe('what is pasted for the address', () => {
     [
       'the address of an earlier try',
       (address) => address.replace(/state=[^&]+/, 'state=old'),
-      'another state',
+      'another sign-in',
     ],
     ['an address that was cut short', (address) => address.replace(/&iss=.*/, ''), '"iss" is missing'],
     [

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { protectCell, unprotectCell } from '../../cli/import/csv-cells.ts';
+import { protectCell, unprotectCell } from '../../cli/import/row/csv-cells.ts';
 
 /** A cell as a cautious spreadsheet might read it: what can't be seen is passed over, and all forms of a sign are one. */
 const isFormula = (cell: string) =>

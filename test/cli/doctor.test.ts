@@ -465,7 +465,7 @@ describe('what is broken is found, with what to do', () => {
       'Escrow',
       'attention',
       /1 refresh token could not be stored and waits/,
-      /do not delete the escrow key/,
+      /[Dd]o not delete the escrow key/,
     ],
   ])('%s', async (_, breakIt, title, kind, text, todo) => {
     await breakIt();

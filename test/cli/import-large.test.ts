@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkColumns } from '../../cli/import/columns.ts';
 import { openSource } from '../../cli/import/file/source.ts';
-import { readRow } from '../../cli/import/row.ts';
+import { checkColumns } from '../../cli/import/row/columns.ts';
+import { readRow } from '../../cli/import/row/row.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
 import { cli } from '../support/cli.ts';

@@ -47,7 +47,7 @@ const busy = (...accountIds: string[]) => ({
   code: 3,
   updated: 0,
   busy: accountIds.map((accountId) =>
-    expect.objectContaining({ accountId, text: expect.stringContaining('give the same command again') }),
+    expect.objectContaining({ accountId, text: expect.stringContaining('run the same command again') }),
   ),
 });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { fingerprintOf } from '../../cli/import/compare.ts';
+import { fingerprintOf } from '../../cli/import/row/compare.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { linesWithCanary } from '../support/canary.ts';
 import { cli } from '../support/cli.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fingerprintOf } from '../../cli/import/compare.ts';
+import { fingerprintOf } from '../../cli/import/row/compare.ts';
 import { awsEnvironment } from '../../local/clients.ts';
 import { linesWithCanary } from '../support/canary.ts';
 import { type CliOptions, cli } from '../support/cli.ts';

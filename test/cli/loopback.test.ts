@@ -75,7 +75,7 @@ test('the right state without the cookie, or with another, is refused, and the r
   // Another server of this host may have set one of the same name.
   const name = cookie.replace(/=.*/, '');
   const page = ask(loopback.redirectUri, '/callback?state=right&code=own', `${name}=x; ${cookie}; a=b`);
-  expect((await loopback.answer(forever())).get('code')).toBe('own');
+  expect((await loopback.response(forever())).get('code')).toBe('own');
   loopback.show({ outcome: 'connected', title: '', text: [], facts: [] });
   expect(await page).toBe(200);
   await loopback.close();
@@ -87,7 +87,7 @@ test('a start address works once: a second browser ends the sign-in, the same on
   const first = await get(loopback.redirectUri, path);
   const again = await get(loopback.redirectUri, path, cookieOf(first));
   expect([again.statusCode, cookieOf(again)]).toEqual([302, cookieOf(first)]);
-  const ended = expect(loopback.answer(forever())).rejects.toMatchObject({ code: 'STARTED_TWICE' });
+  const ended = expect(loopback.response(forever())).rejects.toMatchObject({ code: 'STARTED_TWICE' });
   const second = await get(loopback.redirectUri, path);
   expect([second.statusCode, second.headers.location, cookieOf(second)]).toEqual([400, undefined, '']);
   await ended;
@@ -99,7 +99,7 @@ test('the address that the person alone knows changes to another browser', async
   const [wrong, right] = [await begin(loopback, 'passed'), await begin(loopback, 'shown')];
   expect(await ask(loopback.redirectUri, '/callback?state=right', wrong)).toBe(400);
   const page = ask(loopback.redirectUri, '/callback?state=right&code=c', right);
-  expect((await loopback.answer(forever())).get('code')).toBe('c');
+  expect((await loopback.response(forever())).get('code')).toBe('c');
   loopback.show({ outcome: 'connected', title: '', text: [], facts: [] });
   expect(await page).toBe(200);
   await loopback.close();
@@ -110,7 +110,7 @@ test('the address that others can read takes no sign-in over, but goes on in its
   const own = await begin(loopback, 'shown');
   const passed = pathOf(loopback.startAt(TO, 'passed'));
   expect(cookieOf(await get(loopback.redirectUri, passed, own))).toBe(own);
-  const ended = expect(loopback.answer(forever())).rejects.toMatchObject({ code: 'STARTED_TWICE' });
+  const ended = expect(loopback.response(forever())).rejects.toMatchObject({ code: 'STARTED_TWICE' });
   expect(await begin(loopback, 'passed')).toBe('');
   await ended;
   await loopback.close();
@@ -139,7 +139,7 @@ test('a thousand callbacks with a wrong state, or none, are told once, and the r
     await Promise.all(paths.slice(from, from + 50).map((path) => ask(loopback.redirectUri, path)));
   expect({ told, ...loopback.refused() }).toEqual({ told: 1, another_state: 1_000, another_browser: 0 });
   const cookie = await begin(loopback);
-  const answer = loopback.answer(forever());
+  const answer = loopback.response(forever());
   const page = ask(loopback.redirectUri, '/callback?state=right&code=c', cookie);
   expect((await answer).get('code')).toBe('c');
   loopback.show({ outcome: 'connected', title: '', text: [], facts: [] });

@@ -1,6 +1,6 @@
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import type fc from 'fast-check';
-import { createEscrowVault, fingerprintOf, packAnswer } from '../../adapters/aws/escrow.ts';
+import { createEscrowVault, fingerprintOf, packResponse } from '../../adapters/aws/escrow.ts';
 import type { EscrowKind } from '../../core/account/account.ts';
 import { PROFILE_FIELDS } from '../../core/profile/profile-schema.ts';
 import { REASONS } from '../../core/reason.ts';
@@ -70,7 +70,7 @@ export async function startAccountKinds(aws: LocalAws): Promise<{
     if (ciphertext !== SEALED) return {};
     const content = {
       refreshToken: `${CANARY}-escrow-${accountId}`,
-      ...(kind === 'answer' && { answer: packAnswer(`${CANARY}-answer`) }),
+      ...(kind === 'answer' && { answer: packResponse(`${CANARY}-answer`) }),
       supersedes: fingerprintOf(refreshToken),
       obtainedAt: 1_700_000_000,
     };

@@ -3,10 +3,10 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readRawResponse } from '../../adapters/oauth/raw-response.ts';
 import { decodeBody } from '../../adapters/oauth/response-body.ts';
-import { checkColumns } from '../../cli/import/columns.ts';
-import { protectCell, unprotectCell } from '../../cli/import/csv-cells.ts';
 import { openSource, type Source } from '../../cli/import/file/source.ts';
-import { readRow } from '../../cli/import/row.ts';
+import { checkColumns } from '../../cli/import/row/columns.ts';
+import { protectCell, unprotectCell } from '../../cli/import/row/csv-cells.ts';
+import { readRow } from '../../cli/import/row/row.ts';
 import {
   checkCredentialColumns,
   checkMessageColumns,
@@ -20,8 +20,8 @@ import { shownPath } from '../../core/field-name.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { parseProfile } from '../../core/profile/parse-profile.ts';
 import { fillPlaceholders, UnusableParameter } from '../../core/profile/placeholders.ts';
+import { withoutKnownSecrets, withoutSecrets } from '../../core/redaction/redaction.ts';
 import { readErrorResponse } from '../../core/response/error-response.ts';
-import { withoutKnownSecrets, withoutSecrets } from '../../core/response/redaction.ts';
 import { interpretTokenResponse } from '../../core/response/token-response.ts';
 import { accessLifetime, expIn, futureInstant, instant, refreshLifetime } from '../../core/times.ts';
 import { parseTokenSet, storable } from '../../core/tokens/token-set.ts';

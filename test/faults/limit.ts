@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { startLocalAws } from '../../local/aws/server.ts';
-import { tokenBucket } from '../../local/aws/token-bucket.ts';
+import { tokenBucket } from '../../local/shared/token-bucket.ts';
 import { synthesizeBundle } from '../support/function-bundle.ts';
 import { startStrictProvider } from '../support/strict-provider.ts';
 import { createWorld } from '../support/world.ts';

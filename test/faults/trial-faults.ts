@@ -137,7 +137,7 @@ function updateOf(
   switch (UpdateExpression) {
     case 'SET #lease = :lease':
       return 'lease';
-    case 'SET #lentTo = :lentTo':
+    case 'SET #secretLentTo = :secretLentTo':
       return 'lend secret';
     case 'SET #escrow = :escrow': {
       const kind = ExpressionAttributeValues?.[':escrow']?.M?.kind?.S;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Account } from '../../core/account/account.ts';
-import type { Report } from '../../core/account/report.ts';
+import type { Report } from '../../core/account/outcome.ts';
 import { createSchedule, type Schedule, type ScheduleOptions, type Work } from '../../lambda/schedule.ts';
 import { anAccount, NOW } from '../support/builders.ts';
 

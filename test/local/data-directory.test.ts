@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore } from '../../local/aws/store.ts';
 import { prepareDataDirectory, resetDataDirectory } from '../../local/data-directory.ts';
+import { openStore } from '../../local/shared/store.ts';
 
 const MARKER = '.oauth-token-refresher';
 const LOCK = `${MARKER}.lock`;

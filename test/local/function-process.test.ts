@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { arn } from '../../local/aws/arn.ts';
-import { functionLogGroup } from '../../local/aws/lambda.ts';
+import { arn } from '../../local/aws/protocol/arn.ts';
+import { functionLogGroup } from '../../local/aws/services/lambda.ts';
 import { createFunctionProcess } from '../../local/function-process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'function-'));

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { TEST_KEYS } from '../../local/aws/signature.ts';
+import { TEST_KEYS } from '../../local/aws/protocol/signature.ts';
 import { localKeys } from '../../local/local-key.ts';
 import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
 import { clientSettings } from '../support/aws-endpoint.ts';

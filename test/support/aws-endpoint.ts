@@ -1,6 +1,6 @@
 import { CreateTableCommand, type DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { signer, TEST_KEYS } from '../../local/aws/protocol/signature.ts';
 import { type LocalAws, type LocalAwsOptions, startLocalAws } from '../../local/aws/server.ts';
-import { signer, TEST_KEYS } from '../../local/aws/signature.ts';
 
 /** The AWS endpoint that contract tests talk to. */
 export interface AwsEndpoint {

@@ -6,7 +6,7 @@ import { MAX_ROW_CHARACTERS, type Row, TOO_LONG } from './row.ts';
 
 export type CheckHeader = (header: readonly string[]) => string | undefined;
 
-/** So much of CSV is read as one row before all that follows is taken for the inside of a quote. */
+/** A longer row means that a quote was never closed. */
 const MAX_QUOTE_BYTES = 16 * 1024 * 1024;
 
 /** Of CSV; each is taken for one also where a file has several of them. */
@@ -18,7 +18,7 @@ export async function* csvRows(
   firstLine: string,
   checkHeader: CheckHeader,
 ): AsyncGenerator<Row> {
-  // What Excel wants before a table to know its separator.
+  // Excel reads the separator from this line.
   const hint = /^sep=(.)\s*$/i.exec(firstLine)?.[1];
   const parser = parse({
     delimiter: hint ?? delimiterOf(firstLine),
@@ -28,7 +28,7 @@ export async function* csvRows(
     skip_empty_lines: true,
     max_record_size: MAX_QUOTE_BYTES,
   });
-  // Errors reach the loop below by way of the parser.
+  // The parser passes errors on to the loop below.
   pipeline(Readable.from(text), parser, () => {});
   let header: readonly string[] | undefined;
   let hinted = hint === undefined;
@@ -52,7 +52,7 @@ export async function* csvRows(
 
 const isBlank = (cell: string) => cell.trim() === '';
 
-/** The columns' names; those at the end that have none are no columns. */
+/** The columns' names. Nameless ones at the end don't count. */
 function headerOf(
   name: string,
   record: readonly string[],
@@ -102,7 +102,7 @@ function csvTrouble(code: string): string {
   return code;
 }
 
-/** Which of the usual ones stands most often in the header. */
+/** The usual separator that is most frequent in the header. */
 function delimiterOf(header: string): string {
   const count = (delimiter: string) => header.split(delimiter).length;
   return [',', ';', '\t', '|'].reduce((best, next) => (count(next) > count(best) ? next : best));

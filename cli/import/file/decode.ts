@@ -2,7 +2,6 @@ import { CliError } from '../../shared/cli-error.ts';
 
 export type Chunks = () => AsyncIterable<Uint8Array>;
 
-/** The file as text, without its byte order mark. */
 export async function* decode(name: string, chunks: Chunks, encoding: string): AsyncGenerator<string> {
   let actual = encoding;
   try {
@@ -37,7 +36,7 @@ export async function* decode(name: string, chunks: Chunks, encoding: string): A
   }
 }
 
-/** Enough to tell what a file is. */
+/** Enough bytes to recognize a kind of file. */
 const HEAD_BYTES = 512;
 
 /** The encoding that the file's own beginning names; undefined where it names none. */
@@ -54,7 +53,7 @@ function encodingOf(name: string, head: Buffer): string | undefined {
   return undefined;
 }
 
-/** What people take for a table; by how it begins, in hexadecimal. */
+/** Files that people confuse with tables, by their first bytes in hexadecimal. */
 const OTHER_FORMATS: readonly (readonly [begins: RegExp, what: string])[] = [
   [/^504b(0304|0506|0708)/, 'a ZIP file, perhaps an Excel workbook: save the sheet as CSV, or unpack it'],
   [/^d0cf11e0/, 'an Excel workbook: save the sheet as CSV'],

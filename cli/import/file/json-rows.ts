@@ -18,7 +18,7 @@ function jsonRow(line: number, text: string | undefined, otherwise: string): Row
     : { line, cells: 'json', values };
 }
 
-/** The texts in something that is no JSON but looks like it. */
+/** The texts in broken JSON. */
 function stringsIn(text: string): string[] {
   return (text.match(/"(?:[^"\\]|\\.)*"?/g) ?? []).map((literal) => {
     try {
@@ -29,7 +29,7 @@ function stringsIn(text: string): string[] {
   });
 }
 
-/** The lines, whatever they end with; undefined for one that is too long to be an account's. */
+/** The lines. Undefined for one that is too long for an account. */
 async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string | undefined> {
   let line = '';
   let tooLong = false;
@@ -59,7 +59,7 @@ async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string | un
 export async function* jsonValues(name: string, text: AsyncIterable<string>): AsyncGenerator<Row> {
   let line = 1;
   let inArray = false;
-  /** What is in hand: since which line, how deep in it, and whether in a string of it. */
+  /** The object being read: its first line, how deep we are in it, and whether in a string. */
   let value = '';
   let tooLong = false;
   let since = 0;
@@ -71,7 +71,7 @@ export async function* jsonValues(name: string, text: AsyncIterable<string>): As
     value = tooLong ? '' : value + piece;
   };
   const row = () => {
-    // What stands between the values, or is none itself, is told once: a file can be full of it.
+    // Told once: a file can be full of such text.
     if (!/^[{["]/.test(value) && !tooLong && !isScalar(value)) throw noJson(name, since);
     const made = jsonRow(since, tooLong ? undefined : value, 'must be a JSON object');
     value = '';
@@ -99,7 +99,7 @@ export async function* jsonValues(name: string, text: AsyncIterable<string>): As
         since = line;
         from = at;
       } else if (outside && /[\s,[\]{}"]/.test(character)) {
-        // A number or a word has ended, and what comes is looked at as above.
+        // A number or a word has ended. The next character is handled as above.
         add(chunk.slice(from, at));
         yield row();
         at -= 1;
@@ -135,7 +135,7 @@ function noJson(name: string, line: number): CliError {
   );
 }
 
-/** A JSON value that is no text, array or object. */
+/** A number, true, false or null. */
 function isScalar(word: string): boolean {
   return /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/.test(word);
 }

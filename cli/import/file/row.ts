@@ -1,8 +1,8 @@
-/** What is wrong with one field, and what is allowed; never a value of a token. */
+/** The problem of one field, and what is allowed. Never a token. */
 export interface Problem {
   readonly field: string;
   readonly text: string;
-  /** Where many rows have the same trouble, it is told once, in these words. */
+  /** If many rows have this problem, these words tell it once. */
   readonly together?: string;
 }
 
@@ -12,11 +12,11 @@ export interface Row {
   readonly line: number;
   readonly values: Readonly<Record<string, unknown>>;
   readonly cells: 'csv' | 'json';
-  /** What makes it unusable as a whole. */
+  /** Why the whole row can't be used. */
   readonly problem?: string;
   /** Of a row that could not be read, the texts in it: one of them may be a refresh token. */
   readonly texts?: readonly string[];
-  /** It is of no account that the function looks at. */
+  /** The function does not look at this account. */
   readonly passedOver?: true;
   /** The profile's name in ServiceNow, and whether `--map` says what it is here. */
   readonly profileThere?: { readonly name: string; readonly mapped: boolean };

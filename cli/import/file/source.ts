@@ -8,7 +8,6 @@ import { MAX_ROW_CHARACTERS, type Row } from './row.ts';
 
 /** A file, or standard input, that can be read more than once: first to validate all of it, then to write. */
 export interface Source {
-  /** For messages. */
   readonly name: string;
   /** @throws CliError where the file as a whole can't be read; a message never quotes what is in it */
   rows(): AsyncGenerator<Row>;
@@ -46,7 +45,7 @@ export async function openSource(
   return { name, rows: () => rowsOf(name, () => decode(name, chunks, encoding), checkHeader) };
 }
 
-/** As a file is read: given all of it at once, the parser would hold each of its rows at once too. */
+/** In pieces: given all of it, the parser would hold all rows in memory. */
 function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }

@@ -177,7 +177,7 @@ describe('not believed, and said so, is', () => {
   test.each(rows)('$what', ({ response, lifetime, named, ...given }) => {
     const read = lifetimeOf(response, given);
     expect(read.lifetime).toBe(lifetime);
-    expect(read.doubt).toContain(`answer: ${named} (in the past`);
+    expect(read.doubt).toContain(`response: ${named} (in the past`);
   });
 });
 

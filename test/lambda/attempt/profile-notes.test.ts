@@ -56,7 +56,7 @@ function aWorld(before: ProfileNote = {}) {
       return notes;
     },
     answer: (notes: ProfileNotes, id: string, reason: Reason | 'granted', retryAfter?: number) =>
-      notes.answered('crm', {
+      notes.learn('crm', {
         account: anAccount({ accountId: id }),
         at: now,
         refusal: reason === 'granted' ? undefined : { reason, message: 'what it said', retryAfter },

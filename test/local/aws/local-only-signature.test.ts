@@ -9,8 +9,8 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { signer, TEST_KEYS } from '../../../local/aws/protocol/signature.ts';
 import { type LocalAws, startLocalAws } from '../../../local/aws/server.ts';
-import { signer, TEST_KEYS } from '../../../local/aws/signature.ts';
 import { awsEnvironment } from '../../../local/clients.ts';
 import { clientSettings } from '../../support/aws-endpoint.ts';
 import { runProcess } from '../../support/run-process.ts';

@@ -1,57 +1,52 @@
-import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
-import { isJsonObject, parseJsonObject } from '../../core/json-object.ts';
-import { instant } from '../../core/times.ts';
+import { HIDDEN_NAME, looksLikeName } from '../../../core/field-name.ts';
+import { isJsonObject, parseJsonObject } from '../../../core/json-object.ts';
+import { instant } from '../../../core/times.ts';
+import type { Problem, Row } from '../file/row.ts';
 import { isKnown, KNOWN_COLUMNS, TOKEN_FIELDS } from './columns.ts';
 import { canonical } from './compare.ts';
 import { unprotectCell } from './csv-cells.ts';
-import type { Problem, Row } from './file/row.ts';
 import { problemsOfItem } from './item-problems.ts';
 import { TIMES, tokenProblems } from './token-problems.ts';
 
-/** Worth nothing or harmful in a store; `kept_by` is said anew. */
+/** Useless or harmful in a secret. The import writes its own `kept_by`. */
 const NEVER_STORED = ['expires_in', 'id_token', 'kept_by'];
 
-/** Values may be nested so deep: nothing that people write is, and what is very deep can't be written out again. */
+/** Nobody writes values that are nested deeper, and very deep ones can't be written out again. */
 const MAX_DEPTH = 32;
 
-/** An account as a file describes it, found right. */
 export interface Candidate {
-  /** Its item in the accounts table: what people write, and nothing that the function does. */
+  /** Its item, with only the attributes that people write. */
   readonly item: Item & { readonly accountId: string };
-  /** The text for its token secret, where the file has tokens for it; without `kept_by`. */
+  /** The text for its token secret, without `kept_by`. Undefined if the file has no tokens. */
   readonly tokenText: string | undefined;
   readonly refreshToken: string | undefined;
 }
 
 export type Item = Readonly<Record<string, unknown>>;
 
-/** All that a row says, right or wrong. */
 export interface ReadRow {
   readonly accountId: string | undefined;
   /** The attributes as the row has them. */
   readonly item: Item;
-  /** What is wrong with the attributes themselves. */
   readonly attributeProblems: readonly Problem[];
-  /** What is wrong with anything else. */
+  /** All other problems. */
   readonly problems: readonly Problem[];
-  /** Who keeps the token set that the row was taken from, where it says so. */
   readonly keptBy: string | undefined;
-  /** Every text that stands in the place of a refresh token. */
+  /** Every text in a place for refresh tokens. */
   readonly refreshTokens: readonly string[];
-  /** Texts that may be one, as they stand where nothing is known to stand. */
+  /** Texts in unknown places. They may be refresh tokens too. */
   readonly texts: readonly string[];
-  /** It has fields of a token set. */
   readonly hasTokens: boolean;
-  /** Undefined where something is wrong. */
+  /** Undefined if there is a problem. */
   readonly candidate: Candidate | undefined;
 }
 
-/** Reads one row: each value is text in a CSV file, and of its own kind in JSON. */
+/** Reads one row. In a CSV file each value is text. */
 export function readRow({ values, cells, texts = [] }: Pick<Row, 'values' | 'cells' | 'texts'>): ReadRow {
   const plain = (value: unknown) => (cells === 'csv' ? unprotectCell(value) : value);
   const problems: Problem[] = [];
   const item: Record<string, unknown> = {};
-  // Of these the file names the members: "__proto__" must be one like any other.
+  // The file names the members, so "__proto__" must be one like any other.
   const parameters: Record<string, unknown> = Object.create(null);
   const tokens: Record<string, unknown> = Object.create(null);
   const refreshTokens = new Set<string>();
@@ -128,7 +123,6 @@ function isDeep(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((one) => isDeep(one, levels - 1));
 }
 
-/** Every text within these values, however deep. */
 function textsIn(values: readonly unknown[]): string[] {
   const texts: string[] = [];
   for (let left = [...values]; left.length > 0; ) {
@@ -149,7 +143,7 @@ function textOf(token: unknown): string | undefined {
   return typeof token === 'string' && token !== '' ? token : undefined;
 }
 
-/** A time becomes seconds, whatever it is written in; everything else is kept to the letter. */
+/** A time becomes seconds, however it is written. Everything else stays as it is. */
 function tokenValue(field: string, value: unknown): unknown {
   return TIMES.includes(field) ? (instant(value) ?? value) : value;
 }

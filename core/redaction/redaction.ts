@@ -1,6 +1,6 @@
 import { MAX_SECRET_BYTES } from '../secret-size.ts';
 import { codedRuns, readings, type Span } from './coded-runs.ts';
-import { bytesOf, step, type Ways, type Work, waysToRead } from './ways-to-read.ts';
+import { bytesOf, step, type Ways, type Work, waysToRead } from './escapes.ts';
 
 /** No more of a provider's words is read. A response may have a megabyte of them. */
 const MAX_READ = 1_000;

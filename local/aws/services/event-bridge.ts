@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import * as v from 'valibot';
-import { AwsError } from './aws-error.ts';
-import { list, operation } from './operation.ts';
-import type { Operations } from './protocol.ts';
-import { statements, transaction } from './store.ts';
+import { statements, transaction } from '../../shared/store.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { list, operation } from '../protocol/operation.ts';
+import type { Operations } from '../protocol/protocol.ts';
 
 /** An event that the default bus accepted, as a rule's target would get it. */
 export interface RecordedEvent {
@@ -28,7 +28,6 @@ const entry = v.strictObject({
 type Entry = v.InferOutput<typeof entry>;
 type Failure = { readonly ErrorCode: string; readonly ErrorMessage: string };
 
-/** The limit for all entries of one request together. */
 const MAX_BYTES = 256 * 1024;
 
 /** EventBridge's PutEvents, and the events that it accepted, in order. */

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import * as v from 'valibot';
-import { AwsError } from './aws-error.ts';
-import { integer, list, operation, pagePlace, pageToken, text, utf8 } from './operation.ts';
-import type { Operations } from './protocol.ts';
+import { transaction } from '../../shared/store.ts';
+import { tokenBucket } from '../../shared/token-bucket.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { integer, list, operation, pagePlace, pageToken, text, utf8 } from '../protocol/operation.ts';
+import type { Operations } from '../protocol/protocol.ts';
 import {
   checkName,
   checkToken,
@@ -14,8 +16,6 @@ import {
   secretVersions,
 } from './secret-versions.ts';
 import { type Secret, secretsStore } from './secrets-store.ts';
-import { transaction } from './store.ts';
-import { tokenBucket } from './token-bucket.ts';
 
 const secretId = text(1, 2048);
 const versionId = text(32, 64);

@@ -1,6 +1,6 @@
-import { arn } from './arn.ts';
-import { AwsError } from './aws-error.ts';
-import type { AwsRequest, AwsResponse } from './protocol.ts';
+import { arn } from '../protocol/arn.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import type { AwsRequest, AwsResponse } from '../protocol/protocol.ts';
 
 /** Runs the function once. If the function fails, it returns that instead of throwing. */
 export type Invoke = (payload: unknown) => Promise<Invocation>;
@@ -17,7 +17,6 @@ const PATH = /^\/2015-03-31\/functions\/([^/]+)\/(invocations|configuration)$/;
 const OPERATIONS = { 'POST invocations': 'Invoke', 'GET configuration': 'GetFunctionConfiguration' } as const;
 /** A name, a partial or a full ARN. We have no versions or aliases. */
 const NAME = /^(?:(?:arn:aws:lambda:[a-z0-9-]+:)?\d{12}:function:)?([a-zA-Z0-9-_]+)(?::\$LATEST)?$/;
-/** Lambda returns at most this much of a log. */
 const LOG_TAIL_BYTES = 4096;
 
 /** The Lambda operation that a request asks for; undefined if it is for another service. */

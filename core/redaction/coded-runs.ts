@@ -1,6 +1,5 @@
-import { DIGITS, type Way, type Ways } from './ways-to-read.ts';
+import { DIGITS, type Way, type Ways } from './escapes.ts';
 
-/** A part of a text, from here to there. */
 export type Span = readonly [from: number, to: number];
 
 /** One reading of a text: each character, and which part of the text it stands for. */

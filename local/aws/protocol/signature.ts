@@ -3,7 +3,6 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { AwsError } from './aws-error.ts';
 import type { AwsRequest } from './protocol.ts';
 
-/** The keys with which clients of the local AWS sign. */
 export interface AwsKeys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;

@@ -2,11 +2,10 @@ import { EventEmitter } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import dynalite, { type DynaliteResponse } from 'dynalite';
-import { AwsError } from './aws-error.ts';
-import { type AwsRequest, type AwsResponse, parseJson } from './protocol.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { type AwsRequest, type AwsResponse, parseJson } from '../protocol/protocol.ts';
 
-/** DynamoDB, by dynalite. */
-export interface Dynamodb {
+interface Dynamodb {
   /** @throws AwsError */
   handle(request: AwsRequest): Promise<AwsResponse>;
   /** Closes the store. Call it when nothing is being handled. */

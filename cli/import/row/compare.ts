@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
-import { isJsonObject } from '../../core/json-object.ts';
+import { WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
+import { isJsonObject } from '../../../core/json-object.ts';
 import type { Candidate, Item, ReadRow } from './row.ts';
 
-/** Tells whether two refresh tokens are the same, and tells nobody a token: base64url of SHA-256 (contract). */
+/** The same for the same refresh token, but not the token: base64url of SHA-256 (contract). */
 export function fingerprintOf(refreshToken: string): string {
   return createHash('sha256').update(refreshToken).digest('base64url');
 }
@@ -18,7 +18,7 @@ export function versionIdOf({ item, tokenText }: Pick<Candidate, 'item' | 'token
     .digest('hex');
 }
 
-/** What a row says, as a hash: enough to notice that the file has changed. */
+/** A hash of a row, to notice that the file has changed. */
 export function digestOf({ item, candidate }: ReadRow): string {
   return createHash('sha256')
     .update(JSON.stringify(item))
@@ -26,7 +26,7 @@ export function digestOf({ item, candidate }: ReadRow): string {
     .digest('base64url');
 }
 
-/** The attributes of an item that differ from what a file says of them; what it does not name stays. */
+/** The attributes that the file changes. Attributes that it does not name stay. */
 export function differences(item: Item, existing: Item): readonly (typeof WRITTEN_BY_PEOPLE)[number][] {
   return WRITTEN_BY_PEOPLE.filter(
     (name) => item[name] !== undefined && canonical(item[name]) !== canonical(existing[name] ?? null),

@@ -1,13 +1,13 @@
-import { flawOfCredential } from '../../core/profile/credential.ts';
-import { instant } from '../../core/times.ts';
-import { parseTokenSet } from '../../core/tokens/token-set.ts';
-import { SECRET_FIELDS } from '../profile/fields.ts';
-import type { Problem } from './file/row.ts';
+import { flawOfCredential } from '../../../core/profile/credential.ts';
+import { instant } from '../../../core/times.ts';
+import { parseTokenSet } from '../../../core/tokens/token-set.ts';
+import { SECRET_FIELDS } from '../../profile/fields.ts';
+import type { Problem } from '../file/row.ts';
 import { isLarge } from './item-problems.ts';
 
 export const TIMES = ['obtained_at', 'expires_at', 'refresh_token_expires_at'];
 
-/** As much as a secret holds, less `kept_by`. */
+/** A secret's size limit, less room for `kept_by`. */
 const MAX_TOKEN_BYTES = 65_536 - 512;
 
 export function tokenProblems(tokens: Readonly<Record<string, unknown>>, tokenSecretId: unknown): Problem[] {
@@ -50,7 +50,7 @@ function splitProblem(problem: string): Problem {
   return text.length === 0 ? { field: 'tokens', text: problem } : { field, text: text.join(': ') };
 }
 
-/** What makes a text no token. */
+/** Why a text can't be a token. */
 function flawOfToken(token: unknown): string | undefined {
   if (typeof token !== 'string') return undefined;
   if (token.trim() === '') return 'is blank';

@@ -1,5 +1,5 @@
-import { WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
-import { shownName } from '../shared/shown-name.ts';
+import { WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
+import { shownName } from '../../shared/shown-name.ts';
 
 export const TOKEN_FIELDS = [
   'refresh_token',
@@ -17,10 +17,10 @@ export function isKnown(column: string): boolean {
   return (WRITTEN_BY_PEOPLE as readonly string[]).includes(column);
 }
 
-/** A table without a header has a thousand of them. */
+/** A table without a header may have a thousand unknown columns. */
 const SHOWN_COLUMNS = 20;
 
-/** What is wrong with the columns of a CSV header; undefined where nothing is. */
+/** The problem with the columns of a CSV header, if there is one. */
 export function checkColumns(header: readonly string[]): string | undefined {
   if (!header.includes('accountId'))
     return 'there is no column accountId, so this is no table of accounts, or its first line is no header. It must name the columns (docs/importing.md)';

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { AwsError } from './aws-error.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { integer, list, operation, pagePlace, pageToken, text } from '../protocol/operation.ts';
+import type { Operations } from '../protocol/protocol.ts';
 import { functionLogGroup } from './lambda.ts';
-import { integer, list, operation, pagePlace, pageToken, text } from './operation.ts';
-import type { Operations } from './protocol.ts';
 
 const MAX_EVENTS = 10_000;
 const LOG_STREAM = 'local';

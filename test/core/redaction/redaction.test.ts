@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { withoutSecrets } from '../../../core/response/redaction.ts';
+import { withoutSecrets } from '../../../core/redaction/redaction.ts';
 
 const hex = (code: number, width: number) => code.toString(16).padStart(width, '0');
 const percent = (text: string) =>

@@ -1,9 +1,7 @@
 import * as v from 'valibot';
 import { AwsError } from './aws-error.ts';
 
-/**
- * An operation whose input has this schema. Use strict objects, so that a member that is not implemented is an error.
- */
+/** An operation whose input has this schema. Use strict objects, so that a member that is not implemented is an error. */
 export function operation<Schema extends v.GenericSchema>(
   schema: Schema,
   run: (input: v.InferOutput<Schema>) => unknown,
@@ -34,11 +32,9 @@ function refusal(issue: v.BaseIssue<unknown>): AwsError {
 const noShorter = (least: number) => `Member must have length greater than or equal to ${least}`;
 const noLonger = (most: number) => `Member must have length less than or equal to ${most}`;
 
-/** Text with this many characters. */
 export const text = (least: number, most: number) =>
   v.pipe(v.string(), v.minLength(least, noShorter(least)), v.maxLength(most, noLonger(most)));
 
-/** A list with this many items. */
 export const list = <Item extends v.GenericSchema>(item: Item, least: number, most: number) =>
   v.pipe(v.array(item), v.minLength(least, noShorter(least)), v.maxLength(most, noLonger(most)));
 
@@ -55,7 +51,6 @@ export const blob = (least: number, most: number) =>
     v.check(({ length }) => length <= most, noLonger(most)),
   );
 
-/** A whole number within these bounds. */
 export const integer = (least: number, most: number) =>
   v.pipe(
     v.number(),

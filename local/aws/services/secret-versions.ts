@@ -1,9 +1,8 @@
-import { AwsError } from './aws-error.ts';
+import { AwsError } from '../protocol/aws-error.ts';
 import type { Secret, SecretsStore, Version } from './secrets-store.ts';
 
 /** The quotas of Secrets Manager that matter to us. */
 export interface Limits {
-  /** How many versions a secret keeps. */
   readonly maxVersions: number;
   /** A younger version is never removed to make room. */
   readonly protectedVersionSeconds: number;
@@ -78,7 +77,6 @@ export function secretVersions(store: SecretsStore, now: () => number, limits: L
       return id;
     },
 
-    /** The labels of each version that has any. */
     stagesByVersion: (secret: Secret): Record<string, readonly string[]> =>
       Object.fromEntries(
         store

@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import * as v from 'valibot';
-import { accountId, arn } from './arn.ts';
-import { AwsError } from './aws-error.ts';
-import { blob, integer, operation, pagePlace, pageToken, text } from './operation.ts';
-import type { Operations } from './protocol.ts';
-import { statements } from './store.ts';
+import { statements } from '../../shared/store.ts';
+import { accountId, arn } from '../protocol/arn.ts';
+import { AwsError } from '../protocol/aws-error.ts';
+import { blob, integer, operation, pagePlace, pageToken, text } from '../protocol/operation.ts';
+import type { Operations } from '../protocol/protocol.ts';
 
 interface Key {
   readonly id: string;
@@ -40,7 +40,6 @@ export function kms(db: DatabaseSync, now: () => number): Operations {
 
   const keyById = (id: string) => sql.get`SELECT * FROM keys WHERE id = ${id}` as Key | undefined;
 
-  /** By id, ARN, alias name or alias ARN. */
   function findKey(id: string): Key {
     const resource = id.startsWith('arn:') ? id.slice(id.lastIndexOf(':') + 1) : id;
     if (resource.startsWith('alias/')) {
@@ -195,7 +194,6 @@ function open(key: Key, ciphertext: Buffer, context: Record<string, string>): Bu
   }
 }
 
-/** The id of the key that made this ciphertext. */
 const sealedBy = (ciphertext: Buffer) =>
   ciphertext
     .subarray(0, 16)

@@ -1,14 +1,14 @@
-import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../core/account/account.ts';
-import { looksLikeName } from '../../core/field-name.ts';
-import type { Problem } from './file/row.ts';
+import { NOTE, parseAccount, WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
+import { looksLikeName } from '../../../core/field-name.ts';
+import type { Problem } from '../file/row.ts';
 import type { Item } from './row.ts';
 
-/** Each attribute judged by itself, so that all that is wrong is told at once. */
+/** Judges each attribute by itself, so that all problems show at once. */
 export function problemsOfItem(item: Item): Problem[] {
   const right = { accountId: 'x', authenticationType: 'oauth2', oauthProfile: 'x', tokenSecretId: 'x' };
   const problems = WRITTEN_BY_PEOPLE.flatMap((name): Problem[] => {
     const alone: Record<string, unknown> = { ...right, [name]: item[name] };
-    // An account id need only be fit for a secret's name where it is part of one.
+    // An account id must fit into a secret's name only if it is part of one.
     if (name === 'accountId' && item.tokenSecretId === undefined) delete alone.tokenSecretId;
     const parsed = parseAccount(alone);
     if (parsed.kind === 'account') return [];
@@ -34,7 +34,7 @@ export function problemsOfItem(item: Item): Problem[] {
   return problems;
 }
 
-/** A parameter's name is anybody's. */
+/** People choose the names of parameters, so one may be a value in the wrong place. */
 function shownField(field: string): string {
   const [attribute = field, ...member] = field.split('.');
   return member.every(looksLikeName) ? field : attribute;

@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { AwsError } from './aws-error.ts';
 
-/** A request with its complete body. */
 export interface AwsRequest {
   readonly method: string;
   readonly url: string;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import { arn } from './arn.ts';
-import { statements } from './store.ts';
+import { statements } from '../../shared/store.ts';
+import { arn } from '../protocol/arn.ts';
 
 /** A secret's metadata; times in milliseconds. */
 export interface Secret {
@@ -25,7 +25,7 @@ export interface Version {
   readonly createdAt: number;
 }
 
-export interface LabelledVersion {
+interface LabelledVersion {
   readonly id: string;
   readonly createdAt: number;
   readonly labels: readonly string[];
@@ -141,13 +141,11 @@ export function secretsStore(db: DatabaseSync, now: () => number) {
         ORDER BY v.row LIMIT ${limit})`;
     },
 
-    /** A version's labels, in alphabetical order. */
     labels({ row }: Secret, version: string): string[] {
       const rows = sql.all`SELECT label FROM labels WHERE secret = ${row} AND version = ${version} ORDER BY label`;
       return rows.map(({ label }) => String(label));
     },
 
-    /** The id of the version that has this label. */
     labelled({ row }: Secret, label: string): string | undefined {
       const found = sql.get`SELECT version FROM labels WHERE secret = ${row} AND label = ${label}`;
       return found === undefined ? undefined : String(found.version);
