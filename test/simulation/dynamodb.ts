@@ -48,6 +48,11 @@ export class SimulatedTable {
     return [...this.#items.keys()].filter((id) => this.item(id) !== undefined);
   }
 
+  /** The ids of all items that there ever were. */
+  idsEver(): readonly string[] {
+    return [...this.#items.keys()];
+  }
+
   /** An item as it was at some time; undefined where there was none. */
   itemAt(accountId: string, at: number): Item | undefined {
     return this.#items.get(accountId)?.findLast((state) => state.at <= at)?.item;
