@@ -230,8 +230,16 @@ async function importOne(
   return (await createAccount(fleet, change(candidate), undefined, how)).kind;
 }
 
-async function remove({ world, fleet, accountId, process }: Person): Promise<boolean> {
+async function remove({ world, accountId, process }: Person): Promise<boolean> {
+  let ended = false;
+  const secretsmanager: Services['secretsmanager'] = (operation, ...call) => {
+    // A call that is carried out when its caller has given up is not covered (docs/guarantee.md).
+    if (operation === 'DeleteSecret' && ended) world.tamper(accountId, 'its secret is deleted late');
+    return world.services.secretsmanager(operation, ...call);
+  };
+  const fleet = fleetOf(process, { ...world.services, secretsmanager });
   const { result, message } = await removeAccount(fleet, accountId, { recoveryWindow: 30 });
+  ended = true;
   world.tell(process.name, `is told: ${result}, ${message}`);
   return result === 'removed';
 }

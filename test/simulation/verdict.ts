@@ -143,7 +143,11 @@ function judgeEvents(world: World, accountId: string): void {
   const keeper = keeperOfSet(world, accountId);
   const item = world.table(keeper).item(accountId);
   if (item === undefined || world.tampered.has(accountId)) return;
-  const events = world.bus.filter(({ table, about }) => table === keeper && about === accountId);
+  // What an account that was removed had been told of is nothing to the one that was made since.
+  const since = world.table(keeper).madeAt(accountId) ?? 0;
+  const events = world.bus.filter(
+    ({ at, table, about }) => at >= since && table === keeper && about === accountId,
+  );
   const last = events.at(-1)?.type;
   const { status, failure } = item as { status?: string; failure?: { untold?: boolean } };
   if (status === 'healthy' && last !== undefined && last !== 'OAuth Account Recovered')

@@ -275,11 +275,12 @@ export class World {
     if (next === undefined) return;
     const { accountId } = next.grant;
     const good = [...this.providers.values()].some((one) => one.accepts(next.token, this.time.now));
-    if (!good || next.successor !== undefined) this.#tamper(accountId, 'a token that was spent comes back');
+    if (!good || next.successor !== undefined) this.tamper(accountId, 'a token that was spent comes back');
     else this.wanted.set(accountId, next.grant);
   }
 
-  #tamper(accountId: string, why: string): void {
+  /** From now on what becomes of the account is its person's. */
+  tamper(accountId: string, why: string): void {
     if (this.tampered.has(accountId)) return;
     this.tampered.add(accountId);
     this.tell('!', `${accountId} is its person's from now on: ${why}`);
@@ -305,17 +306,16 @@ export class World {
     const id = String((before ?? after)?.accountId);
     const lease = before?.lease as { owner: string; expiresAt: number } | undefined;
     const inUse = lease !== undefined && lease.expiresAt * 1_000 > this.time.now;
-    if (after === undefined && inUse) this.#tamper(id, 'its item is removed in the middle of a visit');
+    if (after === undefined && inUse) this.tamper(id, 'its item is removed in the middle of a visit');
     if (!this.byHand || after === undefined) return;
     const kept = after.lease as typeof lease;
     if (inUse && kept?.owner !== lease.owner && after.lastRefreshedAt === before?.lastRefreshedAt)
-      this.#tamper(id, 'its item is overwritten with its last state in the middle of a visit');
+      this.tamper(id, 'its item is overwritten with its last state in the middle of a visit');
     const escrow = before?.escrow as { ciphertext: string } | undefined;
     if (escrow !== undefined && (after.escrow as typeof escrow)?.ciphertext !== escrow.ciphertext)
-      this.#tamper(id, 'its escrow is overwritten');
+      this.tamper(id, 'its escrow is overwritten');
     const text = this.secrets.current(secretOf(id));
-    if (before === undefined && text === undefined)
-      this.#tamper(id, 'its item comes back without its secret');
+    if (before === undefined && text === undefined) this.tamper(id, 'its item comes back without its secret');
     const grant = this.find(refreshTokenIn(text))?.grant;
     if (after.status === 'reauthorization_required' && grant !== undefined) this.waiting.set(id, grant);
   }
