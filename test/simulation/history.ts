@@ -19,8 +19,8 @@ function earlier(versions: number): readonly number[] {
 
 /** Seconds between two of the runs after which all must be well again, and how many there are at most. */
 const CALM_RUNS = { every: 1_200, atLeast: 5, atMost: 14 };
-/** The same where people were at work: what they ended is noticed when the longest-lived access token is due. */
-const AT_LEAST_AFTER_PEOPLE = 8;
+/** The same where a person ended a grant: that is noticed when the longest-lived access token is due. */
+const AT_LEAST_AFTER_END = 8;
 
 /** Lets one history happen, and judges it. The same plan has the same history. */
 export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): Promise<Verdict> {
@@ -45,7 +45,7 @@ export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): P
     for (const person of plan.people) world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
     await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
     world.tell('.', 'nothing goes wrong any more');
-    const atLeast = plan.people.length > 0 ? AT_LEAST_AFTER_PEOPLE : CALM_RUNS.atLeast;
+    const atLeast = hasEnded(world) ? AT_LEAST_AFTER_END : CALM_RUNS.atLeast;
     for (let run = 1; run <= CALM_RUNS.atMost; run++) {
       const process = world.process({ name: `calm run ${run}` });
       void invoke(world, process, {});
@@ -93,6 +93,11 @@ function environmentOf(
   const process = world.process({ ...plan, name });
   environments.set(environment, process);
   return process;
+}
+
+/** Whether a person's new consent has ended the grant that an account is to have. */
+function hasEnded(world: World): boolean {
+  return [...world.wanted.values()].some(({ endedBy }) => endedBy !== undefined);
 }
 
 function isSettled(world: World): boolean {

@@ -305,7 +305,7 @@ export class World {
   #judgePeople(before: Item | undefined, after: Item | undefined): void {
     const id = String((before ?? after)?.accountId);
     const lease = before?.lease as { owner: string; expiresAt: number } | undefined;
-    const inUse = lease !== undefined && lease.expiresAt * 1_000 > this.time.now;
+    const inUse = lease !== undefined && lease.expiresAt * 1_000 > this.time.now && this.#isAtWork();
     if (after === undefined && inUse) this.tamper(id, 'its item is removed in the middle of a visit');
     if (!this.byHand || after === undefined) return;
     const kept = after.lease as typeof lease;
@@ -318,6 +318,12 @@ export class World {
     if (before === undefined && text === undefined) this.tamper(id, 'its item comes back without its secret');
     const grant = this.find(refreshTokenIn(text))?.grant;
     if (after.status === 'reauthorization_required' && grant !== undefined) this.waiting.set(id, grant);
+  }
+
+  #isAtWork(): boolean {
+    return [...this.holders.values()].some(
+      ({ process, deadline, ended }) => !ended && process.state !== 'dead' && Number.isFinite(deadline),
+    );
   }
 
   /** Invariant: no healthy grant is marked dead. */
