@@ -7,7 +7,7 @@ import { act, invokeOther } from './people.ts';
 import type { AccountPlan, HistoryPlan, RunPlan } from './plan.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createRandom } from './random.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
+import { keeperOfSet, type Verdict, verdictOf } from './verdict.ts';
 import { BEGIN, keeperOf, OTHER_TABLE, PREFIX, secretOf, TABLE, World } from './world.ts';
 
 const HOUR = 3_600_000;
@@ -101,8 +101,8 @@ function hasEnded(world: World): boolean {
 }
 
 function isSettled(world: World): boolean {
-  const table = world.table();
   return world.plan.accounts.every(({ accountId }) => {
+    const table = world.table(keeperOfSet(world, accountId));
     const { status, escrow, lease } = table.item(accountId) ?? {};
     const settled = status !== 'failing' && escrow === undefined && lease === undefined;
     return settled || world.tampered.has(accountId);

@@ -97,7 +97,7 @@ function judge(world: World, accountId: string): AccountVerdict {
 }
 
 /** The table whose function keeps the account's token set. */
-function keeperOfSet(world: World, accountId: string): string {
+export function keeperOfSet(world: World, accountId: string): string {
   const kept = parseJsonObject(world.secrets.current(secretOf(accountId)) ?? '')?.kept_by;
   return kept === keeperOf(OTHER_TABLE) ? OTHER_TABLE : TABLE;
 }

@@ -200,7 +200,8 @@ export class World {
     if (issued === undefined || this.tampered.has(issued.grant.accountId)) return;
     const text = this.secrets.current(secretOf(issued.grant.accountId));
     const { refresh_token, kept_by } = parseJsonObject(text ?? '') ?? {};
-    if (refresh_token !== issued.token || kept_by === keeperOf(this.#tableOf(process))) return;
+    if (refresh_token !== issued.token || kept_by === undefined) return;
+    if (kept_by === keeperOf(this.#tableOf(process))) return;
     this.break(
       'spent by another',
       `${short(issued.token)} is sent by ${process.name}, though kept by ${kept_by}`,
