@@ -1,4 +1,5 @@
 import type { Candidate } from '../../cli/import/row.ts';
+import { CLOCK_ERROR, STALE_READS_FOR } from '../../core/account/decision.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { SimulatedTable } from './dynamodb.ts';
 import type { Item } from './expressions.ts';
@@ -216,6 +217,9 @@ export class World {
   #judgeSpending(issued: Issued, successor: Issued, process: SimulatedProcess): void {
     const { accountId } = issued.grant;
     if (this.tampered.has(accountId) || successor.refusedWrongly) return;
+    // A candidate that is dead makes way for the token before it.
+    const isCandidate = successor.oddity === 'refused with tokens';
+    if (isCandidate && !this.#accepts(successor.token)) return;
     const { holder } = successor;
     const again = `${short(issued.token)} of ${accountId} is sent again by ${process.name}, though ${short(successor.token)}`;
     if (holder?.process.outlived) return;
@@ -271,12 +275,16 @@ export class World {
       this.wanted.set(next.grant.accountId, next.grant);
   }
 
+  #accepts(token: string): boolean {
+    return [...this.providers.values()].some((one) => one.accepts(token, this.time.now));
+  }
+
   /** Only people make secrets, and put into them what they like; what is dead there is dead by their hands. */
   #putByPeople(next: Issued | undefined): void {
     if (next === undefined) return;
     const { accountId } = next.grant;
-    const good = [...this.providers.values()].some((one) => one.accepts(next.token, this.time.now));
-    if (!good || next.successor !== undefined) this.tamper(accountId, 'a token that was spent comes back');
+    if (!this.#accepts(next.token) || next.successor !== undefined)
+      this.tamper(accountId, 'a token that was spent comes back');
     else this.wanted.set(accountId, next.grant);
   }
 
@@ -308,6 +316,7 @@ export class World {
     const lease = before?.lease as { owner: string; expiresAt: number } | undefined;
     const inUse = lease !== undefined && lease.expiresAt * 1_000 > this.time.now && this.#isAtWork();
     if (after === undefined && inUse) this.tamper(id, 'its item is removed in the middle of a visit');
+    this.#judgeMemory(id, after);
     if (!this.byHand || after === undefined) return;
     const kept = after.lease as typeof lease;
     if (inUse && kept?.owner !== lease.owner && after.lastRefreshedAt === before?.lastRefreshedAt)
@@ -320,6 +329,18 @@ export class World {
     const grant = this.find(refreshTokenIn(text))?.grant;
     if (after.status === 'reauthorization_required' && grant !== undefined) this.waiting.set(id, grant);
   }
+
+  /** An item that forgets a store which reads of the secret may not show yet: only the item knows of that. */
+  #judgeMemory(id: string, after: Item | undefined): void {
+    const known = this.#lastRefreshed.get(id) ?? 0;
+    const now = Number(after?.lastRefreshedAt ?? 0);
+    if (now > known) this.#lastRefreshed.set(id, now);
+    const byPeople = this.byHand || now === 0;
+    const isFresh = this.time.now / 1_000 - known < STALE_READS_FOR + 2 * CLOCK_ERROR;
+    if (after !== undefined && after.lease === undefined && now < known && byPeople && isFresh)
+      this.tamper(id, 'its item forgets a store of less than three minutes ago');
+  }
+  readonly #lastRefreshed = new Map<string, number>();
 
   #isAtWork(): boolean {
     return [...this.holders.values()].some(
