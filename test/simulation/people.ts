@@ -271,8 +271,12 @@ async function putBack(person: Person): Promise<void> {
 /** Tokens of a sign-in elsewhere, as docs/deploy.md has them put into the secret. */
 async function writeAnew(person: Person): Promise<void> {
   const { world, accountId, profile, process } = person;
-  const { token: refresh_token, access: access_token } = world.consent(accountId, profile);
+  const holder: Holder = { process, deadline: Number.POSITIVE_INFINITY, ended: false };
+  const issued = world.consent(accountId, profile, holder);
+  issued.heardAt = process.time;
+  const { token: refresh_token, access: access_token } = issued;
   const expires_at = Math.floor(process.clock.now() / 1_000) + 3_600;
+  holder.knows = true;
   await put(person, JSON.stringify({ access_token, refresh_token, expires_at }));
 }
 

@@ -217,6 +217,11 @@ export class World {
   #judgeSpending(issued: Issued, successor: Issued, process: SimulatedProcess): void {
     const { accountId } = issued.grant;
     if (this.tampered.has(accountId) || successor.refusedWrongly) return;
+    const isForgetful = (this.#forgetful.get(accountId) ?? 0) > this.time.now;
+    if (isForgetful && (process.plan.lagging ?? 0) > 0) {
+      this.tamper(accountId, 'its item has forgotten the last store, which a read does not show');
+      return;
+    }
     // A candidate that is dead makes way for the token before it.
     const isCandidate = successor.oddity === 'refused with tokens';
     if (isCandidate && !this.#accepts(successor.token)) return;
@@ -338,9 +343,11 @@ export class World {
     const byPeople = this.byHand || now === 0;
     const isFresh = this.time.now / 1_000 - known < STALE_READS_FOR + 2 * CLOCK_ERROR;
     if (after !== undefined && after.lease === undefined && now < known && byPeople && isFresh)
-      this.tamper(id, 'its item forgets a store of less than three minutes ago');
+      this.#forgetful.set(id, (known + STALE_READS_FOR + 2 * CLOCK_ERROR) * 1_000);
   }
   readonly #lastRefreshed = new Map<string, number>();
+  /** Accounts of which nobody can tell a stale read, and until when. */
+  readonly #forgetful = new Map<string, number>();
 
   #isAtWork(): boolean {
     return [...this.holders.values()].some(
