@@ -2,6 +2,7 @@ import { parseJsonObject } from '../../core/json-object.ts';
 import type { Item } from './expressions.ts';
 import type { Issued } from './provider.ts';
 import {
+  BEGIN,
   type Broken,
   keeperOf,
   OTHER_TABLE,
@@ -63,6 +64,14 @@ function judge(world: World, accountId: string): AccountVerdict {
     escrow?: { kind?: string };
     failure?: { reason: string };
   };
+  // An item that a person has made, whose process died before there were tokens: a run has told that it needs them.
+  const isAnew = (world.table(keeper).madeAt(accountId) ?? 0) > BEGIN;
+  if (
+    isAnew &&
+    failure?.reason === 'secret_missing' &&
+    world.secrets.current(secretOf(accountId)) === undefined
+  )
+    return { accountId, end: 'waits for its person' };
   const provider = world.provider(String(item.oauthProfile));
   const token = refreshTokenIn(world.secrets.current(secretOf(accountId)));
   const good = provider.accepts(token, world.time.now);
