@@ -48,6 +48,18 @@ export class SimulatedTable {
     return [...this.#items.keys()].filter((id) => this.item(id) !== undefined);
   }
 
+  /** Since when there has been an item without a break; milliseconds. */
+  madeAt(accountId: string): number | undefined {
+    const states = this.#items.get(accountId) ?? [];
+    const gone = states.findLastIndex(({ item }) => item === undefined);
+    return states[gone + 1]?.at;
+  }
+
+  /** The ids of all items that there ever were. */
+  idsEver(): readonly string[] {
+    return [...this.#items.keys()];
+  }
+
   /** An item as it was at some time; undefined where there was none. */
   itemAt(accountId: string, at: number): Item | undefined {
     return this.#items.get(accountId)?.findLast((state) => state.at <= at)?.item;

@@ -43,6 +43,7 @@ const WRONG_ABOUT_ALL_FOR = 3_600;
 /** A history in which a few things go wrong together, drawn from a seed. */
 export function planFrom(seed: number): HistoryPlan {
   const random = createRandom(seed, 'plan');
+  const ofPeople = createRandom(seed, 'people');
   const many = random.chance(0.05);
   const profiles = ['crm', 'mail'].slice(0, random.chance(0.8) ? 1 : 2).map(
     (profile): ProviderPlan => ({
@@ -50,6 +51,7 @@ export function planFrom(seed: number): HistoryPlan {
       rotation: random.pick(ROTATIONS),
       lifetime: random.pick([3_600, 3_600, 7_200, 900]),
       takes: random.pick([300, 300, 2_000, 20_000]),
+      endsEarlier: ofPeople.chance(0.3),
     }),
   );
   const names = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
@@ -71,7 +73,7 @@ export function planFrom(seed: number): HistoryPlan {
   const others = accounts.filter(({ accountId }) => accountId !== BYSTANDER);
   const runs = runsFrom(random, accounts);
   const last = Math.max(...runs.map(({ at }) => at));
-  const people = peopleFrom(random, others, last);
+  const people = peopleFrom(random, ofPeople, others, last);
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
     outageFrom(random, others, last),
   );
@@ -85,7 +87,7 @@ export function planFrom(seed: number): HistoryPlan {
     answers[0]?.oddity !== 'called dead' && random.chance(0.1) ? [moodFrom(random, others, last)] : [];
   const ends = [
     last + 130,
-    ...people.map(({ at }) => at + 30),
+    ...people.map(({ at }) => at + 300),
     ...outages.map(({ until }) => until),
     ...moods.map(({ until }) => until),
   ];
@@ -142,7 +144,12 @@ function segmentOf(random: Random, segments: number) {
   return { segment: random.below(totalSegments), totalSegments };
 }
 
-function peopleFrom(random: Random, accounts: readonly AccountPlan[], last: number): PersonPlan[] {
+function peopleFrom(
+  random: Random,
+  ofPeople: Random,
+  accounts: readonly AccountPlan[],
+  last: number,
+): PersonPlan[] {
   if (!random.chance(0.35)) return [];
   return Array.from({ length: random.pick([1, 1, 2]) }, () => ({
     at: random.below(last + 60),
@@ -164,6 +171,7 @@ function peopleFrom(random: Random, accounts: readonly AccountPlan[], last: numb
     clockError: random.pick([0, 0, -30, 30, 200, -200]),
     faults: random.chance(0.3) ? { [1 + random.below(15)]: random.pick(FAULTS) } : {},
     latency: random.pick([40, 40, 300, 2_000]),
+    frozenFor: ofPeople.pick([5, 70, 130, 500]),
     lagging: random.pick([0, 0, 0.5]),
   }));
 }

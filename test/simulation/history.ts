@@ -1,15 +1,14 @@
-import crypto, { createHash, randomUUID } from 'node:crypto';
+import crypto, { randomUUID } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import { versionIdOf } from '../../cli/import/compare.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { invoke } from './invocation.ts';
-import { act } from './people.ts';
+import { act, invokeOther } from './people.ts';
 import type { AccountPlan, HistoryPlan, RunPlan } from './plan.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createRandom } from './random.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
-import { BEGIN, PREFIX, secretOf, TABLE, World } from './world.ts';
-
-export const KEPT_BY = `123456789012/eu-central-1/${TABLE}`;
+import { keeperOfSet, type Verdict, verdictOf } from './verdict.ts';
+import { BEGIN, keeperOf, OTHER_TABLE, PREFIX, secretOf, TABLE, World } from './world.ts';
 
 const HOUR = 3_600_000;
 
@@ -20,6 +19,8 @@ function earlier(versions: number): readonly number[] {
 
 /** Seconds between two of the runs after which all must be well again, and how many there are at most. */
 const CALM_RUNS = { every: 3_700, atLeast: 3, atMost: 8 };
+/** The same where a person ended a grant: that is noticed when the longest-lived access token is due. */
+const AT_LEAST_AFTER_END = 4;
 
 /** Lets one history happen, and judges it. The same plan has the same history. */
 export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): Promise<Verdict> {
@@ -44,11 +45,13 @@ export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): P
     for (const person of plan.people) world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
     await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
     world.tell('.', 'nothing goes wrong any more');
+    const atLeast = hasEnded(world) ? AT_LEAST_AFTER_END : CALM_RUNS.atLeast;
     for (let run = 1; run <= CALM_RUNS.atMost; run++) {
       const process = world.process({ name: `calm run ${run}` });
       void invoke(world, process, {});
+      if (world.tables.has(OTHER_TABLE)) invokeOther(world, `calm run ${run} of the other`);
       await world.time.runUntil(world.time.now + CALM_RUNS.every * 1_000);
-      if (run >= CALM_RUNS.atLeast && isSettled(world)) break;
+      if (run >= atLeast && isSettled(world)) break;
     }
     return verdictOf(world);
   } finally {
@@ -59,7 +62,6 @@ export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): P
 function begin(world: World, account: AccountPlan): void {
   const { accountId, profile, expiresIn, unclaimed = false, untouched = false, versions = 0 } = account;
   const issued = world.consent(accountId, profile);
-  world.wanted.set(accountId, issued.grant);
   const obtained_at = BEGIN / 1_000 - 3_000;
   const expires_at = BEGIN / 1_000 + expiresIn;
   const set = {
@@ -68,13 +70,15 @@ function begin(world: World, account: AccountPlan): void {
     refresh_token: issued.token,
     expires_at,
     ...(!untouched && { obtained_at }),
-    ...(!unclaimed && !untouched && { kept_by: KEPT_BY }),
   };
-  const id = createHash('sha256').update(accountId).digest('hex');
-  world.secrets.create(secretOf(accountId), JSON.stringify(set), id, obtained_at * 1_000, earlier(versions));
+  const wellKnown = { accountId, authenticationType: 'oauth2', oauthProfile: profile };
+  const candidate = { item: wellKnown, tokenText: JSON.stringify(set), refreshToken: issued.token };
+  world.candidates.set(accountId, candidate);
+  const text = JSON.stringify({ ...set, ...(!unclaimed && !untouched && { kept_by: keeperOf(TABLE) }) });
+  const id = versionIdOf(candidate);
+  world.secrets.create(secretOf(accountId), text, id, obtained_at * 1_000, earlier(versions));
   const known = { status: 'healthy', accessTokenExpiresAt: expires_at, lastRefreshedAt: obtained_at };
-  const item = { accountId, authenticationType: 'oauth2', oauthProfile: profile, ...(!untouched && known) };
-  world.table().write(accountId, item, BEGIN);
+  world.table().write(accountId, { ...wellKnown, ...(!untouched && known) }, BEGIN);
 }
 
 /** A warm environment where there is one, as Lambda would have it; else a new one. */
@@ -91,11 +95,17 @@ function environmentOf(
   return process;
 }
 
+/** Whether a person's new consent has ended the grant that an account is to have. */
+function hasEnded(world: World): boolean {
+  return [...world.wanted.values()].some(({ endedBy }) => endedBy !== undefined);
+}
+
 function isSettled(world: World): boolean {
-  const table = world.table();
-  return table.ids().every((id) => {
-    const { status, escrow, lease } = table.item(id) ?? {};
-    return id.startsWith('#') || (status !== 'failing' && escrow === undefined && lease === undefined);
+  return world.plan.accounts.every(({ accountId }) => {
+    const table = world.table(keeperOfSet(world, accountId));
+    const { status, escrow, lease } = table.item(accountId) ?? {};
+    const settled = status !== 'failing' && escrow === undefined && lease === undefined;
+    return settled || world.tampered.has(accountId);
   });
 }
 

@@ -41,6 +41,7 @@ export interface PersonPlan {
   readonly clockError?: number;
   readonly faults?: Readonly<Record<number, Fault>>;
   readonly latency?: number;
+  readonly frozenFor?: number;
   readonly lagging?: number;
 }
 

@@ -45,6 +45,8 @@ export interface Grant {
   /** Counts the consents to one account. */
   readonly number: number;
   revoked: boolean;
+  /** What was issued first for the consent that ended this one. */
+  endedBy: Issued | undefined;
 }
 
 /** A refresh token, and what became of it. */
@@ -71,6 +73,8 @@ export interface Holder {
   /** When the process is gone; milliseconds. */
   readonly deadline: number;
   ended: boolean;
+  /** A person at work was told that what they were to get is not kept. */
+  knows?: boolean;
 }
 
 export interface ProviderPlan {
@@ -80,6 +84,8 @@ export interface ProviderPlan {
   readonly lifetime: number;
   /** Milliseconds that it takes to answer, at most. */
   readonly takes: number;
+  /** A person who consents again ends what was granted before. */
+  readonly endsEarlier?: boolean;
 }
 
 export class SimulatedProvider {
@@ -114,6 +120,19 @@ export class SimulatedProvider {
       refusedWrongly: false,
     };
     this.#byToken.set(issued.token, issued);
+    return issued;
+  }
+
+  /** A person's consent: what is issued for it first. */
+  consent(accountId: string, number: number, at: number, holder?: Holder): Issued {
+    const grant: Grant = { accountId, number, revoked: false, endedBy: undefined };
+    const issued = this.issue(grant, at, holder);
+    if (this.plan.endsEarlier)
+      for (const { grant: earlier } of this.all())
+        if (earlier.accountId === accountId && earlier !== grant) {
+          earlier.revoked = true;
+          earlier.endedBy ??= issued;
+        }
     return issued;
   }
 

@@ -37,6 +37,7 @@ interface Input {
   readonly VersionId?: string;
   readonly MoveToVersionId?: string;
   readonly RemoveFromVersionId?: string;
+  readonly ForceDeleteWithoutRecovery?: boolean;
 }
 
 /**
@@ -49,6 +50,7 @@ interface Input {
  */
 export class SimulatedSecrets {
   readonly #secrets = new Map<string, Secret>();
+  #made = 0;
   readonly #onCurrent: (name: string, text: string, before: string | undefined) => void;
 
   /** @param onCurrent is told of each version as it becomes the current one */
@@ -71,7 +73,8 @@ export class SimulatedSecrets {
   /** @param earlier when other versions of it were made */
   create(name: string, text: string, id: string, at: number, earlier: readonly number[] = []): void {
     const versions = new Map([[id, { id, text, createdAt: at }]]);
-    const arn = `${ACCOUNT}${name}-AbCdEf`;
+    // A secret that is made anew has another ARN than the one before it.
+    const arn = `${ACCOUNT}${name}-AbCd${10 + this.#made++}`;
     const states = [{ at, labels: { [CURRENT]: id }, deleted: false }];
     this.#secrets.set(name, { name, arn, versions, states, earlier });
     this.#onCurrent(name, text, undefined);
@@ -82,6 +85,10 @@ export class SimulatedSecrets {
     if (operation === 'CreateSecret') return this.#create(input, time);
     const secret = this.#find(input.SecretId ?? '');
     if (operation === 'RestoreSecret') return this.#move(secret, time, secret.states.at(-1)?.labels, false);
+    if (operation === 'DeleteSecret' && input.ForceDeleteWithoutRecovery) {
+      this.#secrets.delete(secret.name);
+      return {};
+    }
     if (operation === 'DeleteSecret') return this.#move(secret, time, secret.states.at(-1)?.labels, true);
     const state = this.#stateFor(operation, secret, caller);
     if (state === undefined) throw notFound();
@@ -112,7 +119,7 @@ export class SimulatedSecrets {
   }
 
   #find(id: string): Secret {
-    const name = id.startsWith(ACCOUNT) ? id.slice(ACCOUNT.length).replace(/-AbCdEf$/, '') : id;
+    const name = id.startsWith(ACCOUNT) ? id.slice(ACCOUNT.length).replace(/-AbCd\d\d$/, '') : id;
     const secret = this.#secrets.get(name);
     if (secret === undefined) throw notFound();
     return secret;

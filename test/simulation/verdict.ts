@@ -1,11 +1,24 @@
+import { parseJsonObject } from '../../core/json-object.ts';
+import type { Item } from './expressions.ts';
 import type { Issued } from './provider.ts';
-import { type Broken, refreshTokenIn, secretOf, short, type TimelineEntry, type World } from './world.ts';
+import {
+  BEGIN,
+  type Broken,
+  keeperOf,
+  OTHER_TABLE,
+  refreshTokenIn,
+  secretOf,
+  short,
+  TABLE,
+  type TimelineEntry,
+  type World,
+} from './world.ts';
 
 /** How a history ended for one account. */
 export interface AccountVerdict {
   readonly accountId: string;
   /** `lost`: a person has to sign in again, and knows. */
-  readonly end: 'kept' | 'lost' | 'waits for its person' | 'removed' | 'tampered';
+  readonly end: 'kept' | 'kept elsewhere' | 'lost' | 'waits for its person' | 'removed' | 'tampered';
   /** Why it was lost, where it was. */
   readonly why?: Loss | undefined;
 }
@@ -15,6 +28,7 @@ export type Loss =
   | 'no answer'
   | 'unreadable answer'
   | 'died with it'
+  | 'its person knows'
   | 'no place to keep it'
   | 'outlived its lease'
   | 'refused wrongly';
@@ -30,22 +44,34 @@ export interface Verdict {
 /** Judges the end of a history, when all has been calm for long enough. */
 export function verdictOf(world: World): Verdict {
   const accounts = world.plan.accounts.map(({ accountId }) => judge(world, accountId));
-  for (const { accountId } of world.plan.accounts) judgeEvents(world, accountId);
+  if (!world.restored) for (const { accountId } of world.plan.accounts) judgeEvents(world, accountId);
   const { broken, timeline } = world;
   const shape = accounts.map(({ end, why = '' }) => `${end}${why}`).join();
   return { broken, accounts, timeline, shape };
 }
 
 function judge(world: World, accountId: string): AccountVerdict {
-  const item = world.table().item(accountId);
-  if (item === undefined) return { accountId, end: 'removed' };
+  const ours = world.table().item(accountId);
   if (world.tampered.has(accountId)) return { accountId, end: 'tampered' };
+  const keeper = keeperOfSet(world, accountId);
+  const item = keeper === TABLE ? ours : world.table(keeper).item(accountId);
+  if (item === undefined) return { accountId, end: 'removed' };
+  if (keeper !== TABLE && ours !== undefined && !isGivenUp(ours))
+    world.break('stuck', `${accountId} is ${ours.status}, though the function of ${keeper} keeps its set`);
   const { status, lease, escrow, failure } = item as {
     status?: string;
     lease?: unknown;
     escrow?: { kind?: string };
     failure?: { reason: string };
   };
+  // An item that a person has made, whose process died before there were tokens: a run has told that it needs them.
+  const isAnew = (world.table(keeper).madeAt(accountId) ?? 0) > BEGIN;
+  if (
+    isAnew &&
+    failure?.reason === 'secret_missing' &&
+    world.secrets.current(secretOf(accountId)) === undefined
+  )
+    return { accountId, end: 'waits for its person' };
   const provider = world.provider(String(item.oauthProfile));
   const token = refreshTokenIn(world.secrets.current(secretOf(accountId)));
   const good = provider.accepts(token, world.time.now);
@@ -58,16 +84,19 @@ function judge(world: World, accountId: string): AccountVerdict {
   if (good) {
     if (world.find(token)?.grant !== grant)
       world.break('overwritten', `${accountId} has another grant than its person gave last`);
+    if (status === 'reauthorization_required' && world.waiting.get(accountId) === grant)
+      return { accountId, end: 'waits for its person' };
     if (status === 'reauthorization_required')
       world.break(
         'marked dead wrongly',
         `${accountId} (${failure?.reason}) ends so, though its refresh token is good`,
       );
-    return { accountId, end: 'kept' };
+    return { accountId, end: keeper === TABLE ? 'kept' : 'kept elsewhere' };
   }
   const why = whyLost(world, accountId);
   const told = world.bus.some(
-    ({ type, about }) => about === accountId && type === 'OAuth Reauthorization Required',
+    ({ table, type, about }) =>
+      table === keeper && about === accountId && type === 'OAuth Reauthorization Required',
   );
   if (status !== 'reauthorization_required' || !told)
     world.break('lost untold', `${accountId}: nobody was told (${status})`);
@@ -76,9 +105,22 @@ function judge(world: World, accountId: string): AccountVerdict {
   return { accountId, end: 'lost', why };
 }
 
+/** The table whose function keeps the account's token set. */
+export function keeperOfSet(world: World, accountId: string): string {
+  const kept = parseJsonObject(world.secrets.current(secretOf(accountId)) ?? '')?.kept_by;
+  return kept === keeperOf(OTHER_TABLE) ? OTHER_TABLE : TABLE;
+}
+
+/** A function that finds the set in another's keeping says so, unless it has a person to wait for already. */
+function isGivenUp({ status, failure }: Item): boolean {
+  const { reason } = (failure ?? {}) as { reason?: string };
+  return status === 'reauthorization_required' || (status === 'failing' && reason === 'secret_invalid');
+}
+
 /** Which successor came nowhere where it is kept, and why. */
 function whyLost(world: World, accountId: string): Loss | undefined {
   const grant = world.wanted.get(accountId);
+  if (grant?.endedBy !== undefined) return whyNotKept(grant.endedBy);
   const all = [...world.providers.values()].flatMap((provider) => [...provider.all()]);
   const ofGrant = all.filter((issued) => issued.grant === grant);
   const whys = ofGrant.map(whyNotKept).filter((why) => why !== undefined);
@@ -91,6 +133,7 @@ function whyNotKept({ keptAt, holder, oddity, heardAt, grant, refusedWrongly }: 
   if (holder === undefined) return undefined;
   if (holder.process.outlived) return 'outlived its lease';
   if (heardAt === undefined) return 'no answer';
+  if (holder.knows) return 'its person knows';
   if (oddity === 'unreadable') return 'unreadable answer';
   if (holder.process.state === 'dead') return 'died with it';
   const since = holder.process.past.filter(({ at }) => at >= heardAt);
@@ -106,9 +149,14 @@ function whyNotKept({ keptAt, holder, oddity, heardAt, grant, refusedWrongly }: 
 
 /** Invariant: who listens to the bus knows how each account is, and hears of nothing that was not so. */
 function judgeEvents(world: World, accountId: string): void {
-  const item = world.table().item(accountId);
+  const keeper = keeperOfSet(world, accountId);
+  const item = world.table(keeper).item(accountId);
   if (item === undefined || world.tampered.has(accountId)) return;
-  const events = world.bus.filter(({ about }) => about === accountId);
+  // What an account that was removed had been told of is nothing to the one that was made since.
+  const made = world.table(keeper).madeAt(accountId) ?? 0;
+  const events = world.bus.filter(
+    ({ at, table, about }) => at >= made && table === keeper && about === accountId,
+  );
   // A process that was frozen may put its event after another's; then its time tells.
   const latest = events.toSorted((a, b) => a.since - b.since).at(-1)?.type;
   const lasts = [events.at(-1)?.type, latest];

@@ -1,3 +1,5 @@
+import type { Candidate } from '../../cli/import/row.ts';
+import { CLOCK_ERROR, STALE_READS_FOR } from '../../core/account/decision.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { SimulatedTable } from './dynamodb.ts';
 import type { Item } from './expressions.ts';
@@ -9,6 +11,8 @@ import { SimulatedSecrets } from './secrets-manager.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export const TABLE = 'accounts';
+/** The table of another deployment over the same secrets. */
+export const OTHER_TABLE = 'accounts-b';
 export const PREFIX = 'oauth/';
 /** When every history begins; milliseconds since the epoch. */
 export const BEGIN = 1_800_000_000_000;
@@ -27,6 +31,8 @@ export interface Told {
   readonly at: number;
   /** What it says of itself, seconds since the epoch. */
   readonly since: number;
+  /** Of whose function it came. */
+  readonly table: string;
   readonly type: string;
   readonly about: string;
   readonly reason: string;
@@ -36,6 +42,7 @@ export interface Told {
 export interface Broken {
   readonly invariant:
     | 'spent twice'
+    | 'spent by another'
     | 'overwritten'
     | 'marked dead wrongly'
     | 'lost untold'
@@ -50,6 +57,9 @@ export interface TimelineEntry {
   readonly who: string;
   readonly what: string;
 }
+
+/** What a table's function writes as `kept_by`. */
+export const keeperOf = (table: string) => `123456789012/eu-central-1/${table}`;
 
 export const secretOf = (accountId: string) => `${PREFIX}accounts/${accountId}`;
 
@@ -67,10 +77,18 @@ export class World {
   readonly processes: SimulatedProcess[] = [];
   /** In what a process is at work. */
   readonly holders = new Map<SimulatedProcess, Holder>();
-  /** The grant that each account is to have. */
+  /** As what each account was imported before the history begins. */
+  readonly candidates = new Map<string, Candidate>();
+  /** The grant that each account is to have: the last that a person gave, once it stands in the secret. */
   readonly wanted = new Map<string, Grant>();
-  /** Accounts whose refresh tokens a person has put back after they were spent: what follows is that person's. */
+  /** Accounts to which a person did what no program can make good: what follows is that person's. */
   readonly tampered = new Set<string>();
+  /** Accounts with a grant of which their person knows that there is something left to do. */
+  readonly waiting = new Map<string, Grant>();
+  /** The function's processes that work for `OTHER_TABLE`. */
+  readonly others = new Set<SimulatedProcess>();
+  /** The table was put back as it was, and with it what it knows of the events. */
+  restored = false;
   readonly services: Services;
   /** A person is writing by hand just now. */
   byHand = false;
@@ -87,7 +105,7 @@ export class World {
         this.table(String(input.TableName)).carryOut(operation, input, caller),
       secretsmanager: (operation, input, caller) => this.secrets.carryOut(operation, input, caller),
       kms: (operation, input) => this.kms.carryOut(operation, input),
-      events: (_, input) => this.#put(input),
+      events: (_, input, caller) => this.#put(input, this.#tableOf(caller)),
       provider: () => {
         throw serviceError('NotHere', 500);
       },
@@ -97,7 +115,7 @@ export class World {
   table(name = TABLE): SimulatedTable {
     const known = this.tables.get(name);
     if (known !== undefined) return known;
-    const table = new SimulatedTable(name, (before, after) => this.#wrote(before, after));
+    const table = new SimulatedTable(name, (before, after) => this.#wrote(name, before, after));
     this.tables.set(name, table);
     return table;
   }
@@ -145,7 +163,7 @@ export class World {
   consent(accountId: string, profile: string, holder?: Holder): Issued {
     const number = (this.#consents.get(accountId) ?? 0) + 1;
     this.#consents.set(accountId, number);
-    return this.provider(profile).issue({ accountId, number, revoked: false }, this.time.now, holder);
+    return this.provider(profile).consent(accountId, number, this.time.now, holder);
   }
   readonly #consents = new Map<string, number>();
 
@@ -155,6 +173,7 @@ export class World {
     const issued = provider.find(token);
     const holder = this.holders.get(process);
     if (holder === undefined) throw new Error('nobody is at work');
+    this.#judgeKeeper(issued, process);
     if (issued?.successor !== undefined) this.#judgeSpending(issued, issued.successor, process);
     const n = (this.#requests.get(profile) ?? 0) + 1;
     this.#requests.set(profile, n);
@@ -182,10 +201,35 @@ export class World {
     )?.oddity;
   }
 
+  /** Invariant: nobody spends what the function of another table keeps. */
+  #judgeKeeper(issued: Issued | undefined, process: SimulatedProcess): void {
+    if (issued === undefined || this.tampered.has(issued.grant.accountId)) return;
+    const text = this.secrets.current(secretOf(issued.grant.accountId));
+    const { refresh_token, kept_by } = parseJsonObject(text ?? '') ?? {};
+    if (refresh_token !== issued.token || kept_by === undefined) return;
+    if (kept_by === keeperOf(this.#tableOf(process))) return;
+    this.break(
+      'spent by another',
+      `${short(issued.token)} is sent by ${process.name}, though kept by ${kept_by}`,
+    );
+  }
+
+  #tableOf(process: SimulatedProcess): string {
+    return this.others.has(process) ? OTHER_TABLE : TABLE;
+  }
+
   /** Invariant: never presented again after its successor is durable, or while a living process may hold it. */
   #judgeSpending(issued: Issued, successor: Issued, process: SimulatedProcess): void {
     const { accountId } = issued.grant;
     if (this.tampered.has(accountId) || successor.refusedWrongly) return;
+    const isForgetful = (this.#forgetful.get(accountId) ?? 0) > this.time.now;
+    if (isForgetful && (process.plan.lagging ?? 0) > 0) {
+      this.tamper(accountId, 'its item has forgotten the last store, which a read does not show');
+      return;
+    }
+    // A candidate that is dead makes way for the token before it.
+    const isCandidate = successor.oddity === 'refused with tokens';
+    if (isCandidate && !this.#accepts(successor.token)) return;
     const { holder } = successor;
     const again = `${short(issued.token)} of ${accountId} is sent again by ${process.name}, though ${short(successor.token)}`;
     if (holder?.process.outlived) return;
@@ -220,7 +264,11 @@ export class World {
     const old = this.find(refreshTokenIn(before));
     this.tell('secret', `${name} holds ${short(next?.token)}, before ${short(old?.token)}`);
     if (next !== undefined) next.keptAt ??= this.time.now;
-    if (this.byHand || next === old || old === undefined) return;
+    if (this.byHand || before === undefined) {
+      this.#putByPeople(next);
+      return;
+    }
+    if (next === old || old === undefined) return;
     if (next === undefined) {
       this.break('overwritten', `${name} lost ${short(old.token)}`);
       return;
@@ -234,13 +282,37 @@ export class World {
         'overwritten',
         `${name}: ${short(next.token)} was put over ${short(old.token)}, which is newer`,
       );
+    const wanted = this.wanted.get(next.grant.accountId);
+    if (wanted !== undefined && next.grant.number > wanted.number)
+      this.wanted.set(next.grant.accountId, next.grant);
   }
 
-  #wrote(before: Item | undefined, after: Item | undefined): void {
+  #accepts(token: string): boolean {
+    return [...this.providers.values()].some((one) => one.accepts(token, this.time.now));
+  }
+
+  /** Only people make secrets, and put into them what they like; what is dead there is dead by their hands. */
+  #putByPeople(next: Issued | undefined): void {
+    if (next === undefined) return;
+    const { accountId } = next.grant;
+    if (!this.#accepts(next.token) || next.successor !== undefined)
+      this.tamper(accountId, 'a token that was spent comes back');
+    else this.wanted.set(accountId, next.grant);
+  }
+
+  /** From now on what becomes of the account is its person's. */
+  tamper(accountId: string, why: string): void {
+    if (this.tampered.has(accountId)) return;
+    this.tampered.add(accountId);
+    this.tell('!', `${accountId} is its person's from now on: ${why}`);
+  }
+
+  #wrote(table: string, before: Item | undefined, after: Item | undefined): void {
+    if (table === TABLE) this.#judgePeople(before, after);
     const escrow = after?.escrow as { kind?: string; ciphertext: string; attemptId: string } | undefined;
     const known = before?.escrow as typeof escrow;
     const accountId = String(after?.accountId);
-    if (escrow !== undefined && escrow.ciphertext !== known?.ciphertext) {
+    if (escrow !== undefined && escrow.ciphertext !== known?.ciphertext && !this.byHand) {
       const token = lookInto(accountId, escrow.kind ?? 'token', escrow.ciphertext);
       const issued = this.find(token);
       if (issued !== undefined) issued.keptAt ??= this.time.now;
@@ -248,6 +320,46 @@ export class World {
     }
     if (after?.status === 'reauthorization_required' && before?.status !== after.status)
       this.#judgeDeath(after);
+  }
+
+  /** What the guarantee does not cover (docs/guarantee.md): an item that people take away, or overwrite, in use. */
+  #judgePeople(before: Item | undefined, after: Item | undefined): void {
+    const id = String((before ?? after)?.accountId);
+    const lease = before?.lease as { owner: string; expiresAt: number } | undefined;
+    const inUse = lease !== undefined && lease.expiresAt * 1_000 > this.time.now && this.#isAtWork();
+    if (after === undefined && inUse) this.tamper(id, 'its item is removed in the middle of a visit');
+    this.#judgeMemory(id, after);
+    if (!this.byHand || after === undefined) return;
+    const kept = after.lease as typeof lease;
+    if (inUse && kept?.owner !== lease.owner && after.lastRefreshedAt === before?.lastRefreshedAt)
+      this.tamper(id, 'its item is overwritten with its last state in the middle of a visit');
+    const escrow = before?.escrow as { ciphertext: string } | undefined;
+    if (escrow !== undefined && (after.escrow as typeof escrow)?.ciphertext !== escrow.ciphertext)
+      this.tamper(id, 'its escrow is overwritten');
+    const text = this.secrets.current(secretOf(id));
+    if (before === undefined && text === undefined) this.tamper(id, 'its item comes back without its secret');
+    const grant = this.find(refreshTokenIn(text))?.grant;
+    if (after.status === 'reauthorization_required' && grant !== undefined) this.waiting.set(id, grant);
+  }
+
+  /** An item that forgets a store which reads of the secret may not show yet: only the item knows of that. */
+  #judgeMemory(id: string, after: Item | undefined): void {
+    const known = this.#lastRefreshed.get(id) ?? 0;
+    const now = Number(after?.lastRefreshedAt ?? 0);
+    if (now > known) this.#lastRefreshed.set(id, now);
+    const byPeople = this.byHand || now === 0;
+    const isFresh = this.time.now / 1_000 - known < STALE_READS_FOR + 2 * CLOCK_ERROR;
+    if (after !== undefined && after.lease === undefined && now < known && byPeople && isFresh)
+      this.#forgetful.set(id, (known + STALE_READS_FOR + 2 * CLOCK_ERROR) * 1_000);
+  }
+  readonly #lastRefreshed = new Map<string, number>();
+  /** Accounts of which nobody can tell a stale read, and until when. */
+  readonly #forgetful = new Map<string, number>();
+
+  #isAtWork(): boolean {
+    return [...this.holders.values()].some(
+      ({ process, deadline, ended }) => !ended && process.state !== 'dead' && Number.isFinite(deadline),
+    );
   }
 
   /** Invariant: no healthy grant is marked dead. */
@@ -261,13 +373,14 @@ export class World {
       this.break('marked dead wrongly', `${id} (${reason}), though its refresh token is good`);
   }
 
-  #put({ Entries }: Readonly<Record<string, unknown>>): object {
+  #put({ Entries }: Readonly<Record<string, unknown>>, table: string): object {
     for (const { DetailType: type, Detail } of Entries as readonly { DetailType: string; Detail: string }[]) {
       const detail = JSON.parse(Detail) as Record<string, string> & { at: number };
       const { accountId, oauthProfile, reason, at: since } = detail;
       this.bus.push({
         at: this.time.now,
         since,
+        table,
         type,
         about: accountId ?? oauthProfile ?? '',
         reason: reason ?? '',
