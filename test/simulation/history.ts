@@ -1,6 +1,6 @@
 import crypto, { randomUUID } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
-import { versionIdOf } from '../../cli/import/compare.ts';
+import { versionIdOf } from '../../cli/import/row/compare.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { invoke } from './invocation.ts';
 import { act, invokeOther } from './people.ts';

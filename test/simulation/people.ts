@@ -17,7 +17,7 @@ import { removeAccount } from '../../cli/accounts/change.ts';
 import { preflight } from '../../cli/authorize/preflight.ts';
 import { wantedAccount } from '../../cli/authorize/wanted.ts';
 import { profileLookup } from '../../cli/import/fleet-problems.ts';
-import type { Candidate } from '../../cli/import/row.ts';
+import type { Candidate } from '../../cli/import/row/row.ts';
 import { createAccount } from '../../cli/import/write.ts';
 import type { Fleet } from '../../cli/shared/fleet.ts';
 import type { Profile } from '../../core/profile/profile.ts';

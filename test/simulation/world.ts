@@ -1,4 +1,4 @@
-import type { Candidate } from '../../cli/import/row.ts';
+import type { Candidate } from '../../cli/import/row/row.ts';
 import { CLOCK_ERROR, STALE_READS_FOR } from '../../core/account/decision.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { SimulatedTable } from './dynamodb.ts';
