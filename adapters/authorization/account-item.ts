@@ -13,6 +13,8 @@ export interface KnownAccount {
   readonly account: Account;
   /** Who authorized it: `<issuer>#<subject>`. */
   readonly authorizedBy: string | undefined;
+  /** When somebody last signed in for it, seconds since the epoch. */
+  readonly authorizedAt: number | undefined;
 }
 
 /** @throws AuthorizationError where the item is not that of an OAuth account, or can't be read */
@@ -33,10 +35,11 @@ export async function readAccount(stores: Stores, accountId: string): Promise<Kn
       'ACCOUNT_INVALID',
       `The item of ${accountId} can't be used: ${parsed.problem}. Correct it first.`,
     );
-  const { authorizedBy } = Item;
+  const { authorizedBy, authorizedAt } = Item;
   return {
     account: parsed.account,
     authorizedBy: typeof authorizedBy === 'string' && authorizedBy !== '' ? authorizedBy : undefined,
+    authorizedAt: typeof authorizedAt === 'number' ? authorizedAt : undefined,
   };
 }
 
@@ -56,7 +59,7 @@ function refuseNewerFormat(accountId: string, { formatVersion }: Readonly<Record
 /** Everything under the lease is done within this time, milliseconds. */
 export const WORK_TIME = 60_000;
 /** Seconds: this machine's clock is anybody's, and AWS takes requests from clocks that are up to five minutes wrong. */
-const CLOCK_DOUBT = 300;
+export const CLOCK_DOUBT = 300;
 /** For which one's own lease is good, seconds: a lease of the function outlives its holder by a minute, this by more. */
 const LEASE_SECONDS = WORK_TIME / 1000 + CLOCK_DOUBT;
 const LOOK_AGAIN_AFTER = 500;

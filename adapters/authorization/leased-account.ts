@@ -51,7 +51,12 @@ export async function leaseAccount(
   const { accountId } = wanted.account;
   const own = { owner, created: true, current: undefined, secret: wanted.secret };
   if (!wanted.exists && (await createLeased(stores, wanted.account, owner)))
-    return await judged(target, { ...own, account: wanted.account, authorizedBy: undefined });
+    return await judged(target, {
+      ...own,
+      account: wanted.account,
+      authorizedBy: undefined,
+      authorizedAt: undefined,
+    });
   const known = await takeLease(stores, accountId, owner, { patience: PATIENCE[holds], onWait });
   if (known === undefined) throw busy(accountId);
   // One's own lease was there: the response to its making was lost, and the SDK asked again.
@@ -60,7 +65,10 @@ export async function leaseAccount(
   async function judged(target: Target, leased: LeasedAccount): Promise<LeasedAccount> {
     try {
       if (leased.created) await refuseChangedSecret(target, leased);
-      else if (!sameConnection(accountAsWanted(accountId, leased.account, wishes), wanted.account))
+      else if (
+        !sameConnection(accountAsWanted(accountId, leased.account, wishes), wanted.account) ||
+        leased.authorizedAt !== wanted.authorizedAt
+      )
         throw changed(accountId);
       const secret = await tokenSecretOf(stores, leased.account, wishes.tokenSecret);
       if (secret.inHand) throw busy(accountId);
@@ -86,6 +94,8 @@ export async function leaseAgain(
     onWait,
   });
   if (known === undefined) throw busy(leased.account.accountId);
+  // Another sign-in has come between.
+  if (known.authorizedAt !== leased.authorizedAt) throw changed(leased.account.accountId);
   const secret = await tokenSecretOf(stores, known.account, wishes.tokenSecret);
   return { ...leased, ...known, secret, current: await ownSecret(stores, known.account, secret, keeper) };
 }

@@ -5,6 +5,7 @@ import { namesSecret, nameWithin, plainName, tokenSecretIdOf } from '../../core/
 import { parseJsonObject } from '../../core/json-object.ts';
 import { awsFailure } from '../aws/aws-error.ts';
 import type { CurrentVersion } from '../aws/secret-versions.ts';
+import { CLOCK_DOUBT } from './account-item.ts';
 import { AuthorizationError } from './authorization-error.ts';
 import type { Stores } from './stores.ts';
 
@@ -86,7 +87,7 @@ export async function tokenSecretOf(
         throw refused(`names the secret of another account, ${other}; name another`);
     }
     const { expiresAt } = (note?.lease ?? {}) as { expiresAt?: unknown };
-    const held = typeof expiresAt === 'number' && expiresAt > stores.clock.now() / 1000;
+    const held = typeof expiresAt === 'number' && expiresAt > stores.clock.now() / 1000 - CLOCK_DOUBT;
     const isClaimed = note?.secretOwner === accountId;
     const keptFor = usualOwner === undefined ? {} : { keptFor: accountId };
     return { secret: { id, beyond: true, inHand: held && !isClaimed, ...keptFor }, isClaimed };

@@ -62,11 +62,13 @@ export async function storeGrant(
   const version = { secretId, text: serializeTokenSet(tokenSet), versionId: leased.owner };
   let current = leased.current;
   let missing = current === undefined;
+  let wasPut = false;
   for (let patience = true; patience; patience = clock.now() + PAUSE <= deadline) {
     try {
       if (missing) {
         const made = await createSecret(secrets, version);
-        if (made === 'created') return;
+        // A version that was put before makes this a repetition, which creates nothing.
+        if (made === 'created' && !wasPut) return;
         if (made === 'deleted') await restoreSecret(secrets, secretId);
         missing = false;
       }
@@ -77,6 +79,7 @@ export async function storeGrant(
         if (current.versionId === leased.owner) return;
         const keptBy = foreignKeeper(current.text, current.arn, keeper);
         if (keptBy !== undefined) throw notKept(keptElsewhere(secretId, keptBy));
+        wasPut = true;
         const done = await replaceVersion(secrets, { ...version, from: current.versionId });
         if (done === 'replaced') return;
       }

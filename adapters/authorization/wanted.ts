@@ -21,6 +21,8 @@ export interface Wanted {
   readonly profileArn: string | undefined;
   readonly secret: TokenSecret;
   readonly exists: boolean;
+  /** When somebody had last signed in for it, as this sign-in began; seconds since the epoch. */
+  readonly authorizedAt: number | undefined;
   readonly replace: boolean;
 }
 

@@ -25,6 +25,7 @@ export async function wantedAccount(
     profileArn,
     secret,
     exists: known !== undefined,
+    authorizedAt: known?.authorizedAt,
     replace: replace === true,
   };
 }

@@ -125,6 +125,12 @@ export interface ReadVersion {
 }
 
 /**
+ * Seconds by which a time may lie ahead of this machine's clock and be right: AWS takes requests from clocks that are up
+ * to five minutes slow.
+ */
+const MOST_AHEAD = 300 + CLOCK_ERROR;
+
+/**
  * When a token set was obtained, seconds since the epoch: as it says, or just before it was written where people wrote
  * it. Of two sets of a secret, the one obtained later is the newer: see `nextObtainedAt`.
  *
@@ -149,7 +155,7 @@ export function nextObtainedAt(
   const written = version.createdAt === undefined ? undefined : Math.floor(version.createdAt) - 1;
   const before = [tokenSet.obtained_at, written, ...known].filter((at) => at !== undefined);
   // A time far in the future is no time to go on from.
-  const plausible = before.filter((at) => at < now + STALE_READS_FOR).map((at) => Math.floor(at) + 1);
+  const plausible = before.filter((at) => at < now + MOST_AHEAD).map((at) => Math.floor(at) + 1);
   return Math.max(now, ...plausible);
 }
 

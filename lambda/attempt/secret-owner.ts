@@ -119,8 +119,13 @@ function isAsKnown(account: Account, { tokenSet, version }: ReadTokens): boolean
   return tokenSet.kept_for === undefined && lastRefreshedAt === obtainedAtOf({ tokenSet, version });
 }
 
-function isBehind({ lastRefreshedAt, lease }: Account, { tokenSet: { obtained_at } }: ReadTokens): boolean {
-  if (lastRefreshedAt === undefined || obtained_at === undefined || lease !== undefined) return false;
+function isBehind(
+  { lastRefreshedAt, lease }: Account,
+  { tokenSet: { obtained_at }, version }: ReadTokens,
+): boolean {
+  // A run that died after its store left its lease, and its attempt's id as the version's.
+  if (lastRefreshedAt === undefined || obtained_at === undefined || lease?.owner === version.versionId)
+    return false;
   return lastRefreshedAt < obtained_at;
 }
 

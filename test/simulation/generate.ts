@@ -87,7 +87,7 @@ export function planFrom(seed: number): HistoryPlan {
     answers[0]?.oddity !== 'called dead' && random.chance(0.1) ? [moodFrom(random, others, last)] : [];
   const ends = [
     last + 130,
-    ...people.map(({ at }) => at + 300),
+    ...people.map(({ at }) => at + 500),
     ...outages.map(({ until }) => until),
     ...moods.map(({ until }) => until),
   ];

@@ -82,7 +82,8 @@ export async function invoke(
   process.freeze();
   const isWhole = table === TABLE && !('accountIds' in event) && !('segment' in event);
   const isUndisturbed = process.lastTrouble < begunAt && (process.plan.lagging ?? 0) === 0;
-  if (wasDue && isWhole && isUndisturbed && isDue(world, BYSTANDER))
+  // After the table was put back the function waits for who may be at work (docs/guarantee.md).
+  if (wasDue && !world.restored && isWhole && isUndisturbed && isDue(world, BYSTANDER))
     world.break('delayed', `${BYSTANDER} was due when ${process.name} began, and is so at its end`);
 
   /** Lambda ends what runs past its time; a machine that stands still does not notice. */

@@ -5,7 +5,7 @@ import {
   PutSecretValueCommand,
   RestoreSecretCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { isFree, readAccount } from '../../adapters/authorization/account-item.ts';
 import { AuthorizationError } from '../../adapters/authorization/authorization-error.ts';
 import type { Consent } from '../../adapters/authorization/consent.ts';
@@ -20,6 +20,7 @@ import { profileLookup } from '../../cli/import/fleet-problems.ts';
 import type { Candidate } from '../../cli/import/row/row.ts';
 import { createAccount } from '../../cli/import/write.ts';
 import type { Fleet } from '../../cli/shared/fleet.ts';
+import { STALE_READS_FOR } from '../../core/account/decision.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { type Clients, clientsOf } from './clients.ts';
 import { invoke } from './invocation.ts';
@@ -280,14 +281,40 @@ async function writeAnew(person: Person): Promise<void> {
   await put(person, JSON.stringify({ access_token, refresh_token, expires_at }));
 }
 
-/** Puts a text into the secret, and forces a refresh a minute later. */
-async function put({ world, accountId, console, process }: Person, SecretString: string): Promise<void> {
+/** Seconds until no run can be at work with an account that was disabled, and until reads show what was written. */
+const RUNS_END_AFTER = 300;
+const READS_FOLLOW_AFTER = STALE_READS_FOR + 5;
+
+/**
+ * Puts a text into the secret and forces a refresh, as docs/runbook.md has it: an account that the function may try is
+ * disabled meanwhile.
+ */
+async function put(person: Person, SecretString: string): Promise<void> {
+  const { world, accountId, console, process } = person;
+  const isLeftAlone = world.table().item(accountId)?.status === 'reauthorization_required';
+  if (!isLeftAlone) {
+    await enable(person, false);
+    await process.clock.sleep(RUNS_END_AFTER * 1_000);
+  }
   const SecretId = secretOf(accountId);
   const ClientRequestToken = randomUUID();
   await console.secrets.send(new PutSecretValueCommand({ SecretId, SecretString, ClientRequestToken }));
-  await process.clock.sleep(60_000);
+  await process.clock.sleep(READS_FOLLOW_AFTER * 1_000);
+  if (!isLeftAlone) await enable(person, true);
   const event = { accountIds: [accountId], force: true };
   void invoke(world, world.process({ name: `forced by ${process.name}` }), event);
+}
+
+async function enable({ accountId, console }: Person, enabled: boolean): Promise<void> {
+  await console.table.send(
+    new UpdateCommand({
+      TableName: TABLE,
+      Key: { accountId },
+      UpdateExpression: 'SET enabled = :enabled',
+      ConditionExpression: 'attribute_exists(accountId)',
+      ExpressionAttributeValues: { ':enabled': enabled },
+    }),
+  );
 }
 
 /** As it is, its lease and all, for another id that names the same secret. */
