@@ -38,8 +38,16 @@ const ODDITIES: readonly Oddity[] = [
 const WRONG_ABOUT_ONE_FOR = 840;
 const WRONG_ABOUT_ALL_FOR = 3_600;
 
+const NAMES = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
+
+/** How many accounts and runs each history has, where that is not to be drawn. */
+export interface Size {
+  readonly accounts?: number | undefined;
+  readonly runs?: number | undefined;
+}
+
 /** A history in which a few things go wrong together, drawn from a seed. */
-export function planFrom(seed: number): HistoryPlan {
+export function planFrom(seed: number, size: Size = {}): HistoryPlan {
   const random = createRandom(seed, 'plan');
   const many = random.chance(0.05);
   const profiles = ['crm', 'mail'].slice(0, random.chance(0.8) ? 1 : 2).map((profile) => ({
@@ -48,10 +56,11 @@ export function planFrom(seed: number): HistoryPlan {
     lifetime: random.pick([3_600, 3_600, 7_200, 900]),
     takes: random.pick([300, 300, 2_000, 20_000]),
   }));
-  const names = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
-  const accounts = names.slice(0, many ? 7 : 1 + random.below(2)).map(
-    (accountId, i): AccountPlan => ({
-      accountId,
+  const drawn = many ? 7 : 1 + random.below(2);
+  const accounts = Array.from(
+    { length: size.accounts ?? drawn },
+    (_, i): AccountPlan => ({
+      accountId: NAMES[i] ?? `account-${i + 1}`,
       profile: profiles[i % profiles.length]?.profile ?? 'crm',
       expiresIn: random.pick([-60, 100, 280, 280, 700]),
       unclaimed: random.chance(0.3),
@@ -59,7 +68,7 @@ export function planFrom(seed: number): HistoryPlan {
       versions: random.chance(0.05) ? 93 + random.below(6) : 0,
     }),
   );
-  const runs = runsFrom(random, accounts);
+  const runs = runsFrom(random, accounts, size.runs);
   const last = Math.max(...runs.map(({ at }) => at));
   const people = peopleFrom(random, accounts, last);
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
@@ -90,9 +99,10 @@ export function planFrom(seed: number): HistoryPlan {
   };
 }
 
-function runsFrom(random: Random, accounts: readonly AccountPlan[]): RunPlan[] {
+function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: number | undefined): RunPlan[] {
   const runs: RunPlan[] = [];
-  const count = 2 + random.below(4);
+  const drawn = 2 + random.below(4);
+  const count = fixed ?? drawn;
   const segments = random.chance(0.15) ? 1 + random.below(3) : 0;
   let at = 1 + random.below(5);
   for (let i = 0; i < count; i++) {

@@ -6,6 +6,7 @@ import type { HistoryPlan } from './plan.ts';
 import { type ProcessPlan, type Service, SimulatedProcess, serviceError } from './process.ts';
 import { type Grant, type Holder, type Issued, type Oddity, SimulatedProvider } from './provider.ts';
 import { SimulatedSecrets } from './secrets-manager.ts';
+import { createShape } from './shape.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export const TABLE = 'accounts';
@@ -56,6 +57,7 @@ export class World {
   readonly timeline: TimelineEntry[] = [];
   readonly bus: Told[] = [];
   readonly broken: Broken[] = [];
+  readonly shape = createShape();
   readonly providers = new Map<string, SimulatedProvider>();
   readonly secrets: SimulatedSecrets;
   readonly tables = new Map<string, SimulatedTable>();
@@ -104,6 +106,7 @@ export class World {
       seed: this.plan.seed,
       outage: (service, operation, about) => this.#outage(service, operation, about),
       tell: (who, what) => this.tell(who, what),
+      step: (who, what) => this.shape.step(who, what),
     });
     this.processes.push(process);
     return process;
@@ -156,6 +159,7 @@ export class World {
     this.#requests.set(profile, n);
     const oddity = this.#oddity(profile, issued?.grant.accountId ?? '', n);
     const answer = provider.answer(issued, holder, this.time.now, oddity);
+    this.shape.step('provider', `${answer?.status} ${oddity ?? ''}`);
     const gave = answer !== undefined && 'next' in answer ? ` → ${short(answer.next?.token)}` : '';
     this.tell(
       profile,
