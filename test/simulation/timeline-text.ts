@@ -15,10 +15,20 @@ export function historyText(plan: HistoryPlan, { broken, accounts, timeline }: V
 
 function planLines({ seed, calmFrom, ...parts }: HistoryPlan): readonly string[] {
   const lines = Object.entries(parts).flatMap(([part, all]) =>
-    all.map((one: object) => [`${part}: `, wordsOf(one)]),
+    all.map((one: object) => [`${KINDS[part] ?? part}  `, wordsOf(one)]),
   );
   return [`seed ${seed}, calm from ${calmFrom} s`, ...columns(lines)];
 }
+
+const KINDS: Readonly<Record<string, string>> = {
+  profiles: 'profile',
+  accounts: 'account',
+  runs: 'run',
+  people: 'person',
+  outages: 'outage',
+  answers: 'answer',
+  moods: 'mood',
+};
 
 /** Leaves out whatever is as it is without saying. */
 function wordsOf(one: object): string {
@@ -40,14 +50,19 @@ function withoutIdleRuns(timeline: readonly TimelineEntry[]): readonly TimelineE
   const endIdle = () => {
     const [first] = idle;
     if (first !== undefined) {
-      const runs = idle.length === 1 ? first.who : `${first.who} to ${idle.at(-1)?.who.replace(/\D/g, '')}`;
+      const runs =
+        idle.length === 1
+          ? first.who
+          : `${first.who.replace('run', 'runs')} to ${idle.at(-1)?.who.replace(/\D/g, '')}`;
       kept.push({ at: first.at, who: '.', what: `${runs}: nothing to do` });
     }
     idle = [];
   };
   for (const entry of timeline) {
-    if (!entry.who.startsWith('calm') && run.length === 0) kept.push(entry);
-    else run.push(entry);
+    if (!entry.who.startsWith('calm') && run.length === 0) {
+      endIdle();
+      kept.push(entry);
+    } else run.push(entry);
     if (!entry.who.startsWith('calm') || !/^(returns|fails)/.test(entry.what)) continue;
     if (entry.what === 'returns: nothing to do' && run[0] !== undefined && run.every(changesNothing))
       idle.push(run[0]);
