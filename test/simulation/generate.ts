@@ -104,12 +104,15 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
   const drawn = 2 + random.below(4);
   const count = fixed ?? drawn;
   const segments = random.chance(0.15) ? 1 + random.below(3) : 0;
+  // About as many as a run makes, so that faults strike.
+  const calls = 8 + 5 * Math.min(accounts.length, 7);
+  const apart = random.chance(0.15);
   let at = 1 + random.below(5);
   for (let i = 0; i < count; i++) {
     const environment = random.chance(0.4) && i > 0 ? `env ${1 + random.below(i)}` : `env ${i + 1}`;
     const faults = Object.fromEntries(
       Array.from({ length: random.pick([0, 0, 1, 1, 2, 3]) }, () => [
-        1 + random.below(26),
+        1 + random.below(calls),
         random.pick(FAULTS),
       ]),
     );
@@ -122,7 +125,7 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
         ...(force && { force }),
         ...(byHand ? { accountIds: [random.pick(accounts).accountId] } : segmentOf(random, segments)),
       },
-      clockError: random.pick([0, 0, 0, -30, 30, random.below(61) - 30]),
+      clockError: apart ? (i % 2 === 0 ? -30 : 30) : random.pick([0, 0, 0, -30, 30, random.below(61) - 30]),
       faults,
       latency: random.pick([5, 40, 40, 300, 2_000]),
       frozenFor: random.pick([5, 70, 130, 200, 400]),
