@@ -104,21 +104,19 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
   const drawn = 2 + random.below(4);
   const count = fixed ?? drawn;
   const segments = random.chance(0.15) ? 1 + random.below(3) : 0;
-  // About as many as a run makes, so that faults strike.
-  const calls = 8 + 5 * Math.min(accounts.length, 7);
   const apart = random.chance(0.15);
   let at = 1 + random.below(5);
   for (let i = 0; i < count; i++) {
     const environment = random.chance(0.4) && i > 0 ? `env ${1 + random.below(i)}` : `env ${i + 1}`;
     const faults = Object.fromEntries(
       Array.from({ length: random.pick([0, 0, 1, 1, 2, 3]) }, () => [
-        1 + random.below(calls),
+        callFrom(random, accounts.length),
         random.pick(FAULTS),
       ]),
     );
     const force = random.chance(0.3);
     const byHand = random.chance(0.2);
-    runs.push({
+    const run: RunPlan = {
       at,
       environment,
       request: {
@@ -130,10 +128,26 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
       latency: random.pick([5, 40, 40, 300, 2_000]),
       frozenFor: random.pick([5, 70, 130, 200, 400]),
       lagging: random.pick([0, 0, 0.2, 0.5]),
-    });
-    at += random.pick([0, 1, 1, 5, 30, 60, 60, 61, 120, 185, 240, 900, 3_300]);
+    };
+    runs.push(run);
+    at += gapFrom(random, run, apart);
   }
   return runs;
+}
+
+/** Which call goes wrong: often one of those between the lease and the record of the first account. */
+function callFrom(random: Random, accounts: number): number {
+  return random.chance(0.5) ? 6 + random.below(6) : 1 + random.below(8 + 5 * Math.min(accounts, 7));
+}
+
+/** Seconds until the next run. It often comes just when one that stands still goes on, or when the lease of a dead one ends. */
+function gapFrom(random: Random, { faults = {}, frozenFor = 0 }: RunPlan, apart: boolean): number {
+  const wrong = Object.values(faults);
+  if (wrong.includes('frozen') && random.chance(0.5))
+    return Math.max(0, frozenFor + random.pick([-20, -5, -2, -1, 0, 1, 3, 10]));
+  if (wrong.some((fault) => fault.startsWith('killed')) && random.chance(0.4))
+    return (apart ? 121 : 181) + random.below(10);
+  return random.pick([0, 1, 1, 5, 30, 60, 60, 61, 120, 185, 240, 900, 3_300]);
 }
 
 /** Of a table in segments each run sees one; how many there are changes from run to run. */
