@@ -115,13 +115,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     replace: 'if (lease === undefined || version !== undefined) return false;',
   },
   {
-    name: 'a token set is spent without being claimed',
-    file: CLAIM,
-    find: "if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;",
-    replace: 'if (keptFor !== null) return read;',
-    needsPeople: true,
-  },
-  {
     name: 'a token set is claimed by a plain put',
     file: CLAIM,
     find: 'ports.secrets.replace(secretId, from, text, versionId, CLAIM_TIMEOUT)',
@@ -318,6 +311,13 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: ATTEMPT,
     find: 'if (retryAfter > 0)\n',
     replace: 'if (retryAfter > 0 && retryAfter < 0)\n',
+  },
+  {
+    name: 'a token set is spent without being claimed',
+    file: CLAIM,
+    find: "if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;",
+    replace: 'if (keptFor !== null) return read;',
+    needsPeople: true,
   },
   {
     name: 'a set that another table keeps is taken',

@@ -20,6 +20,7 @@ history; of each it is judged whether a grant was lost without a word, spent twi
   --runs N         of the function in each history; drawn by default (2 to 5)
   --shrink         with --seed: leaves out whatever it is broken without
   --fault NAME     with one of the mistakes
+  --ignore NAME    with --faults: an invariant by which none counts as found; repeatable
   --json           the result, or the plan of one history, as a line of JSON
 
 The last line counts histories, and cases of each broken invariant: one account may have several. "lost and told" counts
@@ -45,6 +46,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string' },
     fault: { type: 'string' },
     faults: { type: 'boolean', default: false },
+    ignore: { type: 'string', multiple: true, default: [] },
     shrink: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
@@ -134,6 +136,7 @@ async function hunt(): Promise<void> {
     range,
     workers,
     words: positionals,
+    ignored: values.ignore,
     signal: interruption(),
     onProgress: (name, histories) => progress(`${histories} histories with: ${name}`),
     onEnd: (one) => {
