@@ -53,7 +53,7 @@ export function planFrom(seed: number, size: Size = {}): HistoryPlan {
   const profiles = ['crm', 'mail'].slice(0, random.chance(0.8) ? 1 : 2).map((profile) => ({
     profile,
     rotation: random.pick(ROTATIONS),
-    lifetime: random.pick([3_600, 3_600, 7_200, 900]),
+    lifetime: random.pick([3_600, 3_600, 900, 400]),
     takes: random.pick([300, 300, 2_000, 20_000]),
   }));
   const drawn = many ? 7 : 1 + random.below(2);
@@ -114,7 +114,7 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
         random.pick(FAULTS),
       ]),
     );
-    const force = random.chance(0.3);
+    const force = random.chance(0.45);
     const byHand = random.chance(0.2);
     const run: RunPlan = {
       at,
@@ -127,7 +127,7 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
       faults,
       latency: random.pick([5, 40, 40, 300, 2_000]),
       frozenFor: random.pick([5, 70, 130, 200, 400]),
-      lagging: random.pick([0, 0, 0.2, 0.5]),
+      lagging: random.pick([0, 0.2, 0.5, 0.9]),
     };
     runs.push(run);
     at += gapFrom(random, run, apart);
@@ -147,7 +147,7 @@ function gapFrom(random: Random, { faults = {}, frozenFor = 0 }: RunPlan, apart:
     return Math.max(0, frozenFor + random.pick([-20, -5, -2, -1, 0, 1, 3, 10]));
   if (wrong.some((fault) => fault.startsWith('killed')) && random.chance(0.4))
     return (apart ? 121 : 181) + random.below(10);
-  return random.pick([0, 1, 1, 5, 30, 60, 60, 61, 120, 185, 240, 900, 3_300]);
+  return random.pick([0, 0, 1, 1, 2, 5, 30, 60, 61, 120, 185, 900, 3_300]);
 }
 
 /** Of a table in segments each run sees one; how many there are changes from run to run. */
