@@ -23,6 +23,8 @@ const FAULTS: readonly Fault[] = [
   'killed after',
   'frozen',
 ];
+/** What needs others at the right moment to do harm comes more often. */
+const FAULTS_OF_RUNS: readonly Fault[] = [...FAULTS, 'frozen', 'frozen', 'killed after'];
 const ODDITIES: readonly Oddity[] = [
   'void',
   'lost request',
@@ -111,7 +113,7 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
     const faults = Object.fromEntries(
       Array.from({ length: random.pick([0, 0, 1, 1, 2, 3]) }, () => [
         callFrom(random, accounts.length),
-        random.pick(FAULTS),
+        random.pick(FAULTS_OF_RUNS),
       ]),
     );
     const force = random.chance(0.45);
@@ -140,13 +142,20 @@ function callFrom(random: Random, accounts: number): number {
   return random.chance(0.5) ? 6 + random.below(6) : 1 + random.below(8 + 5 * Math.min(accounts, 7));
 }
 
-/** Seconds until the next run. It often comes just when one that stands still goes on, or when the lease of a dead one ends. */
+/**
+ * Seconds until the next run. It often comes just when one that stands still goes on, in the time after its deadline, or
+ * when the lease of one that has died ends.
+ */
 function gapFrom(random: Random, { faults = {}, frozenFor = 0 }: RunPlan, apart: boolean): number {
   const wrong = Object.values(faults);
-  if (wrong.includes('frozen') && random.chance(0.5))
-    return Math.max(0, frozenFor + random.pick([-20, -5, -2, -1, 0, 1, 3, 10]));
-  if (wrong.some((fault) => fault.startsWith('killed')) && random.chance(0.4))
-    return (apart ? 121 : 181) + random.below(10);
+  const leaseEnds = (apart ? 121 : 181) + random.below(10);
+  if (wrong.includes('frozen') && random.chance(0.7))
+    return random.pick([
+      Math.max(0, frozenFor + random.pick([-20, -5, -2, -1, 0, 1, 3, 10])),
+      121 + random.below(60),
+      leaseEnds,
+    ]);
+  if (wrong.some((fault) => fault.startsWith('killed')) && random.chance(0.4)) return leaseEnds;
   return random.pick([0, 0, 1, 1, 2, 5, 30, 60, 61, 120, 185, 900, 3_300]);
 }
 
