@@ -134,7 +134,34 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
     runs.push(run);
     at += gapFrom(random, run, apart);
   }
-  return runs;
+  return random.chance(0.15) ? staged(random, runs) : runs;
+}
+
+/**
+ * What hardly ever comes about by chance. Either a run that is held up dies late, and the next one comes when its lease is
+ * just over, by the clocks that are furthest apart; or it goes on after its lease, while others are at work.
+ */
+function staged(random: Random, runs: readonly RunPlan[]): RunPlan[] {
+  const [first, second, ...others] = runs;
+  if (first === undefined || second === undefined) return [...runs];
+  const call = 6 + random.below(6);
+  if (random.chance(0.5)) {
+    const death = random.pick(['killed before', 'killed after'] as const);
+    const faults = { [2 + random.below(4)]: 'frozen', [call]: death } as const;
+    const at = first.at + 121 + random.below(15);
+    return [
+      { ...first, clockError: -30, faults, frozenFor: 50 + random.below(50) },
+      { ...second, clockError: 30, lagging: 0.9, at },
+      ...others.map((run) => ({ ...run, at: at + run.at - second.at })),
+    ];
+  }
+  const frozenFor = 185 + random.below(30);
+  let at = first.at + frozenFor - 5;
+  const next = (run: RunPlan): RunPlan => {
+    at += random.below(8);
+    return { ...run, at, request: { force: true } };
+  };
+  return [{ ...first, faults: { [call]: 'frozen' }, frozenFor }, next(second), ...others.map(next)];
 }
 
 /** Which call goes wrong: often one of those between the lease and the record of the first account. */
