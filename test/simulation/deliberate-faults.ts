@@ -12,8 +12,8 @@ export interface DeliberateFault extends Edit {
   readonly name: string;
   readonly file: string;
   readonly also?: readonly Edit[];
-  /** It takes people's actions to show: `authorize`, `import`, `remove` and the like. */
-  readonly needsPeople?: true;
+  /** What it takes to show: what people do (`authorize`, `import`, `remove` …), or an invariant that is not judged so far. */
+  readonly waitsFor?: 'people' | 'an invariant';
 }
 
 const TABLE = 'adapters/aws/accounts-table.ts';
@@ -86,23 +86,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
         names: { '#lease': 'lease', '#owner': 'owner' },`,
   },
   {
-    name: 'the secret is read before the lease is taken',
-    file: ATTEMPT,
-    find: "  if ((await ports.table.lease(account, lease, input.now)) === 'conflict')",
-    replace: `  const early = await readTokenSet(tokenSecretIdOf(secretNamePrefix, account), ports.secrets);
-  if ((await ports.table.lease(account, lease, input.now)) === 'conflict')`,
-    also: [
-      {
-        find: 'attemptLeased({ ...due, id, lease }, ports)',
-        replace: 'attemptLeased({ ...due, id, lease, early }, ports)',
-      },
-      {
-        find: 'const read = await readTokenSet(secretId, ports.secrets);',
-        replace: 'const read = attempt.early;',
-      },
-    ],
-  },
-  {
     name: 'an old read is believed',
     file: DECISION,
     find: 'if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR) return false;',
@@ -139,6 +122,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     escrow.begin();`,
     replace: '    failure = put.failure;',
     also: [{ find: 'if (!over) escrow.begin();', replace: 'over ||= false;' }],
+    waitsFor: 'an invariant',
   },
   {
     name: 'a new refresh token is not noticed, and not escrowed',
@@ -158,6 +142,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: RESTORE,
     find: 'if (tokenSet.refresh_token === undefined || holdsSuperseded(read, escrowed)) return true;',
     replace: 'if (tokenSet !== undefined) return true;',
+    waitsFor: 'people',
   },
   {
     name: 'escrow goes home by a plain put',
@@ -165,6 +150,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     find: 'const { store, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);',
     replace: `const store = (timeout) => ports.secrets.put(secretId, text, versionId, timeout);
   const wasOvertaken = () => false;`,
+    waitsFor: 'people',
   },
   {
     name: 'escrow is taken away though it could not go home',
@@ -183,12 +169,14 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: 'lambda/run.ts',
     find: 'if (!request.dryRun) await escrowKey(ports);',
     replace: 'if (request.dryRun) await escrowKey(ports);',
+    waitsFor: 'an invariant',
   },
   {
     name: "another's escrow is written over",
     file: TABLE,
     find: "'attribute_exists(#accountId) AND (attribute_not_exists(#escrow) OR #lease.#owner = :owner OR #escrow.#attemptId = :attempt)'",
     replace: "'attribute_exists(#accountId)'",
+    waitsFor: 'an invariant',
   },
   {
     name: 'an exchange is repeated as what it brought could not be stored',
@@ -209,16 +197,17 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     replace: "if (failure === undefined || isFirstAgain(failure, note)) return 'believed';",
   },
   {
-    name: 'a dead grant is believed after a quarter of an hour',
+    name: 'a dead grant is believed after five minutes',
     file: 'core/account/evidence.ts',
     find: 'return age >= HOUR || (age >= QUARTER && grantedSince)',
-    replace: 'return age >= QUARTER || (age >= QUARTER && grantedSince)',
+    replace: 'return age >= 300 || (age >= QUARTER && grantedSince)',
   },
   {
     name: 'an older version is taken for a new grant',
     file: JUDGE,
     find: 'if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;',
     replace: 'if (before === undefined || createdAt === undefined) return undefined;',
+    waitsFor: 'an invariant',
   },
   {
     name: 'what looks like a new refresh token is not tried',
@@ -233,6 +222,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     return refused(attempt, { ...progress, anew: verdict === 'first' }, refusal, ports);`,
     replace: `  if (verdict === 'provider_wide')
     return refused(attempt, { ...progress, anew: false }, refusal, ports);`,
+    waitsFor: 'an invariant',
   },
   {
     name: 'an answer with an error is not looked through for tokens',
@@ -245,12 +235,14 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: KEEP,
     find: "if (unread === undefined) return { kind: 'nothing' };",
     replace: "if (unread !== candidate || at > 0) return { kind: 'nothing' };",
+    waitsFor: 'an invariant',
   },
   {
     name: 'no time is kept free for the store',
     file: SPEND,
     find: 'const STORE_TIME = 6_000;',
     replace: 'const STORE_TIME = 0;',
+    waitsFor: 'an invariant',
   },
   {
     name: 'a refresh token is spent however little time is left',
@@ -267,6 +259,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
         replace: 'const longest = Math.floor(Math.max(1_000, left));',
       },
     ],
+    waitsFor: 'an invariant',
   },
   {
     name: 'a change of state is told after it is written down',
@@ -287,12 +280,14 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: OUTCOME,
     find: '    leaveLease: account.lease,\n',
     replace: '',
+    waitsFor: 'an invariant',
   },
   {
     name: "a dead run's lease raises no doubt",
     file: OUTCOME,
     find: 'const harmless = kept || wasDeadBefore(account, read);',
     replace: 'const harmless = kept || !wasDeadBefore(account, read) || kept !== undefined;',
+    waitsFor: 'an invariant',
   },
   {
     name: 'a new set may be older than what was known before',
@@ -311,13 +306,14 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: ATTEMPT,
     find: 'if (retryAfter > 0)\n',
     replace: 'if (retryAfter > 0 && retryAfter < 0)\n',
+    waitsFor: 'an invariant',
   },
   {
     name: 'a token set is spent without being claimed',
     file: CLAIM,
     find: "if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;",
     replace: 'if (keptFor !== null) return read;',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'a set that another table keeps is taken',
@@ -326,49 +322,49 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     : 'foreign';`,
     replace: `    ? 'free'
     : 'ours';`,
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'a secret is used though its note is leased',
     file: TABLE,
     find: '(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)',
     replace: '(${owned} OR #owner = :me)',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'whose a secret is has nobody asked',
     file: 'lambda/attempt/secret-owner.ts',
     find: 'const refused = await anothers(note);',
     replace: 'const refused = undefined;',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'a restored table is believed at once',
     file: 'lambda/attempt/secret-owner.ts',
     find: "if (!keptByUs || !isBehind(account, read)) return { kind: 'own' };",
     replace: "if (!keptByUs || account !== undefined) return { kind: 'own' };",
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'authorize takes no lease',
     file: ITEM,
     find: "if ((await table.lease(known.account, lease, now - CLOCK_DOUBT)) === 'leased') return known;",
     replace: 'if (table !== undefined) return known;',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'authorize believes its own clock',
     file: ITEM,
     find: 'const CLOCK_DOUBT = 300;',
     replace: 'const CLOCK_DOUBT = 0;',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'authorize stores by a plain put',
     file: 'adapters/aws/secret-versions.ts',
     find: 'new PutSecretValueCommand({ ...version, ClientRequestToken: token, VersionStages: [NEXT] })',
     replace: 'new PutSecretValueCommand({ ...version, ClientRequestToken: token })',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'authorize leaves an old escrow',
@@ -376,21 +372,21 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     find: `    'escrow',
     'lease',`,
     replace: "    'lease',",
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: "authorize forgets a dead run's lease",
     file: ITEM,
     find: '{ set: {}, remove: [], leaveLease: account.lease }',
     replace: '{ set: {}, remove: [] }',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'authorize writes no time that is later than what was known',
     file: 'adapters/authorization/store-grant.ts',
     find: 'const obtained_at = nextObtainedAt(',
     replace: 'const obtained_at = ((now) => now)(',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'import writes over a secret that is there',
@@ -401,28 +397,28 @@ export const deliberateFaults: readonly DeliberateFault[] = [
           await secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString, ClientRequestToken }));
           return undefined;
         }`,
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'an account is removed though it is leased',
     file: 'cli/accounts/change.ts',
     find: "          'NOT (#lease.#expiresAt > :now)',\n",
     replace: '',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: 'an account is removed with what is in escrow',
     file: 'cli/accounts/change.ts',
     find: "...(options.discardEscrow ? [] : ['attribute_not_exists(#escrow)']),",
     replace: '',
-    needsPeople: true,
+    waitsFor: 'people',
   },
   {
     name: "a removed account's secret is deleted though another account has it",
     file: 'cli/accounts/remove-secret.ts',
     find: 'const needed = await reasonToRestore(fleet, accountId, id, found);',
     replace: 'const needed = undefined;',
-    needsPeople: true,
+    waitsFor: 'people',
   },
 ];
 

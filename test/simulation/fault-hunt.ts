@@ -1,4 +1,4 @@
-import { deliberateFaults } from './deliberate-faults.ts';
+import { type DeliberateFault, deliberateFaults } from './deliberate-faults.ts';
 import type { Range } from './range.ts';
 import { type Ran, type SimulationWorker, startWorker } from './worker.ts';
 import type { Broken } from './world.ts';
@@ -10,6 +10,8 @@ export interface Hunt {
   readonly histories: number | undefined;
   readonly seed: number | undefined;
   readonly invariants: readonly Broken['invariant'][];
+  /** What it takes to show, where the simulator lacks that. */
+  readonly waitsFor: string | undefined;
 }
 
 export interface HuntOptions {
@@ -41,7 +43,7 @@ export async function huntFaults(options: HuntOptions): Promise<readonly Hunt[]>
     const sound = startWorker({});
     try {
       for (let fault = waiting.shift(); fault && !options.signal.aborted; fault = waiting.shift()) {
-        const hunt = await huntFault(fault.name, sound, options);
+        const hunt = await huntFault(fault, sound, options);
         hunts.push(hunt);
         options.onEnd(hunt);
       }
@@ -54,7 +56,7 @@ export async function huntFaults(options: HuntOptions): Promise<readonly Hunt[]>
 }
 
 async function huntFault(
-  fault: string,
+  { name: fault, waitsFor }: DeliberateFault,
   sound: SimulationWorker,
   { range, ignored, signal, onProgress }: HuntOptions,
 ): Promise<Hunt> {
@@ -67,12 +69,13 @@ async function huntFault(
       if (found !== undefined) {
         const { seed } = found;
         const invariants = await newIn(found, ignored, sound);
-        if (invariants.length > 0) return { fault, histories: seed - range.from + 1, seed, invariants };
+        if (invariants.length > 0)
+          return { fault, waitsFor, histories: seed - range.from + 1, seed, invariants };
       }
       from = (found?.seed ?? to) + 1;
       onProgress(fault, from - range.from);
     }
-    return { fault, histories: undefined, seed: undefined, invariants: [] };
+    return { fault, waitsFor, histories: undefined, seed: undefined, invariants: [] };
   } finally {
     await faulty.end();
   }

@@ -150,8 +150,9 @@ async function hunt(): Promise<void> {
   process.exitCode = found === hunts.length ? 0 : 1;
 }
 
-function huntLine({ fault, histories, invariants }: Hunt): string {
-  return `${fault.padEnd(80)} ${String(histories ?? 'not found').padStart(9)}  ${invariants.join(', ')}`.trimEnd();
+function huntLine({ fault, histories, invariants, waitsFor = 'more histories' }: Hunt): string {
+  const what = histories === undefined ? `waits for ${waitsFor}` : invariants.join(', ');
+  return `${fault.padEnd(76)}  ${String(histories ?? 'not found').padStart(9)}  ${what}`;
 }
 
 /** The first Ctrl-C lets all end that has begun; the second one ends at once. */
