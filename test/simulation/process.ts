@@ -98,7 +98,7 @@ export class SimulatedProcess {
     this.#around = around;
     this.random = createRandom(around.seed, plan.name);
     const { time } = around;
-    const error = (plan.clockError ?? 0) * 1_000;
+    const error = this.clockError;
     const sleep = (milliseconds: number) =>
       new Promise<void>((resolve) => {
         time.at(time.now + milliseconds, () => this.#hear('timer', resolve));
@@ -119,6 +119,11 @@ export class SimulatedProcess {
         };
       },
     };
+  }
+
+  /** Milliseconds. */
+  get clockError(): number {
+    return (this.plan.clockError ?? 0) * 1_000;
   }
 
   get time(): number {

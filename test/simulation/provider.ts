@@ -63,6 +63,8 @@ export interface Issued {
   heardAt: number | undefined;
   /** The provider has refused it though it was good. */
   refusedWrongly: boolean;
+  /** When it was first called dead, wrongly or not. */
+  refusedSince: number | undefined;
 }
 
 /** Who was to get a token: a process in one of its invocations, or a person at work. */
@@ -112,6 +114,7 @@ export class SimulatedProvider {
       keptAt: undefined,
       heardAt: undefined,
       refusedWrongly: false,
+      refusedSince: undefined,
     };
     this.#byToken.set(issued.token, issued);
     return issued;
@@ -142,12 +145,14 @@ export class SimulatedProvider {
     if (oddity === 'lost request') return undefined;
     if (issued === undefined) return refusal;
     if (!this.accepts(issued.token, at)) {
+      issued.refusedSince ??= at;
       // Sending it again shows that somebody has stolen it, or that is what the provider takes it for.
       if (this.plan.rotation !== 'until used') issued.grant.revoked = true;
       return refusal;
     }
     if (oddity === 'called dead' || oddity === 'looks like a token') {
       issued.refusedWrongly = true;
+      issued.refusedSince ??= at;
       return oddity === 'called dead'
         ? refusal
         : {

@@ -16,6 +16,9 @@ export const BEGIN = 1_800_000_000_000;
 /** Seconds after its deadline for which a process's lease goes on. */
 export const LEASE_MARGIN = 60;
 
+/** Milliseconds for which a refusal is doubted at least. */
+const BELIEVED_AFTER = 900_000;
+
 export type Services = Record<
   Service,
   (operation: string, input: Readonly<Record<string, unknown>>, caller: SimulatedProcess) => object
@@ -184,7 +187,10 @@ export class World {
   /** Invariant: never presented again after its successor is durable, or while a living process may hold it. */
   #judgeSpending(issued: Issued, successor: Issued, process: SimulatedProcess): void {
     const { accountId } = issued.grant;
-    if (this.tampered.has(accountId) || successor.refusedWrongly) return;
+    if (this.tampered.has(accountId)) return;
+    // Whoever is told for so long that a token is dead may try the one before.
+    if (successor.refusedSince !== undefined && this.time.now - successor.refusedSince >= BELIEVED_AFTER)
+      return;
     const { holder } = successor;
     const again = `${short(issued.token)} of ${accountId} is sent again by ${process.name}, though ${short(successor.token)}`;
     if (holder?.process.outlived) return;
@@ -193,7 +199,8 @@ export class World {
       return;
     }
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
-    const leased = this.time.now < holder.deadline + LEASE_MARGIN * 1_000;
+    const apart = process.clockError - holder.process.clockError;
+    const leased = this.time.now + apart < holder.deadline + LEASE_MARGIN * 1_000;
     if (holder.process === process) {
       if (successor.heardAt !== undefined && successor.oddity !== 'unreadable')
         this.break('spent twice', `${again} has come to the same process`);
