@@ -207,7 +207,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: JUDGE,
     find: 'if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;',
     replace: 'if (before === undefined || createdAt === undefined) return undefined;',
-    waitsFor: 'an invariant',
   },
   {
     name: 'what looks like a new refresh token is not tried',
@@ -222,7 +221,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     return refused(attempt, { ...progress, anew: verdict === 'first' }, refusal, ports);`,
     replace: `  if (verdict === 'provider_wide')
     return refused(attempt, { ...progress, anew: false }, refusal, ports);`,
-    waitsFor: 'an invariant',
   },
   {
     name: 'an answer with an error is not looked through for tokens',
