@@ -132,6 +132,7 @@ async function showOne(seed: number): Promise<void> {
 
 async function hunt(): Promise<void> {
   const range = rangeOf(values.seeds ?? SEEDS_PER_FAULT);
+  if (!json) console.log(hunted('fault', 'histories', 'invariant'));
   const hunts = await huntFaults({
     range,
     workers,
@@ -152,7 +153,11 @@ async function hunt(): Promise<void> {
 
 function huntLine({ fault, histories, invariants, waitsFor = 'more histories' }: Hunt): string {
   const what = histories === undefined ? `waits for ${waitsFor}` : invariants.join(', ');
-  return `${fault.padEnd(76)}  ${String(histories ?? 'not found').padStart(9)}  ${what}`;
+  return hunted(fault, String(histories ?? 'not found'), what);
+}
+
+function hunted(fault: string, histories: string, what: string): string {
+  return `${fault.padEnd(76)}  ${histories.padStart(9)}  ${what}`;
 }
 
 /** The first Ctrl-C lets all end that has begun; the second one ends at once. */
