@@ -144,13 +144,13 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
 function staged(random: Random, runs: readonly RunPlan[]): RunPlan[] {
   const [first, second, ...others] = runs;
   if (first === undefined || second === undefined) return [...runs];
-  const call = 6 + random.below(6);
   if (random.chance(0.5)) {
+    // Held up for longer, it would not spend anything any more.
     const death = random.pick(['killed before', 'killed after'] as const);
-    const faults = { [2 + random.below(4)]: 'frozen', [call]: death } as const;
+    const faults = { [2 + random.below(4)]: 'frozen', [7 + random.below(4)]: death } as const;
     const at = first.at + 121 + random.below(15);
     return [
-      { ...first, clockError: -30, faults, frozenFor: 50 + random.below(50) },
+      { ...first, clockError: -30, faults, frozenFor: 45 + random.below(27) },
       { ...second, clockError: 30, lagging: 0.9, at },
       ...others.map((run) => ({ ...run, at: at + run.at - second.at })),
     ];
@@ -161,7 +161,11 @@ function staged(random: Random, runs: readonly RunPlan[]): RunPlan[] {
     at += random.below(8);
     return { ...run, at, request: { force: true } };
   };
-  return [{ ...first, faults: { [call]: 'frozen' }, frozenFor }, next(second), ...others.map(next)];
+  return [
+    { ...first, faults: { [6 + random.below(6)]: 'frozen' }, frozenFor },
+    next(second),
+    ...others.map(next),
+  ];
 }
 
 /** Which call goes wrong: often one of those between the lease and the record of the first account. */
