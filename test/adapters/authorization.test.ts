@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readAccount } from '../../adapters/authorization/account-item.ts';
 import { createAuthorizationRequest } from '../../adapters/authorization/authorization-request.ts';
 import { identityOf } from '../../adapters/authorization/identity.ts';
 import { keepGrant } from '../../adapters/authorization/keep-grant.ts';
@@ -53,7 +54,9 @@ describe('an authorization without the command line', () => {
     const account = anAccount({ accountId, oauthProfile: 'mail' });
     const profile = profileOf({ client_id: 'mail', scope: 'openid offline_access' });
     const secret = await tokenSecretOf(stores(), account, undefined);
-    const wanted = { account, profile, profileArn: undefined, secret, exists, replace: false };
+    const known = await readAccount(stores(), accountId);
+    const { authorizedAt } = known ?? { authorizedAt: undefined };
+    const wanted = { account, profile, profileArn: undefined, secret, exists, authorizedAt, replace: false };
     const keeper = { table: system.clients.tableName, former: [] };
     return {
       stores: stores(),

@@ -24,6 +24,8 @@ const FAULTS: readonly Fault[] = [
   'killed after',
   'frozen',
 ];
+/** What needs others at the right moment to do harm comes more often. */
+const FAULTS_OF_RUNS: readonly Fault[] = [...FAULTS, 'frozen', 'frozen', 'killed after'];
 const ODDITIES: readonly Oddity[] = [
   'void',
   'lost request',
@@ -40,8 +42,16 @@ const NOT_DEAD = ODDITIES.filter((oddity) => oddity !== 'called dead');
 const WRONG_ABOUT_ONE_FOR = 840;
 const WRONG_ABOUT_ALL_FOR = 3_600;
 
+const NAMES = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
+
+/** How many accounts and runs each history has, where that is not to be drawn. */
+export interface Size {
+  readonly accounts?: number | undefined;
+  readonly runs?: number | undefined;
+}
+
 /** A history in which a few things go wrong together, drawn from a seed. */
-export function planFrom(seed: number): HistoryPlan {
+export function planFrom(seed: number, size: Size = {}): HistoryPlan {
   const random = createRandom(seed, 'plan');
   const ofPeople = createRandom(seed, 'people');
   const many = random.chance(0.05);
@@ -49,15 +59,16 @@ export function planFrom(seed: number): HistoryPlan {
     (profile): ProviderPlan => ({
       profile,
       rotation: random.pick(ROTATIONS),
-      lifetime: random.pick([3_600, 3_600, 7_200, 900]),
+      lifetime: random.pick([3_600, 3_600, 900, 400]),
       takes: random.pick([300, 300, 2_000, 20_000]),
       endsEarlier: ofPeople.chance(0.3),
     }),
   );
-  const names = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
-  const accounts = names.slice(0, many ? 7 : 1 + random.below(2)).map(
-    (accountId, i): AccountPlan => ({
-      accountId,
+  const drawn = many ? 7 : 1 + random.below(2);
+  const accounts = Array.from(
+    { length: size.accounts ?? drawn },
+    (_, i): AccountPlan => ({
+      accountId: NAMES[i] ?? `account-${i + 1}`,
       profile: profiles[i % profiles.length]?.profile ?? 'crm',
       expiresIn: random.pick([-60, 100, 280, 280, 700]),
       unclaimed: random.chance(0.3),
@@ -66,12 +77,12 @@ export function planFrom(seed: number): HistoryPlan {
     }),
   );
   // One that nothing happens to shows whether the trouble of others holds it up.
-  if (random.chance(0.25)) {
+  if (random.chance(0.25) && size.accounts === undefined) {
     profiles.push({ profile: BYSTANDER, rotation: 'strict', lifetime: 900, takes: 300 });
     accounts.push({ accountId: BYSTANDER, profile: BYSTANDER, expiresIn: 100 });
   }
   const others = accounts.filter(({ accountId }) => accountId !== BYSTANDER);
-  const runs = runsFrom(random, accounts);
+  const runs = runsFrom(random, accounts, size.runs);
   const last = Math.max(...runs.map(({ at }) => at));
   const people = peopleFrom(random, ofPeople, others, last);
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
@@ -104,37 +115,93 @@ export function planFrom(seed: number): HistoryPlan {
   };
 }
 
-function runsFrom(random: Random, accounts: readonly AccountPlan[]): RunPlan[] {
+function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: number | undefined): RunPlan[] {
   const runs: RunPlan[] = [];
-  const count = 2 + random.below(4);
+  const drawn = 2 + random.below(4);
+  const count = fixed ?? drawn;
   const segments = random.chance(0.15) ? 1 + random.below(3) : 0;
+  const apart = random.chance(0.15);
   let at = 1 + random.below(5);
   for (let i = 0; i < count; i++) {
     const environment = random.chance(0.4) && i > 0 ? `env ${1 + random.below(i)}` : `env ${i + 1}`;
     const faults = Object.fromEntries(
       Array.from({ length: random.pick([0, 0, 1, 1, 2, 3]) }, () => [
-        1 + random.below(26),
-        random.pick(FAULTS),
+        callFrom(random, accounts.length),
+        random.pick(FAULTS_OF_RUNS),
       ]),
     );
-    const force = random.chance(0.3);
+    const force = random.chance(0.45);
     const byHand = random.chance(0.2);
-    runs.push({
+    const run: RunPlan = {
       at,
       environment,
       request: {
         ...(force && { force }),
         ...(byHand ? { accountIds: [random.pick(accounts).accountId] } : segmentOf(random, segments)),
       },
-      clockError: random.pick([0, 0, 0, -30, 30, random.below(61) - 30]),
+      clockError: apart ? (i % 2 === 0 ? -30 : 30) : random.pick([0, 0, 0, -30, 30, random.below(61) - 30]),
       faults,
       latency: random.pick([5, 40, 40, 300, 2_000]),
       frozenFor: random.pick([5, 70, 130, 200, 400]),
-      lagging: random.pick([0, 0, 0.2, 0.5]),
-    });
-    at += random.pick([0, 1, 1, 5, 30, 60, 60, 61, 120, 185, 240, 900, 3_300]);
+      lagging: random.pick([0, 0.2, 0.5, 0.9]),
+    };
+    runs.push(run);
+    at += gapFrom(random, run, apart);
   }
-  return runs;
+  return random.chance(0.15) ? staged(random, runs) : runs;
+}
+
+/**
+ * What hardly ever comes about by chance. Either a run that is held up dies late, and the next one comes when its lease is
+ * just over, by the clocks that are furthest apart; or it goes on after its lease, while others are at work.
+ */
+function staged(random: Random, runs: readonly RunPlan[]): RunPlan[] {
+  const [first, second, ...others] = runs;
+  if (first === undefined || second === undefined) return [...runs];
+  if (random.chance(0.5)) {
+    // Held up for longer, it would not spend anything any more.
+    const death = random.pick(['killed before', 'killed after'] as const);
+    const faults = { [2 + random.below(4)]: 'frozen', [7 + random.below(4)]: death } as const;
+    const at = first.at + 121 + random.below(15);
+    return [
+      { ...first, clockError: -30, faults, frozenFor: 45 + random.below(27) },
+      { ...second, clockError: 30, lagging: 0.9, at },
+      ...others.map((run) => ({ ...run, at: at + run.at - second.at })),
+    ];
+  }
+  const frozenFor = 185 + random.below(30);
+  let at = first.at + frozenFor - 5;
+  const next = (run: RunPlan): RunPlan => {
+    at += random.below(8);
+    return { ...run, at, request: { force: true } };
+  };
+  return [
+    { ...first, faults: { [6 + random.below(6)]: 'frozen' }, frozenFor },
+    next(second),
+    ...others.map(next),
+  ];
+}
+
+/** Which call goes wrong: often one of those between the lease and the record of the first account. */
+function callFrom(random: Random, accounts: number): number {
+  return random.chance(0.5) ? 6 + random.below(6) : 1 + random.below(8 + 5 * Math.min(accounts, 7));
+}
+
+/**
+ * Seconds until the next run. It often comes just when one that stands still goes on, in the time after its deadline, or
+ * when the lease of one that has died ends.
+ */
+function gapFrom(random: Random, { faults = {}, frozenFor = 0 }: RunPlan, apart: boolean): number {
+  const wrong = Object.values(faults);
+  const leaseEnds = (apart ? 121 : 181) + random.below(10);
+  if (wrong.includes('frozen') && random.chance(0.7))
+    return random.pick([
+      Math.max(0, frozenFor + random.pick([-20, -5, -2, -1, 0, 1, 3, 10])),
+      121 + random.below(60),
+      leaseEnds,
+    ]);
+  if (wrong.some((fault) => fault.startsWith('killed')) && random.chance(0.4)) return leaseEnds;
+  return random.pick([0, 0, 1, 1, 2, 5, 30, 60, 61, 120, 185, 900, 3_300]);
 }
 
 /** Of a table in segments each run sees one; how many there are changes from run to run. */

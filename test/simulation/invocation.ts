@@ -93,7 +93,9 @@ export async function invoke(
       process.kill('its time is up');
       return;
     }
-    time.at(deadline + LEASE_MARGIN * 1_000, () => {
+    // By the clock that is furthest ahead.
+    const leaseEnds = deadline + (LEASE_MARGIN - CLOCK_ERROR) * 1_000 + process.clockError;
+    time.at(leaseEnds, () => {
       if (process.state === 'frozen' && !holder.ended) process.outlived = true;
     });
     time.at(time.now + (process.plan.frozenFor ?? 0) * 1_000, endOf);

@@ -68,6 +68,8 @@ export interface Surroundings {
   /** What is wrong with a service just now. */
   readonly outage: (service: Service, operation: string, about: string) => Fault | undefined;
   readonly tell: (who: string, what: string) => void;
+  /** Is told of each step of the history, without times and ids. */
+  readonly step: (who: string, what: string) => void;
 }
 
 /** Seconds after which a call may still take effect whose caller has given up. */
@@ -98,7 +100,7 @@ export class SimulatedProcess {
     this.#around = around;
     this.random = createRandom(around.seed, plan.name);
     const { time } = around;
-    const error = (plan.clockError ?? 0) * 1_000;
+    const error = this.clockError;
     const sleep = (milliseconds: number) =>
       new Promise<void>((resolve) => {
         time.at(time.now + milliseconds, () => this.#hear('timer', resolve));
@@ -121,6 +123,11 @@ export class SimulatedProcess {
     };
   }
 
+  /** Milliseconds. */
+  get clockError(): number {
+    return (this.plan.clockError ?? 0) * 1_000;
+  }
+
   get time(): number {
     return this.#around.time.now;
   }
@@ -130,6 +137,7 @@ export class SimulatedProcess {
     this.state = 'dead';
     this.#waiting.length = 0;
     this.#around.tell(this.name, `dies: ${why}`);
+    this.#around.step(this.name, 'dies');
   }
 
   /** Lambda does this with what is left running when a handler has returned. */
@@ -150,7 +158,7 @@ export class SimulatedProcess {
 
   /** Rejects with what the service answers, or as the SDK does where it hears nothing. */
   call<Answer>(call: Call<Answer>): Promise<Answer> {
-    const { time, tell, outage } = this.#around;
+    const { time, tell, step, outage } = this.#around;
     const { service, operation, about, effect, timeout, takes = 0 } = call;
     const number = ++this.#calls;
     const fault = this.plan.faults?.[number];
@@ -164,22 +172,24 @@ export class SimulatedProcess {
       const there = 1 + this.random.below(latency);
       const back = 1 + this.random.below(latency);
       const sentAt = time.now;
+      const note = (worked: boolean, why: Fault | undefined, error?: string) => {
+        tell(this.name, `${number} ${what}${error === undefined ? '' : `: ${error}`}${said(why)}`);
+        step(this.name, `${operation} ${error ?? worked} ${why ?? ''}`);
+        this.past.push({ at: time.now, operation, about, worked });
+      };
       const carryOut = (why: Fault | undefined) => {
         let answer: Answer;
         try {
           answer = effect();
         } catch (error) {
-          tell(this.name, `${number} ${what}: ${(error as Error).name}${said(why)}`);
-          this.past.push({ at: time.now, operation, about, worked: false });
+          note(false, why, (error as Error).name);
           return () => reject(error);
         }
-        tell(this.name, `${number} ${what}${said(why)}`);
-        this.past.push({ at: time.now, operation, about, worked: true });
+        note(true, why);
         return () => resolve(answer);
       };
       const fail = (error: Error, after: number, why: Fault) => {
-        tell(this.name, `${number} ${what}: ${error.name}${said(why)}`);
-        this.past.push({ at: time.now, operation, about, worked: false });
+        note(false, why, error.name);
         time.at(time.now + after, () => this.#hear('answer', () => reject(error)));
       };
       const giveUp = () => {
@@ -193,8 +203,7 @@ export class SimulatedProcess {
         if (wrong === 'fails') return fail(serviceError('InternalServiceError', 500), back, wrong);
         if (wrong === 'throttled') return fail(serviceError('ThrottlingException', 400), back, wrong);
         if (wrong === 'hangs') {
-          tell(this.name, `${number} ${what}${said(wrong)}`);
-          this.past.push({ at: time.now, operation, about, worked: false });
+          note(false, wrong);
           return giveUp();
         }
         if (wrong === 'late') {

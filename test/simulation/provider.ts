@@ -64,6 +64,9 @@ export interface Issued {
   keptAt: number | undefined;
   heardAt: number | undefined;
   /** The provider has refused it though it was good. */
+  /** When it was first called dead, wrongly or not. */
+  refusedSince: number | undefined;
+  /** It was refused though it was good. */
   refusedWrongly: boolean;
 }
 
@@ -117,6 +120,7 @@ export class SimulatedProvider {
       successor: undefined,
       keptAt: undefined,
       heardAt: undefined,
+      refusedSince: undefined,
       refusedWrongly: false,
     };
     this.#byToken.set(issued.token, issued);
@@ -161,12 +165,14 @@ export class SimulatedProvider {
     if (oddity === 'lost request') return undefined;
     if (issued === undefined) return refusal;
     if (!this.accepts(issued.token, at)) {
+      issued.refusedSince ??= at;
       // Sending it again shows that somebody has stolen it, or that is what the provider takes it for.
       if (this.plan.rotation !== 'until used') issued.grant.revoked = true;
       return refusal;
     }
     if (oddity === 'called dead' || oddity === 'looks like a token') {
       issued.refusedWrongly = true;
+      issued.refusedSince ??= at;
       return oddity === 'called dead'
         ? refusal
         : {

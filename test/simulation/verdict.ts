@@ -38,7 +38,7 @@ export interface Verdict {
   readonly accounts: readonly AccountVerdict[];
   readonly timeline: readonly TimelineEntry[];
   /** Tells histories apart that took another way. */
-  readonly shape: string;
+  readonly shape: number;
 }
 
 /** Judges the end of a history, when all has been calm for long enough. */
@@ -46,8 +46,7 @@ export function verdictOf(world: World): Verdict {
   const accounts = world.plan.accounts.map(({ accountId }) => judge(world, accountId));
   if (!world.restored) for (const { accountId } of world.plan.accounts) judgeEvents(world, accountId);
   const { broken, timeline } = world;
-  const shape = accounts.map(({ end, why = '' }) => `${end}${why}`).join();
-  return { broken, accounts, timeline, shape };
+  return { broken, accounts, timeline, shape: world.shape.value() };
 }
 
 function judge(world: World, accountId: string): AccountVerdict {

@@ -8,6 +8,7 @@ import type { HistoryPlan } from './plan.ts';
 import { type ProcessPlan, type Service, SimulatedProcess, serviceError } from './process.ts';
 import { type Grant, type Holder, type Issued, type Oddity, SimulatedProvider } from './provider.ts';
 import { SimulatedSecrets } from './secrets-manager.ts';
+import { createShape } from './shape.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export const TABLE = 'accounts';
@@ -20,6 +21,9 @@ export const BEGIN = 1_800_000_000_000;
 const LONGEST_WAIT = 60_000;
 /** Seconds after its deadline for which a process's lease goes on. */
 export const LEASE_MARGIN = 60;
+
+/** Milliseconds for which a refusal is doubted at least. */
+const BELIEVED_AFTER = 900_000;
 
 export type Services = Record<
   Service,
@@ -70,6 +74,7 @@ export class World {
   readonly timeline: TimelineEntry[] = [];
   readonly bus: Told[] = [];
   readonly broken: Broken[] = [];
+  readonly shape = createShape();
   readonly providers = new Map<string, SimulatedProvider>();
   readonly secrets: SimulatedSecrets;
   readonly tables = new Map<string, SimulatedTable>();
@@ -126,6 +131,7 @@ export class World {
       seed: this.plan.seed,
       outage: (service, operation, about) => this.#outage(service, operation, about),
       tell: (who, what) => this.tell(who, what),
+      step: (who, what) => this.shape.step(who, what),
     });
     this.processes.push(process);
     return process;
@@ -179,6 +185,7 @@ export class World {
     this.#requests.set(profile, n);
     const oddity = this.#oddity(profile, issued?.grant.accountId ?? '', n);
     const answer = provider.answer(issued, holder, this.time.now, oddity);
+    this.shape.step('provider', `${answer?.status} ${oddity ?? ''}`);
     const gave = answer !== undefined && 'next' in answer ? ` → ${short(answer.next?.token)}` : '';
     this.tell(
       profile,
@@ -221,15 +228,16 @@ export class World {
   /** Invariant: never presented again after its successor is durable, or while a living process may hold it. */
   #judgeSpending(issued: Issued, successor: Issued, process: SimulatedProcess): void {
     const { accountId } = issued.grant;
-    if (this.tampered.has(accountId) || successor.refusedWrongly) return;
+    if (this.tampered.has(accountId)) return;
     const isForgetful = (this.#forgetful.get(accountId) ?? 0) > this.time.now;
     if (isForgetful && (process.plan.lagging ?? 0) > 0) {
       this.tamper(accountId, 'its item has forgotten the last store, which a read does not show');
       return;
     }
-    // A candidate that is dead makes way for the token before it.
-    const isCandidate = successor.oddity === 'refused with tokens';
-    if (isCandidate && !this.#accepts(successor.token)) return;
+    // Whoever is told for so long that a token is dead may try the one before. So may who has a candidate that is dead.
+    if (successor.refusedSince !== undefined && this.time.now - successor.refusedSince >= BELIEVED_AFTER)
+      return;
+    if (successor.oddity === 'refused with tokens' && !this.#accepts(successor.token)) return;
     const { holder } = successor;
     const again = `${short(issued.token)} of ${accountId} is sent again by ${process.name}, though ${short(successor.token)}`;
     if (holder?.process.outlived) return;
@@ -240,7 +248,8 @@ export class World {
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
     // What has got lost on its way is in nobody's hands once nobody waits for it.
     if (successor.oddity === 'void' && this.time.now - successor.at > LONGEST_WAIT) return;
-    const leased = this.time.now < holder.deadline + LEASE_MARGIN * 1_000;
+    const apart = process.clockError - holder.process.clockError;
+    const leased = this.time.now + apart < holder.deadline + LEASE_MARGIN * 1_000;
     if (holder.process === process) {
       if (successor.heardAt !== undefined && successor.oddity !== 'unreadable')
         this.break('spent twice', `${again} has come to the same process`);

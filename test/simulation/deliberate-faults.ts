@@ -1,0 +1,457 @@
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+
+/** A text of the product, which is there once, and what takes its place. */
+interface Edit {
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A mistake that somebody could make in the protocol, and that the simulator has to find. */
+export interface DeliberateFault extends Edit {
+  readonly name: string;
+  readonly file: string;
+  readonly also?: readonly Edit[];
+  /** What it takes to show: what people do (`authorize`, `import`, `remove` …), or an invariant that is not judged so far. */
+  readonly waitsFor?: 'people' | 'an invariant';
+}
+
+const TABLE = 'adapters/aws/accounts-table.ts';
+const ATTEMPT = 'lambda/attempt/refresh-account.ts';
+const SPEND = 'lambda/attempt/spend-refresh-token.ts';
+const KEEP = 'lambda/attempt/keep-response.ts';
+const KEEP_TOKENS = 'lambda/attempt/keep-tokens.ts';
+const RESTORE = 'lambda/attempt/restore-escrow.ts';
+const CLAIM = 'lambda/attempt/claim-token-set.ts';
+const JUDGE = 'lambda/attempt/judge-error.ts';
+const RECORD = 'lambda/attempt/record.ts';
+const OUTCOME = 'core/account/outcome.ts';
+const DECISION = 'core/account/decision.ts';
+const ITEM = 'adapters/authorization/account-item.ts';
+
+const FREE = '(#lease.#owner = :owner OR ${known}) AND ${escrow}';
+
+export const deliberateFaults: readonly DeliberateFault[] = [
+  {
+    name: 'the lease is taken whoever holds it',
+    file: TABLE,
+    find: FREE,
+    replace: '${escrow}',
+  },
+  {
+    name: 'a lease that has run out is taken though it is not the one that was read',
+    file: TABLE,
+    find: `account.lease === undefined
+          ? 'attribute_not_exists(#lease)'
+          : '(attribute_not_exists(#lease) OR (#lease.#owner = :known AND #lease.#expiresAt <= :now))'`,
+    replace: "'(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now)'",
+    also: [
+      { find: "...(account.lease && { '#expiresAt': 'expiresAt' }),", replace: "'#expiresAt': 'expiresAt'," },
+      {
+        find: "...(account.lease && { ':known': account.lease.owner, ':now': now }),",
+        replace: "':now': now,",
+      },
+    ],
+  },
+  {
+    name: 'the lease is taken though there is an escrow that was not read',
+    file: TABLE,
+    find: FREE,
+    replace: '(#lease.#owner = :owner OR ${known})',
+  },
+  {
+    name: 'the lease is taken though the item has changed',
+    file: TABLE,
+    find: '`${free} AND ${unchanged.expression}`',
+    replace: 'free',
+  },
+  {
+    name: 'the lease ends at the deadline, without a margin for clocks',
+    file: ATTEMPT,
+    find: 'export const LEASE_MARGIN = 2 * CLOCK_ERROR;',
+    replace: 'export const LEASE_MARGIN = 0 * CLOCK_ERROR;',
+  },
+  {
+    name: 'the lease lasts for ten seconds',
+    file: ATTEMPT,
+    find: 'Math.ceil(deadline / 1000) + LEASE_MARGIN',
+    replace: 'Math.ceil(ports.clock.now() / 1000) + 10',
+  },
+  {
+    name: "another's lease is given back",
+    file: TABLE,
+    find: `expression: '#lease.#owner = :owner',
+        names: { '#lease': 'lease', '#owner': 'owner' },`,
+    replace: `expression: 'attribute_exists(accountId)',
+        names: { '#lease': 'lease', '#owner': 'owner' },`,
+  },
+  {
+    name: 'an old read is believed',
+    file: DECISION,
+    find: 'if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR) return false;',
+    replace: 'if (now > 0) return false;',
+  },
+  {
+    name: 'nobody looks for what a dead run has stored',
+    file: ATTEMPT,
+    find: 'if (lease === undefined || lease.owner === version.versionId) return false;',
+    replace: 'if (lease === undefined || version !== undefined) return false;',
+  },
+  {
+    name: 'a token set is claimed by a plain put',
+    file: CLAIM,
+    find: 'ports.secrets.replace(secretId, from, text, versionId, CLAIM_TIMEOUT)',
+    replace: 'ports.secrets.put(secretId, text, versionId, CLAIM_TIMEOUT)',
+  },
+  {
+    name: 'what is heard too late is stored by a plain put',
+    file: KEEP,
+    find: 'if (isLate(attempt, ports))\n',
+    replace: 'if (isLate(attempt, ports) && ports === undefined)\n',
+  },
+  {
+    name: 'nothing is put into escrow',
+    file: KEEP_TOKENS,
+    find: 'if (vault !== undefined && write !== undefined) current ??= attempt(write);',
+    replace: 'if (vault === undefined && write !== undefined) current ??= attempt(write);',
+  },
+  {
+    name: 'escrow begins when the time for the store is over',
+    file: KEEP_TOKENS,
+    find: `    failure = put.failure;
+    escrow.begin();`,
+    replace: '    failure = put.failure;',
+    also: [{ find: 'if (!over) escrow.begin();', replace: 'over ||= false;' }],
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'a new refresh token is not noticed, and not escrowed',
+    file: KEEP,
+    find: 'const rotated = merged.refresh_token !== grant.refreshToken;',
+    replace: 'const rotated = response.tokens.refreshToken === undefined;',
+  },
+  {
+    name: 'the refresh token that was sent is stored',
+    file: KEEP,
+    find: 'const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, response.tokens, obtainedAt);',
+    replace:
+      'const merged = { ...mergeTokenSet(grant.tokenSet, response.tokens, obtainedAt), refresh_token: sent };',
+  },
+  {
+    name: 'escrow goes home over a newer grant',
+    file: RESTORE,
+    find: 'if (tokenSet.refresh_token === undefined || holdsSuperseded(read, escrowed)) return true;',
+    replace: 'if (tokenSet !== undefined) return true;',
+    waitsFor: 'people',
+  },
+  {
+    name: 'escrow goes home by a plain put',
+    file: RESTORE,
+    find: 'const { store, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);',
+    replace: `const store = (timeout) => ports.secrets.put(secretId, text, versionId, timeout);
+  const wasOvertaken = () => false;`,
+    waitsFor: 'people',
+  },
+  {
+    name: 'escrow is taken away though it could not go home',
+    file: RESTORE,
+    find: "if (moved.kind !== 'read') return moved;",
+    replace: "if (moved.kind !== 'read') return { ...moved, escrow: 'done' };",
+  },
+  {
+    name: 'escrow is called out of date though it is not',
+    file: RESTORE,
+    find: 'if (!isSuperseded(home.read, content) || refreshToken === undefined)',
+    replace: 'if (isSuperseded(home.read, content) || refreshToken === undefined)',
+  },
+  {
+    name: 'the key of the escrow is asked for when it is needed',
+    file: 'lambda/run.ts',
+    find: 'if (!request.dryRun) await escrowKey(ports);',
+    replace: 'if (request.dryRun) await escrowKey(ports);',
+    waitsFor: 'an invariant',
+  },
+  {
+    name: "another's escrow is written over",
+    file: TABLE,
+    find: "'attribute_exists(#accountId) AND (attribute_not_exists(#escrow) OR #lease.#owner = :owner OR #escrow.#attemptId = :attempt)'",
+    replace: "'attribute_exists(#accountId)'",
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'an exchange is repeated as what it brought could not be stored',
+    file: SPEND,
+    find: `  return {
+    kind: 'end',
+    outcome: await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports),
+  };`,
+    replace: `  const outcome = await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports);
+  if (outcome.reason === 'store_unavailable' && !unanswered)
+    return { kind: 'again', progress: { ...progress, unanswered: true } };
+  return { kind: 'end', outcome };`,
+  },
+  {
+    name: 'a dead grant is believed at once',
+    file: 'core/account/evidence.ts',
+    find: "if (failure === undefined || isFirstAgain(failure, note)) return 'first';",
+    replace: "if (failure === undefined || isFirstAgain(failure, note)) return 'believed';",
+  },
+  {
+    name: 'a dead grant is believed after five minutes',
+    file: 'core/account/evidence.ts',
+    find: 'return age >= HOUR || (age >= QUARTER && grantedSince)',
+    replace: 'return age >= 300 || (age >= QUARTER && grantedSince)',
+  },
+  {
+    name: 'an older version is taken for a new grant',
+    file: JUDGE,
+    find: 'if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;',
+    replace: 'if (before === undefined || createdAt === undefined) return undefined;',
+  },
+  {
+    name: 'what looks like a new refresh token is not tried',
+    file: SPEND,
+    find: "return escrow.kind === 'candidate' ? escrow.content.refreshToken : refreshToken;",
+    replace: 'return refreshToken ?? escrow.content?.refreshToken;',
+  },
+  {
+    name: 'what looks like a new refresh token is dropped when it is first refused',
+    file: JUDGE,
+    find: `  if (verdict !== 'believed')
+    return refused(attempt, { ...progress, anew: verdict === 'first' }, refusal, ports);`,
+    replace: `  if (verdict === 'provider_wide')
+    return refused(attempt, { ...progress, anew: false }, refusal, ports);`,
+  },
+  {
+    name: 'an answer with an error is not looked through for tokens',
+    file: KEEP,
+    find: 'if (candidate !== undefined) return await keepCandidate(escrowedFrom(grant, candidate, at));',
+    replace: "if (candidate !== undefined) return { kind: 'nothing' };",
+  },
+  {
+    name: 'an answer that nobody can read is not kept',
+    file: KEEP,
+    find: "if (unread === undefined) return { kind: 'nothing' };",
+    replace: "if (unread !== candidate || at > 0) return { kind: 'nothing' };",
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'no time is kept free for the store',
+    file: SPEND,
+    find: 'const STORE_TIME = 6_000;',
+    replace: 'const STORE_TIME = 0;',
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'a refresh token is spent however little time is left',
+    file: SPEND,
+    find: 'left < STORE_TIME + needed',
+    replace: 'left < 0',
+    also: [
+      {
+        find: 'export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;',
+        replace: 'export const MINIMUM_TIME = 0;',
+      },
+      {
+        find: 'const longest = Math.floor(left - STORE_TIME);',
+        replace: 'const longest = Math.floor(Math.max(1_000, left));',
+      },
+    ],
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'a change of state is told after it is written down',
+    file: RECORD,
+    find: `  const changes = await tell(account, outcome.reason, conclusion, ports);
+  await write(account, changes, holder, ports);`,
+    replace: `  await write(account, conclusion.changes, holder, ports);
+  await tell(account, outcome.reason, conclusion, ports);`,
+  },
+  {
+    name: 'what the bus did not take is not told again',
+    file: RECORD,
+    find: '    return changesIfUntold;',
+    replace: '    return changes;',
+  },
+  {
+    name: "a dead run's lease is gone after an attempt that is put off",
+    file: OUTCOME,
+    find: '    leaveLease: account.lease,\n',
+    replace: '',
+    waitsFor: 'an invariant',
+  },
+  {
+    name: "a dead run's lease raises no doubt",
+    file: OUTCOME,
+    find: 'const harmless = kept || wasDeadBefore(account, read);',
+    replace: 'const harmless = kept || !wasDeadBefore(account, read) || kept !== undefined;',
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'a new set may be older than what was known before',
+    file: DECISION,
+    find: 'const before = [tokenSet.obtained_at, written, ...known].filter((at) => at !== undefined);',
+    replace: 'const before = [known[0]].filter((at) => at !== undefined && at < 0);',
+  },
+  {
+    name: 'when a set was stored is not written down',
+    file: OUTCOME,
+    find: 'lastRefreshedAt: obtainedAt ?? now,',
+    replace: 'lastRefreshedAt: account.lastRefreshedAt ?? now,',
+  },
+  {
+    name: 'the versions of a secret are not counted before spending',
+    file: ATTEMPT,
+    find: 'if (retryAfter > 0)\n',
+    replace: 'if (retryAfter > 0 && retryAfter < 0)\n',
+    waitsFor: 'an invariant',
+  },
+  {
+    name: 'a token set is spent without being claimed',
+    file: CLAIM,
+    find: "if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;",
+    replace: 'if (keptFor !== null) return read;',
+    waitsFor: 'people',
+  },
+  {
+    name: 'a set that another table keeps is taken',
+    file: 'core/account/kept-by.ts',
+    find: `    ? 'free'
+    : 'foreign';`,
+    replace: `    ? 'free'
+    : 'ours';`,
+    waitsFor: 'people',
+  },
+  {
+    name: 'a secret is used though its note is leased',
+    file: TABLE,
+    find: '(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)',
+    replace: '(${owned} OR #owner = :me)',
+    waitsFor: 'people',
+  },
+  {
+    name: 'whose a secret is has nobody asked',
+    file: 'lambda/attempt/secret-owner.ts',
+    find: 'const refused = await anothers(note);',
+    replace: 'const refused = undefined;',
+    waitsFor: 'people',
+  },
+  {
+    name: 'a restored table is believed at once',
+    file: 'lambda/attempt/secret-owner.ts',
+    find: "if (!keptByUs || !isBehind(account, read)) return { kind: 'own' };",
+    replace: "if (!keptByUs || account !== undefined) return { kind: 'own' };",
+    waitsFor: 'people',
+  },
+  {
+    name: 'authorize takes no lease',
+    file: ITEM,
+    find: "if ((await table.lease(known.account, lease, now - CLOCK_DOUBT)) === 'leased') return known;",
+    replace: 'if (table !== undefined) return known;',
+    waitsFor: 'people',
+  },
+  {
+    name: 'authorize believes its own clock',
+    file: ITEM,
+    find: 'const CLOCK_DOUBT = 300;',
+    replace: 'const CLOCK_DOUBT = 0;',
+    waitsFor: 'people',
+  },
+  {
+    name: 'authorize stores by a plain put',
+    file: 'adapters/aws/secret-versions.ts',
+    find: 'new PutSecretValueCommand({ ...version, ClientRequestToken: token, VersionStages: [NEXT] })',
+    replace: 'new PutSecretValueCommand({ ...version, ClientRequestToken: token })',
+    waitsFor: 'people',
+  },
+  {
+    name: 'authorize leaves an old escrow',
+    file: ITEM,
+    find: `    'escrow',
+    'lease',`,
+    replace: "    'lease',",
+    waitsFor: 'people',
+  },
+  {
+    name: "authorize forgets a dead run's lease",
+    file: ITEM,
+    find: '{ set: {}, remove: [], leaveLease: account.lease }',
+    replace: '{ set: {}, remove: [] }',
+    waitsFor: 'people',
+  },
+  {
+    name: 'authorize writes no time that is later than what was known',
+    file: 'adapters/authorization/store-grant.ts',
+    find: 'const obtained_at = nextObtainedAt(',
+    replace: 'const obtained_at = ((now) => now)(',
+    waitsFor: 'people',
+  },
+  {
+    name: 'import writes over a secret that is there',
+    file: 'cli/import/create-tokens.ts',
+    find: 'return await conflictWith(secrets, Name, ClientRequestToken, keeper);',
+    replace: `{
+          const { PutSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
+          await secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString, ClientRequestToken }));
+          return undefined;
+        }`,
+    waitsFor: 'people',
+  },
+  {
+    name: 'an account is removed though it is leased',
+    file: 'cli/accounts/change.ts',
+    find: "          'NOT (#lease.#expiresAt > :now)',\n",
+    replace: '',
+    waitsFor: 'people',
+  },
+  {
+    name: 'an account is removed with what is in escrow',
+    file: 'cli/accounts/change.ts',
+    find: "...(options.discardEscrow ? [] : ['attribute_not_exists(#escrow)']),",
+    replace: '',
+    waitsFor: 'people',
+  },
+  {
+    name: "a removed account's secret is deleted though another account has it",
+    file: 'cli/accounts/remove-secret.ts',
+    find: 'const needed = await reasonToRestore(fleet, accountId, id, found);',
+    replace: 'const needed = undefined;',
+    waitsFor: 'people',
+  },
+];
+
+const root = new URL('../../', import.meta.url);
+
+/** The product's text with a fault in it. */
+export function withFault({ file, find, replace, also = [] }: DeliberateFault, source: string): string {
+  let text = source;
+  for (const edit of [{ find, replace }, ...also]) {
+    const [before, after, ...more] = text.split(edit.find);
+    if (before === undefined || after === undefined || more.length > 0)
+      throw new Error(`${file} has to have once: ${edit.find}`);
+    text = before + edit.replace + after;
+  }
+  return text;
+}
+
+export function sourceOf({ file }: DeliberateFault): string {
+  return readFileSync(new URL(file, root), 'utf8');
+}
+
+export function faultNamed(name: string): DeliberateFault {
+  const fault = deliberateFaults.find((one) => one.name === name);
+  if (fault === undefined) throw new Error(`There is no fault "${name}".`);
+  return fault;
+}
+
+/** Whatever this thread imports from now on has the fault. */
+export function injectFault(name: string): void {
+  const fault = faultNamed(name);
+  const faulty = new URL(fault.file, root).href;
+  registerHooks({
+    load: (url, context, next) => {
+      const loaded = next(url, context);
+      return url === faulty ? { ...loaded, source: withFault(fault, String(loaded.source)) } : loaded;
+    },
+  });
+}
