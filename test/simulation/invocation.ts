@@ -4,7 +4,7 @@ import { readEvent } from '../../lambda/event.ts';
 import { runInvocation } from '../../lambda/invocation.ts';
 import { clientsOf } from './clients.ts';
 import { BYSTANDER } from './plan.ts';
-import type { SimulatedProcess } from './process.ts';
+import { type SimulatedProcess, TIME_IS_UP } from './process.ts';
 import { requestsOf } from './provider.ts';
 import { LEASE_MARGIN, TABLE, type World } from './world.ts';
 
@@ -90,7 +90,7 @@ export async function invoke(
   function endOf(): void {
     if (holder.ended || process.state === 'dead') return;
     if (process.state === 'running') {
-      process.kill('its time is up');
+      process.kill(TIME_IS_UP);
       return;
     }
     // By the clock that is furthest ahead.

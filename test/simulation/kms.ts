@@ -23,12 +23,16 @@ function keyOf(wrapped: string): Buffer {
 }
 
 /** What is in an account's escrow, for who judges a history: nobody else may look without asking KMS. */
-export function lookInto(accountId: string, kind: string, ciphertext: string): string | undefined {
+export function lookInto(
+  accountId: string,
+  kind: string,
+  ciphertext: string,
+): { readonly refreshToken?: string; readonly answer?: string } {
   const { key, iv, tag, data } = JSON.parse(ciphertext) as Record<string, string>;
   const bytes = (text = '') => Buffer.from(text, 'base64');
   const decipher = createDecipheriv('aes-256-gcm', keyOf(bytes(key).toString()), bytes(iv))
     .setAAD(Buffer.from(`${accountId}\n${kind}`))
     .setAuthTag(bytes(tag));
   const text = Buffer.concat([decipher.update(bytes(data)), decipher.final()]).toString();
-  return (JSON.parse(text) as { refreshToken?: string }).refreshToken;
+  return JSON.parse(text);
 }

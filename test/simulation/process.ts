@@ -60,6 +60,8 @@ export interface PastCall {
   readonly operation: string;
   readonly about: string;
   readonly worked: boolean;
+  /** The name of the error that it was answered with. */
+  readonly error?: string | undefined;
 }
 
 export interface Surroundings {
@@ -71,6 +73,8 @@ export interface Surroundings {
   /** Is told of each step of the history, without times and ids. */
   readonly step: (who: string, what: string) => void;
 }
+
+export const TIME_IS_UP = 'its time is up';
 
 /** Seconds after which a call may still take effect whose caller has given up. */
 export const LATE_WRITES_FOR = 60;
@@ -88,6 +92,8 @@ export class SimulatedProcess {
   state: 'running' | 'frozen' | 'dead' = 'running';
   /** When something last went wrong with one of its calls; milliseconds. */
   lastTrouble = 0;
+  /** It died because its time was up. */
+  hadItsTime = false;
   /** It stood still until somebody else may have its lease. */
   outlived = false;
   readonly #around: Surroundings;
@@ -132,8 +138,10 @@ export class SimulatedProcess {
     return this.#around.time.now;
   }
 
+  /** @param why `time is up`: it had all the time that there is */
   kill(why: string): void {
     if (this.state === 'dead') return;
+    this.hadItsTime = why === TIME_IS_UP;
     this.state = 'dead';
     this.#waiting.length = 0;
     this.#around.tell(this.name, `dies: ${why}`);
@@ -175,7 +183,7 @@ export class SimulatedProcess {
       const note = (worked: boolean, why: Fault | undefined, error?: string) => {
         tell(this.name, `${number} ${what}${error === undefined ? '' : `: ${error}`}${said(why)}`);
         step(this.name, `${operation} ${error ?? worked} ${why ?? ''}`);
-        this.past.push({ at: time.now, operation, about, worked });
+        this.past.push({ at: time.now, operation, about, worked, error });
       };
       const carryOut = (why: Fault | undefined) => {
         let answer: Answer;

@@ -63,7 +63,6 @@ export interface Issued {
   /** When it first came where it is kept: in the secret, or in escrow. */
   keptAt: number | undefined;
   heardAt: number | undefined;
-  /** The provider has refused it though it was good. */
   /** When it was first called dead, wrongly or not. */
   refusedSince: number | undefined;
   /** It was refused though it was good. */

@@ -1,6 +1,6 @@
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { Item } from './expressions.ts';
-import type { Issued } from './provider.ts';
+import type { Holder, Issued } from './provider.ts';
 import {
   BEGIN,
   type Broken,
@@ -18,7 +18,7 @@ import {
 export interface AccountVerdict {
   readonly accountId: string;
   /** `lost`: a person has to sign in again, and knows. */
-  readonly end: 'kept' | 'kept elsewhere' | 'lost' | 'waits for its person' | 'removed' | 'tampered';
+  readonly end: 'kept' | 'disabled' | 'kept elsewhere' | 'lost' | 'waits for its person' | 'removed' | 'tampered';
   /** Why it was lost, where it was. */
   readonly why?: Loss | undefined;
 }
@@ -55,6 +55,8 @@ function judge(world: World, accountId: string): AccountVerdict {
   const keeper = keeperOfSet(world, accountId);
   const item = keeper === TABLE ? ours : world.table(keeper).item(accountId);
   if (item === undefined) return { accountId, end: 'removed' };
+  // A person has meant to enable it again, and did not come to it.
+  if (item.enabled === false) return { accountId, end: 'disabled' };
   if (keeper !== TABLE && ours !== undefined && !isGivenUp(ours))
     world.break('stuck', `${accountId} is ${ours.status}, though the function of ${keeper} keeps its set`);
   const { status, lease, escrow, failure } = item as {
@@ -99,6 +101,8 @@ function judge(world: World, accountId: string): AccountVerdict {
   );
   if (status !== 'reauthorization_required' || !told)
     world.break('lost untold', `${accountId}: nobody was told (${status})`);
+  if ((why === 'no answer' || why === 'died with it') && failure?.reason === 'grant_revoked')
+    world.break('told wrongly', `${accountId}: told as revoked, though it may have been lost (${why})`);
   if (why === undefined)
     world.break('lost untold', `${accountId}: ${short(token)} is dead, and nothing explains it`);
   return { accountId, end: 'lost', why };
@@ -119,32 +123,57 @@ function isGivenUp({ status, failure }: Item): boolean {
 /** Which successor came nowhere where it is kept, and why. */
 function whyLost(world: World, accountId: string): Loss | undefined {
   const grant = world.wanted.get(accountId);
-  if (grant?.endedBy !== undefined) return whyNotKept(grant.endedBy);
+  if (grant?.endedBy !== undefined) return whyNotKept(world, grant.endedBy);
   const all = [...world.providers.values()].flatMap((provider) => [...provider.all()]);
   const ofGrant = all.filter((issued) => issued.grant === grant);
-  const whys = ofGrant.map(whyNotKept).filter((why) => why !== undefined);
+  const whys = ofGrant.map((issued) => whyNotKept(world, issued)).filter((why) => why !== undefined);
   return whys[0];
 }
 
-function whyNotKept({ keptAt, holder, oddity, heardAt, grant, refusedWrongly }: Issued): Loss | undefined {
-  if (refusedWrongly && keptAt !== undefined) return 'refused wrongly';
-  if (keptAt !== undefined && !holder?.process.outlived) return undefined;
+function whyNotKept(world: World, issued: Issued): Loss | undefined {
+  const { keptAt, holder, oddity, heardAt, grant, refusedWrongly } = issued;
+  if (keptAt !== undefined && !holder?.process.outlived)
+    return refusedWrongly ? 'refused wrongly' : undefined;
   if (holder === undefined) return undefined;
   if (holder.process.outlived) return 'outlived its lease';
   if (heardAt === undefined) return 'no answer';
   if (holder.knows) return 'its person knows';
-  if (oddity === 'unreadable') return 'unreadable answer';
-  if (holder.process.state === 'dead') return 'died with it';
-  const since = holder.process.past.filter(({ at }) => at >= heardAt);
-  const failed = (operation: string, about: string) =>
-    since.some((call) => call.operation === operation && call.about === about && !call.worked);
-  const { accountId } = grant;
-  const noStore = failed('PutSecretValue', secretOf(accountId)) || oddity === 'refused with tokens';
-  const noEscrow =
-    failed('Update', accountId) ||
-    since.some(({ operation, worked }) => operation === 'GenerateDataKey' && !worked);
-  return noStore && noEscrow ? 'no place to keep it' : undefined;
+  const { places, isDead } = placesTried(holder, heardAt, issued);
+  if (oddity === 'unreadable') {
+    const isKept = world.answersKept.has(grant.accountId);
+    return isKept || isDead || places === 'all failed' ? 'unreadable answer' : undefined;
+  }
+  if (isDead) return 'died with it';
+  return places === 'all failed' ? 'no place to keep it' : undefined;
 }
+
+/** A process that has so many failed stores behind it has had time for the other place. */
+const STORES_BEFORE_ESCROW = 2;
+
+/** What became of the places where a successor can be kept, once it was heard. */
+function placesTried({ process, deadline }: Holder, heardAt: number, { grant, oddity }: Issued) {
+  const since = process.past.filter(({ at }) => at >= heardAt);
+  const { accountId } = grant;
+  const tries = (operation: string, about: string) =>
+    since.filter((call) => call.operation === operation && call.about === about);
+  const failed = (operation: string, about: string) => tries(operation, about).some(({ worked }) => !worked);
+  // It has only one place where its answer was no plain success.
+  const hasOnePlace = oddity === 'refused with tokens' || oddity === 'unreadable';
+  const stores = tries('PutSecretValue', secretOf(accountId));
+  // A data key that is asked for only now, or a secret that has no room, could have been known before.
+  const keyFailed = process.past.some(
+    ({ at, operation, worked }) => operation === 'GenerateDataKey' && !worked && at < heardAt,
+  );
+  const noEscrow = failed('Update', accountId) || keyFailed;
+  const noStore = hasOnePlace || stores.some(({ worked, error }) => !worked && error !== 'LimitExceededException');
+  const places = noStore && noEscrow ? ('all failed' as const) : ('not all failed' as const);
+  const wasSlow = !hasOnePlace && stores.length >= STORES_BEFORE_ESCROW && !noEscrow;
+  const hadTime = process.hadItsTime && heardAt < deadline - LEAST_TIME;
+  return { places, isDead: process.state === 'dead' && !wasSlow && (!hadTime || places === 'all failed') };
+}
+
+/** Milliseconds that a process keeps free for storing what it gets. */
+const LEAST_TIME = 5_000;
 
 /** Invariant: who listens to the bus knows how each account is, and hears of nothing that was not so. */
 function judgeEvents(world: World, accountId: string): void {

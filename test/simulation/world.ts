@@ -95,6 +95,8 @@ export class World {
   /** The table was put back as it was, and with it what it knows of the events. */
   restored = false;
   readonly services: Services;
+  /** Accounts in whose escrow there was an answer that nobody can read. */
+  readonly answersKept = new Set<string>();
   /** A person is writing by hand just now. */
   byHand = false;
   readonly #tracing: boolean;
@@ -248,6 +250,8 @@ export class World {
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
     // What has got lost on its way is in nobody's hands once nobody waits for it.
     if (successor.oddity === 'void' && this.time.now - successor.at > LONGEST_WAIT) return;
+    // Nor is what its hearer can't read.
+    if (successor.oddity === 'unreadable' && successor.heardAt !== undefined) return;
     const apart = process.clockError - holder.process.clockError;
     const leased = this.time.now + apart < holder.deadline + LEASE_MARGIN * 1_000;
     if (holder.process === process) {
@@ -322,7 +326,8 @@ export class World {
     const known = before?.escrow as typeof escrow;
     const accountId = String(after?.accountId);
     if (escrow !== undefined && escrow.ciphertext !== known?.ciphertext && !this.byHand) {
-      const token = lookInto(accountId, escrow.kind ?? 'token', escrow.ciphertext);
+      const { refreshToken: token, answer } = lookInto(accountId, escrow.kind ?? 'token', escrow.ciphertext);
+      if (answer !== undefined) this.answersKept.add(accountId);
       const issued = this.find(token);
       if (issued !== undefined) issued.keptAt ??= this.time.now;
       this.tell('escrow', `of ${accountId} holds ${short(token)}`);
