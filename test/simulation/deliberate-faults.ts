@@ -29,14 +29,15 @@ const OUTCOME = 'core/account/outcome.ts';
 const DECISION = 'core/account/decision.ts';
 const ITEM = 'adapters/authorization/account-item.ts';
 
-const FREE = '(#lease.#owner = :owner OR ${known}) AND ${escrow}';
+const FREE = '`attribute_exists(#accountId) AND (#lease.#owner = :owner OR ${known})`';
+const CONDITIONS = '[free, escrow, ...unchanged]';
 
 export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'the lease is taken whoever holds it',
     file: TABLE,
     find: FREE,
-    replace: '${escrow}',
+    replace: "'attribute_exists(#accountId)'",
   },
   {
     name: 'a lease that has run out is taken though it is not the one that was read',
@@ -45,25 +46,19 @@ export const deliberateFaults: readonly DeliberateFault[] = [
           ? 'attribute_not_exists(#lease)'
           : '(attribute_not_exists(#lease) OR (#lease.#owner = :known AND #lease.#expiresAt <= :now))'`,
     replace: "'(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now)'",
-    also: [
-      { find: "...(account.lease && { '#expiresAt': 'expiresAt' }),", replace: "'#expiresAt': 'expiresAt'," },
-      {
-        find: "...(account.lease && { ':known': account.lease.owner, ':now': now }),",
-        replace: "':now': now,",
-      },
-    ],
+    also: [{ find: "':now': account.lease && now,", replace: "':now': now," }],
   },
   {
     name: 'the lease is taken though there is an escrow that was not read',
     file: TABLE,
-    find: FREE,
-    replace: '(#lease.#owner = :owner OR ${known})',
+    find: CONDITIONS,
+    replace: '[free, ...unchanged]',
   },
   {
     name: 'the lease is taken though the item has changed',
     file: TABLE,
-    find: '`${free} AND ${unchanged.expression}`',
-    replace: 'free',
+    find: CONDITIONS,
+    replace: '[free, escrow]',
   },
   {
     name: 'the lease ends at the deadline, without a margin for clocks',
@@ -80,10 +75,8 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: "another's lease is given back",
     file: TABLE,
-    find: `expression: '#lease.#owner = :owner',
-        names: { '#lease': 'lease', '#owner': 'owner' },`,
-    replace: `expression: 'attribute_exists(accountId)',
-        names: { '#lease': 'lease', '#owner': 'owner' },`,
+    find: "const ours = '#lease.#owner = :owner';",
+    replace: "const ours = 'attribute_exists(#accountId)';",
   },
   {
     name: 'an old read is believed',
@@ -100,7 +93,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'a token set is claimed by a plain put',
     file: CLAIM,
-    find: 'ports.secrets.replace(secretId, from, text, versionId, CLAIM_TIMEOUT)',
+    find: 'ports.secrets.replace({ secretId, from, text, versionId }, CLAIM_TIMEOUT)',
     replace: 'ports.secrets.put(secretId, text, versionId, CLAIM_TIMEOUT)',
   },
   {
@@ -260,18 +253,22 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     waitsFor: 'an invariant',
   },
   {
-    name: 'a change of state is told after it is written down',
-    file: RECORD,
-    find: `  const changes = await tell(account, outcome.reason, conclusion, ports);
-  await write(account, changes, holder, ports);`,
-    replace: `  await write(account, conclusion.changes, holder, ports);
-  await tell(account, outcome.reason, conclusion, ports);`,
+    name: 'no event is owed when a change of state is written',
+    file: OUTCOME,
+    find: '...(event !== undefined && { eventOwed: event })',
+    replace: '',
   },
   {
-    name: 'what the bus did not take is not told again',
+    name: 'what is owed is not put by a later run',
+    file: 'lambda/owed-events.ts',
+    find: 'if (event === undefined || now - at < BEING_TOLD) return undefined;',
+    replace: 'if (event === undefined || now > 0) return undefined;',
+  },
+  {
+    name: 'a process that stood still tells what may be over',
     file: RECORD,
-    find: '    return changesIfUntold;',
-    replace: '    return changes;',
+    find: 'event !== undefined && !isLate',
+    replace: 'event !== undefined && isLate !== undefined',
   },
   {
     name: "a dead run's lease is gone after an attempt that is put off",
@@ -324,9 +321,9 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   },
   {
     name: 'a secret is used though its note is leased',
-    file: TABLE,
-    find: '(${owned} OR #owner = :me) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#by = :by)',
-    replace: '(${owned} OR #owner = :me)',
+    file: 'adapters/aws/secret-notes.ts',
+    find: '(${owned} OR #secretOwner = :secretOwner) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#owner = :by)',
+    replace: '(${owned} OR #secretOwner = :secretOwner)',
     waitsFor: 'people',
   },
   {

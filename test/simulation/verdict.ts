@@ -18,7 +18,14 @@ import {
 export interface AccountVerdict {
   readonly accountId: string;
   /** `lost`: a person has to sign in again, and knows. */
-  readonly end: 'kept' | 'disabled' | 'kept elsewhere' | 'lost' | 'waits for its person' | 'removed' | 'tampered';
+  readonly end:
+    | 'kept'
+    | 'disabled'
+    | 'kept elsewhere'
+    | 'lost'
+    | 'waits for its person'
+    | 'removed'
+    | 'tampered';
   /** Why it was lost, where it was. */
   readonly why?: Loss | undefined;
 }
@@ -101,7 +108,9 @@ function judge(world: World, accountId: string): AccountVerdict {
   );
   if (status !== 'reauthorization_required' || !told)
     world.break('lost untold', `${accountId}: nobody was told (${status})`);
-  if ((why === 'no answer' || why === 'died with it') && failure?.reason === 'grant_revoked')
+  // An item that was put back has forgotten the doubt.
+  const mayDoubt = !world.restored && !isAnew;
+  if (mayDoubt && (why === 'no answer' || why === 'died with it') && failure?.reason === 'grant_revoked')
     world.break('told wrongly', `${accountId}: told as revoked, though it may have been lost (${why})`);
   if (why === undefined)
     world.break('lost untold', `${accountId}: ${short(token)} is dead, and nothing explains it`);
@@ -165,7 +174,8 @@ function placesTried({ process, deadline }: Holder, heardAt: number, { grant, od
     ({ at, operation, worked }) => operation === 'GenerateDataKey' && !worked && at < heardAt,
   );
   const noEscrow = failed('Update', accountId) || keyFailed;
-  const noStore = hasOnePlace || stores.some(({ worked, error }) => !worked && error !== 'LimitExceededException');
+  const noStore =
+    hasOnePlace || stores.some(({ worked, error }) => !worked && error !== 'LimitExceededException');
   const places = noStore && noEscrow ? ('all failed' as const) : ('not all failed' as const);
   const wasSlow = !hasOnePlace && stores.length >= STORES_BEFORE_ESCROW && !noEscrow;
   const hadTime = process.hadItsTime && heardAt < deadline - LEAST_TIME;
