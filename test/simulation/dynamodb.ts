@@ -1,8 +1,6 @@
+import { SCANS_LAG_FOR } from './assumptions.ts';
 import { type Bindings, holds, type Item, updated } from './expressions.ts';
 import { type SimulatedProcess, serviceError } from './process.ts';
-
-/** Seconds for which a scan may still show an item as it was: longer than anybody has seen. */
-export const SCANS_LAG_FOR = 60;
 
 interface Input extends Bindings {
   readonly Key?: { readonly accountId: string };

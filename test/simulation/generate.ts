@@ -1,3 +1,4 @@
+import { CLOCK_ERROR, PERSONS_CLOCK_ERROR, WRONG_ABOUT_ALL_FOR, WRONG_ABOUT_ONE_FOR } from './assumptions.ts';
 import type { AccountPlan, HistoryPlan, PersonPlan, RunPlan } from './plan.ts';
 import { BYSTANDER } from './plan.ts';
 import type { Fault, Service } from './process.ts';
@@ -38,9 +39,6 @@ const ODDITIES: readonly Oddity[] = [
   'client refused',
 ];
 const NOT_DEAD = ODDITIES.filter((oddity) => oddity !== 'called dead');
-/** A provider that is wrong about one account soon sees it; about all of them it may take an hour (contract, Evidence). */
-const WRONG_ABOUT_ONE_FOR = 840;
-const WRONG_ABOUT_ALL_FOR = 3_600;
 
 const NAMES = ['acme', 'bolt', 'cern', 'dyna', 'east', 'fern', 'gold'];
 
@@ -139,7 +137,11 @@ function runsFrom(random: Random, accounts: readonly AccountPlan[], fixed: numbe
         ...(force && { force }),
         ...(byHand ? { accountIds: [random.pick(accounts).accountId] } : segmentOf(random, segments)),
       },
-      clockError: apart ? (i % 2 === 0 ? -30 : 30) : random.pick([0, 0, 0, -30, 30, random.below(61) - 30]),
+      clockError: apart
+        ? i % 2 === 0
+          ? -CLOCK_ERROR
+          : CLOCK_ERROR
+        : random.pick([0, 0, 0, -CLOCK_ERROR, CLOCK_ERROR, random.below(2 * CLOCK_ERROR + 1) - CLOCK_ERROR]),
       faults,
       latency: random.pick([5, 40, 40, 300, 2_000]),
       frozenFor: random.pick([5, 70, 130, 200, 400]),
@@ -164,8 +166,8 @@ function staged(random: Random, runs: readonly RunPlan[]): RunPlan[] {
     const faults = { [2 + random.below(4)]: 'frozen', [7 + random.below(4)]: death } as const;
     const at = first.at + 121 + random.below(15);
     return [
-      { ...first, clockError: -30, faults, frozenFor: 45 + random.below(27) },
-      { ...second, clockError: 30, lagging: 0.9, at },
+      { ...first, clockError: -CLOCK_ERROR, faults, frozenFor: 45 + random.below(27) },
+      { ...second, clockError: CLOCK_ERROR, lagging: 0.9, at },
       ...others.map((run) => ({ ...run, at: at + run.at - second.at })),
     ];
   }
@@ -235,7 +237,7 @@ function peopleFrom(
       'another deployment',
     ] as const),
     accountId: random.pick(accounts).accountId,
-    clockError: random.pick([0, 0, -30, 30, 200, -200]),
+    clockError: random.pick([0, 0, -CLOCK_ERROR, CLOCK_ERROR, -PERSONS_CLOCK_ERROR, PERSONS_CLOCK_ERROR]),
     faults: random.chance(0.3) ? { [1 + random.below(15)]: random.pick(FAULTS) } : {},
     latency: random.pick([40, 40, 300, 2_000]),
     frozenFor: ofPeople.pick([5, 70, 130, 500]),

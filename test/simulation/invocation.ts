@@ -1,12 +1,12 @@
-import { CLOCK_ERROR } from '../../core/account/decision.ts';
 import { readEnvironment } from '../../lambda/environment.ts';
 import { readEvent } from '../../lambda/event.ts';
 import { runInvocation } from '../../lambda/invocation.ts';
+import { CLOCK_ERROR, LEASE_MARGIN, TIME_LIMIT } from './assumptions.ts';
 import { clientsOf } from './clients.ts';
 import { BYSTANDER } from './plan.ts';
 import { type SimulatedProcess, TIME_IS_UP } from './process.ts';
 import { requestsOf } from './provider.ts';
-import { LEASE_MARGIN, TABLE, type World } from './world.ts';
+import { TABLE, type World } from './world.ts';
 
 /** Whether a run that begins now, and sees everything as it is, has to refresh the account: nothing is wrong with it. */
 function isDue(world: World, accountId: string): boolean {
@@ -15,9 +15,6 @@ function isDue(world: World, accountId: string): boolean {
   if (typeof accessTokenExpiresAt !== 'number' || lease !== undefined || status !== 'healthy') return false;
   return accessTokenExpiresAt < now + REFRESH_WINDOW - CLOCK_ERROR;
 }
-
-/** Lambda's limit on one invocation of the deployed function, seconds. */
-export const TIME_LIMIT = 120;
 
 /** Seconds; the function's default. */
 const REFRESH_WINDOW = 300;

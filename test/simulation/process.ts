@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { LATE_WRITES_FOR } from './assumptions.ts';
 import { createRandom, type Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -75,9 +76,6 @@ export interface Surroundings {
 }
 
 export const TIME_IS_UP = 'its time is up';
-
-/** Seconds after which a call may still take effect whose caller has given up. */
-export const LATE_WRITES_FOR = 60;
 
 /**
  * A process: what runs in it hears nothing any more once it is dead, and nothing for as long as it is frozen. Whatever it

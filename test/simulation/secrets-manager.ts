@@ -1,4 +1,4 @@
-import { STALE_READS_FOR } from '../../core/account/decision.ts';
+import { STALE_READS_FOR } from './assumptions.ts';
 import { type SimulatedProcess, serviceError } from './process.ts';
 
 const ACCOUNT = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:';

@@ -1,6 +1,6 @@
 import type { Candidate } from '../../cli/import/row/row.ts';
-import { CLOCK_ERROR, STALE_READS_FOR } from '../../core/account/decision.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
+import { BELIEVED_AFTER, CLOCK_ERROR, LEASE_MARGIN, LONGEST_WAIT, STALE_READS_FOR } from './assumptions.ts';
 import { SimulatedTable } from './dynamodb.ts';
 import type { Item } from './expressions.ts';
 import { lookInto, SimulatedKms } from './kms.ts';
@@ -17,13 +17,6 @@ export const OTHER_TABLE = 'accounts-b';
 export const PREFIX = 'oauth/';
 /** When every history begins; milliseconds since the epoch. */
 export const BEGIN = 1_800_000_000_000;
-/** Milliseconds for which an answer is waited for, at most. */
-const LONGEST_WAIT = 60_000;
-/** Seconds after its deadline for which a process's lease goes on. */
-export const LEASE_MARGIN = 60;
-
-/** Milliseconds for which a refusal is doubted at least. */
-const BELIEVED_AFTER = 900_000;
 
 export type Services = Record<
   Service,
@@ -237,7 +230,10 @@ export class World {
       return;
     }
     // Whoever is told for so long that a token is dead may try the one before. So may who has a candidate that is dead.
-    if (successor.refusedSince !== undefined && this.time.now - successor.refusedSince >= BELIEVED_AFTER)
+    if (
+      successor.refusedSince !== undefined &&
+      this.time.now - successor.refusedSince >= BELIEVED_AFTER * 1_000
+    )
       return;
     if (successor.oddity === 'refused with tokens' && !this.#accepts(successor.token)) return;
     const { holder } = successor;
@@ -249,7 +245,7 @@ export class World {
     }
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
     // What has got lost on its way is in nobody's hands once nobody waits for it.
-    if (successor.oddity === 'void' && this.time.now - successor.at > LONGEST_WAIT) return;
+    if (successor.oddity === 'void' && this.time.now - successor.at > LONGEST_WAIT * 1_000) return;
     // Nor is what its hearer can't read.
     if (successor.oddity === 'unreadable' && successor.heardAt !== undefined) return;
     const apart = process.clockError - holder.process.clockError;
