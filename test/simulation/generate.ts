@@ -80,9 +80,10 @@ export function planFrom(seed: number, size: Size = {}): HistoryPlan {
     accounts.push({ accountId: BYSTANDER, profile: BYSTANDER, expiresIn: 100 });
   }
   const others = accounts.filter(({ accountId }) => accountId !== BYSTANDER);
-  const runs = runsFrom(random, accounts, size.runs);
+  const drawnRuns = runsFrom(random, accounts, size.runs);
+  const people = size.runs === undefined ? peopleFrom(random, ofPeople, others, drawnRuns) : [];
+  const runs = [...drawnRuns, ...followers(random, people)];
   const last = Math.max(...runs.map(({ at }) => at));
-  const people = peopleFrom(random, ofPeople, others, last);
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
     outageFrom(random, others, last),
   );
@@ -217,11 +218,17 @@ function peopleFrom(
   random: Random,
   ofPeople: Random,
   accounts: readonly AccountPlan[],
-  last: number,
+  runs: readonly RunPlan[],
 ): PersonPlan[] {
-  if (!random.chance(0.35)) return [];
+  if (!random.chance(0.4)) return [];
+  const last = Math.max(...runs.map(({ at }) => at));
+  /** Often while a run is at work, or when its lease ends. */
+  const atSomeTime = () =>
+    random.chance(0.6)
+      ? random.pick(runs).at + random.pick([0, 0, 1, 1, 2, 3, 5, 10, 30, 125, 185])
+      : random.below(last + 60);
   return Array.from({ length: random.pick([1, 1, 2]) }, () => ({
-    at: random.below(last + 60),
+    at: atSomeTime(),
     does: random.pick([
       'authorize',
       'authorize',
@@ -243,6 +250,23 @@ function peopleFrom(
     frozenFor: ofPeople.pick([5, 70, 130, 500]),
     lagging: random.pick([0, 0, 0.5]),
   }));
+}
+
+/** Runs that come while a person is at work, or soon after, and may see what was there before. */
+function followers(random: Random, people: readonly PersonPlan[]): RunPlan[] {
+  return people.flatMap(({ at, accountId }, i) =>
+    random.chance(0.5)
+      ? [
+          {
+            at: at + random.pick([0, 1, 1, 2, 5, 30, 70]),
+            environment: `follower ${i + 1}`,
+            request: { force: true, ...(random.chance(0.5) && { accountIds: [accountId] }) },
+            latency: random.pick([5, 40, 300, 2_000]),
+            lagging: random.pick([0, 0.5, 0.9]),
+          },
+        ]
+      : [],
+  );
 }
 
 const SERVICES: readonly (readonly [Service, string | undefined])[] = [
