@@ -68,12 +68,22 @@ export interface Secrets {
     replacement: Replacement,
     timeoutMilliseconds: number,
   ): Promise<PutSecret | { readonly kind: 'overtaken' }>;
+  /**
+   * Makes sure that nothing is stored under a version's id any more, or finds that something was: puts the text that was
+   * read under that id, and a label of its own. A write meets what is so, which a read may not show yet.
+   *
+   * @returns `stored` where there is such a version with another text; `unknown` where the put failed
+   */
+  fence(secretId: string, text: string, versionId: string): Promise<'fenced' | 'stored' | 'unknown'>;
   /** When each version was made, seconds since the epoch; undefined where that can't be told. */
   versionDates(secretId: string): Promise<readonly number[] | undefined>;
 }
 
 /** The label of a version that is about to become the current one. */
 const CLAIM_LABEL = 'oauth-token-refresher-claim';
+/** The label of a version that keeps others from its id. */
+const FENCE_LABEL = 'oauth-token-refresher-fence';
+const FENCE_TIMEOUT = 5_000;
 /** How Secrets Manager refuses a request token of another text, and a label that has moved on. */
 const overtaken: readonly string[] = ['ResourceExistsException', 'InvalidParameterException'];
 
@@ -133,6 +143,16 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       } catch (error) {
         const failure = awsFailure(error);
         return overtaken.includes(failure.code) ? { kind: 'overtaken' } : { kind: 'failed', failure };
+      }
+    },
+    fence: async (SecretId, SecretString, ClientRequestToken) => {
+      try {
+        const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [FENCE_LABEL] };
+        const abortSignal = AbortSignal.timeout(FENCE_TIMEOUT);
+        await writer.send(new PutSecretValueCommand(put), { abortSignal });
+        return 'fenced';
+      } catch (error) {
+        return awsFailure(error).code === 'ResourceExistsException' ? 'stored' : 'unknown';
       }
     },
     versionDates: async (SecretId) => {

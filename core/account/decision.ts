@@ -2,6 +2,7 @@ import type { Profile } from '../profile/profile.ts';
 import { knownReason, type Reason } from '../reason.ts';
 import { neverExpires, type TokenSet } from '../tokens/token-set.ts';
 import type { Account } from './account.ts';
+import { calledDead } from './evidence.ts';
 import { shareOf } from './spread.ts';
 
 /** What is to be done with an account, before anything is read or locked. */
@@ -86,6 +87,7 @@ type TokenSetDecision =
  * - An access token that has no end is left alone, also when forced where there is nothing to spend.
  * - An access token that is not due although the item says so: an earlier run died after storing, or a person
  *   put it there. It is recorded and nothing is spent.
+ *   But not where its refresh token has been called dead since: that is asked again, so that no doubt is forgotten.
  * - A missing refresh token, or one with no second left, needs a person.
  */
 export function decideTokenSet(
@@ -98,7 +100,8 @@ export function decideTokenSet(
   const { access_token, expires_at = 0, refresh_token, obtained_at = account.lastRefreshedAt } = tokenSet;
   if (neverExpires(tokenSet, profile) && !(force && refresh_token !== undefined)) return { action: 'leave' };
   const horizon = now + horizonOf(account.accountId, expires_at, obtained_at, input);
-  if (!force && access_token !== undefined && expires_at > horizon) return { action: 'reconcile' };
+  const isGood = access_token !== undefined && expires_at > horizon;
+  if (!force && isGood && !isRefused(account, obtained_at)) return { action: 'reconcile' };
   if (refresh_token === undefined) return { action: 'reauthorize', reason: 'no_refresh_token' };
   // The item's own note of the expiry counts only where the token set has none and nobody overrides it: a person
   // who replaced the token set and forces a refresh must not be held up by what was noted of the old one.
@@ -106,6 +109,11 @@ export function decideTokenSet(
   if (expiresAt !== undefined && expiresAt - now <= 0)
     return { action: 'reauthorize', reason: 'refresh_token_expired' };
   return { action: 'exchange', refreshToken: refresh_token };
+}
+
+/** Whether the provider has called the account's grant dead since the token set was obtained. */
+function isRefused({ failure }: Account, obtainedAt = 0): boolean {
+  return failure !== undefined && calledDead(failure) && failure.since >= obtainedAt;
 }
 
 /** Seconds for which a read of a secret may still give what stood there before the last store. */

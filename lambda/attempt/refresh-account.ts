@@ -79,19 +79,22 @@ async function attemptLeased(attempt: Attempt, ports: Ports): Promise<Attempted>
 
 /**
  * Whether a run that died holding the lease had stored what it got, though the read does not show it yet: its attempt's
- * id is the id of the version.
+ * id is the id of the version. Where it had not, it can't any more.
  */
 async function hasStoredSince(
   { account: { lease }, input }: Attempt,
   secretId: string,
   { version }: ReadTokens,
-  { secrets }: Ports,
+  { secrets, turn }: Ports,
 ): Promise<boolean> {
   if (lease === undefined || lease.owner === version.versionId) return false;
   // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
   if (input.now >= lease.expiresAt + STALE_READS_FOR) return false;
+  await turn();
+  const fence = await secrets.fence(secretId, version.text ?? '', lease.owner);
+  if (fence !== 'stored') return fence === 'unknown';
   const stored = await secrets.readVersion(secretId, lease.owner);
-  if (stored.kind !== 'found') return stored.kind === 'failed';
+  if (stored.kind !== 'found') return true;
   const { createdAt } = stored.secret;
   return createdAt === undefined || version.createdAt === undefined || createdAt >= version.createdAt;
 }

@@ -23,9 +23,6 @@ export const LATE_WRITES_FOR = 60;
 /** Lambda's limit on one invocation of the deployed function. */
 export const TIME_LIMIT = 120;
 
-/** A response is waited for, at most. */
-export const LONGEST_WAIT = 60;
-
 /** A provider that calls one sound grant dead soon sees its mistake; about nearly all it may take an hour. */
 export const WRONG_ABOUT_ONE_FOR = 840;
 export const WRONG_ABOUT_ALL_FOR = 3_600;

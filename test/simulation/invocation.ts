@@ -57,11 +57,7 @@ export async function invoke(
       {
         ...clients,
         callableTable: table,
-        send: requestsOf(
-          process,
-          (profile, token, presenter) => world.present(profile, token, presenter),
-          (profile) => world.provider(profile).plan.takes,
-        ),
+        send: requestsOf(process, world),
         discoveryCache: new Map(),
         clock: process.clock,
         log,

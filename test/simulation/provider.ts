@@ -1,6 +1,5 @@
 import type { SendHttpsRequest } from '../../adapters/oauth/https-request.ts';
 import { RequestFailed } from '../../adapters/oauth/request-failed.ts';
-import type { HttpResponse } from '../../core/response/http-response.ts';
 import type { SimulatedProcess } from './process.ts';
 
 /**
@@ -63,6 +62,8 @@ export interface Issued {
   /** When it first came where it is kept: in the secret, or in escrow. */
   keptAt: number | undefined;
   heardAt: number | undefined;
+  /** Who asked for it waits no more. */
+  givenUp: boolean;
   /** When it was first called dead, wrongly or not. */
   refusedSince: number | undefined;
   /** It was refused though it was good. */
@@ -119,6 +120,7 @@ export class SimulatedProvider {
       successor: undefined,
       keptAt: undefined,
       heardAt: undefined,
+      givenUp: false,
       refusedSince: undefined,
       refusedWrongly: false,
     };
@@ -198,43 +200,41 @@ export class SimulatedProvider {
 }
 
 /** How the function's requests reach the provider of their profile. */
-export function requestsOf(
-  process: SimulatedProcess,
-  present: (
-    profile: string,
-    token: string,
-    process: SimulatedProcess,
-  ) => { status: number; body: string; next?: Issued } | undefined,
-  takes: (profile: string) => number,
-): SendHttpsRequest {
+export function requestsOf(process: SimulatedProcess, world: Presentation): SendHttpsRequest {
   return async (_, { body = '', profile, signal }) => {
     const token = new URLSearchParams(body).get('refresh_token') ?? '';
     const timeout = (signal as { milliseconds?: number }).milliseconds ?? 30_000;
+    const provider = world.provider(profile);
     const sentAt = process.time;
     try {
       const answer = await process.call({
         service: 'provider',
         operation: 'refresh at',
         about: profile,
-        effect: () => present(profile, token, process),
+        effect: () => world.present(profile, token, process),
         timeout,
-        takes: process.random.below(takes(profile)),
+        takes: process.random.below(provider.plan.takes),
       });
       if (answer === undefined) {
         await process.clock.sleep(Math.max(0, sentAt + timeout - process.time));
         throw new RequestFailed('maybe', 'TIMEOUT');
       }
       if (answer.next !== undefined) answer.next.heardAt ??= process.time;
-      const response: HttpResponse = {
-        status: answer.status,
-        body: answer.body,
-        retryAfter: undefined,
-        complete: true,
-      };
-      return response;
-    } catch (error) {
-      if (error instanceof RequestFailed) throw error;
+      const { status, body } = answer;
+      return { status, body, retryAfter: undefined, complete: true };
+    } catch {
+      const issued = provider.find(token)?.successor;
+      if (issued?.holder?.process === process && issued.heardAt === undefined) issued.givenUp = true;
       throw new RequestFailed('maybe', 'TIMEOUT');
     }
   };
+}
+
+interface Presentation {
+  provider(profile: string): SimulatedProvider;
+  present(
+    profile: string,
+    token: string,
+    process: SimulatedProcess,
+  ): { readonly status: number; readonly body: string; readonly next?: Issued } | undefined;
 }

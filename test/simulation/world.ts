@@ -1,6 +1,6 @@
 import type { Candidate } from '../../cli/import/row/row.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
-import { BELIEVED_AFTER, CLOCK_ERROR, LEASE_MARGIN, LONGEST_WAIT, STALE_READS_FOR } from './assumptions.ts';
+import { BELIEVED_AFTER, CLOCK_ERROR, LEASE_MARGIN, STALE_READS_FOR } from './assumptions.ts';
 import { SimulatedTable } from './dynamodb.ts';
 import type { Item } from './expressions.ts';
 import { lookInto, SimulatedKms } from './kms.ts';
@@ -244,8 +244,8 @@ export class World {
       return;
     }
     if (holder === undefined || holder.ended || holder.process.state === 'dead') return;
-    // What has got lost on its way is in nobody's hands once nobody waits for it.
-    if (successor.oddity === 'void' && this.time.now - successor.at > LONGEST_WAIT * 1_000) return;
+    // What nobody waits for any more is in nobody's hands.
+    if (successor.givenUp) return;
     // Nor is what its hearer can't read.
     if (successor.oddity === 'unreadable' && successor.heardAt !== undefined) return;
     const apart = process.clockError - holder.process.clockError;
