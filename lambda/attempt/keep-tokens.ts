@@ -31,7 +31,8 @@ export interface EscrowWrite {
 
 export type Kept =
   | { readonly kind: 'stored' }
-  | { readonly kind: 'escrowed' | 'lost'; readonly failure: AwsFailure };
+  /** `not_kept` also where nothing new was at stake. */
+  | { readonly kind: 'escrowed' | 'not_kept'; readonly failure: AwsFailure };
 
 type KeepPorts = Pick<Ports, 'table' | 'vault' | 'limits' | 'clock' | 'log' | 'count'>;
 
@@ -85,7 +86,7 @@ export async function keepTokens(what: KeepTokens, ports: KeepPorts): Promise<Ke
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
   over = true;
-  return { kind: (await lastTry(escrow)) ? 'escrowed' : 'lost', failure };
+  return { kind: (await lastTry(escrow)) ? 'escrowed' : 'not_kept', failure };
 }
 
 /** What is on its way into escrow may be a try that fails. Nothing is lost without a last one. */

@@ -39,7 +39,7 @@ export async function recordOutcome(
   log(account, outcome, { conclusion, holder }, ports);
   const { event, changes } = conclusion;
   const isWritten = await write(account, changes, holder, ports);
-  // A process that stood still since then would tell what may be over. Whoever comes next puts it, if it is still so.
+  // If the process was frozen since then, this may be over. A later run puts the event, if it is still so.
   const isLate = secondsOf(ports.clock) - at >= BEING_TOLD;
   const failure = outcome.kind === 'failed' ? (changes.set.failure ?? account.failure) : undefined;
   if (isWritten && event !== undefined && !isLate)
@@ -68,7 +68,7 @@ function log(
   else log.error(message, fields);
 }
 
-/** Seconds for which whoever has written an event down may be putting it. */
+/** After writing an event down, its writer has this many seconds to put it; later, another run may. */
 export const BEING_TOLD = 45;
 
 interface Telling {
@@ -92,7 +92,7 @@ export async function tell(
   { events, table, log }: Pick<Ports, 'events' | 'table' | 'log'>,
 ): Promise<boolean> {
   const { accountId, oauthProfile } = account;
-  let answer: 'told' | 'refused' = 'told';
+  let result: 'told' | 'refused' = 'told';
   try {
     const detail = { accountId, name: labelOf(account), oauthProfile, reason, at };
     await events.put({ type: event, detail });
@@ -104,17 +104,17 @@ export async function tell(
     });
     // It may have arrived.
     if (awsFailure(error).kind === 'unavailable') return false;
-    answer = 'refused';
+    result = 'refused';
   }
   try {
-    await table.settleEvent(accountId, event, { answer, failure });
+    await table.settleEvent(accountId, event, { result, failure });
   } catch (error) {
     log.warn('It could not be noted that an event was put. It may be put twice.', {
       accountId,
       awsError: errorNameOf(error),
     });
   }
-  return answer === 'told';
+  return result === 'told';
 }
 
 /**
