@@ -6,7 +6,7 @@ import { serializeTokenSet } from '../../core/tokens/token-set.ts';
 import type { Attempt, DueAccount } from './attempt.ts';
 import { storeFailure } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
-import { waitForReplaceTurns, versionNamed } from './replace-version.ts';
+import { versionNamed, waitForReplaceTurns } from './replace-version.ts';
 
 /** Which table's function keeps a token set. */
 export type KeptBy =

@@ -116,9 +116,7 @@ function notStored(kind: 'escrowed' | 'not_kept', failure: AwsFailure, rotated: 
   return { ...base, detail, ambiguousSince: at };
 }
 
-type KeptFromError =
-  | { readonly kind: 'nothing' }
-  | { readonly kind: 'kept'; readonly escrow: EscrowState };
+type KeptFromError = { readonly kind: 'nothing' } | { readonly kind: 'kept'; readonly escrow: EscrowState };
 
 /**
  * Keeps in escrow what a response that is no plain success may hold: what looks like a refresh token, or else the response

@@ -9,7 +9,7 @@ import type { Attempt, EscrowedToken, EscrowState } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
 import { keepTokens, storeFailure } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
-import { replacing, waitForReplaceTurns, versionNamed } from './replace-version.ts';
+import { replacing, versionNamed, waitForReplaceTurns } from './replace-version.ts';
 
 interface SecretRead {
   readonly secretId: string;

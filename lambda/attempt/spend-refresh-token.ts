@@ -66,7 +66,10 @@ async function exchangeOnce(attempt: Attempt, progress: Progress, ports: Ports):
     return refused(attempt, progress, silence, ports);
   }
   if (refusal !== undefined)
-    return { kind: 'end', outcome: { kind: 'deferred', reason: refusal, escrow: escrowResult(grant.escrow) } };
+    return {
+      kind: 'end',
+      outcome: { kind: 'deferred', reason: refusal, escrow: escrowResult(grant.escrow) },
+    };
   const longest = Math.floor(left - STORE_TIME);
   const { response, ...heard } = await ask(attempt, { profile, grant, sentToken, longest }, ports);
   const exchanged = { progress, sentToken, ...heard };
@@ -114,7 +117,11 @@ async function ask(
   if (exchange.kind === 'response')
     ports.limits.responseTook(account.oauthProfile, ports.clock.now() - begun);
   const at = secondsOf(ports.clock);
-  const response = understood(exchange, { profile, previous: grant.tokenSet, sent: sentToken, now: at }, ports);
+  const response = understood(
+    exchange,
+    { profile, previous: grant.tokenSet, sent: sentToken, now: at },
+    ports,
+  );
   return { exchange: exchange.kind, response, at };
 }
 
