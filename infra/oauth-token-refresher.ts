@@ -22,7 +22,7 @@ import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
-import { createAlarmTopic, tellWhoNeedsAPerson } from './alarm-topic.ts';
+import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
 import { createAlarms } from './alarms.ts';
 import { bundling, projectRoot } from './bundling.ts';
 import { createDashboard } from './dashboard.ts';
