@@ -93,8 +93,8 @@ export interface OAuthTokenRefresherProps {
    */
   readonly alarmEmail?: string;
   /**
-   * Where docs/runbook.md can be read, for the descriptions of the alarms.
-   * @default 'docs/runbook.md', its path in the repository
+   * The address of docs/runbook.md, for alarms and messages to link to.
+   * @default 'docs/runbook.md', which is only its path in the repository
    */
   readonly runbookUrl?: string;
   /**

@@ -62,7 +62,7 @@ export async function judgeError(
   }
   if (error.cut && !progress.unanswered) {
     ports.log.warn(
-      'The response to a token request was lost. The same refresh token is tried again at once.',
+      'The response to a token request was lost. The same refresh token is sent again at once.',
       {
         accountId,
       },

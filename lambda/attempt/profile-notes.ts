@@ -136,8 +136,8 @@ export function createProfileNotes({
         if (event !== undefined) await tell(profile, state, event, failure);
       }
     } catch (error) {
-      // Evidence that is not written down costs a little politeness, and no grant.
-      log.warn('The note of a profile could not be written.', {
+      // Without the note, other runs may ask the provider a few times too often. No grant is lost.
+      log.warn("A profile's note could not be written.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
@@ -165,7 +165,7 @@ export function createProfileNotes({
     try {
       await events.putOfProfile({ type, detail });
     } catch (error) {
-      log.error("The bus did not take a profile's event. It is put again by a later run.", {
+      log.error("The event bus did not take a profile's event. A later run puts it again.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
@@ -190,7 +190,7 @@ export function createProfileNotes({
       state.busy = true;
       state.writing = tellOwed(profile, state, eventOwed);
     } catch (error) {
-      log.warn('The note of a profile could not be read.', {
+      log.warn("A profile's note could not be read.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
@@ -208,7 +208,7 @@ export function createProfileNotes({
         await tell(profile, state, eventOwed);
       }
     } catch (error) {
-      log.warn('The note of a profile could not be written.', {
+      log.warn("A profile's note could not be written.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });

@@ -98,7 +98,7 @@ export async function tell(
     await events.put({ type: event, detail });
   } catch (error) {
     const awsError = errorNameOf(error);
-    log.error('The bus did not take the event of a change of state. A later run puts it.', {
+    log.error('The event bus did not take an account’s event. A later run puts it again.', {
       accountId,
       awsError,
     });
@@ -109,7 +109,7 @@ export async function tell(
   try {
     await table.settleEvent(accountId, event, { result, failure });
   } catch (error) {
-    log.warn('It could not be noted that an event was put. It may be put twice.', {
+    log.warn('Whether the event bus took an event could not be noted. The event may come twice.', {
       accountId,
       awsError: errorNameOf(error),
     });
@@ -130,17 +130,20 @@ async function write(account: Account, changes: Changes, holder: Holder, ports: 
     if (holder.kind === 'nobody')
       return (await table.note(accountId, secondsOf(clock), changes)) === 'recorded';
     const recorded = await table.release(account, holder.attemptId, changes);
-    if (recorded === 'conflict') log.warn('The lease was gone before the end of the attempt.', { accountId });
+    if (recorded === 'conflict') log.warn('The lease was gone before the attempt ended.', { accountId });
     return recorded === 'recorded';
   } catch (error) {
     if (holder.kind === 'attempt') {
       const awsError = errorNameOf(error);
-      log.warn('The end of an attempt could not be recorded. A later run will.', { accountId, awsError });
+      log.warn('The outcome of an attempt could not be recorded. A later run does it.', {
+        accountId,
+        awsError,
+      });
       return false;
     }
     throwIfFatal(error);
     const awsError = awsFailure(error).code;
-    log.warn('The trouble of an account could not be recorded.', { accountId, awsError });
+    log.warn('An account’s failure could not be recorded.', { accountId, awsError });
     return false;
   }
 }

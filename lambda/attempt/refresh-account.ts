@@ -168,7 +168,7 @@ async function ownedBy(
     const question = { account, read, keptByUs, prefix, lease, now, longestLease };
     return await ownSecret(question, ports);
   } catch (error) {
-    ports.log.warn(`It could not be found out whose the token secret is (${errorNameOf(error)}).`, {
+    ports.log.warn(`The owner of the token secret could not be checked (${errorNameOf(error)}).`, {
       accountId: account.accountId,
     });
     return { kind: 'unknown' as const };
@@ -202,7 +202,7 @@ async function releaseSecret(
   try {
     await table.releaseSecret(arn, attemptId, obtainedAt);
   } catch (error) {
-    log.warn("The lease of an account's secret could not be given back. It runs out.", {
+    log.warn('The lease of a token secret could not be given back. It ends by itself.', {
       awsError: errorNameOf(error),
     });
   }

@@ -149,7 +149,7 @@ function understood(
     try {
       return interpretTokenResponse(exchange.response, { ...asked, secrets: exchange.secrets });
     } catch (error) {
-      log.error('A response could not be judged. It is kept in escrow for a person.', {
+      log.error('This program failed to read a response. It is kept in escrow for a person.', {
         errorName: errorNameOf(error),
       });
       return uninterpreted(exchange.response);
