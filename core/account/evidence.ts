@@ -7,7 +7,7 @@ import { isOfWideRefusal, type ProfileFailure, type ProfileNote, type WideRefusa
  * (docs/decisions/13-evidence-about-a-profile.md). Pure: what is known of a profile, and what each response of its provider changes about it.
  */
 
-/** How a provider answered one account. */
+/** What a provider said about one account. */
 export interface Evidence {
   readonly account: Pick<Account, 'accountId' | 'failure'>;
   /** Seconds since the epoch. */

@@ -22,7 +22,7 @@ export async function waitForReplaceTurns({ turn }: Ports): Promise<void> {
   for (let turns = 0; turns < TURNS_TO_REPLACE; turns++) await turn();
 }
 
-/** A version's id that follows from what it is made of, so that two that make it make one. */
+/** A version's id that depends only on its parts: two runs that make the same version make only one. */
 export function versionNamed(...parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex');
 }

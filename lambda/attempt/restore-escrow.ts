@@ -24,7 +24,7 @@ type RestoredEscrow =
   | Deferred;
 
 /**
- * What becomes of the account's escrow: a refresh token that waits to be stored goes home before anything else.
+ * Deals with the account's escrow: a refresh token that waits to be stored goes into its secret before anything else.
  *
  * The secret says whether that is still right. If it holds the very attempt that was escrowed, the store had taken
  * effect after all. If it holds the refresh token that was spent for the escrowed one, whoever wrote it, or a version
@@ -92,7 +92,7 @@ async function readSecretOfEscrow(
   return read.kind === 'read' ? { kind: 'read', secretId, read } : read;
 }
 
-/** For so long, milliseconds, an attempt tries to bring an escrow home; the next one goes on. */
+/** Milliseconds for which an attempt tries to move an escrow into its secret. If it fails, the next attempt goes on. */
 const MOVE_TIME = 8_000;
 /** A store that has failed for so long, seconds, says nothing new about Secrets Manager. */
 const NO_EVIDENCE_AFTER = 900;
