@@ -1,6 +1,5 @@
 /**
- * Every reason that a run can give for what it did with an account (contract), with who can help and how. `docs/reasons.md` is
- * made from it.
+ * Every reason that a run can give for what it did with an account, with who can help and how. `docs/reasons.md` is made from it.
  */
 
 /** Who can help: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */

@@ -90,7 +90,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       // At once: refreshing begins a window before the token expires, so several runs have failed by then.
       id: 'TokensExpired',
-      means: 'Access tokens have expired and could not be refreshed, though they need no person.',
+      means: 'Access tokens have expired, because refreshing them fails or is late.',
       anchor: 'access-tokens-expired',
       metric: ownMetric(watched, 'accessTokensExpired', 'Maximum'),
       ...level,
@@ -123,7 +123,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       id: 'DeadLetters',
       means:
-        'The dead-letter queue holds events that the function could not take, or messages that were not sent.',
+        'The dead-letter queue holds events that the function could not take, or messages that could not be sent.',
       anchor: 'dead-letter-queue-not-empty',
       metric: watched.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
         statistic: 'Maximum',
@@ -149,7 +149,7 @@ function ruleRows(
   if (ruleNames.length === 1) return [];
   return ruleNames.map((RuleName, index) => ({
     id: `Rule${index + 1}DidNotFire`,
-    means: 'A rule has not fired lately, so nobody looks at its shares of the table.',
+    means: 'A rule has not fired lately, so its shares of the table are not refreshed.',
     anchor: 'did-not-run',
     metric: new Metric({
       namespace: 'AWS/Events',

@@ -28,7 +28,7 @@ function synthesize(): void {
     privateAddressCidrs: privateCidrs,
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(runbookUrl !== undefined && { runbookUrl }),
-    // The stage for trying things out leaves nothing behind.
+    // The stage for trying things out leaves only its secrets behind.
     ...(stage === 'dev' && { removalPolicy: RemovalPolicy.DESTROY }),
     tags: { service: 'oauth-token-refresher', stage },
   });

@@ -1,6 +1,6 @@
 /** What `cdk -c name=value` may set for the stack of this repository. */
 export interface Context {
-  /** Becomes part of the stack's name; `dev` is a throwaway that leaves nothing behind. */
+  /** Becomes part of the stack's name; `dev` is a throwaway: only its secrets stay when it is destroyed. */
   readonly stage: string;
   /** How the names of its secrets begin. */
   readonly prefix: string;

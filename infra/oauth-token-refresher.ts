@@ -22,11 +22,11 @@ import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
-import { createAlarmTopic, tellWhoNeedsAPerson } from './alarm-topic.ts';
 import { createAlarms } from './alarms.ts';
 import { bundling, projectRoot } from './bundling.ts';
 import { createDashboard } from './dashboard.ts';
 import { createKey } from './key.ts';
+import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
 import type { Watched } from './metrics.ts';
 import { sharedSecrets } from './one-table.ts';
 import {
@@ -47,13 +47,13 @@ const TARGETS_PER_RULE = 5;
  * @throws Error if the props can't work together; it lists what to change
  */
 export class OAuthTokenRefresher extends Construct {
-  /** One item an account. */
+  /** With one item for each account. */
   readonly table: ITable;
   /** Its name for the function and the command line; its ARN if it is in another account or Region. */
   readonly tableName: string;
   readonly function: NodejsFunction;
   readonly rules: readonly Rule[];
-  /** Events that the function could not take. */
+  /** Events that the function could not take, and messages that could not be sent. */
   readonly deadLetterQueue: Queue;
   /** Encrypts refresh tokens while they can't be stored. */
   readonly escrowKey: Key;
@@ -236,7 +236,7 @@ export class OAuthTokenRefresher extends Construct {
     return [...Array(rules)].map((_, index) => {
       const own = inputs.slice(index * TARGETS_PER_RULE, (index + 1) * TARGETS_PER_RULE);
       return new Rule(this, index === 0 ? 'Schedule' : `Schedule${index + 1}`, {
-        description: 'Fires the OAuth token refresher',
+        description: 'Starts the OAuth token refresher',
         schedule: Schedule.rate(schedule),
         targets: own.map(
           (event) =>

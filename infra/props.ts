@@ -18,8 +18,9 @@ export interface OAuthTokenRefresherProps {
   readonly refreshWindow?: Duration;
   /**
    * Refreshes each account up to this much earlier than `refreshWindow` says, depending on its id. Then accounts whose
-   * tokens expire at the same moment are not all due at once. A token is always used for at least half its lifetime.
-   * docs/performance.md says when this helps.
+   * tokens expire at the same moment are not all due at once. A token is still used for at
+   * least half the time that it would be used without (half of its lifetime less the window). docs/performance.md says
+   * when this helps.
    * @default 0, no spread
    */
   readonly refreshSpread?: Duration;
@@ -92,8 +93,8 @@ export interface OAuthTokenRefresherProps {
    */
   readonly alarmEmail?: string;
   /**
-   * Where docs/runbook.md can be read, for the descriptions of the alarms.
-   * @default 'docs/runbook.md', its path in the repository
+   * The address of docs/runbook.md, for alarms and messages to link to.
+   * @default 'docs/runbook.md', which is only its path in the repository
    */
   readonly runbookUrl?: string;
   /**

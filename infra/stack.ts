@@ -13,16 +13,24 @@ export class OAuthTokenRefresherStack extends Stack {
     this.refresher = new OAuthTokenRefresher(this, 'Refresher', props);
     const { tableName, function: fn, secretNamePrefix, escrowKey, deadLetterQueue, rules } = this.refresher;
     const { alarmTopic, dashboard } = this.refresher;
-    this.output('AccountsTableName', tableName, 'One item an account');
+    this.output('AccountsTableName', tableName, 'The accounts table, with one item for each account');
     this.output('FunctionName', fn.functionName, 'Invoke it by hand: npm run -s invoke -- --function NAME');
-    this.output('LogGroupName', fn.logGroup.logGroupName, 'Its log');
-    this.output('SecretNamePrefix', secretNamePrefix, 'How the names of profiles and token sets begin');
+    this.output('LogGroupName', fn.logGroup.logGroupName, "The function's log");
+    this.output('SecretNamePrefix', secretNamePrefix, "How the secrets' names begin");
     this.output('EscrowKeyArn', escrowKey.keyArn, "Encrypts refresh tokens while they can't be stored");
-    this.output('DeadLetterQueueUrl', deadLetterQueue.queueUrl, 'Events that the function could not take');
+    this.output(
+      'DeadLetterQueueUrl',
+      deadLetterQueue.queueUrl,
+      'Events that the function could not take, and messages that could not be sent',
+    );
     this.output('AlarmTopicArn', alarmTopic.topicArn, 'Subscribe to it to get alarms');
     this.output('DashboardName', dashboard.dashboardName, 'The CloudWatch dashboard');
     this.output('DashboardUrl', urlOf(dashboard, this.region), 'Open the dashboard here');
-    this.output('RuleNames', rules.map(({ ruleName }) => ruleName).join(','), 'What fires the function');
+    this.output(
+      'RuleNames',
+      rules.map(({ ruleName }) => ruleName).join(','),
+      'The rules that start the function',
+    );
   }
 
   private output(id: string, value: string, description: string): void {

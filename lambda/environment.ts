@@ -95,7 +95,7 @@ const environmentSchema = v.object({
 });
 
 /**
- * Reads the settings from environment variables (contract).
+ * Reads the settings from environment variables.
  *
  * @throws InvalidEnvironment naming each variable that is wrong and what it must be
  */

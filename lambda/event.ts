@@ -40,7 +40,7 @@ const requestSchema = v.strictObject({
 });
 
 /**
- * Reads the event: a scheduled event of EventBridge, `{}`, nothing, or a request (contract).
+ * Reads the event: a scheduled event of EventBridge, `{}`, nothing, or a request by hand.
  *
  * @throws InvalidEvent naming the field
  */

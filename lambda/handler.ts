@@ -43,13 +43,13 @@ const clients = {
 
 const discoveryCache: DiscoveryCache = new Map();
 
-/** Where nothing tells how long the function may run, as in a test of one's own. */
+/** Milliseconds to run, where no context tells, as in a test of your own. */
 const DEFAULT_TIME = 120_000;
 
 /**
  * The Lambda function: keeps every account's access token fresh.
  *
- * @param event an EventBridge scheduled event, `{}`, or a request by hand (contract)
+ * @param event an EventBridge scheduled event, `{}`, or a request by hand (`RunRequest`)
  * @returns what the run did; it is also the last line of its log
  * @throws InvalidEnvironment, InvalidEvent, or the SDK's error where the table can't be read or written
  */

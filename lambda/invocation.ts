@@ -21,7 +21,6 @@ import type { RunRequest } from './event.ts';
 import { run, STARTS_PER_SECOND } from './run.ts';
 import type { RunSummary } from './run-result.ts';
 
-/** One invocation of the function. */
 export interface Invocation {
   readonly runId: string;
   /** When it began, and when its process may be gone, milliseconds since the epoch. */
@@ -31,7 +30,7 @@ export interface Invocation {
   readonly request: RunRequest;
 }
 
-/** All that an invocation has to do with outside its own process. */
+/** The world outside the process: AWS's clients, HTTPS, the clock and the log. The simulator has its own of each. */
 export interface Outside {
   readonly table: DynamoDBDocumentClient;
   /** The table, as the client is to call it. */
@@ -47,7 +46,7 @@ export interface Outside {
   readonly log: Log;
 }
 
-/** Does what was asked for. Rejects with the SDK's error where the table can't be read or written. */
+/** Builds the ports of one run, and runs it. Rejects with the SDK's error if the table can't be read or written. */
 export async function runInvocation(
   { environment, request, ...invocation }: Invocation,
   { clock, log, ...outside }: Outside,

@@ -4,7 +4,7 @@ import { knownReason, type Reason } from '../core/reason.ts';
 import type { Ports } from './attempt/ports.ts';
 import { BEING_TOLD, tell } from './attempt/record.ts';
 
-/** An event of an earlier run that may not have come to the bus. */
+/** An event of an earlier run that may not have reached the bus. */
 export interface OwedEvent {
   readonly account: Account;
   readonly event: AccountEventType;
@@ -13,7 +13,7 @@ export interface OwedEvent {
   readonly at: number;
 }
 
-/** The event that an account which is not due is to be told with; undefined where there is none, or it is being told. */
+/** The event that is still owed for an account that isn't due; undefined if there is none, or its writer may be putting it. */
 export function owedEvent(account: Account, now: number): OwedEvent | undefined {
   const { status, failure, lastRefreshedAt = 0 } = account;
   const event = eventOwedBy(account, status);
@@ -22,7 +22,7 @@ export function owedEvent(account: Account, now: number): OwedEvent | undefined 
   return { account, event, reason: knownReason(failure?.reason, 'fresh'), at };
 }
 
-/** Puts what is owed beside the run's work, a few at once. Where the bus does not take one, the rest waits for a later run. */
+/** Puts owed events beside the run's work, a few at once. If the bus does not take one, the rest waits for a later run. */
 export interface OwedEvents {
   add(owed: OwedEvent): void;
   /** Resolves when nothing is being put any more. */

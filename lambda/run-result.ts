@@ -3,7 +3,7 @@ import { type Clock, secondsOf } from '../core/clock.ts';
 import { severityOf } from '../core/reason.ts';
 import type { RunRequest } from './event.ts';
 
-/** What a run did (contract). Counts of accounts; `durationMs` in milliseconds. */
+/** What a run did: counts of accounts. The names are public; the CLI and people's own programs read them. */
 export interface RunResult {
   readonly runId: string;
   readonly scanned: number;

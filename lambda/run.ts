@@ -20,7 +20,7 @@ export const MAX_IN_FLIGHT = 40;
 export const STARTS_PER_SECOND = 48;
 /** Milliseconds for which a run waits for stores to work again before it leaves the rest to a later run. */
 const STORE_PATIENCE = 5_000;
-/** Milliseconds without a start after which a full hand is stuck. */
+/** If the buffer is full and nothing has started for so many milliseconds, it is full of accounts that can't start. */
 const STUCK_AFTER = 5_000;
 /** Milliseconds for which a run waits for its data key before it goes on without escrow. */
 const KEY_PATIENCE = 3_000;
@@ -28,7 +28,7 @@ const KEY_PATIENCE = 3_000;
 /**
  * One run: reads the accounts page by page, decides, and refreshes what is due, a bounded number at once. One
  * account's failure is its report; only a table that can't be read or written makes the run reject, and then not before
- * all that is in flight has ended: answered, stored, recorded.
+ * all that is in flight has ended: heard, stored, recorded.
  */
 export async function run(request: RunRequest, settings: RunSettings, ports: Ports): Promise<RunSummary> {
   const begun = ports.clock.now();
@@ -72,9 +72,9 @@ interface Worker {
   add(work: Work): void;
   /** What became of an account. */
   finish(account: Account, report: Report): void;
-  /** Resolves when more work is wanted; `false` where none is any more. */
+  /** Resolves when there is room for more work; `false` if no more is wanted. */
   wantsMore(): Promise<boolean>;
-  /** Begins nothing any more. */
+  /** Starts nothing more. */
   stop(error: unknown): void;
   /** Resolves when all work is done, with what stopped it. */
   ended(): Promise<unknown>;
@@ -90,8 +90,8 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
     admit: request.dryRun ? () => 'start' : notes.admit,
   });
   const waitingFor = new Map<string, number>();
-  // What changes nothing needs no caution. Otherwise one account goes alone at first, so that a store that fails is
-  // noticed after it and not after 40.
+  // A dry run needs no caution. Otherwise one account goes first, alone, so that a failing store is noticed after one
+  // account and not after 40.
   let limit = request.dryRun ? MAX_IN_FLIGHT : 1;
   let inFlight = 0;
   let complete = false;
@@ -103,7 +103,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
     changed.resolve();
     changed = Promise.withResolvers();
   };
-  // By time as well: one provider that does not answer must not hold up the others.
+  // By time as well: a provider that does not respond must not hold up the others.
   const stopTicking = clock.every(1_000, () => {
     limit = Math.min(MAX_IN_FLIGHT, limit * 2);
     wake();
@@ -157,7 +157,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
         startedAt = clock.now();
         void start(next.work);
       } else {
-        // The hand is full of what can't begin, such as the accounts of a provider that hangs: others have their turn.
+        // The buffer is full of accounts that can't start, such as those of a provider that hangs: make room for others.
         if (schedule.full() && clock.now() - startedAt > STUCK_AFTER)
           for (const work of schedule.surplus()) finish(work.account, work.tooLate);
         await changed.promise;

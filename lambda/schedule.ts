@@ -17,7 +17,7 @@ export type Next =
   | { readonly kind: 'defer'; readonly work: Work; readonly reason: Reason };
 
 /**
- * Who is next, of the work that a run has in hand: what is healthy and due comes before what failed before, which still
+ * Which of the accounts in a run's buffer is next: what is healthy and due comes before what failed before, which still
  * gets a tenth of all starts; and no profile takes more than its share of what is in flight, so that a slow or hanging
  * provider holds up nobody else's accounts.
  */
@@ -25,14 +25,14 @@ export interface Schedule {
   add(work: Work): void;
   /** How many wait. */
   size(): number;
-  /** No more is wanted in hand: memory must not grow with the table, nor with what an item holds. */
+  /** The buffer is full: memory must not grow with the table, nor with what an item holds. */
   full(): boolean;
   next(): Next | undefined;
-  /** What was begun with an account has ended. A profile that answers with grants may have more and more in flight. */
+  /** The attempt at an account has ended. A profile whose provider grants may have more and more in flight. */
   ended(work: Work, report: Report): void;
-  /** Takes away what can't be done in this run though there is room: all but its share of whoever waits most. */
+  /** Takes out what this run won't get to: what failed before, and more than its share, of the profile that waits most. */
   surplus(): readonly Work[];
-  /** Takes away all that waits. */
+  /** Takes out everything. */
   drain(): readonly Work[];
 }
 
@@ -43,7 +43,7 @@ export interface ScheduleOptions {
   readonly admit: (account: Account) => 'start' | 'wait' | { readonly defer: Reason };
 }
 
-/** Work in hand at once, at most, before the next page is read. */
+/** The buffer's size: accounts that wait at once, at most, before the next page is read. */
 const MAX_WAITING = 1_000;
 const MAX_WAITING_BYTES = 16 * 1_024 * 1_024;
 /** One start of so many is of what failed before. */
@@ -150,7 +150,7 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
   };
 }
 
-/** Where in a line, by when each was last tried, somebody belongs. */
+/** Where an account belongs in a line that is sorted by when each was last tried. */
 function placeOf(at: number, line: readonly Work[]): number {
   const later = line.findLastIndex(({ account }) => (account.failure?.at ?? 0) <= at);
   return later + 1;

@@ -46,7 +46,7 @@ export async function writeSampleProfiles(clients: LocalClients, server: Authori
 }
 
 /**
- * Sample accounts in every state that the contract knows, with real grants of the local authorization server.
+ * Sample accounts in every state that there is, with real grants of the local authorization server.
  *
  * @param now seconds since the epoch
  */

@@ -51,7 +51,7 @@ export interface AccountsTable extends SecretNotes, StoredProfileNotes {
   settleEvent(
     accountId: string,
     event: string,
-    how: { readonly answer: 'told' | 'refused'; readonly failure: Failure | undefined },
+    how: { readonly result: 'told' | 'refused'; readonly failure: Failure | undefined },
   ): Promise<Written>;
   /** Writes to an item that could not be read and so was never leased, unless somebody holds it. */
   note(accountId: string, now: number, changes: Changes): Promise<Written>;
@@ -161,13 +161,13 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       );
       return released === 'recorded' ? 'released' : 'conflict';
     },
-    settleEvent: async (accountId, event, { answer, failure }) => {
+    settleEvent: async (accountId, event, { result, failure }) => {
       const { untold, ...told } = failure ?? {};
-      const noted = answer === 'told' ? untold && told : failure && { ...failure, untold: true };
+      const noted = result === 'told' ? untold && told : failure && { ...failure, untold: true };
       const same = noted === undefined ? '' : ' AND #failure.#at = :at';
       return await update(
         accountId,
-        { set: { failure: noted }, remove: answer === 'told' ? ['eventOwed'] : [] },
+        { set: { failure: noted }, remove: result === 'told' ? ['eventOwed'] : [] },
         {
           expression: `#eventOwed = :event${same}`,
           values: { ':event': event, ':at': noted && failure?.at },

@@ -6,7 +6,7 @@ export type AwsFailure =
   /** Asking again won't help: a limit, or a value that is refused. */
   | { readonly kind: 'refused'; readonly code: string }
   | { readonly kind: 'throttled'; readonly code: string }
-  /** No answer, or an error on the service's side. The call may have taken effect. */
+  /** No response, or an error on the service's side. The call may have taken effect. */
   | { readonly kind: 'unavailable'; readonly code: string };
 
 const throttling = /Throttl|TooManyRequests|RequestLimitExceeded|ProvisionedThroughputExceeded|SlowDown/i;

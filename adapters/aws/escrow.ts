@@ -5,14 +5,14 @@ import * as v from 'valibot';
 import type { Escrow, EscrowKind } from '../../core/account/account.ts';
 import { type AwsFailure, awsFailure } from './aws-error.ts';
 
-/** What is kept while it can't be stored (contract, `escrow`). */
+/** What is kept while it can't be stored (the attribute `escrow`). */
 export interface Escrowed {
   readonly refreshToken?: string | undefined;
   /** A provider's response in which no token could be read, gzipped. */
   readonly answer?: Uint8Array | undefined;
   /** The fingerprint of the refresh token that the secret held: where it holds another by now, this is out of date. */
   readonly supersedes: string;
-  /** When the provider answered, seconds since the epoch. */
+  /** When the response arrived, seconds since the epoch. */
   readonly obtainedAt: number;
 }
 

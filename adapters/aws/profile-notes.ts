@@ -3,7 +3,7 @@ import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
 import type { ProfileNote } from '../../core/account/profile-note.ts';
 import type { TableItems, Written } from './table-items.ts';
 
-/** The notes about profiles in the accounts table (contract, `#profile:`). */
+/** The notes about profiles in the accounts table (`#profile:<name>`). */
 export interface StoredProfileNotes {
   profileNote(profile: string): Promise<ProfileNote>;
   /** Writes a profile's note, if it is still as it was when `before` was read. */

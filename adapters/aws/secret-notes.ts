@@ -1,7 +1,7 @@
 import { CLAIM, type Lease } from '../../core/account/account.ts';
 import type { TableItems } from './table-items.ts';
 
-/** Whose a secret is that an account names (contract, `#secret:`), and who is at work with it. */
+/** Whose a secret is that an account names (the item `#secret:<ARN>`), and who is using it. */
 export interface SecretNote {
   readonly secretOwner?: string | undefined;
   readonly lease?: Lease | undefined;

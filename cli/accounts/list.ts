@@ -140,7 +140,7 @@ export function count(accounts: number): string {
   return `${accounts} account${accounts === 1 ? '' : 's'}`;
 }
 
-/** An account for scripts. No ciphertext of an escrow, and nothing that the contract does not name. */
+/** An account for scripts. No ciphertext of an escrow, and no attribute that we don't know. */
 export function summaryOf(item: FleetItem, at: number): Record<string, unknown> {
   const { accountId, accessTokenExpiresAt, refreshTokenExpiresAt } = item;
   const { lastRefreshedAt, nextAttemptAt, lease } = item;
@@ -170,7 +170,7 @@ export function textIn(value: unknown): string | undefined {
 
 const OF_A_FAILURE = ['reason', 'message', 'count', 'since', 'at', 'ambiguousSince', 'untold'];
 
-/** What the contract names of a failure. */
+/** The known fields of a failure. */
 export function failureIn(failure: unknown): Readonly<Record<string, unknown>> | undefined {
   if (!isJsonObject(failure)) return undefined;
   const known = OF_A_FAILURE.flatMap((name) => {

@@ -59,7 +59,7 @@ const leaseSchema = v.object(
 export type Lease = Readonly<v.InferOutput<typeof leaseSchema>>;
 
 /**
- * What is in escrow, the stronger first (contract):
+ * What is in escrow, the stronger first:
  *
  * - `token`: a refresh token that came with a plain success and waits to be stored;
  * - `candidate`: what looked like a refresh token in any other response; it is tried before it is believed;
@@ -146,7 +146,7 @@ const usableSchema = v.pipe(
   ),
 );
 
-/** The attributes that people write (contract); the others are the function's. */
+/** The attributes that people write; the others are the function's. */
 export const WRITTEN_BY_PEOPLE = [
   'accountId',
   'name',
@@ -192,7 +192,7 @@ export type ParsedAccount =
     };
 
 /**
- * Reads one item of the accounts table. Attributes that the contract does not name are left alone.
+ * Reads one item of the accounts table. Unknown attributes are left alone.
  *
  * @returns the account, or the first attribute that is wrong with what it must be; never its value
  */

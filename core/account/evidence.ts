@@ -4,10 +4,10 @@ import { isOfWideRefusal, type ProfileFailure, type ProfileNote, type WideRefusa
 
 /**
  * What one account is told is evidence about its profile only as far as the profile's other accounts bear it out
- * (contract, *Evidence*). Pure: what is known of a profile, and what each response of its provider changes about it.
+ * (docs/decisions/13-evidence-about-a-profile.md). Pure: what is known of a profile, and what each response of its provider changes about it.
  */
 
-/** How a provider answered one account. */
+/** What a provider said about one account. */
 export interface Evidence {
   readonly account: Pick<Account, 'accountId' | 'failure'>;
   /** Seconds since the epoch. */
@@ -53,7 +53,7 @@ function speaksOfProfile(reason: string): boolean {
 }
 
 /** What is known of a profile after one more response. */
-export function after(before: ProfileNote, evidence: Evidence): ProfileNote {
+export function noteAfter(before: ProfileNote, evidence: Evidence): ProfileNote {
   const note = withoutExpired(before, evidence.at);
   return evidence.refusal === undefined
     ? afterGrant(note, evidence)
@@ -221,7 +221,7 @@ export function isDueAgain({ failure }: Pick<Account, 'failure'>, note: ProfileN
 }
 
 /** One more of the refused is tried. */
-export function afterTry(note: ProfileNote, at: number): ProfileNote {
+export function noteAfterTry(note: ProfileNote, at: number): ProfileNote {
   const { wideRefusal } = note;
   if (wideRefusal === undefined) return note;
   const sameQuarter = at - wideRefusal.triedSince < QUARTER;

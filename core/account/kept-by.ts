@@ -1,5 +1,5 @@
 /**
- * Which table's function keeps a token set: the field `kept_by` of the set (contract), as
+ * Which table's function keeps a token set: the field `kept_by` of the set (docs/decisions/15-one-table-keeps-a-secret.md), as
  * `<AWS account>/<Region>/<table>`, such as `123456789012/eu-central-1/oauth-accounts`.
  */
 

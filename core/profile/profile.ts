@@ -1,7 +1,7 @@
 import { basicCredentials } from './credential.ts';
 import type { ProfileFields } from './profile-schema.ts';
 
-/** One OAuth client at one provider, as its secret describes it (contract), with the preset and the defaults filled in. */
+/** One OAuth client at one provider, as its secret describes it (docs/profiles.md), with the preset and the defaults filled in. */
 export interface Profile extends Omit<ProfileFields, keyof Defaults>, Defaults {}
 
 /** Fields that always have a value. */

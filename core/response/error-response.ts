@@ -75,7 +75,7 @@ function mayHaveRotated(
   return status < 300 || status === 500 || status === 502 || status === 504;
 }
 
-/** In the order of the contract: `transient_errors`, `dead_grant_errors`, `client_errors`. */
+/** The order matters: `transient_errors`, then `dead_grant_errors`, then `client_errors`. */
 function reasonOf(
   status: number,
   error: ProviderError | undefined,

@@ -192,7 +192,7 @@ export function withRefreshToken(previous: TokenSet, refreshToken: string, obtai
   });
 }
 
-/** What is always stored of a token set: the fields of RFC 6749 and of the contract. */
+/** What is always stored of a token set: the fields of RFC 6749, and ours. */
 const standardFields = [...Object.keys(tokenSetSchema.entries), 'expires_in'];
 
 /** The text to store. `whole` has the new access token; `refresh token only` is what is left where that is too large. */

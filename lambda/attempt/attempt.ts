@@ -45,21 +45,21 @@ export interface CurrentGrant {
 }
 
 /**
- * What the account's escrow comes to in this attempt.
+ * What this attempt has to do with the account's escrow.
  *
- * - `none`: there is nothing in it, or what was in it has been dealt with and can go;
- * - `candidate`: it is tried before the refresh token in the secret;
- * - `stays`: a response that waits for a person, or what belongs to another secret; undefined where it can't be opened.
+ * - `empty`: nothing. Nothing is in it, or what was in it has been dealt with and can go;
+ * - `try_first`: it holds a candidate, which is tried before the refresh token in the secret;
+ * - `leave`: it holds a response that waits for a person, or something of another secret; undefined if it can't be opened.
  */
 export type EscrowState =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'candidate'; readonly content: EscrowedToken }
-  | { readonly kind: 'stays'; readonly content: Escrowed | undefined };
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'try_first'; readonly content: EscrowedToken }
+  | { readonly kind: 'leave'; readonly content: Escrowed | undefined };
 
 /** What was in escrow, where there is a refresh token in it. */
 export type EscrowedToken = Escrowed & { readonly refreshToken: string };
 
-/** What an outcome says of the escrow, as this attempt leaves it. */
-export function afterwards({ kind }: EscrowState): 'done' | 'stays' {
-  return kind === 'none' ? 'done' : 'stays';
+/** What the outcome says about the escrow: it can go, or it stays. */
+export function escrowResult({ kind }: EscrowState): 'done' | 'stays' {
+  return kind === 'empty' ? 'done' : 'stays';
 }

@@ -6,7 +6,7 @@ import { serializeTokenSet } from '../../core/tokens/token-set.ts';
 import type { Attempt, DueAccount } from './attempt.ts';
 import { storeFailure } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
-import { turnOfReplacing, versionNamed } from './replace-version.ts';
+import { versionNamed, waitForReplaceTurns } from './replace-version.ts';
 
 /** Which table's function keeps a token set. */
 export type KeptBy =
@@ -51,7 +51,7 @@ export async function claimTokenSet(
   ports: Ports,
 ): Promise<ReadTokens | Failed | Deferred> {
   if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
-  await turnOfReplacing(ports);
+  await waitForReplaceTurns(ports);
   const from = read.version.versionId;
   const kept_by = kept.kind === 'free' ? kept.keeper : read.tokenSet.kept_by;
   const tokenSet = { ...read.tokenSet, kept_by, kept_for: keptFor };

@@ -7,7 +7,7 @@ import { secondsOf } from '../../core/clock.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';
 import type { ErrorResponse } from '../../core/response/error-response.ts';
-import { type Attempt, afterwards, type CurrentGrant, type EscrowState } from './attempt.ts';
+import { type Attempt, type CurrentGrant, type EscrowState, escrowResult } from './attempt.ts';
 import { keepFromError, keepUntil } from './keep-response.ts';
 import { keepInEscrow } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
@@ -24,7 +24,6 @@ export interface Progress {
   readonly anew: boolean;
 }
 
-/** What comes next: another exchange, or the end. */
 export type Step =
   | { readonly kind: 'again'; readonly progress: Progress }
   | { readonly kind: 'end'; readonly outcome: Outcome };
@@ -32,16 +31,15 @@ export type Step =
 /** One token request, and when it was known what came of it, seconds since the epoch. */
 interface Exchanged {
   readonly progress: Progress;
-  /** The refresh token. */
-  readonly sent: string;
+  readonly sentToken: string;
   readonly exchange: Exchange['kind'];
   readonly at: number;
 }
 
-/** Judges what was granted nothing: what of it is kept, whether another try may help, and else what it means. */
+/** Handles a response that granted nothing: keep what may hold a token, then try again or give up. */
 export async function judgeError(
   attempt: Attempt,
-  { progress: before, sent, exchange, at }: Exchanged,
+  { progress: before, sentToken, exchange, at }: Exchanged,
   error: ErrorResponse,
   ports: Ports,
 ): Promise<Step> {
@@ -54,7 +52,7 @@ export async function judgeError(
   const kept = await keepFromError(attempt, grant, { ...error, at }, ports);
   const { reason, detail: message, retryAfter } = error;
   const refusal = { reason, message, retryAfter };
-  const isCandidate = grant.escrow.kind === 'candidate' && sent === grant.escrow.content.refreshToken;
+  const isCandidate = grant.escrow.kind === 'try_first' && sentToken === grant.escrow.content.refreshToken;
   if (kept.kind === 'kept') {
     const next = { ...progress, grant: { ...grant, escrow: kept.escrow } };
     // A response that can't be read refuses a candidate as well, unless it brought another one.
@@ -64,7 +62,7 @@ export async function judgeError(
   }
   if (error.cut && !progress.unanswered) {
     ports.log.warn(
-      'The response to a token request was lost. The same refresh token is tried again at once.',
+      'The response to a token request was lost. The same refresh token is sent again at once.',
       {
         accountId,
       },
@@ -87,10 +85,10 @@ export async function judgeError(
     : refused(attempt, progress, refusal, ports);
 }
 
-/** What a refused candidate may be called, and is then dropped like a dead grant. */
+/** A candidate that is refused for one of these reasons is dropped in the end, like a dead grant. */
 const droppable: readonly Reason[] = ['grant_revoked', 'request_rejected', 'malformed_response'];
 
-/** A candidate that is refused for good makes way for the token in the secret, which was kept. */
+/** If a candidate is refused for good, the refresh token in the secret, which was kept, is tried again. */
 async function candidateRefused(
   attempt: Attempt,
   progress: Progress,
@@ -115,18 +113,18 @@ async function candidateRefused(
   return { kind: 'again', progress: { ...progress, grant, reread: false, anew: true } };
 }
 
-/** The candidate goes; a response that was kept beside it waits on. */
+/** Drops the candidate. A response that was kept with it still waits for a person. */
 async function withoutCandidate(attempt: Attempt, escrow: EscrowState, ports: Ports): Promise<EscrowState> {
-  const before = escrow.kind === 'none' ? undefined : escrow.content;
-  if (before?.answer === undefined) return { kind: 'none' };
+  const before = escrow.kind === 'empty' ? undefined : escrow.content;
+  if (before?.answer === undefined) return { kind: 'empty' };
   const content: Escrowed = { ...before, refreshToken: undefined };
   const { accountId, tokenSecretId: secretId } = attempt.account;
   const write = { accountId, attemptId: attempt.id, kind: 'answer' as const, content, secretId };
   await keepInEscrow(write, keepUntil(attempt, ports), ports);
-  return { kind: 'stays', content };
+  return { kind: 'leave', content };
 }
 
-/** The end of an attempt in which nothing was granted: what it says about the profile, and about the account. */
+/** Ends an attempt in which nothing was granted: says what that means for the profile, and for the account. */
 export function refused(
   { account }: Attempt,
   { grant, anew }: Progress,
@@ -166,7 +164,7 @@ async function replacedGrant(grant: CurrentGrant, { secrets }: Ports): Promise<C
   if (before === undefined || createdAt === undefined || createdAt <= before) return undefined;
   const { tokenSet, version } = again;
   // A candidate of the old grant is out of date; what waits for a person goes on waiting.
-  const escrow: EscrowState = grant.escrow.kind === 'stays' ? grant.escrow : { kind: 'none' };
+  const escrow: EscrowState = grant.escrow.kind === 'leave' ? grant.escrow : { kind: 'empty' };
   return { ...grant, tokenSet, version, refreshToken, ambiguousSince: undefined, escrow };
 }
 
@@ -175,7 +173,7 @@ export function failed(
   detail: string | undefined,
   { ambiguousSince, escrow }: CurrentGrant,
 ): Failed {
-  return { kind: 'failed', reason, detail, ambiguousSince, escrow: afterwards(escrow) };
+  return { kind: 'failed', reason, detail, ambiguousSince, escrow: escrowResult(escrow) };
 }
 
 function end(outcome: Outcome): Step {

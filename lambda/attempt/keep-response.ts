@@ -20,8 +20,7 @@ interface Bought {
   readonly profile: Profile;
   /** What the account had before. */
   readonly grant: CurrentGrant;
-  /** The refresh token that was spent. */
-  readonly sent: string;
+  readonly sentToken: string;
   /** Seconds since the epoch. */
   readonly at: number;
 }
@@ -44,16 +43,16 @@ export async function keepGranted(
     const { refreshToken } = response.tokens;
     const { grant, at } = bought;
     const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
-    if (refreshToken === undefined) return notStored('lost', failure, false, at);
+    if (refreshToken === undefined) return notStored('not_kept', failure, false, at);
     const write = escrowWrite(attempt, 'token', escrowedFrom(grant, refreshToken, at));
     const isKept = await keepInEscrow(write, keepUntil(attempt, ports), ports);
-    return notStored(isKept ? 'escrowed' : 'lost', failure, true, at);
+    return notStored(isKept ? 'escrowed' : 'not_kept', failure, true, at);
   }
 }
 
 async function store(
   attempt: Attempt,
-  { profile, grant, sent, at }: Bought,
+  { profile, grant, sentToken, at }: Bought,
   response: Granted,
   ports: Ports,
 ): Promise<Outcome> {
@@ -61,9 +60,9 @@ async function store(
   const { accountId, oauthProfile } = account;
   const { secretId, version } = grant;
   const obtainedAt = nextObtainedAt(at, grant, grant.newest);
-  const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, response.tokens, obtainedAt);
+  const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sentToken }, response.tokens, obtainedAt);
   const rotated = merged.refresh_token !== grant.refreshToken;
-  const content = escrowedFrom(grant, merged.refresh_token ?? sent, at);
+  const content = escrowedFrom(grant, merged.refresh_token ?? sentToken, at);
   const atStake = rotated ? escrowWrite(attempt, 'token', content) : undefined;
   const { kind, tokenSet, text } = storable(merged, grant.tokenSet, namedFields(profile));
   const { store, deadline, wasOvertaken } = storing(attempt, grant, text, ports);
@@ -81,17 +80,16 @@ async function store(
     : { kind: 'failed', reason: 'token_set_too_large', obtainedAt, escrow: 'done' };
 }
 
-/** Where less of it is left, milliseconds, when the response is heard, the process stood still meanwhile. */
+/** Milliseconds. If less than this is left when the response arrives, the process must have been frozen. */
 const LEAST_STORE_TIME = 5_000;
 /** Milliseconds that a process which woke up late takes to keep what it has. */
 const LATE_WORK = 120_000;
 
-/** Whether a response was heard so late that the process must have stood still meanwhile. */
 function isLate({ deadline }: Attempt, { clock }: Ports): boolean {
   return clock.now() > deadline - LEAST_STORE_TIME;
 }
 
-/** Until when what a response holds is tried to be kept, milliseconds since the epoch. */
+/** How long to go on trying to keep what a response holds, milliseconds since the epoch. */
 export function keepUntil(attempt: Attempt, ports: Ports): number {
   return isLate(attempt, ports) ? ports.clock.now() + LATE_WORK : attempt.deadline;
 }
@@ -109,7 +107,7 @@ function storing(attempt: Attempt, { secretId, version }: CurrentGrant, text: st
   return { deadline, store, wasOvertaken: () => false };
 }
 
-function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: boolean, at: number): Failed {
+function notStored(kind: 'escrowed' | 'not_kept', failure: AwsFailure, rotated: boolean, at: number): Failed {
   const secret = `The token secret can't be written (${failure.code})`;
   const base = { kind: 'failed', ...storeFailure(failure), escrow: 'stays' } as const;
   if (!rotated) return { ...base, detail: `${secret}; the refresh token did not change` };
@@ -118,10 +116,7 @@ function notStored(kind: 'escrowed' | 'lost', failure: AwsFailure, rotated: bool
   return { ...base, detail, ambiguousSince: at };
 }
 
-type KeptFromError =
-  | { readonly kind: 'nothing' }
-  /** What the account's escrow comes to with it. */
-  | { readonly kind: 'kept'; readonly escrow: EscrowState };
+type KeptFromError = { readonly kind: 'nothing' } | { readonly kind: 'kept'; readonly escrow: EscrowState };
 
 /**
  * Keeps in escrow what a response that is no plain success may hold: what looks like a refresh token, or else the response
@@ -138,17 +133,17 @@ export async function keepFromError(
   };
   const keepCandidate = async (content: EscrowedToken): Promise<KeptFromError> => {
     await keep('candidate', content);
-    return { kind: 'kept', escrow: { kind: 'candidate', content } };
+    return { kind: 'kept', escrow: { kind: 'try_first', content } };
   };
   if (candidate !== undefined) return await keepCandidate(escrowedFrom(grant, candidate, at));
   if (unread === undefined) return { kind: 'nothing' };
   // The oldest is kept: it is the one that may hold a token.
   if (answerIn(grant.escrow) !== undefined) return { kind: 'kept', escrow: grant.escrow };
   const answer = packResponse(unread);
-  if (grant.escrow.kind === 'candidate') return await keepCandidate({ ...grant.escrow.content, answer });
+  if (grant.escrow.kind === 'try_first') return await keepCandidate({ ...grant.escrow.content, answer });
   const content = { answer, supersedes: supersededBy(grant), obtainedAt: at };
   await keep('answer', content);
-  return { kind: 'kept', escrow: { kind: 'stays', content } };
+  return { kind: 'kept', escrow: { kind: 'leave', content } };
 }
 
 function escrowWrite({ account, id }: Attempt, kind: EscrowWrite['kind'], content: Escrowed): EscrowWrite {
@@ -162,7 +157,7 @@ function escrowedFrom(grant: CurrentGrant, refreshToken: string, at: number): Es
 }
 
 function answerIn(escrow: EscrowState): Escrowed['answer'] {
-  return escrow.kind === 'none' ? undefined : escrow.content?.answer;
+  return escrow.kind === 'empty' ? undefined : escrow.content?.answer;
 }
 
 /** What the secret held is out of date once this is stored; see `Escrowed.supersedes`. */

@@ -31,14 +31,15 @@ export interface EscrowWrite {
 
 export type Kept =
   | { readonly kind: 'stored' }
-  | { readonly kind: 'escrowed' | 'lost'; readonly failure: AwsFailure };
+  /** `not_kept` also where nothing new was at stake. */
+  | { readonly kind: 'escrowed' | 'not_kept'; readonly failure: AwsFailure };
 
 type KeepPorts = Pick<Ports, 'table' | 'vault' | 'limits' | 'clock' | 'log' | 'count'>;
 
 const TRY_TIMEOUT = 5_000;
-/** A store that is not done by then is helped by escrow, and goes on beside it. */
+/** Milliseconds. If a store takes longer, escrow begins beside it. */
 const ESCROW_AFTER = 500;
-/** For so long, milliseconds, a store is tried again though escrow has what it would store. */
+/** Milliseconds for which a store is tried again although escrow already has what it would store. */
 const PATIENCE = 15_000;
 /** Left at the end for telling and recording what happened, of all accounts in flight at once. */
 const RESERVE = 2_000;
@@ -85,10 +86,10 @@ export async function keepTokens(what: KeepTokens, ports: KeepPorts): Promise<Ke
     await clock.sleep(Math.max(0, Math.min(pause(tries), timeLeft())));
   }
   over = true;
-  return { kind: (await lastTry(escrow)) ? 'escrowed' : 'lost', failure };
+  return { kind: (await lastTry(escrow)) ? 'escrowed' : 'not_kept', failure };
 }
 
-/** What is on its way into escrow may be a try that fails. Nothing is lost without a last one. */
+/** The try under way may fail. Then there is one more, so that nothing is given up too early. */
 async function lastTry(escrow: Escrowing): Promise<boolean> {
   escrow.begin();
   if (await escrow.done()) return true;
@@ -168,7 +169,7 @@ function pause(tries: number): number {
   return full / 2 + Math.random() * (full / 2);
 }
 
-/** What a secret that can't be written comes to. Only what may pass by itself is tried by every run. */
+/** Why a secret can't be written. It is `steady` if that may pass by itself: then every run tries again. */
 export function storeFailure({ kind, code }: AwsFailure): {
   readonly reason: Reason;
   readonly steady: boolean;

@@ -5,18 +5,18 @@ import type { Reason } from '../../core/reason.ts';
 export interface Limits {
   /** Whether stores fail, so that nothing may be spent until one works. */
   circuitIsOpen(): boolean;
-  /** Asks for the right to send one token request, and counts it; the reason where it is refused. */
-  request(name: string, profile: Profile, now: number): Reason | undefined;
+  /** Why no token request may be sent now; undefined if one may, and then it is counted as sent. */
+  whyNotSend(name: string, profile: Profile, now: number): Reason | undefined;
   /** A response of a profile's provider took so many milliseconds. */
-  answeredAfter(name: string, milliseconds: number): void;
+  responseTook(name: string, milliseconds: number): void;
   /** How long the slowest response of this run took, milliseconds; undefined before the first one. */
   slowestResponse(name: string): number | undefined;
-  /** A put was throttled, or not answered, or failed on the service's side. */
+  /** A put was throttled, got no response, or failed on the service's side. */
   storeFailed(secretId: string): void;
   storeWorked(): void;
 }
 
-/** Puts of so many different secrets have failed: the store is failing, and not one secret. */
+/** If puts of so many different secrets fail, the store is failing, and not just one secret. */
 const SECRETS_THAT_FAIL = 2;
 
 /** @param shares how many runs share a profile's rate limit: the number of segments */
@@ -28,7 +28,7 @@ export function createLimits(shares: number): Limits {
   const circuitIsOpen = () => failing.size >= SECRETS_THAT_FAIL;
   return {
     circuitIsOpen,
-    request: (name, profile, now) => {
+    whyNotSend: (name, profile, now) => {
       if (circuitIsOpen()) return 'store_unavailable';
       if (profile.max_requests_per_minute === undefined) return undefined;
       const recent = (sentAt.get(name) ?? []).filter((at) => now - at < 60);
@@ -38,7 +38,7 @@ export function createLimits(shares: number): Limits {
       sentAt.set(name, [...recent, now]);
       return undefined;
     },
-    answeredAfter: (name, milliseconds) => {
+    responseTook: (name, milliseconds) => {
       slowest.set(name, Math.max(milliseconds, slowest.get(name) ?? 0));
     },
     slowestResponse: (name) => slowest.get(name),

@@ -9,7 +9,7 @@ import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ProfileNotes } from './profile-notes.ts';
 
-/** Everything outside the process that the way of an account touches. Only the handler makes these. */
+/** Everything outside the process that the steps for one account use. `lambda/invocation.ts` makes it, once a run. */
 export interface Ports {
   readonly table: AccountsTable;
   readonly secrets: Secrets;

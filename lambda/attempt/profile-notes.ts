@@ -3,11 +3,11 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Events } from '../../adapters/aws/events.ts';
 import type { Account } from '../../core/account/account.ts';
 import {
-  after,
-  afterTry,
   type Evidence,
   isAmongRefused,
   mayTryRefused,
+  noteAfter,
+  noteAfterTry,
   triesInRun,
 } from '../../core/account/evidence.ts';
 import {
@@ -19,12 +19,12 @@ import {
 import { type Clock, secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { Log } from './log.ts';
+import { BEING_TOLD } from './record.ts';
 
 /** What a run knows of the profiles that it meets, shared with other runs through their notes in the table. */
 export interface ProfileNotes {
   /** Reads a profile's note, once a run. Never rejects: without its note a profile counts as sound. */
   load(profile: string): Promise<void>;
-  /** What is known of a profile now. */
   get(profile: string): ProfileNote;
   /**
    * Whether an account of a failing profile may be tried now: `start` it, let it `wait` for the one that is being
@@ -33,7 +33,7 @@ export interface ProfileNotes {
   admit(account: Account): 'start' | 'wait' | { readonly defer: Reason };
   /** An attempt at an account begins. Call the function that is returned at its end. */
   begin(account: Account): () => void;
-  /** How a provider answered an account. */
+  /** What a provider said about an account. */
   learn(profile: string, evidence: Evidence): void;
   /** How many due accounts of each profile wait for the end of its failure, as this run has found. */
   waiting(counts: ReadonlyMap<string, number>, segment: string): void;
@@ -41,12 +41,15 @@ export interface ProfileNotes {
   flushed(): Promise<void>;
 }
 
+type Change = (note: ProfileNote) => ProfileNote;
+
 interface ProfileState {
   /** As it stands in the table, as far as is known. */
   written: ProfileNote;
   /** What has happened since: applied anew where another run has written the note meanwhile. */
-  pending: ((note: ProfileNote) => ProfileNote)[];
-  now: ProfileNote;
+  pending: Change[];
+  /** `written` with what is pending. */
+  currentNote: ProfileNote;
   /** When the last pending grants came, while nothing else is pending after them. */
   grants?: number[] | undefined;
   /** What is being written or told; it may have ended. */
@@ -59,9 +62,7 @@ interface ProfileState {
 }
 
 const MAX_CONFLICTS = 20;
-/** Seconds after which an event that is still owed is put by another run. */
-const BEING_TOLD = 45;
-/** So many of the last grants are told to the note where another run has changed it meanwhile. */
+/** If another run has changed the note meanwhile, so many of the last grants are added to it again. */
 const MAX_GRANTS = 500;
 
 export function createProfileNotes({
@@ -81,7 +82,7 @@ export function createProfileNotes({
     const known = states.get(profile) ?? {
       written: {},
       pending: [],
-      now: {},
+      currentNote: {},
       writing: Promise.resolve(),
       busy: false,
       tries: 0,
@@ -94,19 +95,19 @@ export function createProfileNotes({
   const read = async (profile: string) => {
     const state = stateOf(profile);
     state.written = await table.profileNote(profile);
-    state.now = state.pending.reduce((note, how) => how(note), state.written);
+    state.currentNote = withPending(state);
     return state;
   };
 
-  const change = (profile: string, how: (note: ProfileNote) => ProfileNote) => {
+  const apply = (profile: string, change: Change) => {
     const state = stateOf(profile);
-    state.pending.push(how);
+    state.pending.push(change);
     state.grants = undefined;
-    state.now = how(state.now);
-    begin(profile, state);
+    state.currentNote = change(state.currentNote);
+    startWriting(profile, state);
   };
 
-  const begin = (profile: string, state: ProfileState) => {
+  const startWriting = (profile: string, state: ProfileState) => {
     if (state.busy) return;
     state.busy = true;
     state.writing = write(profile, state);
@@ -115,14 +116,15 @@ export function createProfileNotes({
   const write = async (profile: string, state: ProfileState) => {
     try {
       for (let conflicts = 0; conflicts < MAX_CONFLICTS; ) {
-        const { now, written } = state;
+        const { currentNote, written } = state;
         const count = state.pending.length;
-        if (!isWorthWriting(written, now)) return;
+        if (!isWorthWriting(written, currentNote)) return;
         // A grant that comes from here on is not in what is written now.
         state.grants = undefined;
-        const event = eventOf(written, now);
-        const failure = now.failure ?? written.failure;
-        const next = event === undefined ? now : { ...now, eventOwed: event, eventOwedAt: secondsOf(clock) };
+        const event = eventOf(written, currentNote);
+        const failure = currentNote.failure ?? written.failure;
+        const owed = event && { eventOwed: event, eventOwedAt: secondsOf(clock) };
+        const next = { ...currentNote, ...owed };
         if ((await table.putProfileNote(profile, next, written)) === 'conflict') {
           conflicts++;
           await read(profile);
@@ -130,12 +132,12 @@ export function createProfileNotes({
         }
         state.written = { ...next, revision: (written.revision ?? 0) + 1 };
         state.pending.splice(0, count);
-        state.now = state.pending.reduce((note, how) => how(note), state.written);
+        state.currentNote = withPending(state);
         if (event !== undefined) await tell(profile, state, event, failure);
       }
     } catch (error) {
-      // Evidence that is not written down costs a little politeness, and no grant.
-      log.warn('The note of a profile could not be written.', {
+      // Without the note, other runs may ask the provider a few times too often. No grant is lost.
+      log.warn("A profile's note could not be written.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
@@ -163,7 +165,7 @@ export function createProfileNotes({
     try {
       await events.putOfProfile({ type, detail });
     } catch (error) {
-      log.error("The bus did not take a profile's event. It is put again by a later run.", {
+      log.error("The event bus did not take a profile's event. A later run puts it again.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
@@ -176,37 +178,37 @@ export function createProfileNotes({
         ? { ...note, eventOwed: undefined, eventOwedAt: undefined }
         : note;
     state.pending.push(told);
-    state.now = told(state.now);
+    state.currentNote = told(state.currentNote);
   };
 
   const load = async (profile: string) => {
     try {
       const state = await read(profile);
       const { eventOwed, eventOwedAt = 0 } = state.written;
-      // Who wrote it down may be telling it right now.
+      // The run that wrote it down may be putting it right now.
       if (state.busy || eventOwed === undefined || secondsOf(clock) - eventOwedAt < BEING_TOLD) return;
       state.busy = true;
       state.writing = tellOwed(profile, state, eventOwed);
     } catch (error) {
-      log.warn('The note of a profile could not be read.', {
+      log.warn("A profile's note could not be read.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
     }
   };
 
-  /** Of several runs that find an event owed, the one whose note is taken tells it. */
+  /** If several runs find an event owed, the one whose note is accepted puts it. */
   const tellOwed = async (profile: string, state: ProfileState, eventOwed: ProfileEventType) => {
     const { written } = state;
     const claim = { ...written, eventOwedAt: secondsOf(clock) };
     try {
       if ((await table.putProfileNote(profile, claim, written)) === 'recorded') {
         state.written = { ...claim, revision: (written.revision ?? 0) + 1 };
-        state.now = state.pending.reduce((note, how) => how(note), state.written);
+        state.currentNote = withPending(state);
         await tell(profile, state, eventOwed);
       }
     } catch (error) {
-      log.warn('The note of a profile could not be written.', {
+      log.warn("A profile's note could not be written.", {
         oauthProfile: profile,
         awsError: awsFailure(error).code,
       });
@@ -220,11 +222,11 @@ export function createProfileNotes({
       loading.set(profile, known);
       return known;
     },
-    get: (profile) => stateOf(profile).now,
+    get: (profile) => stateOf(profile).currentNote,
     admit: (account) => {
       const state = stateOf(account.oauthProfile);
       const now = secondsOf(clock);
-      const { now: note } = state;
+      const { currentNote: note } = state;
       if (isAmongRefused(account, note) && !mayTryRefused(note, now))
         return { defer: 'provider_wide_refusal' };
       const allowed = triesInRun(note, now);
@@ -237,8 +239,9 @@ export function createProfileNotes({
     begin: (account) => {
       const { oauthProfile: profile } = account;
       const state = stateOf(profile);
-      if (isAmongRefused(account, state.now)) change(profile, (note) => afterTry(note, secondsOf(clock)));
-      if (triesInRun(state.now, secondsOf(clock)) !== undefined) {
+      if (isAmongRefused(account, state.currentNote))
+        apply(profile, (note) => noteAfterTry(note, secondsOf(clock)));
+      if (triesInRun(state.currentNote, secondsOf(clock)) !== undefined) {
         state.tries++;
         if (account.failure !== undefined) state.triesOfRefused++;
       }
@@ -249,10 +252,10 @@ export function createProfileNotes({
     },
     learn: (profile, evidence) => {
       const state = stateOf(profile);
-      const calm = evidence.refusal === undefined && state.now.failure === undefined;
-      if (!calm) return change(profile, (note) => after(note, evidence));
+      const calm = evidence.refusal === undefined && state.currentNote.failure === undefined;
+      if (!calm) return apply(profile, (note) => noteAfter(note, evidence));
       // Grants come by the thousand; what is pending must not grow with them.
-      state.now = after(state.now, evidence);
+      state.currentNote = noteAfter(state.currentNote, evidence);
       if (state.grants !== undefined) {
         state.grants.push(evidence.at);
         if (state.grants.length > MAX_GRANTS) state.grants.shift();
@@ -261,17 +264,17 @@ export function createProfileNotes({
         state.grants = grants;
         const { account } = evidence;
         state.pending.push((note) =>
-          grants.reduce((one, at) => after(one, { account, at, refusal: undefined }), note),
+          grants.reduce((one, at) => noteAfter(one, { account, at, refusal: undefined }), note),
         );
       }
-      begin(profile, state);
+      startWriting(profile, state);
     },
     waiting: (counts, segment) => {
       for (const [profile, state] of states) {
-        const { failure, waiting = {} } = state.now;
+        const { failure, waiting = {} } = state.currentNote;
         const count = counts.get(profile) ?? 0;
         if (failure === undefined || waiting[segment] === count) continue;
-        change(profile, (note) => {
+        apply(profile, (note) => {
           if (note.failure === undefined) return { ...note, waiting: undefined };
           // The table may have been cut into another number of segments before.
           const [, segments] = segment.split('/');
@@ -287,4 +290,8 @@ export function createProfileNotes({
         await Promise.all([...states.values()].map(({ writing }) => writing));
     },
   };
+}
+
+function withPending({ written, pending }: ProfileState): ProfileNote {
+  return pending.reduce((note, change) => change(note), written);
 }

@@ -39,7 +39,7 @@ export async function recordOutcome(
   log(account, outcome, { conclusion, holder }, ports);
   const { event, changes } = conclusion;
   const isWritten = await write(account, changes, holder, ports);
-  // A process that stood still since then would tell what may be over. Whoever comes next puts it, if it is still so.
+  // If the process was frozen since then, this may be over. A later run puts the event, if it is still so.
   const isLate = secondsOf(ports.clock) - at >= BEING_TOLD;
   const failure = outcome.kind === 'failed' ? (changes.set.failure ?? account.failure) : undefined;
   if (isWritten && event !== undefined && !isLate)
@@ -68,7 +68,7 @@ function log(
   else log.error(message, fields);
 }
 
-/** Seconds for which whoever has written an event down may be putting it. */
+/** After writing an event down, its writer has this many seconds to put it; later, another run may. */
 export const BEING_TOLD = 45;
 
 interface Telling {
@@ -92,29 +92,29 @@ export async function tell(
   { events, table, log }: Pick<Ports, 'events' | 'table' | 'log'>,
 ): Promise<boolean> {
   const { accountId, oauthProfile } = account;
-  let answer: 'told' | 'refused' = 'told';
+  let result: 'told' | 'refused' = 'told';
   try {
     const detail = { accountId, name: labelOf(account), oauthProfile, reason, at };
     await events.put({ type: event, detail });
   } catch (error) {
     const awsError = errorNameOf(error);
-    log.error('The bus did not take the event of a change of state. A later run puts it.', {
+    log.error('The event bus did not take an account’s event. A later run puts it again.', {
       accountId,
       awsError,
     });
     // It may have arrived.
     if (awsFailure(error).kind === 'unavailable') return false;
-    answer = 'refused';
+    result = 'refused';
   }
   try {
-    await table.settleEvent(accountId, event, { answer, failure });
+    await table.settleEvent(accountId, event, { result, failure });
   } catch (error) {
-    log.warn('It could not be noted that an event was put. It may be put twice.', {
+    log.warn('Whether the event bus took an event could not be noted. The event may come twice.', {
       accountId,
       awsError: errorNameOf(error),
     });
   }
-  return answer === 'told';
+  return result === 'told';
 }
 
 /**
@@ -130,17 +130,20 @@ async function write(account: Account, changes: Changes, holder: Holder, ports: 
     if (holder.kind === 'nobody')
       return (await table.note(accountId, secondsOf(clock), changes)) === 'recorded';
     const recorded = await table.release(account, holder.attemptId, changes);
-    if (recorded === 'conflict') log.warn('The lease was gone before the end of the attempt.', { accountId });
+    if (recorded === 'conflict') log.warn('The lease was gone before the attempt ended.', { accountId });
     return recorded === 'recorded';
   } catch (error) {
     if (holder.kind === 'attempt') {
       const awsError = errorNameOf(error);
-      log.warn('The end of an attempt could not be recorded. A later run will.', { accountId, awsError });
+      log.warn('The outcome of an attempt could not be recorded. A later run does it.', {
+        accountId,
+        awsError,
+      });
       return false;
     }
     throwIfFatal(error);
     const awsError = awsFailure(error).code;
-    log.warn('The trouble of an account could not be recorded.', { accountId, awsError });
+    log.warn('An account’s failure could not be recorded.', { accountId, awsError });
     return false;
   }
 }

@@ -20,7 +20,7 @@ import { tokenSecretIdOf, unusualSecret } from '../../core/account/secret-id.ts'
 import { secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
-import { type Attempt, afterwards, type DueAccount, type EscrowState } from './attempt.ts';
+import { type Attempt, type DueAccount, type EscrowState, escrowResult } from './attempt.ts';
 import { claimTokenSet, type KeptBy, keptBy, keptElsewhere, type SetToClaim } from './claim-token-set.ts';
 import { errorNameOf } from './errors.ts';
 import type { Ports } from './ports.ts';
@@ -33,8 +33,8 @@ import { spendRefreshToken } from './spend-refresh-token.ts';
 export const LEASE_MARGIN = 2 * CLOCK_ERROR;
 
 /**
- * The way of one due account: lease, re-read, exchange, store, record. Only a lease that can't be asked for makes it
- * reject, with the SDK's error; everything else becomes the report.
+ * The steps for one due account: lease, re-read, exchange, store, record. It rejects, with the SDK's error, only if the
+ * lease can't be asked for; everything else goes into the report.
  */
 export async function refreshAccount(due: DueAccount, ports: Ports): Promise<Report> {
   const { account, input, deadline, secretNamePrefix } = due;
@@ -118,7 +118,7 @@ async function attemptOwned(attempt: Attempt, owned: Owned, ports: Ports): Promi
   const storedAt = read === owned.read ? undefined : obtainedAtOf(read);
   return {
     ...outcome,
-    escrow: outcome.escrow ?? afterwards(escrow),
+    escrow: outcome.escrow ?? escrowResult(escrow),
     obtainedAt: outcome.obtainedAt ?? storedAt,
   };
 }
@@ -132,7 +132,7 @@ async function decideAndSpend(
   const { account, input, profile } = attempt;
   const { read, secretId, newest, spendFrom } = owned;
   const decision = decideTokenSet(read.tokenSet, account, profile, input);
-  if (escrow.kind !== 'candidate') {
+  if (escrow.kind !== 'try_first') {
     const good = { tokenSet: read.tokenSet, obtainedAt: obtainedAtOf(read) };
     if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
     if (decision.action === 'reconcile') return { ...good, kind: 'reconciled', reason: attempt.reason };
@@ -171,7 +171,7 @@ async function ownedBy(
     const question = { account, read, keptByUs, prefix, lease, now, longestLease };
     return await ownSecret(question, ports);
   } catch (error) {
-    ports.log.warn(`It could not be found out whose the token secret is (${errorNameOf(error)}).`, {
+    ports.log.warn(`The owner of the token secret could not be checked (${errorNameOf(error)}).`, {
       accountId: account.accountId,
     });
     return { kind: 'unknown' as const };
@@ -205,7 +205,7 @@ async function releaseSecret(
   try {
     await table.releaseSecret(arn, attemptId, obtainedAt);
   } catch (error) {
-    log.warn("The lease of an account's secret could not be given back. It runs out.", {
+    log.warn('The lease of a token secret could not be given back. It ends by itself.', {
       awsError: errorNameOf(error),
     });
   }

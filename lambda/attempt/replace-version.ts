@@ -14,17 +14,15 @@ export function replacing(replacement: Replacement, { secrets }: Ports) {
   return { store, wasOvertaken: () => overtaken };
 }
 
-/**
- * A replacing takes two writes. While an attempt waits for their turns, that of its store has gone by: taken again, so
- * that never more is written in a second than there are turns.
- */
-export async function turnOfReplacing({ turn }: Ports): Promise<void> {
-  await turn();
-  await turn();
-  await turn();
+/** Two writes to replace, and one for the later store, whose own turn has passed. */
+const TURNS_TO_REPLACE = 3;
+
+/** Waits for the turns that replacing a version takes, so that no second gets more writes than it has turns. */
+export async function waitForReplaceTurns({ turn }: Ports): Promise<void> {
+  for (let turns = 0; turns < TURNS_TO_REPLACE; turns++) await turn();
 }
 
-/** A version's id that follows from what it is made of, so that two that make it make one. */
+/** A version's id that depends only on its parts: two runs that make the same version make only one. */
 export function versionNamed(...parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex');
 }

@@ -9,7 +9,7 @@ import type { Attempt, EscrowedToken, EscrowState } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
 import { keepTokens, storeFailure } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
-import { replacing, turnOfReplacing, versionNamed } from './replace-version.ts';
+import { replacing, versionNamed, waitForReplaceTurns } from './replace-version.ts';
 
 interface SecretRead {
   readonly secretId: string;
@@ -24,7 +24,7 @@ type RestoredEscrow =
   | Deferred;
 
 /**
- * What becomes of the account's escrow: a refresh token that waits to be stored goes home before anything else.
+ * Deals with the account's escrow: a refresh token that waits to be stored goes into its secret before anything else.
  *
  * The secret says whether that is still right. If it holds the very attempt that was escrowed, the store had taken
  * effect after all. If it holds the refresh token that was spent for the escrowed one, whoever wrote it, or a version
@@ -42,12 +42,12 @@ export async function restoreEscrow(
     read: now,
     escrow: state,
   });
-  if (escrow === undefined || read.version.versionId === escrow.attemptId) return restored({ kind: 'none' });
+  if (escrow === undefined || read.version.versionId === escrow.attemptId) return restored({ kind: 'empty' });
   const urgent = isUrgent(escrow);
   const opened = await openEscrow(attempt, ports);
-  if (opened.kind === 'failed') return urgent ? opened : restored({ kind: 'stays', content: undefined });
+  if (opened.kind === 'failed') return urgent ? opened : restored({ kind: 'leave', content: undefined });
   const { content } = opened;
-  if (!urgent) return restored({ kind: 'stays', content });
+  if (!urgent) return restored({ kind: 'leave', content });
   // A person may have pointed the account at another secret since, or at a copy of this one.
   const elsewhere = escrow.secretId !== account.tokenSecretId && !holdsSuperseded(read, content);
   const home = elsewhere
@@ -55,14 +55,14 @@ export async function restoreEscrow(
     : { kind: 'read' as const, secretId, read };
   if (home.kind === 'failed') return home;
   const { refreshToken } = content;
-  if (!isSuperseded(home.read, content) || refreshToken === undefined) return restored({ kind: 'none' });
+  if (!isSuperseded(home.read, content) || refreshToken === undefined) return restored({ kind: 'empty' });
   const token = { ...content, refreshToken };
   if (escrow.kind === 'candidate')
-    return restored({ kind: elsewhere ? 'stays' : 'candidate', content: token });
+    return restored({ kind: elsewhere ? 'leave' : 'try_first', content: token });
   const moved = await moveIntoSecret(attempt, { ...home, newest }, token, ports);
   if (moved.kind !== 'read') return moved;
   ports.log.info('Refresh token moved from escrow into the token secret.', { accountId });
-  return restored({ kind: 'none' }, elsewhere ? read : moved);
+  return restored({ kind: 'empty' }, elsewhere ? read : moved);
 }
 
 async function openEscrow(
@@ -92,7 +92,7 @@ async function readSecretOfEscrow(
   return read.kind === 'read' ? { kind: 'read', secretId, read } : read;
 }
 
-/** For so long, milliseconds, an attempt tries to bring an escrow home; the next one goes on. */
+/** Milliseconds for which an attempt tries to move an escrow into its secret. If it fails, the next attempt goes on. */
 const MOVE_TIME = 8_000;
 /** A store that has failed for so long, seconds, says nothing new about Secrets Manager. */
 const NO_EVIDENCE_AFTER = 900;
@@ -110,7 +110,7 @@ async function moveIntoSecret(
   const tokenSet = withRefreshToken(read.tokenSet, escrowed.refreshToken, obtainedAt);
   const text = serializeTokenSet(tokenSet);
   const versionId = versionNamed('escrow', escrow?.attemptId ?? '', from);
-  await turnOfReplacing(ports);
+  await waitForReplaceTurns(ports);
   const begun = ports.clock.now();
   const { store, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);
   const isEvidence = begun / 1000 - (escrow?.at ?? 0) < NO_EVIDENCE_AFTER;
@@ -130,7 +130,7 @@ async function moveIntoSecret(
   };
 }
 
-/** An exchange takes less than this from the re-read of the secret to its answer, seconds; with two machines' clocks. */
+/** An exchange takes less than this from the re-read of the secret to the response, seconds, by two machines' clocks. */
 const LONGEST_EXCHANGE = 60 + 2 * CLOCK_ERROR;
 
 function holdsSuperseded({ tokenSet: { refresh_token } }: ReadTokens, { supersedes }: Escrowed): boolean {

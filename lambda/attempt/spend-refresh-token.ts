@@ -10,7 +10,7 @@ import {
   type TokenResponse,
   uninterpreted,
 } from '../../core/response/token-response.ts';
-import { type Attempt, afterwards, type CurrentGrant } from './attempt.ts';
+import { type Attempt, type CurrentGrant, escrowResult } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
 import { failed, judgeError, type Progress, refused, type Step } from './judge-error.ts';
 import { keepGranted } from './keep-response.ts';
@@ -19,13 +19,13 @@ import type { Ports } from './ports.ts';
 const SHORTEST_EXCHANGE = 3_000;
 /** Kept free for storing what an exchange bought. */
 const STORE_TIME = 6_000;
-/** Milliseconds without which no refresh token is spent: a try, a second try where the first is not answered, the store. */
+/** Milliseconds without which no refresh token is spent: a try, a second try if the first gets no response, the store. */
 export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;
 
 /**
  * Spends the refresh token, and keeps what that buys. Four things make it try again within the attempt:
  *
- * - no answer: the same token once more at once, inside the grace period that many providers give;
+ * - no response: the same token once more at once, inside the grace period that many providers give;
  * - a dead grant: the secret is read again, and if somebody has put a new grant there, that one is used;
  * - a rejected client: the profile is read again, then its previous version is tried;
  * - a candidate that is refused for good: the token in the secret.
@@ -47,49 +47,51 @@ export async function spendRefreshToken(
 
 /** The token to send: a candidate first, as what the provider issued last is the live one. */
 function tokenToSend({ escrow, refreshToken }: CurrentGrant): string | undefined {
-  return escrow.kind === 'candidate' ? escrow.content.refreshToken : refreshToken;
+  return escrow.kind === 'try_first' ? escrow.content.refreshToken : refreshToken;
 }
 
 async function exchangeOnce(attempt: Attempt, progress: Progress, ports: Ports): Promise<Step> {
   const { account, deadline } = attempt;
   const { profile, grant, unanswered } = progress;
-  const sent = tokenToSend(grant);
-  if (sent === undefined) return { kind: 'end', outcome: failed('no_refresh_token', undefined, grant) };
+  const sentToken = tokenToSend(grant);
+  if (sentToken === undefined) return { kind: 'end', outcome: failed('no_refresh_token', undefined, grant) };
   const left = deadline - ports.clock.now();
   const needed = unanswered ? SHORTEST_EXCHANGE : timeToRespond(attempt, profile, ports);
   const refusal =
     left < STORE_TIME + needed
       ? 'out_of_time'
-      : ports.limits.request(account.oauthProfile, profile, secondsOf(ports.clock));
+      : ports.limits.whyNotSend(account.oauthProfile, profile, secondsOf(ports.clock));
   if (refusal !== undefined && unanswered) {
     const silence = { reason: 'provider_unavailable', message: 'The provider did not answer' } as const;
     return refused(attempt, progress, silence, ports);
   }
   if (refusal !== undefined)
-    return { kind: 'end', outcome: { kind: 'deferred', reason: refusal, escrow: afterwards(grant.escrow) } };
+    return {
+      kind: 'end',
+      outcome: { kind: 'deferred', reason: refusal, escrow: escrowResult(grant.escrow) },
+    };
   const longest = Math.floor(left - STORE_TIME);
-  const { response, ...heard } = await ask(attempt, { profile, grant, sent, longest }, ports);
-  const exchanged = { progress, sent, ...heard };
+  const { response, ...heard } = await ask(attempt, { profile, grant, sentToken, longest }, ports);
+  const exchanged = { progress, sentToken, ...heard };
   if (response.kind === 'error') return await judgeError(attempt, exchanged, response, ports);
   return {
     kind: 'end',
-    outcome: await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports),
+    outcome: await keepGranted(attempt, { profile, grant, sentToken, ...heard }, response, ports),
   };
 }
 
 interface Request {
   readonly profile: Profile;
   readonly grant: CurrentGrant;
-  /** The refresh token. */
-  readonly sent: string;
+  readonly sentToken: string;
   /**
-   * Milliseconds that the run can wait. It waits as long as the provider may take, and leaves time for the store: an
-   * answer that is waited for is worth more than a second try.
+   * Milliseconds that the run can wait. It waits as long as the provider may take, and leaves time for the store: it is
+   * better to wait for a response than to try again.
    */
   readonly longest: number;
 }
 
-/** What the provider was found to say, and when, seconds since the epoch. */
+/** What the provider said, and when, seconds since the epoch. */
 interface Heard {
   readonly exchange: Exchange['kind'];
   readonly response: TokenResponse;
@@ -102,20 +104,24 @@ interface Heard {
  */
 async function ask(
   { account }: Attempt,
-  { profile, grant, sent, longest }: Request,
+  { profile, grant, sentToken, longest }: Request,
   ports: Ports,
 ): Promise<Heard> {
   const begun = ports.clock.now();
   const exchange = await ports.endpoint.refresh({
     profile,
     account,
-    refreshToken: sent,
+    refreshToken: sentToken,
     timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
   });
   if (exchange.kind === 'response')
-    ports.limits.answeredAfter(account.oauthProfile, ports.clock.now() - begun);
+    ports.limits.responseTook(account.oauthProfile, ports.clock.now() - begun);
   const at = secondsOf(ports.clock);
-  const response = understood(exchange, { profile, previous: grant.tokenSet, sent, now: at }, ports);
+  const response = understood(
+    exchange,
+    { profile, previous: grant.tokenSet, sent: sentToken, now: at },
+    ports,
+  );
   return { exchange: exchange.kind, response, at };
 }
 
@@ -143,7 +149,7 @@ function understood(
     try {
       return interpretTokenResponse(exchange.response, { ...asked, secrets: exchange.secrets });
     } catch (error) {
-      log.error('A response could not be judged. It is kept in escrow for a person.', {
+      log.error('This program failed to read a response. It is kept in escrow for a person.', {
         errorName: errorNameOf(error),
       });
       return uninterpreted(exchange.response);

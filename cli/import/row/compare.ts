@@ -3,7 +3,7 @@ import { WRITTEN_BY_PEOPLE } from '../../../core/account/account.ts';
 import { isJsonObject } from '../../../core/json-object.ts';
 import type { Candidate, Item, ReadRow } from './row.ts';
 
-/** The same for the same refresh token, but not the token: base64url of SHA-256 (contract). */
+/** The same for the same refresh token, but not the token: base64url of SHA-256. */
 export function fingerprintOf(refreshToken: string): string {
   return createHash('sha256').update(refreshToken).digest('base64url');
 }

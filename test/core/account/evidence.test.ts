@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { Account, Failure } from '../../../core/account/account.ts';
 import {
-  afterTry,
   isAmongRefused,
   isDueAgain,
   judgeDeath,
   mayTryRefused,
-  after as noteAfter,
+  noteAfter,
+  noteAfterTry,
   triesInRun,
 } from '../../../core/account/evidence.ts';
 import { conclude } from '../../../core/account/outcome.ts';
@@ -564,11 +564,11 @@ describe('a provider that refuses nearly all', () => {
     const begun = tried.wideRefusal?.since ?? 0;
     for (let i = 0; i < 5; i++) {
       expect(mayTryRefused(tried, begun + 60)).toBe(true);
-      tried = afterTry(tried, begun + 60);
+      tried = noteAfterTry(tried, begun + 60);
     }
     expect(mayTryRefused(tried, begun + 899)).toBe(false);
     expect(mayTryRefused(tried, begun + 900)).toBe(true);
-    tried = afterTry(tried, begun + 900);
+    tried = noteAfterTry(tried, begun + 900);
     expect(tried.wideRefusal).toMatchObject({ triedSince: begun + 900, tries: 1 });
   });
 

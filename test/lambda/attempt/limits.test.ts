@@ -19,7 +19,7 @@ function allowed(
   at = T,
   profile = profileWith(10),
 ) {
-  return Array.from({ length: requests }, () => limits.request('crm', profile, at)).filter(
+  return Array.from({ length: requests }, () => limits.whyNotSend('crm', profile, at)).filter(
     (refusal) => refusal === undefined,
   ).length;
 }
@@ -53,8 +53,8 @@ describe('max_requests_per_minute', () => {
   test('holds for each profile alone', () => {
     const limits = createLimits(1);
     allowed(limits, 10);
-    expect(limits.request('crm', profileWith(10), T)).toBe('rate_limited');
-    expect(limits.request('billing', profileWith(10), T)).toBeUndefined();
+    expect(limits.whyNotSend('crm', profileWith(10), T)).toBe('rate_limited');
+    expect(limits.whyNotSend('billing', profileWith(10), T)).toBeUndefined();
   });
 });
 
@@ -89,7 +89,7 @@ describe('while stores fail', () => {
     for (const put of puts) 'fails' in put ? limits.storeFailed(put.fails) : limits.storeWorked();
     expect(limits.circuitIsOpen()).toBe(stops);
     for (const name of ['crm', 'billing'])
-      expect(limits.request(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);
+      expect(limits.whyNotSend(name, profileWith(), T)).toBe(stops ? 'store_unavailable' : undefined);
   });
 
   test('no request is counted against a limit', () => {

@@ -3,8 +3,8 @@ import { dirname, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../infra/bundling.ts';
 
-/** The rooms, and which others each may import. The lint rules say the same. */
-const ROOMS: Readonly<Record<string, readonly string[]>> = {
+/** The folders at the top, and which others each may import. The lint rules say the same. */
+const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   adapters: ['core'],
   lambda: ['core', 'adapters'],
@@ -14,7 +14,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   infra: ['lambda'],
 };
 
-const files = globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, { cwd: projectRoot });
+const files = globSync(`{${Object.keys(FOLDERS)}}/**/*.ts`, { cwd: projectRoot });
 
 /** Each import of one of our own files, as folders. */
 const edges = files.flatMap((file) => {
@@ -25,11 +25,11 @@ const edges = files.flatMap((file) => {
     to: relative(projectRoot, dirname(resolve(projectRoot, dirname(file), path))),
   }));
 });
-const roomOf = (folder: string) => folder.split('/')[0] ?? '';
+const topOf = (folder: string) => folder.split('/')[0] ?? '';
 
-test('each room imports only what it may know', () => {
+test('each folder imports only what it may know', () => {
   const upward = edges.filter(
-    ({ from, to }) => roomOf(from) !== roomOf(to) && !ROOMS[roomOf(from)]?.includes(roomOf(to)),
+    ({ from, to }) => topOf(from) !== topOf(to) && !FOLDERS[topOf(from)]?.includes(topOf(to)),
   );
   expect(upward.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
 });
@@ -59,7 +59,7 @@ const read = (path: string) => readFileSync(resolve(projectRoot, path), 'utf8');
 const codesOf = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 
 describe('docs/how-it-works.md', () => {
-  const table = read('docs/how-it-works.md').split('## The rooms')[1] ?? '';
+  const table = read('docs/how-it-works.md').split('## Where things are')[1] ?? '';
   const rows = [...table.matchAll(/^\| (`.*?) \| (.*) \|$/gm)].map(([, cell = '', what = '']) => ({
     folders: codesOf(cell),
     within: codesOf(what).filter((code) => code.endsWith('/')),
@@ -67,15 +67,15 @@ describe('docs/how-it-works.md', () => {
   const named = rows.flatMap(({ folders }) => folders);
 
   test('names folders that are there, in at most 12 rows', () => {
-    const within = rows.flatMap(({ folders: [room = ''], within }) => within.map((one) => `${room}/${one}`));
+    const within = rows.flatMap(({ folders: [top = ''], within }) => within.map((one) => `${top}/${one}`));
     const missing = [...named, ...within].filter((folder) => !existsSync(resolve(projectRoot, folder)));
     expect(missing).toEqual([]);
     expect(rows.length).toBeLessThanOrEqual(12);
   });
 
   test('leaves out no file: each is in a folder of its table', () => {
-    const all = globSync(`{${Object.keys(ROOMS)},bench,test}/**/*.ts`, { cwd: projectRoot });
-    // Files beside a room's folders are shared by them.
+    const all = globSync(`{${Object.keys(FOLDERS)},bench,test}/**/*.ts`, { cwd: projectRoot });
+    // Files beside a folder's own folders are shared by them.
     const isShared = (file: string) => named.some((folder) => dirname(folder) === dirname(file));
     const missing = all.filter(
       (file) => !isShared(file) && !named.some((folder) => file.startsWith(`${folder}/`)),
@@ -84,8 +84,8 @@ describe('docs/how-it-works.md', () => {
   });
 });
 
-test.each([...Object.keys(ROOMS), 'bench', 'test'])('%s/README.md has at most six lines', (room) => {
-  expect(read(`${room}/README.md`).trimEnd().split('\n').length).toBeLessThanOrEqual(6);
+test.each([...Object.keys(FOLDERS), 'bench', 'test'])('%s/README.md has at most six lines', (folder) => {
+  expect(read(`${folder}/README.md`).trimEnd().split('\n').length).toBeLessThanOrEqual(6);
 });
 
 test('docs/glossary.md has at most 30 lines, and each word once', () => {

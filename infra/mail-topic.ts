@@ -78,7 +78,7 @@ export function tellWhoNeedsAPerson(
   const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', topic.topicArn);
   const of = (field: string) => EventField.fromPath(`$.detail.${field}`);
   return new Rule(scope, 'TellWhoNeedsAPerson', {
-    description: 'Tells people which OAuth account needs one of them',
+    description: 'Tells people which OAuth account needs a person',
     eventBus,
     eventPattern: { source: ['oauth-token-refresher'], detailType: ['OAuth Reauthorization Required'] },
     targets: [
