@@ -7,7 +7,7 @@ import { readTokenSet } from '../../adapters/aws/token-secret.ts';
 /** Secrets that are all read so. */
 function secretsThatAre(read: ReadSecret): Secrets {
   const notHere = () => Promise.reject(new Error('is not asked for here'));
-  const others = { put: notHere, replace: notHere, relabel: notHere, versionDates: notHere };
+  const others = { put: notHere, replace: notHere, relabel: notHere, fence: notHere, versionDates: notHere };
   return { read: async () => read, readVersion: async () => read, ...others };
 }
 

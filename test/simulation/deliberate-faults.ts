@@ -126,9 +126,9 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'the refresh token that was sent is stored',
     file: KEEP,
-    find: 'const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sent }, response.tokens, obtainedAt);',
+    find: 'const merged = mergeTokenSet({ ...grant.tokenSet, refresh_token: sentToken }, response.tokens, obtainedAt);',
     replace:
-      'const merged = { ...mergeTokenSet(grant.tokenSet, response.tokens, obtainedAt), refresh_token: sent };',
+      'const merged = { ...mergeTokenSet(grant.tokenSet, response.tokens, obtainedAt), refresh_token: sentToken };',
   },
   {
     name: 'escrow goes home over a newer grant',
@@ -176,9 +176,9 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: SPEND,
     find: `  return {
     kind: 'end',
-    outcome: await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports),
+    outcome: await keepGranted(attempt, { profile, grant, sentToken, ...heard }, response, ports),
   };`,
-    replace: `  const outcome = await keepGranted(attempt, { profile, grant, sent, ...heard }, response, ports);
+    replace: `  const outcome = await keepGranted(attempt, { profile, grant, sentToken, ...heard }, response, ports);
   if (outcome.reason === 'store_unavailable' && !unanswered)
     return { kind: 'again', progress: { ...progress, unanswered: true } };
   return { kind: 'end', outcome };`,
@@ -204,8 +204,9 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'what looks like a new refresh token is not tried',
     file: SPEND,
-    find: "return escrow.kind === 'candidate' ? escrow.content.refreshToken : refreshToken;",
-    replace: 'return refreshToken ?? escrow.content?.refreshToken;',
+    find: "return escrow.kind === 'try_first' ? escrow.content.refreshToken : refreshToken;",
+    replace:
+      "return refreshToken ?? (escrow.kind === 'try_first' ? escrow.content.refreshToken : undefined);",
   },
   {
     name: 'what looks like a new refresh token is dropped when it is first refused',
