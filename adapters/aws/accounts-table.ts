@@ -40,7 +40,7 @@ export interface AccountsTable extends SecretNotes, StoredProfileNotes {
   lease(account: Account, lease: Lease, now: number): Promise<'leased' | 'conflict'>;
   /**
    * Writes the end of an attempt and gives the lease back, if it is still `owner`'s. Where the account names another secret
-   * by now, the lease is given back (`released`) and nothing else is said of it.
+   * by now, or has another status, the lease is given back (`released`) and the next run looks at it anew.
    */
   release(account: Account, owner: string, changes: Changes): Promise<Written | 'released'>;
   /**
@@ -142,15 +142,19 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
       );
       return written === 'recorded' ? 'leased' : 'conflict';
     },
-    release: async ({ accountId, tokenSecretId }, owner, { set, remove, leaveLease }) => {
+    release: async ({ accountId, tokenSecretId, status }, owner, { set, remove, leaveLease }) => {
       const values = { ':owner': owner };
       const ours = '#lease.#owner = :owner';
       const named =
         tokenSecretId === undefined ? 'attribute_not_exists(#tokenSecretId)' : '#tokenSecretId = :secret';
+      const known = status === undefined ? 'attribute_not_exists(#status)' : '#status = :before';
       const recorded = await update(
         accountId,
         { set: { ...set, lease: leaveLease }, remove: leaveLease ? remove : [...remove, 'lease'] },
-        { expression: `${ours} AND ${named}`, values: { ...values, ':secret': tokenSecretId } },
+        {
+          expression: `${ours} AND ${named} AND ${known}`,
+          values: { ...values, ':secret': tokenSecretId, ':before': status },
+        },
       );
       if (recorded === 'recorded') return recorded;
       // Whoever has that secret next must know how new its set is.

@@ -253,6 +253,11 @@ export function ambiguousSince(account: Account, read?: ReadVersion): number | u
   return since !== undefined && obtainedAt !== undefined && obtainedAt > since ? undefined : since;
 }
 
+/** When a doubt about the refresh token of a set begins: not before that set, whatever the clocks of two machines say. */
+export function doubtSince(now: number, read: ReadVersion): number {
+  return Math.max(now, obtainedAtOf(read) ?? 0);
+}
+
 /** Seconds between a version and a failure before the failure surely speaks of that version. */
 const SURELY_BEFORE = 60;
 

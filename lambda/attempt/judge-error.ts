@@ -2,7 +2,7 @@ import type { Escrowed } from '../../adapters/aws/escrow.ts';
 import { readTokenSet } from '../../adapters/aws/token-secret.ts';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
 import { judgeDeath, type Refusal } from '../../core/account/evidence.ts';
-import type { Failed, Outcome } from '../../core/account/outcome.ts';
+import { doubtSince, type Failed, type Outcome } from '../../core/account/outcome.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';
@@ -45,7 +45,8 @@ export async function judgeError(
 ): Promise<Step> {
   const { accountId, oauthProfile } = attempt.account;
   const mayHaveRotated = error.mayHaveRotated || error.candidate !== undefined || error.unread !== undefined;
-  const ambiguousSince = before.grant.ambiguousSince ?? (mayHaveRotated ? at : undefined);
+  const ambiguousSince =
+    before.grant.ambiguousSince ?? (mayHaveRotated ? doubtSince(at, before.grant) : undefined);
   const grant = { ...before.grant, ambiguousSince };
   const progress = { ...before, grant };
   // What the response may hold comes first, whatever else it says.

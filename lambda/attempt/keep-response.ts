@@ -1,7 +1,7 @@
 import type { AwsFailure } from '../../adapters/aws/aws-error.ts';
 import { type Escrowed, fingerprintOf, packResponse } from '../../adapters/aws/escrow.ts';
 import { nextObtainedAt } from '../../core/account/decision.ts';
-import type { Failed, Outcome } from '../../core/account/outcome.ts';
+import { doubtSince, type Failed, type Outcome } from '../../core/account/outcome.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import type { ErrorResponse } from '../../core/response/error-response.ts';
 import type { TokenResponse } from '../../core/response/token-response.ts';
@@ -43,10 +43,10 @@ export async function keepGranted(
     const { refreshToken } = response.tokens;
     const { grant, at } = bought;
     const failure: AwsFailure = { kind: 'unavailable', code: 'FAULT' };
-    if (refreshToken === undefined) return notStored('not_kept', failure, false, at);
+    if (refreshToken === undefined) return notStored('not_kept', failure, false, doubtSince(at, grant));
     const write = escrowWrite(attempt, 'token', escrowedFrom(grant, refreshToken, at));
     const isKept = await keepInEscrow(write, keepUntil(attempt, ports), ports);
-    return notStored(isKept ? 'escrowed' : 'not_kept', failure, true, at);
+    return notStored(isKept ? 'escrowed' : 'not_kept', failure, true, doubtSince(at, grant));
   }
 }
 
@@ -74,7 +74,7 @@ async function store(
   if (profile !== attempt.profile) ports.profiles.adopt(oauthProfile, profile);
   // Another attempt has begun since: what becomes of the account is for that one to say.
   if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere', escrow: 'stays' };
-  if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, at);
+  if (kept.kind !== 'stored') return notStored(kept.kind, kept.failure, rotated, obtainedAt);
   return kind === 'whole'
     ? { kind: 'refreshed', tokenSet, reason, obtainedAt }
     : { kind: 'failed', reason: 'token_set_too_large', obtainedAt, escrow: 'done' };
