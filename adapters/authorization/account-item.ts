@@ -1,5 +1,6 @@
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Account, parseAccount } from '../../core/account/account.ts';
+import { PERSONS_CLOCK_ERROR } from '../../core/account/decision.ts';
 import { unusualSecret } from '../../core/account/secret-id.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { TokenSet } from '../../core/tokens/token-set.ts';
@@ -58,8 +59,8 @@ function refuseNewerFormat(accountId: string, { formatVersion }: Readonly<Record
 
 /** Everything under the lease is done within this time, milliseconds. */
 export const WORK_TIME = 60_000;
-/** Seconds: this machine's clock is anybody's, and AWS takes requests from clocks that are up to five minutes wrong. */
-export const CLOCK_DOUBT = 300;
+/** Seconds: this machine's clock is anybody's. */
+export const CLOCK_DOUBT = PERSONS_CLOCK_ERROR;
 /** For which one's own lease is good, seconds: a lease of the function outlives its holder by a minute, this by more. */
 const LEASE_SECONDS = WORK_TIME / 1000 + CLOCK_DOUBT;
 const LOOK_AGAIN_AFTER = 500;

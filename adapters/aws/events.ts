@@ -48,7 +48,7 @@ export function createEvents(client: EventBridgeClient, EventBusName: string, ru
     if (code !== undefined)
       throw Object.assign(new Error(`the bus refused the event: ${code}`), {
         name: code,
-        $metadata: { httpStatusCode: 400 },
+        $metadata: { ...output.$metadata, httpStatusCode: 400 },
       });
   };
   return { put, putOfProfile: put };

@@ -126,6 +126,8 @@ const accountSchema = v.object({
   eventOwed: v.optional(string),
   nextAttemptAt: v.optional(seconds),
   lastRefreshedAt: v.optional(seconds),
+  /** When a person last signed in for it, by that person's machine. */
+  authorizedAt: v.fallback(v.optional(seconds), undefined),
   lease: v.optional(leaseSchema),
   escrow: v.optional(escrowSchema),
   /** The account that its usual secret went to while it named another. */

@@ -111,15 +111,24 @@ export function decideTokenSet(
   return { action: 'exchange', refreshToken: refresh_token };
 }
 
-/** Whether the provider has called the account's grant dead since the token set was obtained. */
+/** Whether the provider has called the account's grant dead since the token set was obtained, or may have replaced it. */
 function isRefused({ failure }: Account, obtainedAt = 0): boolean {
-  return failure !== undefined && calledDead(failure) && failure.since >= obtainedAt;
+  if (failure === undefined || failure.since < obtainedAt) return false;
+  return calledDead(failure) || failure.ambiguousSince !== undefined;
 }
 
 /** Seconds for which a read of a secret may still give what stood there before the last store. */
 export const STALE_READS_FOR = 120;
 /** Seconds by which a clock may be wrong. */
 export const CLOCK_ERROR = 30;
+/** Seconds by which that of a person's machine may be wrong: AWS takes requests from it still. */
+export const PERSONS_CLOCK_ERROR = 300;
+
+/** How wrong the clock may be that dated an account's newest set: a person's machine has, where somebody signed in last. */
+export function clockDoubtOf({ lastRefreshedAt = 0, authorizedAt }: Account): number {
+  const isPersons = authorizedAt !== undefined && lastRefreshedAt - authorizedAt < PERSONS_CLOCK_ERROR;
+  return isPersons ? PERSONS_CLOCK_ERROR : 0;
+}
 
 /** A token set as it was read, with the version of the secret that it is. */
 export interface ReadVersion {
@@ -132,11 +141,8 @@ export interface ReadVersion {
   };
 }
 
-/**
- * Seconds by which a time may lie ahead of this machine's clock and be right: AWS takes requests from clocks that are up
- * to five minutes slow.
- */
-const MOST_AHEAD = 300 + CLOCK_ERROR;
+/** Seconds by which a time may lie ahead of this machine's clock and be right. */
+const MOST_AHEAD = PERSONS_CLOCK_ERROR + CLOCK_ERROR;
 
 /**
  * When a token set was obtained, seconds since the epoch: as it says, or just before it was written where people wrote
@@ -173,13 +179,19 @@ export function nextObtainedAt(
  * older is not believed, unless somebody has surely written it since.
  *
  * @param newest when the newest set known was obtained, seconds since the epoch
+ * @param clockDoubt seconds by which the clock that says so may be wrong beyond the usual
  */
-export function isStaleRead(read: ReadVersion, newest: number | undefined, now: number): boolean {
-  if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR) return false;
+export function isStaleRead(
+  read: ReadVersion,
+  newest: number | undefined,
+  now: number,
+  clockDoubt = 0,
+): boolean {
+  if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR + clockDoubt) return false;
   const obtainedAt = obtainedAtOf(read);
   if (obtainedAt !== undefined && obtainedAt >= newest) return false;
   const { createdAt } = read.version;
-  return createdAt === undefined || createdAt <= newest + CLOCK_ERROR;
+  return createdAt === undefined || createdAt <= newest + CLOCK_ERROR + clockDoubt;
 }
 
 /** Secrets Manager keeps about 100 versions of a secret and removes none younger than a day. */

@@ -1,7 +1,7 @@
 import { type Reason, sentence, severityOf } from '../reason.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 import { type Account, type AccountStatus, type Changes, type Failure, labelOf } from './account.ts';
-import { obtainedAtOf, type ReadVersion } from './decision.ts';
+import { CLOCK_ERROR, obtainedAtOf, type ReadVersion } from './decision.ts';
 import { calledDead } from './evidence.ts';
 
 export type Outcome = Succeeded | Failed | Deferred;
@@ -249,8 +249,13 @@ export function ambiguousSince(account: Account, read?: ReadVersion): number | u
   const kept = lease !== undefined && [read?.version.versionId, obtained].includes(lease.owner);
   const harmless = kept || wasDeadBefore(account, read);
   const since = failure?.ambiguousSince ?? (harmless ? undefined : lease?.expiresAt);
-  const obtainedAt = read === undefined ? undefined : obtainedAtOf(read);
-  return since !== undefined && obtainedAt !== undefined && obtainedAt > since ? undefined : since;
+  return since !== undefined && read !== undefined && isNewerThan(read, since) ? undefined : since;
+}
+
+/** Whether a set was surely obtained after a time: by its own word, and by the service's, which knows when it was written. */
+function isNewerThan(read: ReadVersion, time: number): boolean {
+  const { createdAt = time } = read.version;
+  return (obtainedAtOf(read) ?? 0) > time && createdAt > time - 2 * CLOCK_ERROR;
 }
 
 /** When a doubt about the refresh token of a set begins: not before that set, whatever the clocks of two machines say. */

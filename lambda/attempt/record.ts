@@ -102,8 +102,7 @@ export async function tell(
       accountId,
       awsError,
     });
-    // It may have arrived.
-    if (awsFailure(error).kind === 'unavailable') return false;
+    if (!isRefusedForSure(error)) return false;
     result = 'refused';
   }
   try {
@@ -115,6 +114,12 @@ export async function tell(
     });
   }
   return result === 'told';
+}
+
+/** Whether an event has surely not arrived: the bus has refused the only try. */
+function isRefusedForSure(error: unknown): boolean {
+  const { attempts } = (error as { $metadata?: { attempts?: number } }).$metadata ?? {};
+  return attempts === 1 && awsFailure(error).kind !== 'unavailable';
 }
 
 /**

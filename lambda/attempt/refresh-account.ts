@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type ReadTokens, readTokenSet } from '../../adapters/aws/token-secret.ts';
 import {
   CLOCK_ERROR,
+  clockDoubtOf,
   decideTokenSet,
   isShortLived,
   isStaleRead,
@@ -69,7 +70,8 @@ async function attemptLeased(attempt: Attempt, ports: Ports): Promise<Attempted>
   if (own.kind === 'failed') return { outcome: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
   const stale =
-    isStaleRead(read, newest, input.now) || (await hasStoredSince(attempt, secretId, read, ports));
+    isStaleRead(read, newest, input.now, clockDoubtOf(account)) ||
+    (await hasStoredSince(attempt, secretId, read, ports));
   const { keptFor, spendFrom } = own;
   const outcome = stale
     ? deferred('store_unavailable')
@@ -114,8 +116,11 @@ async function attemptOwned(attempt: Attempt, owned: Owned, ports: Ports): Promi
   if (restored.kind === 'deferred') return restored;
   const { read, escrow } = restored;
   const outcome = await decideAndSpend(attempt, { ...owned, read }, escrow, ports);
-  // A refresh token that was moved out of escrow has been stored, however the rest ended.
-  const storedAt = read === owned.read ? undefined : obtainedAtOf(read);
+  const wasMoved = read !== owned.read;
+  // Nothing is forgotten of an escrow unless the item comes to know of the set that makes it needless.
+  if (outcome.kind === 'deferred' && !wasMoved) return { ...outcome, escrow: 'stays' };
+  const isNeedless = account.escrow !== undefined && escrow.kind === 'empty';
+  const storedAt = wasMoved || isNeedless ? obtainedAtOf(read) : undefined;
   return {
     ...outcome,
     escrow: outcome.escrow ?? escrowResult(escrow),

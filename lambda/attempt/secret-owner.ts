@@ -120,13 +120,12 @@ function isAsKnown(account: Account, { tokenSet, version }: ReadTokens): boolean
 }
 
 function isBehind(
-  { lastRefreshedAt, lease }: Account,
+  { lastRefreshedAt, lease, escrow }: Account,
   { tokenSet: { obtained_at }, version }: ReadTokens,
 ): boolean {
-  // A run that died after its store left its lease, and its attempt's id as the version's.
-  if (lastRefreshedAt === undefined || obtained_at === undefined || lease?.owner === version.versionId)
-    return false;
-  return lastRefreshedAt < obtained_at;
+  // An attempt that didn't come to know of its own store left its id as the version's.
+  if ([lease?.owner, escrow?.attemptId].includes(version.versionId)) return false;
+  return lastRefreshedAt !== undefined && obtained_at !== undefined && lastRefreshedAt < obtained_at;
 }
 
 /**

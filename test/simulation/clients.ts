@@ -40,7 +40,9 @@ export function clientsOf(process: SimulatedProcess, services: Services): Client
         try {
           return await process.call(call);
         } catch (error) {
-          if (attempt === tries || !repeated.test((error as Error).name)) throw error;
+          const isLast = attempt === tries || !repeated.test((error as Error).name);
+          const { $metadata } = error as { $metadata?: object };
+          if (isLast) throw Object.assign(error as Error, { $metadata: { ...$metadata, attempts: attempt } });
           await process.clock.sleep(process.random.below(100 * 2 ** attempt));
         }
       }

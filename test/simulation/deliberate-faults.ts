@@ -81,7 +81,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'an old read is believed',
     file: DECISION,
-    find: 'if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR) return false;',
+    find: 'if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR + clockDoubt) return false;',
     replace: 'if (now > 0) return false;',
   },
   {
@@ -351,7 +351,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'authorize believes its own clock',
     file: ITEM,
-    find: 'const CLOCK_DOUBT = 300;',
+    find: 'const CLOCK_DOUBT = PERSONS_CLOCK_ERROR;',
     replace: 'const CLOCK_DOUBT = 0;',
     waitsFor: 'people',
   },

@@ -81,7 +81,7 @@ export function planFrom(seed: number, size: Size = {}): HistoryPlan {
   }
   const others = accounts.filter(({ accountId }) => accountId !== BYSTANDER);
   const drawnRuns = runsFrom(random, accounts, size.runs);
-  const people = size.runs === undefined ? peopleFrom(random, ofPeople, others, drawnRuns) : [];
+  const people = size.runs === undefined ? alone(peopleFrom(random, ofPeople, others, drawnRuns)) : [];
   const runs = [...drawnRuns, ...followers(random, people)];
   const last = Math.max(...runs.map(({ at }) => at));
   const outages = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () =>
@@ -250,6 +250,13 @@ function peopleFrom(
     frozenFor: ofPeople.pick([5, 70, 130, 500]),
     lagging: random.pick([0, 0, 0.5]),
   }));
+}
+
+/** Who writes a set by hand is the only one at work with the account (docs/guarantee.md). */
+function alone(people: readonly PersonPlan[]): PersonPlan[] {
+  const byHand = ({ does }: PersonPlan) =>
+    does === 'write the set anew' || does === 'put the set before back';
+  return people.filter((one, i) => i === 0 || ![people[0], one].some((person) => person && byHand(person)));
 }
 
 /** Runs that come while a person is at work, or soon after, and may see what was there before. */

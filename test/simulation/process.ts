@@ -181,7 +181,8 @@ export class SimulatedProcess {
       const note = (worked: boolean, why: Fault | undefined, error?: string) => {
         tell(this.name, `${number} ${what}${error === undefined ? '' : `: ${error}`}${said(why)}`);
         step(this.name, `${operation} ${error ?? worked} ${why ?? ''}`);
-        this.past.push({ at: time.now, operation, about, worked, error });
+        const isHeard = why !== 'answer lost' && why !== 'late';
+        this.past.push({ at: time.now, operation, about, worked: worked && isHeard, error });
       };
       const carryOut = (why: Fault | undefined) => {
         let answer: Answer;

@@ -108,8 +108,8 @@ function judge(world: World, accountId: string): AccountVerdict {
   );
   if (status !== 'reauthorization_required' || !told)
     world.break('lost untold', `${accountId}: nobody was told (${status})`);
-  // An item that was put back has forgotten the doubt.
-  const mayDoubt = !world.restored && !isAnew;
+  // An item that was put back has forgotten the doubt; and a grant that a newer sign-in ended is revoked.
+  const mayDoubt = !world.restored && !isAnew && grant?.endedBy === undefined;
   if (mayDoubt && (why === 'no answer' || why === 'died with it') && failure?.reason === 'grant_revoked')
     world.break('told wrongly', `${accountId}: told as revoked, though it may have been lost (${why})`);
   if (why === undefined)
@@ -177,7 +177,9 @@ function placesTried({ process, deadline }: Holder, heardAt: number, { grant, od
   const noStore =
     hasOnePlace || stores.some(({ worked, error }) => !worked && error !== 'LimitExceededException');
   const places = noStore && noEscrow ? ('all failed' as const) : ('not all failed' as const);
-  const wasSlow = !hasOnePlace && stores.length >= STORES_BEFORE_ESCROW && !noEscrow;
+  // A person's command has no escrow.
+  const isFunction = Number.isFinite(deadline);
+  const wasSlow = isFunction && !hasOnePlace && stores.length >= STORES_BEFORE_ESCROW && !noEscrow;
   const hadTime = process.hadItsTime && heardAt < deadline - LEAST_TIME;
   return { places, isDead: process.state === 'dead' && !wasSlow && (!hadTime || places === 'all failed') };
 }
