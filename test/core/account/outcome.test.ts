@@ -510,7 +510,7 @@ describe('a doubt about the refresh token', () => {
     {
       name: 'ends with a token set that is newer',
       account: { failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 90 }) },
-      secret: read('v', NOW - 30),
+      secret: read('v', NOW - 30, NOW - 30),
     },
     {
       name: 'is not there where the provider had called this refresh token dead before that run',
