@@ -416,6 +416,60 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     replace: 'const needed = undefined;',
     waitsFor: 'people',
   },
+  {
+    name: 'what a dead run has stored is only looked for, by a read',
+    file: ATTEMPT,
+    find: "const fence = await secrets.fence(secretId, version.text ?? '', lease.owner);",
+    replace: "const fence = 'stored' as string;",
+    also: [
+      {
+        find: "if (stored.kind !== 'found') return true;",
+        replace: "if (stored.kind !== 'found') return false;",
+      },
+    ],
+  },
+  {
+    name: 'an escrow is forgotten as its attempt is put off',
+    file: ATTEMPT,
+    find: "if (outcome.kind === 'deferred' && !wasMoved) return { ...outcome, escrow: 'stays' };",
+    replace: '',
+  },
+  {
+    name: 'a doubt begins when this clock says so',
+    file: OUTCOME,
+    find: 'return Math.max(now, obtainedAtOf(read) ?? 0);',
+    replace: 'return now;',
+  },
+  {
+    name: 'a doubt is forgotten while the access token is good',
+    file: DECISION,
+    find: 'if (!force && isGood && !isRefused(account, obtained_at))',
+    replace: 'if (!force && isGood)',
+  },
+  {
+    name: "a slow machine's sign-in counts as old",
+    file: DECISION,
+    find: 'return isPersons ? PERSONS_CLOCK_ERROR : 0;',
+    replace: 'return isPersons ? 0 : 0;',
+  },
+  {
+    name: 'an end is written though another has written one',
+    file: TABLE,
+    find: '`${ours} AND ${named} AND ${known}`',
+    replace: '`${ours} AND ${named}`',
+  },
+  {
+    name: 'an event that is refused at last counts as untold',
+    file: RECORD,
+    find: "return attempts === 1 && awsFailure(error).kind !== 'unavailable';",
+    replace: "return attempts !== 0 && awsFailure(error).kind !== 'unavailable';",
+  },
+  {
+    name: 'a sign-in does not notice another',
+    file: 'adapters/authorization/leased-account.ts',
+    find: 'leased.authorizedAt !== wanted.authorizedAt',
+    replace: 'leased.authorizedAt === null',
+  },
 ];
 
 const root = new URL('../../', import.meta.url);
