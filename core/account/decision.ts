@@ -190,8 +190,9 @@ export function isStaleRead(
   if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR + clockDoubt) return false;
   const obtainedAt = obtainedAtOf(read);
   if (obtainedAt !== undefined && obtainedAt >= newest) return false;
-  const { createdAt } = read.version;
-  return createdAt === undefined || createdAt <= newest + CLOCK_ERROR + clockDoubt;
+  const { createdAt, isClaim } = read.version;
+  // A claim is written just before its token is spent.
+  return isClaim === true || createdAt === undefined || createdAt <= newest + CLOCK_ERROR + clockDoubt;
 }
 
 /** Secrets Manager keeps about 100 versions of a secret and removes none younger than a day. */

@@ -181,8 +181,13 @@ export function eventOwedBy(
   status: AccountStatus | undefined,
 ): AccountEventType | undefined {
   if (status === undefined) return undefined;
-  const event = status === 'healthy' ? 'OAuth Account Recovered' : eventFor(status);
+  const event = eventOf(status);
   return eventOwed === event ? event : undefined;
+}
+
+/** The event that tells of a state. */
+export function eventOf(status: AccountStatus): AccountEventType {
+  return status === 'healthy' ? 'OAuth Account Recovered' : eventFor(status);
 }
 
 function eventFor(status: AccountStatus): AccountEventType {

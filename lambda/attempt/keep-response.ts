@@ -146,9 +146,15 @@ export async function keepFromError(
   return { kind: 'kept', escrow: { kind: 'leave', content } };
 }
 
-function escrowWrite({ account, id }: Attempt, kind: EscrowWrite['kind'], content: Escrowed): EscrowWrite {
+function escrowWrite(
+  { account, id, deadline }: Attempt,
+  kind: EscrowWrite['kind'],
+  content: Escrowed,
+): EscrowWrite {
   const { accountId, tokenSecretId: secretId } = account;
-  return { accountId, attemptId: id, kind, content, secretId };
+  // A process that stood still hears late what the provider sent before.
+  const obtainedAt = Math.min(content.obtainedAt, Math.floor(deadline / 1000));
+  return { accountId, attemptId: id, kind, content: { ...content, obtainedAt }, secretId };
 }
 
 /** A new refresh token, with the response that waits in escrow for a person. */

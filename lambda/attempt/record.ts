@@ -1,10 +1,17 @@
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
-import { type Account, type Changes, type Failure, labelOf } from '../../core/account/account.ts';
+import {
+  type Account,
+  type Changes,
+  type Failure,
+  labelOf,
+  parseAccount,
+} from '../../core/account/account.ts';
 import {
   type AccountEventType,
   type Conclusion,
   changesOfDeferral,
   conclude,
+  eventOf,
   type Failed,
   type Outcome,
   type Report,
@@ -12,7 +19,7 @@ import {
   type Succeeded,
 } from '../../core/account/outcome.ts';
 import { secondsOf } from '../../core/clock.ts';
-import { type Reason, severityOf } from '../../core/reason.ts';
+import { knownReason, type Reason, severityOf } from '../../core/reason.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
 import type { Ports } from './ports.ts';
 
@@ -89,8 +96,9 @@ interface Telling {
 export async function tell(
   account: Account,
   { event, reason, at, failure }: Telling,
-  { events, table, log }: Pick<Ports, 'events' | 'table' | 'log'>,
+  ports: Pick<Ports, 'events' | 'table' | 'log'>,
 ): Promise<boolean> {
+  const { events, table, log } = ports;
   const { accountId, oauthProfile } = account;
   let result: 'told' | 'refused' = 'told';
   try {
@@ -106,14 +114,31 @@ export async function tell(
     result = 'refused';
   }
   try {
-    await table.settleEvent(accountId, event, { result, failure });
+    const settled = await table.settleEvent(accountId, event, { result, failure });
+    if (settled === 'conflict' && result === 'told') await tellWhatIsSo(account, event, ports);
   } catch (error) {
-    log.warn('Whether the event bus took an event could not be noted. The event may come twice.', {
+    log.warn('It could not be noted that an event was put. It may be put twice.', {
       accountId,
       awsError: errorNameOf(error),
     });
   }
   return result === 'told';
+}
+
+/** Another has changed the state meanwhile, and may have told of it before: the last that is told must be so. */
+async function tellWhatIsSo(
+  account: Account,
+  told: AccountEventType,
+  { events, table }: Pick<Ports, 'events' | 'table'>,
+): Promise<void> {
+  const { accountId, oauthProfile } = account;
+  const parsed = parseAccount((await table.get(accountId)) ?? {});
+  const { status, failure, lastRefreshedAt = 0 } = parsed.account;
+  const event = status === undefined || failure?.untold ? undefined : eventOf(status);
+  if (event === undefined || event === told) return;
+  const reason = knownReason(failure?.reason, 'fresh');
+  const at = Math.max(lastRefreshedAt, failure?.at ?? 0);
+  await events.put({ type: event, detail: { accountId, name: labelOf(account), oauthProfile, reason, at } });
 }
 
 /** Whether an event has surely not arrived: the bus has refused the only try. */
