@@ -1,4 +1,4 @@
-import crypto, { randomUUID } from 'node:crypto';
+import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { versionIdOf } from '../../cli/import/row/compare.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
@@ -6,7 +6,7 @@ import { invoke } from './invocation.ts';
 import { act, invokeOther } from './people.ts';
 import type { AccountPlan, HistoryPlan, RunPlan } from './plan.ts';
 import type { SimulatedProcess } from './process.ts';
-import { createRandom } from './random.ts';
+import { createRandom, type Random } from './random.ts';
 import { keeperOfSet, type Verdict, verdictOf } from './verdict.ts';
 import { BEGIN, keeperOf, OTHER_TABLE, PREFIX, secretOf, TABLE, World } from './world.ts';
 
@@ -24,39 +24,35 @@ const AT_LEAST_AFTER_END = 4;
 
 /** Lets one history happen, and judges it. The same plan has the same history. */
 export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): Promise<Verdict> {
-  const restore = withoutChance(plan.seed);
-  try {
-    const world = new World(plan, tracing);
-    for (const { profile } of plan.profiles) {
-      const fields = {
-        client_id: 'client',
-        client_secret: 'client-secret-0123456789',
-        token_endpoint: `https://${profile}.example/token`,
-      };
-      world.secrets.create(profileSecretIdOf(PREFIX, profile), JSON.stringify(fields), profile, BEGIN - HOUR);
-    }
-    for (const account of plan.accounts) begin(world, account);
-    const environments = new Map<string, SimulatedProcess>();
-    for (const run of plan.runs)
-      world.time.at(
-        BEGIN + run.at * 1_000,
-        () => void invoke(world, environmentOf(world, environments, run), run.request, run.table),
-      );
-    for (const person of plan.people) world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
-    await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
-    world.tell('.', 'nothing goes wrong any more');
-    const atLeast = hasEnded(world) ? AT_LEAST_AFTER_END : CALM_RUNS.atLeast;
-    for (let run = 1; run <= CALM_RUNS.atMost; run++) {
-      const process = world.process({ name: `calm run ${run}` });
-      void invoke(world, process, {});
-      if (world.tables.has(OTHER_TABLE)) invokeOther(world, `calm run ${run} of the other`);
-      await world.time.runUntil(world.time.now + CALM_RUNS.every * 1_000);
-      if (run >= atLeast && isSettled(world)) break;
-    }
-    return verdictOf(world);
-  } finally {
-    restore();
+  withoutChance(plan.seed);
+  const world = new World(plan, tracing);
+  for (const { profile } of plan.profiles) {
+    const fields = {
+      client_id: 'client',
+      client_secret: 'client-secret-0123456789',
+      token_endpoint: `https://${profile}.example/token`,
+    };
+    world.secrets.create(profileSecretIdOf(PREFIX, profile), JSON.stringify(fields), profile, BEGIN - HOUR);
   }
+  for (const account of plan.accounts) begin(world, account);
+  const environments = new Map<string, SimulatedProcess>();
+  for (const run of plan.runs)
+    world.time.at(
+      BEGIN + run.at * 1_000,
+      () => void invoke(world, environmentOf(world, environments, run), run.request, run.table),
+    );
+  for (const person of plan.people) world.time.at(BEGIN + person.at * 1_000, () => void act(world, person));
+  await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
+  world.tell('.', 'nothing goes wrong any more');
+  const atLeast = hasEnded(world) ? AT_LEAST_AFTER_END : CALM_RUNS.atLeast;
+  for (let run = 1; run <= mostRuns(world); run++) {
+    const process = world.process({ name: `calm run ${run}` });
+    void invoke(world, process, {});
+    if (world.tables.has(OTHER_TABLE)) invokeOther(world, `calm run ${run} of the other`);
+    await world.time.runUntil(world.time.now + CALM_RUNS.every * 1_000);
+    if (run >= atLeast && isSettled(world)) break;
+  }
+  return verdictOf(world);
 }
 
 function begin(world: World, account: AccountPlan): void {
@@ -95,6 +91,17 @@ function environmentOf(
   return process;
 }
 
+/** A refusal of a whole profile is believed after a day (core/account/evidence.ts). */
+const RUNS_OF_A_DAY = 26;
+
+function mostRuns(world: World): number {
+  const isDoubted = world.plan.accounts.some(({ accountId }) => {
+    const { reason } = (world.table().item(accountId)?.failure ?? {}) as { reason?: string };
+    return reason === 'provider_wide_refusal';
+  });
+  return isDoubted ? RUNS_OF_A_DAY : CALM_RUNS.atMost;
+}
+
 /** Whether a person's new consent has ended the grant that an account is to have. */
 function hasEnded(world: World): boolean {
   return [...world.wanted.values()].some(({ endedBy }) => endedBy !== undefined);
@@ -103,26 +110,25 @@ function hasEnded(world: World): boolean {
 function isSettled(world: World): boolean {
   return world.plan.accounts.every(({ accountId }) => {
     const table = world.table(keeperOfSet(world, accountId));
-    const { status, escrow, lease } = table.item(accountId) ?? {};
-    const settled = status !== 'failing' && escrow === undefined && lease === undefined;
-    return settled || world.tampered.has(accountId);
+    const { status, escrow, lease, enabled } = table.item(accountId) ?? {};
+    const { kind } = (escrow ?? { kind: 'answer' }) as { kind?: string };
+    const isDone = status === 'reauthorization_required' || (status !== 'failing' && kind === 'answer');
+    return (isDone && lease === undefined) || enabled === false || world.tampered.has(accountId);
   });
 }
 
-/** Chance and time come from the seed. @returns what gives them back */
-function withoutChance(seed: number): () => void {
-  const random = createRandom(seed, 'chance');
-  const before = { random: Math.random, uuid: randomUUID, timeout: AbortSignal.timeout };
-  let ids = 0;
-  Math.random = () => random.below(1_000_000) / 1_000_000;
+let random: Random | undefined;
+let ids = 0;
+
+/** Chance and time come from the seed, from here on and in all of this process. */
+function withoutChance(seed: number): void {
+  const isFirst = random === undefined;
+  random = createRandom(seed, 'chance');
+  ids = 0;
+  if (!isFirst) return;
+  Math.random = () => (random?.below(1_000_000) ?? 0) / 1_000_000;
   crypto.randomUUID = () => `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`;
   // Time is the simulation's: who is called sees how long it may take.
   AbortSignal.timeout = (milliseconds) => Object.assign(new AbortController().signal, { milliseconds });
   syncBuiltinESMExports();
-  return () => {
-    Math.random = before.random;
-    crypto.randomUUID = before.uuid;
-    AbortSignal.timeout = before.timeout;
-    syncBuiltinESMExports();
-  };
 }

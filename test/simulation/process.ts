@@ -182,7 +182,13 @@ export class SimulatedProcess {
         tell(this.name, `${number} ${what}${error === undefined ? '' : `: ${error}`}${said(why)}`);
         step(this.name, `${operation} ${error ?? worked} ${why ?? ''}`);
         const isHeard = why !== 'answer lost' && why !== 'late';
-        this.past.push({ at: time.now, operation, about, worked: worked && isHeard, error });
+        this.past.push({
+          at: isHeard ? time.now : sentAt,
+          operation,
+          about,
+          worked: worked && isHeard,
+          error,
+        });
       };
       const carryOut = (why: Fault | undefined) => {
         let answer: Answer;
