@@ -195,7 +195,9 @@ async function secondsUntilRoom(
   { input }: Attempt,
   { secrets }: Ports,
 ): Promise<number> {
-  if (!input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
+  // How often a set changes is not known before it was first stored.
+  const isKnown = tokenSet.obtained_at !== undefined;
+  if (isKnown && !input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
   const dates = await secrets.versionDates(secretId);
   return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);
 }

@@ -84,7 +84,9 @@ function judge(world: World, accountId: string): AccountVerdict {
   const token = refreshTokenIn(world.secrets.current(secretOf(accountId)));
   const good = provider.accepts(token, world.time.now);
   const grant = world.wanted.get(accountId);
-  if (lease !== undefined) world.break('stuck', `the lease of ${accountId} is left`);
+  // That of a run that died before it heard of it may stay with an account that is left alone: it is over.
+  if (lease !== undefined && status !== 'reauthorization_required')
+    world.break('stuck', `the lease of ${accountId} is left`);
   if (escrow !== undefined && escrow.kind !== 'answer' && status !== 'reauthorization_required')
     world.break('stuck', `the escrow of ${accountId} is left`);
   if (status !== 'healthy' && status !== 'reauthorization_required')
