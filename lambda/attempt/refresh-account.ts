@@ -136,7 +136,8 @@ async function decideAndSpend(
 ): Promise<Outcome> {
   const { account, input, profile } = attempt;
   const { read, secretId, newest, spendFrom } = owned;
-  const decision = decideTokenSet(read.tokenSet, account, profile, input);
+  const dated = { ...read.tokenSet, obtained_at: obtainedAtOf(read) };
+  const decision = decideTokenSet(dated, account, profile, input);
   if (escrow.kind !== 'try_first') {
     const good = { tokenSet: read.tokenSet, obtainedAt: obtainedAtOf(read) };
     if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
