@@ -1,5 +1,5 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { CLOCK_DOUBT, FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
+import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
 import { secondsOf } from '../../core/clock.ts';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
@@ -93,8 +93,7 @@ export async function removeAccount(
   accountId: string,
   options: RemoveOptions,
 ): Promise<Change> {
-  // A lease that this machine's clock takes for over may be held: the clock may be fast.
-  const at = secondsOf(fleet.clock) - CLOCK_DOUBT;
+  const at = secondsOf(fleet.clock);
   const removed = await ifConditionHolds(() =>
     fleet.table.send(
       new DeleteCommand({

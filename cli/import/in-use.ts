@@ -1,6 +1,5 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
-import { CLOCK_DOUBT } from '../../adapters/authorization/account-item.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { CLAIM } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
@@ -26,13 +25,9 @@ export async function itemOf(
   return Item;
 }
 
-/** Whether somebody may hold it: this machine's clock may be fast. */
+/** The end of a lease already allows for clocks that are wrong. */
 export function isLeased({ lease }: Item, { clock }: Fleet): boolean {
-  return (
-    isJsonObject(lease) &&
-    typeof lease.expiresAt === 'number' &&
-    lease.expiresAt > clock.now() / 1000 - CLOCK_DOUBT
-  );
+  return isJsonObject(lease) && typeof lease.expiresAt === 'number' && lease.expiresAt > clock.now() / 1000;
 }
 
 export function inHand(whose: string): Busy {

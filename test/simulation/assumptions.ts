@@ -4,7 +4,7 @@
 
 // Numbers of their own: were the function's made smaller, histories must show it.
 
-/** A clock of the function is wrong by no more; one on a person's machine, which AWS would take requests from, by minutes. */
+/** A clock is wrong by no more; that of a machine where somebody signs in, by no more than AWS takes requests from. */
 export const CLOCK_ERROR = 30;
 export const PERSONS_CLOCK_ERROR = 300;
 

@@ -249,7 +249,14 @@ function peopleFrom(
     latency: random.pick([40, 40, 300, 2_000]),
     frozenFor: ofPeople.pick([5, 70, 130, 500]),
     lagging: random.pick([0, 0, 0.5]),
-  }));
+  })).map(withClockAllowed);
+}
+
+/** Only `authorize` allows for clocks that are minutes wrong. */
+function withClockAllowed(person: PersonPlan): PersonPlan {
+  const { does, clockError = 0 } = person;
+  if (does === 'authorize') return person;
+  return { ...person, clockError: Math.max(-CLOCK_ERROR, Math.min(CLOCK_ERROR, clockError)) };
 }
 
 /** Who writes a set by hand is the only one at work with the account (docs/guarantee.md). */
