@@ -470,6 +470,30 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     find: 'leased.authorizedAt !== wanted.authorizedAt',
     replace: 'leased.authorizedAt === null',
   },
+  {
+    name: 'a late escrow is dated by when it was heard',
+    file: KEEP,
+    find: 'Math.min(content.obtainedAt, Math.floor(deadline / 1000))',
+    replace: 'Math.max(content.obtainedAt, Math.floor(deadline / 1e9))',
+  },
+  {
+    name: 'a claim counts as newer than what was spent for',
+    file: DECISION,
+    find: 'return isClaim === true || createdAt === undefined ||',
+    replace: 'return isClaim === null || createdAt === undefined ||',
+  },
+  {
+    name: 'an event that came too late stays the last',
+    file: RECORD,
+    find: "if (settled === 'conflict' && result === 'told')",
+    replace: "if (settled !== 'conflict' && result !== 'told')",
+  },
+  {
+    name: 'the versions of a set that was never stored are not counted',
+    file: ATTEMPT,
+    find: 'const isKnown = tokenSet.obtained_at !== undefined;',
+    replace: 'const isKnown = tokenSet !== undefined;',
+  },
 ];
 
 const root = new URL('../../', import.meta.url);

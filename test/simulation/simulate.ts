@@ -115,7 +115,7 @@ async function show(
   shrunk: boolean,
 ): Promise<void> {
   const replay = `npm run simulate -- --seed ${seed}${same === '' ? '' : ` ${same}`}`;
-  const text = shrunk ? (await worker.explain({ kind: 'explain', seed, shrunk })).text : undefined;
+  const text = shrunk ? (await worker.explain({ kind: 'explain', history: seed, shrunk })).text : undefined;
   clearProgress();
   const say = json ? console.error : console.log;
   say(`broken: ${invariants.join(', ')}: ${replay}`);
@@ -124,7 +124,11 @@ async function show(
 
 async function showOne(seed: number): Promise<void> {
   const worker = startWorker({ fault, size });
-  const { plan, text, broken } = await worker.explain({ kind: 'explain', seed, shrunk: values.shrink });
+  const { plan, text, broken } = await worker.explain({
+    kind: 'explain',
+    history: seed,
+    shrunk: values.shrink,
+  });
   await worker.end();
   console.log(json ? JSON.stringify(plan) : text);
   process.exitCode = broken.length > 0 ? 1 : 0;

@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { deliberateFaults, sourceOf, withFault } from './deliberate-faults.ts';
+import found from './found-histories.json' with { type: 'json' };
 import { planFrom } from './generate.ts';
 import { runHistory } from './history.ts';
+import type { HistoryPlan } from './plan.ts';
 import { historyText } from './timeline-text.ts';
+import { startWorker } from './worker.ts';
 
 const SIMULATE = fileURLToPath(new URL('simulate.ts', import.meta.url));
 
@@ -32,6 +35,17 @@ test('many histories break nothing', { timeout: 60_000 }, async () => {
     for (const { invariant, what } of verdict.broken) broken.push(`seed ${seed}: ${invariant}: ${what}`);
   }
   expect(broken).toEqual([]);
+});
+
+describe('a history that was broken once, and is so again with the fault that it had shown', () => {
+  test.each(found)('$name', async ({ fault, plan }) => {
+    const history = plan as unknown as HistoryPlan;
+    expect((await runHistory(history)).broken).toEqual([]);
+    const faulty = startWorker({ fault });
+    const { broken } = await faulty.explain({ kind: 'explain', history, shrunk: false });
+    await faulty.end();
+    expect(broken).not.toEqual([]);
+  });
 });
 
 test('the size of a history can be fixed', () => {

@@ -25,10 +25,10 @@ export async function runAll(
 
 /** One history with all that happened; as little of it as still breaks what it broke, where that is asked for. */
 export async function explain(
-  { seed, shrunk }: Extract<Task, { kind: 'explain' }>,
+  { history, shrunk }: Extract<Task, { kind: 'explain' }>,
   size: Size | undefined,
 ): Promise<Explained> {
-  const whole = planFrom(seed, size);
+  const whole = typeof history === 'number' ? planFrom(history, size) : history;
   const [first] = shrunk ? (await runHistory(whole)).broken : [];
   const plan = first === undefined ? whole : await shrink(whole, first.invariant);
   const verdict = await runHistory(plan, { tracing: true });

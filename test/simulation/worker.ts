@@ -8,7 +8,7 @@ import type { Broken } from './world.ts';
 /** What is asked of a worker: histories, or one of them as a person reads it. */
 export type Task =
   | { readonly kind: 'run'; readonly from: number; readonly to: number; readonly untilBroken?: boolean }
-  | { readonly kind: 'explain'; readonly seed: number; readonly shrunk: boolean };
+  | { readonly kind: 'explain'; readonly history: number | HistoryPlan; readonly shrunk: boolean };
 
 export interface Ran {
   readonly tally: Tally;
