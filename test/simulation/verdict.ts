@@ -203,13 +203,9 @@ function judgeEvents(world: World, accountId: string): void {
   const latest = events.toSorted((a, b) => a.since - b.since).at(-1)?.type;
   const lasts = [events.at(-1)?.type, latest];
   const last = lasts[0];
-  const { status, failure } = item as { status?: string; failure?: { untold?: boolean } };
+  const { status } = item;
   if (status === 'healthy' && last !== undefined && !lasts.includes('OAuth Account Recovered'))
     world.break('told wrongly', `${accountId} is healthy, and the last that was told is ${last}`);
-  if (
-    status === 'reauthorization_required' &&
-    !lasts.includes('OAuth Reauthorization Required') &&
-    !failure?.untold
-  )
+  if (status === 'reauthorization_required' && !lasts.includes('OAuth Reauthorization Required'))
     world.break('told wrongly', `${accountId} needs its person, and the last that was told is ${last}`);
 }
