@@ -1,3 +1,4 @@
+import './node-20.ts';
 import { Command, CommanderError } from 'commander';
 import { looksLikeName } from '../core/field-name.ts';
 import { printable, wrapTo } from '../terminal/display-text.ts';
@@ -13,9 +14,9 @@ import { addProfiles } from './profiles/command.ts';
 import { asCliError } from './shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
 import { type AddCommands, makeActions } from './shared/command.ts';
-import { DEFAULT_STACK } from './shared/fleet.ts';
+import { DEFAULT_STACK } from './shared/fleet-options.ts';
 import { addStatus } from './status/command.ts';
-import { addToken } from './token.ts';
+import { addToken } from './token/command.ts';
 
 /** Every group of commands, in the order in which the help lists them. */
 const groups: readonly AddCommands[] = [

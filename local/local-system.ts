@@ -6,6 +6,7 @@ import {
   awsEnvironment,
   createLocalClients,
   LOCAL_ESCROW_KEY,
+  LOCAL_FUNCTION_NAME,
   LOCAL_TABLE_NAME,
   type LocalClients,
   provision,
@@ -36,7 +37,6 @@ interface LocalSystemOptions {
 
 /** The refresh window: a run each minute, and some time to finish it, must fit into it. */
 const REFRESH_WINDOW_SECONDS = 75;
-export const LOCAL_FUNCTION_NAME = 'oauth-token-refresher';
 
 /** Another local system uses the same data. */
 export class AlreadyRunning extends Error {

@@ -28,11 +28,15 @@ interface Finding {
   readonly rejected?: true;
 }
 
+export interface CheckOptions {
+  readonly parameter?: Readonly<Record<string, string>>;
+}
+
 /** Proves a profile, as far as that goes without spending an account's token. */
 export async function checkProfile(
   { terminal, fleet: find }: Context,
   name: string,
-  { parameter }: { readonly parameter?: Readonly<Record<string, string>> },
+  { parameter }: CheckOptions,
 ): Promise<ExitCode> {
   const fleet = await find();
   const { parsed } = await readProfile(fleet, name);

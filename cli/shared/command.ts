@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { printable, wrapTo } from '../../terminal/display-text.ts';
 import { createTerminal, type Streams, type Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
-import { type Fleet, type FleetOptions, findFleet, findFunction, type InvokedFunction } from './fleet.ts';
+import type { Fleet, InvokedFunction } from './fleet.ts';
+import type { FleetOptions } from './fleet-options.ts';
 
 /** The first argument of each command's action. */
 export interface Context {
@@ -45,7 +46,7 @@ export function makeActions(
       const terminal = createTerminal(streams, options.json === true);
       let found: Promise<Fleet> | undefined;
       const find = () => {
-        found ??= findFleet(options, streams.env);
+        found ??= import('./fleet.ts').then(({ findFleet }) => findFleet(options, streams.env));
         return found;
       };
       let told: Promise<Fleet> | undefined;
@@ -58,6 +59,7 @@ export function makeActions(
       };
       const fleet = effect === 'reads' ? find : findAndTell;
       const functionToInvoke = async () => {
+        const { findFunction } = await import('./fleet.ts');
         const found = await findFunction(options, streams.env);
         tell(streams, 'outputs' in found ? whereOf(found) : found.label);
         return found;
