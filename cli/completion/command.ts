@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Argument, type Command } from 'commander';
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { AddCommands } from '../shared/command.ts';
 import type { FleetOptions } from '../shared/fleet-options.ts';
 import { addExamples } from '../shared/help.ts';

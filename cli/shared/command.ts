@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { createTerminal, type Streams, type Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import type { Fleet, InvokedFunction } from './fleet.ts';
@@ -51,8 +51,8 @@ export function makeActions(
       };
       let told: Promise<Fleet> | undefined;
       const findAndTell = () => {
-        told ??= find().then((fleet) => {
-          tell(streams, whereOf(fleet));
+        told ??= find().then(async (fleet) => {
+          await tell(streams, whereOf(fleet));
           return fleet;
         });
         return told;
@@ -61,7 +61,7 @@ export function makeActions(
       const functionToInvoke = async () => {
         const { findFunction } = await import('./fleet.ts');
         const found = await findFunction(options, streams.env);
-        tell(streams, 'outputs' in found ? whereOf(found) : found.label);
+        await tell(streams, 'outputs' in found ? whereOf(found) : found.label);
         return found;
       };
       const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
@@ -70,7 +70,8 @@ export function makeActions(
 }
 
 /** Names the fleet, with --json too: if a script acts on the wrong one, its log must show that. */
-function tell({ stderr }: Streams, where: string): void {
+async function tell({ stderr }: Streams, where: string): Promise<void> {
+  const { wrapTo } = await import('../../terminal/display-text.ts');
   const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
   stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
 }

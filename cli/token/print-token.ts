@@ -6,7 +6,7 @@ import { createSecrets } from '../../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../../adapters/aws/token-secret.ts';
 import type { Report } from '../../core/account/outcome.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { now, readItem } from '../accounts/items.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
