@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type BuildOptions, buildSync } from 'esbuild';
+import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
 import { licenceTexts } from './licences.ts';
 import { writeFolder } from './output.ts';
 import { projectRoot } from './project.ts';
@@ -29,8 +29,8 @@ export const functionOptions = {
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
-/** Builds the asset that is deployed: dist/function. */
-export function buildFunction(): void {
+/** Builds the asset that is deployed: dist/function. @returns what is in it */
+export function buildFunction(): Metafile {
   const { outputFiles, metafile } = buildSync({
     ...functionOptions,
     entryPoints: ['lambda/handler.ts'],
@@ -40,4 +40,5 @@ export function buildFunction(): void {
   });
   const files = outputFiles.map(({ path, contents }) => [basename(path), contents] as const);
   writeFolder('function', { ...Object.fromEntries(files), 'LICENCES.txt': licenceTexts(metafile) });
+  return metafile;
 }

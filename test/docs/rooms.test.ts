@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { projectRoot } from '../../infra/bundling.ts';
+import { projectRoot } from '../../build/project.ts';
 
 /** The rooms, and which others each may import. The lint rules say the same. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
