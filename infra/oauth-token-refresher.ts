@@ -20,6 +20,7 @@ import {
   Function as Lambda,
   LoggingFormat,
   Runtime,
+  RuntimeFamily,
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
@@ -43,6 +44,9 @@ import {
   grantTable,
 } from './permissions.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
+
+/** Older versions of the CDK have no name for it. */
+const NODEJS_24 = new Runtime('nodejs24.x', RuntimeFamily.NODEJS);
 
 /** EventBridge allows five targets for each rule. */
 const TARGETS_PER_RULE = 5;
@@ -200,7 +204,7 @@ export class OAuthTokenRefresher extends Construct {
       description: 'Keeps OAuth access tokens fresh',
       code: Code.fromAsset(functionAsset()),
       handler: 'index.handler',
-      runtime: Runtime.NODEJS_24_X,
+      runtime: NODEJS_24,
       architecture: Architecture.ARM_64,
       memorySize,
       timeout,
