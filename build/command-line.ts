@@ -22,8 +22,10 @@ export function buildCommandLine(): Metafile {
     target: 'node20',
     mainFields: ['module', 'main'],
     minify: true,
-    // CommonJS packages ask for Node's own modules with it.
-    banner: { js: "import{createRequire as _r}from'node:module';const require=_r(import.meta.url);" },
+    // CommonJS packages ask for Node's own modules with it. No minified name is this long.
+    banner: {
+      js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
+    },
     legalComments: 'none',
     write: false,
     metafile: true,

@@ -39,8 +39,8 @@ export function writeManifest(): void {
     },
     files: ['cli', 'function', 'infra'],
     engines: { node: '>=20' },
-    // The oldest and the newest that test/package has been run with.
-    peerDependencies: { 'aws-cdk-lib': '^2.276.0', constructs: '^10.0.0' },
+    // Before 2.178.0 the CDK leaves out the table's point-in-time recovery, and says nothing.
+    peerDependencies: { 'aws-cdk-lib': '^2.178.0', constructs: '^10.0.0' },
     peerDependenciesMeta: { 'aws-cdk-lib': { optional: true }, constructs: { optional: true } },
   };
   writeChanged(join(dist, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);

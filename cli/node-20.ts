@@ -19,3 +19,6 @@ Promise.withResolvers ??= <T>() => {
   });
   return { promise, resolve, reject };
 };
+
+// The SDK is built in, so whoever runs this can't get a newer one.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
