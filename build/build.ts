@@ -3,10 +3,13 @@ import { buildConstruct } from './construct.ts';
 import { buildFunction } from './function.ts';
 import { writeManifest } from './manifest.ts';
 
-// `npm run build` makes all that is published; `npm start` and `cdk` need the function only.
-buildFunction();
-if (process.argv[2] !== 'function') {
+/** Builds all that is published: `npm run build`. */
+export function build(): void {
+  buildFunction();
   buildCommandLine();
-  buildConstruct('with types');
+  buildConstruct();
   writeManifest();
 }
+
+// `npm start` and `cdk` need the function only.
+if (import.meta.main) (process.argv[2] === 'function' ? buildFunction : build)();

@@ -12,7 +12,7 @@ const NEEDS_CDK = `try { require.resolve('aws-cdk-lib'); require.resolve('constr
 }`;
 
 /** Builds the construct: dist/infra. It is CommonJS, which projects of `cdk init`, their jest, and ES modules load. */
-export function buildConstruct(types: 'with types' | 'without types'): void {
+export function buildConstruct(): void {
   const [built] = buildSync({
     absWorkingDir: projectRoot,
     entryPoints: ['infra/index.ts'],
@@ -29,7 +29,7 @@ export function buildConstruct(types: 'with types' | 'without types'): void {
   writeFolder('infra', {
     'package.json': '{ "type": "commonjs" }\n',
     'index.js': built?.contents ?? '',
-    ...(types === 'with types' && declarations()),
+    ...declarations(),
   });
 }
 

@@ -1,12 +1,6 @@
-import { buildCommandLine } from '../../build/command-line.ts';
-import { buildConstruct } from '../../build/construct.ts';
 import { buildFunction } from '../../build/function.ts';
-import { writeManifest } from '../../build/manifest.ts';
 
-/** Before any test: what is tested is what ships. */
+/** Before any test: the function that is tested as it ships is built from what is here. */
 export default function build(): void {
   buildFunction();
-  buildCommandLine();
-  buildConstruct('with types');
-  writeManifest();
 }
