@@ -1,11 +1,19 @@
+import { fileURLToPath } from 'node:url';
 import { Argument, type Command } from 'commander';
 import { printable } from '../../terminal/printable.ts';
-import { ITSELF } from '../itself.ts';
 import type { AddCommands } from '../shared/command.ts';
 import type { FleetOptions } from '../shared/fleet-options.ts';
 import { addExamples } from '../shared/help.ts';
 import { candidatesFor } from './candidates.ts';
 import { COMPLETION_SCRIPTS, type Shell } from './scripts.ts';
+
+const { url } = import.meta;
+
+/** How this program is called. Built, this is in a file beside main.js. */
+const ITSELF = [
+  process.execPath,
+  fileURLToPath(new URL(url.endsWith('.ts') ? '../main.ts' : 'main.js', url)),
+];
 
 /** `completion <shell>`, and the hidden command that its scripts ask. */
 export const addCompletion: AddCommands = (program, action) => {

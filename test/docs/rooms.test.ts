@@ -19,7 +19,7 @@ const files = globSync(`{${Object.keys(ROOMS)}}/**/*.ts`, { cwd: projectRoot });
 /** Each import of one of our own files, as folders. */
 const edges = files.flatMap((file) => {
   const text = readFileSync(resolve(projectRoot, file), 'utf8');
-  return [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => ({
+  return [...text.matchAll(/(?:from |import\()'(\.[^']+)'/g)].map(([, path = '']) => ({
     file,
     from: dirname(file),
     to: relative(projectRoot, dirname(resolve(projectRoot, dirname(file), path))),
