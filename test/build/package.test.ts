@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { build } from '../../build/build.ts';
 import { buildCommandLine } from '../../build/command-line.ts';
 import { packagesIn } from '../../build/licences.ts';
@@ -19,6 +19,9 @@ import { dist } from '../../build/output.ts';
 import { projectRoot } from '../../build/project.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import { runProcess } from '../support/run-process.ts';
+
+// It compiles and synthesizes as users do, and the machine may be busy.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 /** A folder of somebody who has installed the tarball, without a network. */
 let theirs = '';
