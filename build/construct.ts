@@ -37,11 +37,9 @@ export function buildConstruct(): void {
 function declarations(): Record<string, string> {
   const outDir = mkdtempSync(join(tmpdir(), 'declarations-'));
   try {
-    execFileSync('tsc', ['-p', 'build/declarations.json', '--outDir', outDir], {
-      cwd: projectRoot,
-      stdio: 'inherit',
-      env: { ...process.env, PATH: `${join(projectRoot, 'node_modules/.bin')}:${process.env.PATH}` },
-    });
+    const compiler = join(projectRoot, 'node_modules/typescript/bin/tsc');
+    const options = ['-p', join(projectRoot, 'build/declarations.json'), '--outDir', outDir];
+    execFileSync(process.execPath, [compiler, ...options], { stdio: 'inherit' });
     const folder = join(outDir, 'infra');
     const found: Record<string, string> = {};
     const add = (file: string) => {

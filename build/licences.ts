@@ -4,12 +4,11 @@ import type { Metafile } from 'esbuild';
 import { projectRoot } from './project.ts';
 
 /** The folders of the packages of which something is in a bundle, from the repository's root. */
-export function packagesIn({ inputs, outputs }: Metafile): readonly string[] {
+export function packagesIn({ outputs }: Metafile): readonly string[] {
   const used = Object.values(outputs).flatMap((output) =>
     Object.entries(output.inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
   );
   const folders = used.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []);
-  if (folders.length === 0 && Object.keys(inputs).length === 0) throw new Error('The bundle is empty.');
   return [...new Set(folders)].sort();
 }
 
