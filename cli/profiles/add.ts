@@ -14,7 +14,6 @@ import { parseWholeProfile } from '../profile/presets.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { askForFields } from './ask.ts';
 
 export interface AddOptions {
   readonly provider?: string;
@@ -57,7 +56,7 @@ export async function addProfile(context: Context, name: string, options: AddOpt
   const own = options.change && before.kind === 'found' ? parseJsonObject(before.text ?? '') : {};
   const given = { ...own, ...flags, ...input };
   const asks = terminal.interactive && !options.stdin && !options.change;
-  const fields = asks ? await askForFields(given, context) : given;
+  const fields = asks ? await (await import('./ask.ts')).askForFields(given, context) : given;
   refuseInvalid(fields);
   const written = await writeProfile(fleet, { secretId, text: JSON.stringify(fields), before }, options);
   if (written === 'changed_by_another')

@@ -1,4 +1,3 @@
-import { confirm } from '@inquirer/prompts';
 import { accountsOf } from '../../adapters/authorization/other-accounts.ts';
 import { deleteSecret, readSecret, restoreSecret } from '../../adapters/aws/secret-versions.ts';
 import { profileSecretIdOf, RECOVERY_DAYS } from '../../core/account/secret-id.ts';
@@ -58,6 +57,7 @@ export async function removeProfile(
       throw new CliError('USAGE', 'This needs your confirmation. Add --yes to remove it.', EXIT.usage);
     const message =
       first === undefined ? `Remove the profile ${name}?` : `Remove ${name}, though ${used} it?`;
+    const { confirm } = await import('@inquirer/prompts');
     const sure = await confirm(
       { message, default: false },
       { input: terminal.stdin, output: terminal.stderr, signal },
