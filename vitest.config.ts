@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Most of a test is waiting for processes and servers: as many at once as the smallest machine has cores.
     maxWorkers: 2,
+    globalSetup: ['test/support/built.ts'],
     setupFiles: ['test/support/close-network.ts'],
     // The titles of tests are sentences: they are not cut.
     chaiConfig: { truncateThreshold: 0 },

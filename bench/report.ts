@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
-import { projectRoot } from '../infra/bundling.ts';
+import { projectRoot } from '../build/project.ts';
 import { wrapTo } from '../terminal/display-text.ts';
 import { type Figure, type Findings, isMet } from './experiments/experiment.ts';
 import type { Sample } from './experiments/statistics.ts';

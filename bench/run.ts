@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { reportCounts } from '../test/faults/counts.ts';
 import { bulkheads } from './experiments/bulkheads.ts';
+import { commandLine } from './experiments/command-line.ts';
 import { costPerRefresh } from './experiments/cost-per-refresh.ts';
 import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiments/experiment.ts';
 import { growth } from './experiments/growth.ts';
@@ -15,6 +16,7 @@ import { startServers } from './servers/servers.ts';
 
 const experiments: Readonly<Record<string, Experiment>> = {
   start,
+  commandLine,
   refresh: costPerRefresh,
   throughput,
   bulkheads,

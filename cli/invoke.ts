@@ -1,6 +1,5 @@
 import { CliError, EXIT } from './shared/cli-error.ts';
 import type { AddCommands, Context } from './shared/command.ts';
-import { runFunction } from './shared/run-function.ts';
 
 const HELP = `
 Without a name it invokes the function of the local system, while npm start
@@ -25,6 +24,7 @@ export const addInvoke: AddCommands = (program, action) => {
 async function invoke({ terminal, functionToInvoke }: Context, words: readonly string[]): Promise<undefined> {
   const event = eventIn(words);
   const fn = await functionToInvoke();
+  const { runFunction } = await import('./shared/run-function.ts');
   const result = await runFunction(fn, event);
   terminal.result(JSON.stringify(result, null, 2), result);
 }

@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-import { runCli } from './program.ts';
 
+const [major] = process.versions.node.split('.');
+if (Number(major) < 20) {
+  console.error(`oauth-token-refresher needs Node.js 20 or newer. This is ${process.version}.`);
+  process.exit(1);
+}
 const stop = new AbortController();
 process.on('SIGINT', () => {
   // A second one does not wait for what is being put in order.
@@ -13,4 +17,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 const { stdin, stdout, stderr, env } = process;
+// Only now: an older Node.js would stop at what it does not know.
+const { runCli } = await import('./program.ts');
 process.exitCode = await runCli(process.argv.slice(2), { stdin, stdout, stderr, env }, stop.signal);

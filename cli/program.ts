@@ -1,6 +1,7 @@
+import './node-20.ts';
 import { Command, CommanderError } from 'commander';
 import { looksLikeName } from '../core/field-name.ts';
-import { printable, wrapTo } from '../terminal/display-text.ts';
+import { printable } from '../terminal/printable.ts';
 import { createTerminal, type Streams, type Terminal } from '../terminal/terminal.ts';
 import { addAccounts } from './accounts/command.ts';
 import { addAuthorize } from './authorize/command.ts';
@@ -13,9 +14,9 @@ import { addProfiles } from './profiles/command.ts';
 import { asCliError } from './shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
 import { type AddCommands, makeActions } from './shared/command.ts';
-import { DEFAULT_STACK } from './shared/fleet.ts';
+import { DEFAULT_STACK } from './shared/fleet-options.ts';
 import { addStatus } from './status/command.ts';
-import { addToken } from './token.ts';
+import { addToken } from './token/command.ts';
 
 /** Every group of commands, in the order in which the help lists them. */
 const groups: readonly AddCommands[] = [
@@ -69,10 +70,15 @@ export async function runCli(
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;
-      return asksJson(args) ? tell(streams, args, wrongUsage(error)) : EXIT.usage;
+      if (asksJson(args)) return await tell(streams, args, wrongUsage(error));
+      // Without a command the help has been shown.
+      if (error.code !== 'commander.help')
+        streams.stderr.write(
+          `${await errorText(withoutError(error.message), streams.stderr, createTerminal(streams, false))}\n(add --help for how to use it)\n`,
+        );
+      return EXIT.usage;
     }
-    if (isInterruption(error, signal)) return tell(streams, args, interrupted);
-    return tell(streams, args, error);
+    return await tell(streams, args, isInterruption(error, signal) ? interrupted : error);
   }
 }
 
@@ -83,7 +89,6 @@ export function createProgram(
   writeError: (text: string) => void = (text) => streams.stderr.write(text),
 ): Command {
   const { stdout, stderr } = streams;
-  const terminal = createTerminal(streams, false);
   const program = new Command('oauth-token-refresher')
     .description('Connects OAuth accounts, shows their state, and repairs them.')
     .option('--stack <name>', 'the deployed stack to act on')
@@ -95,11 +100,11 @@ export function createProgram(
     .option('--data <directory>', 'act on the local system that runs on this data')
     .option('--json', 'print the result as JSON')
     .exitOverride()
-    .showHelpAfterError('(add --help for how to use it)')
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: writeError,
-      outputError: (text, write) => write(`${errorText(withoutError(text), stderr, terminal)}\n`),
+      // What was wrong is told where the error is caught.
+      outputError: () => {},
       getOutHelpWidth: () => Math.min(stdout.columns || 80, 100),
       getErrHelpWidth: () => Math.min(stderr.columns || 80, 100),
     })
@@ -136,25 +141,30 @@ function isInterruption(error: unknown, { aborted }: AbortSignal): boolean {
   return name === 'ExitPromptError' || (aborted && ['AbortError', 'AbortPromptError'].includes(name));
 }
 
-function tell(streams: Streams, args: readonly string[], error: unknown): ExitCode {
+async function tell(streams: Streams, args: readonly string[], error: unknown): Promise<ExitCode> {
   const json = asksJson(args);
   const terminal = createTerminal(streams, json);
   const known = asCliError(error);
   const { code, message, exitCode } = known instanceof CliError ? known : unexpected(error);
   if (json) terminal.result('', { error: { code, message } });
-  else streams.stderr.write(`${errorText(message, streams.stderr, terminal)}\n`);
+  else streams.stderr.write(`${await errorText(message, streams.stderr, terminal)}\n`);
   return exitCode;
 }
 
 /** Wrapped on a terminal, one line in a log. */
-function errorText(
+async function errorText(
   message: string,
   { isTTY, columns }: Streams['stderr'],
   { paintRemark }: Terminal,
-): string {
-  const width = isTTY === true ? (columns || 80) - 6 : Number.POSITIVE_INFINITY;
-  const lines = message.split('\n').flatMap((line) => wrapTo(printable(line), width));
+): Promise<string> {
+  const said = message.split('\n').map((line) => printable(line).replaceAll(/ +/g, ' '));
+  const lines = isTTY === true ? await wrapped(said, (columns || 80) - 6) : said;
   return `${paintRemark('red', 'error')} ${lines.join('\n      ')}`;
+}
+
+async function wrapped(lines: readonly string[], width: number): Promise<string[]> {
+  const { wrapTo } = await import('../terminal/display-text.ts');
+  return lines.flatMap((line) => wrapTo(line, width));
 }
 
 /** An AWS error, or a mistake of ours. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Alarm, Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
@@ -14,17 +13,25 @@ import {
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { ApplicationLogLevel, Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import {
+  ApplicationLogLevel,
+  Architecture,
+  Code,
+  Function as Lambda,
+  LoggingFormat,
+  Runtime,
+  RuntimeFamily,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
-import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
 import { createAlarms } from './alarms.ts';
-import { bundling, projectRoot } from './bundling.ts';
 import { createDashboard } from './dashboard.ts';
+import { functionAsset } from './function-asset.ts';
 import { createKey } from './key.ts';
 import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
 import type { Watched } from './metrics.ts';
@@ -37,6 +44,9 @@ import {
   grantTable,
 } from './permissions.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
+
+/** Older versions of the CDK have no name for it. */
+const NODEJS_24 = new Runtime('nodejs24.x', RuntimeFamily.NODEJS);
 
 /** EventBridge allows five targets for each rule. */
 const TARGETS_PER_RULE = 5;
@@ -51,7 +61,7 @@ export class OAuthTokenRefresher extends Construct {
   readonly table: ITable;
   /** Its name for the function and the command line; its ARN if it is in another account or Region. */
   readonly tableName: string;
-  readonly function: NodejsFunction;
+  readonly function: Lambda;
   readonly rules: readonly Rule[];
   /** Events that the function could not take, and messages that could not be sent. */
   readonly deadLetterQueue: Queue;
@@ -176,7 +186,7 @@ export class OAuthTokenRefresher extends Construct {
     settings: Settings,
     removalPolicy: RemovalPolicy,
     eventBusName: string,
-  ): NodejsFunction {
+  ): Lambda {
     const { refreshWindow, refreshSpread, timeout, memorySize, secretNamePrefix } = settings;
     const { formerAccountsTables, privateAddressCidrs } = settings;
     const logGroup = new LogGroup(this, 'Logs', {
@@ -190,18 +200,15 @@ export class OAuthTokenRefresher extends Construct {
         resources: [logGroup.logGroupArn],
       }),
     );
-    return new NodejsFunction(this, 'Function', {
+    return new Lambda(this, 'Function', {
       description: 'Keeps OAuth access tokens fresh',
-      entry: join(projectRoot, 'lambda', 'handler.ts'),
-      projectRoot,
-      depsLockFilePath: join(projectRoot, 'package-lock.json'),
-      handler: 'handler',
-      runtime: Runtime.NODEJS_24_X,
+      code: Code.fromAsset(functionAsset()),
+      handler: 'index.handler',
+      runtime: NODEJS_24,
       architecture: Architecture.ARM_64,
       memorySize,
       timeout,
       role,
-      bundling,
       tracing: Tracing.ACTIVE,
       loggingFormat: LoggingFormat.JSON,
       applicationLogLevelV2: ApplicationLogLevel.INFO,
@@ -210,7 +217,6 @@ export class OAuthTokenRefresher extends Construct {
       retryAttempts: 0,
       maxEventAge: Duration.seconds(60),
       onFailure: new SqsDestination(this.deadLetterQueue),
-      awsSdkConnectionReuse: false,
       environment: {
         ACCOUNTS_TABLE_NAME: this.tableName,
         ...(formerAccountsTables.length > 0 && { FORMER_ACCOUNTS_TABLES: formerAccountsTables.join() }),

@@ -23,6 +23,7 @@ import type { FleetItem } from '../terminal/fleet-table.ts';
 import { type AwsKeys, TEST_KEYS } from './aws/protocol/signature.ts';
 
 export const LOCAL_TABLE_NAME = 'oauth-accounts';
+export const LOCAL_FUNCTION_NAME = 'oauth-token-refresher';
 export const LOCAL_ESCROW_KEY = 'alias/oauth-escrow';
 const LOCAL_REGION = 'us-east-1';
 

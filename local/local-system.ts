@@ -1,11 +1,13 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type AuthorizationServer, startAuthorizationServer } from './authorization-server/server.ts';
 import { type LocalAws, startLocalAws } from './aws/server.ts';
 import {
   awsEnvironment,
   createLocalClients,
   LOCAL_ESCROW_KEY,
+  LOCAL_FUNCTION_NAME,
   LOCAL_TABLE_NAME,
   type LocalClients,
   provision,
@@ -36,7 +38,14 @@ interface LocalSystemOptions {
 
 /** The refresh window: a run each minute, and some time to finish it, must fit into it. */
 const REFRESH_WINDOW_SECONDS = 75;
-export const LOCAL_FUNCTION_NAME = 'oauth-token-refresher';
+
+/** The same as is deployed. It also starts faster than its source. */
+const BUILT_FUNCTION = fileURLToPath(new URL('../dist/function/index.mjs', import.meta.url));
+
+/** The function is not built. */
+export class NotBuilt extends Error {
+  readonly code = 'NOT_BUILT';
+}
 
 /** Another local system uses the same data. */
 export class AlreadyRunning extends Error {
@@ -47,7 +56,7 @@ export class AlreadyRunning extends Error {
  * Starts the endpoints, creates table, key, profiles and sample accounts if they are missing, and prepares the function
  * in its own process, with the environment of a deployed one.
  *
- * @throws AlreadyRunning or DataDirectoryInUseError if another process uses `dataDirectory`, DataDirectoryError if it
+ * @throws NotBuilt, AlreadyRunning or DataDirectoryInUseError if another process uses `dataDirectory`, DataDirectoryError if it
  * can't be used, LocalKeyError
  */
 export async function startLocalSystem({
@@ -56,6 +65,8 @@ export async function startLocalSystem({
   every,
   say,
 }: LocalSystemOptions): Promise<LocalSystem> {
+  if (!existsSync(BUILT_FUNCTION))
+    throw new NotBuilt('The function is not built. Run "npm run build" first; "npm start" does so itself.');
   const other = await findRunningSystem(dataDirectory);
   if (other.kind === 'running')
     throw new AlreadyRunning(
@@ -96,6 +107,7 @@ export async function startLocalSystem({
   if (state === 'new')
     await createSampleAccounts(clients, authorizationServer, Math.floor(Date.now() / 1000));
   fn = createFunctionProcess({
+    module: BUILT_FUNCTION,
     logFile: functionLogFile,
     environment: {
       ...awsEnvironment(aws.url, keys),

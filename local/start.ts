@@ -6,11 +6,11 @@ import { type FleetItem, renderFleet, renderResult } from '../terminal/fleet-tab
 import { DataDirectoryInUseError } from './aws/server.ts';
 import { DataDirectoryError, resetDataDirectory } from './data-directory.ts';
 import { LocalKeyError } from './local-key.ts';
-import { AlreadyRunning, type LocalSystem, startLocalSystem } from './local-system.ts';
+import { AlreadyRunning, type LocalSystem, NotBuilt, startLocalSystem } from './local-system.ts';
 import { readStartOptions, START_HELP, type StartOptions, UsageError } from './options.ts';
 
 /** Errors whose message tells the person what to do. */
-const expected = [AlreadyRunning, DataDirectoryInUseError, DataDirectoryError, LocalKeyError];
+const expected = [NotBuilt, AlreadyRunning, DataDirectoryInUseError, DataDirectoryError, LocalKeyError];
 
 // Libraries make files too, and tokens are in all of them.
 process.umask(0o077);

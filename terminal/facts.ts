@@ -1,4 +1,5 @@
-import { padTo, printable, wrapTo } from './display-text.ts';
+import { padTo, wrapTo } from './display-text.ts';
+import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A name and its value. Facts without a value are left out. */

@@ -1,7 +1,8 @@
 import { type Account, NOTE } from '../core/account/account.ts';
 import type { RunResult } from '../lambda/run-result.ts';
 import { wrapTo } from './display-text.ts';
-import { type Cell, type Column, type Concession, paint, renderTable, type Style } from './table.ts';
+import { paint, type Style } from './paint.ts';
+import { type Cell, type Column, type Concession, renderTable } from './table.ts';
 
 /** Any item of the accounts table, also one that the function can't use. */
 export type FleetItem = Readonly<Record<string, unknown>> & { readonly accountId: string };

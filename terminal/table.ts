@@ -1,7 +1,6 @@
-import { styleText } from 'node:util';
-import { cutMiddleTo, cutTo, padTo, printable, widthOf } from './display-text.ts';
-
-export type Style = Parameters<typeof styleText>[0];
+import { cutMiddleTo, cutTo, padTo, widthOf } from './display-text.ts';
+import { paint, type Style } from './paint.ts';
+import { printable } from './printable.ts';
 
 export interface Cell {
   readonly text: string;
@@ -147,8 +146,4 @@ function columnWidths(table: Table, width: number): number[] {
 
 function lineWidth(widths: readonly number[]): number {
   return widths.reduce((sum, one) => sum + one + GAP, -GAP);
-}
-
-export function paint(text: string, style: Style | undefined, color: boolean): string {
-  return color && style !== undefined ? styleText(style, text, { validateStream: false }) : text;
 }

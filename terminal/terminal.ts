@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import { INVISIBLE } from './display-text.ts';
-import { paint, type Style } from './table.ts';
+import { paint, type Style } from './paint.ts';
+import { INVISIBLE } from './printable.ts';
 
 /** The parts of its process that a command uses. A test passes its own. */
 export interface Streams {

@@ -10,6 +10,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
+import { RECOVERY_DAYS } from '../../core/account/secret-id.ts';
 import { moveCurrent, type Replacement } from './secrets.ts';
 
 /** The current version of a secret, as it was read. */
@@ -122,9 +123,6 @@ export async function replaceVersion(
 export async function restoreSecret(client: SecretsManagerClient, SecretId: string): Promise<void> {
   await client.send(new RestoreSecretCommand({ SecretId }));
 }
-
-/** Days for which a deleted secret can be brought back. */
-export const RECOVERY_DAYS = 30;
 
 export async function deleteSecret(client: SecretsManagerClient, SecretId: string): Promise<void> {
   await client.send(new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: RECOVERY_DAYS }));

@@ -2,7 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
-import { ALIASES, bundling, projectRoot } from '../../infra/bundling.ts';
+import { buildCommandLine } from '../../build/command-line.ts';
+import { functionOptions } from '../../build/function.ts';
+import { dist } from '../../build/output.ts';
+import { projectRoot } from '../../build/project.ts';
 import { synthesizeBundle } from '../../test/support/function-bundle.ts';
 
 /** The programs that we compare: one file each, all bundled in the same way. */
@@ -13,6 +16,8 @@ export interface Bundles {
   readonly unpaced: string;
   /** The bare calls and the baselines. */
   readonly bare: string;
+  /** The command line, as it is published. */
+  readonly commandLine: string;
   /** Only the SDK's clients, as they come. */
   readonly sdk: string;
   /** The same with the function's single credential provider. */
@@ -21,24 +26,15 @@ export interface Bundles {
 }
 
 const options = {
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: bundling.target ?? 'node24',
-  minify: bundling.minify ?? true,
-  sourcemap: true,
-  sourcesContent: false,
-  mainFields: [...(bundling.mainFields ?? [])],
-  alias: {
-    '@aws-sdk/credential-provider-node': join(projectRoot, ALIASES['@aws-sdk/credential-provider-node']),
-  },
-  logLevel: 'warning',
+  ...functionOptions,
+  alias: { '@aws-sdk/credential-provider-node': functionOptions.alias['@aws-sdk/credential-provider-node'] },
 } satisfies BuildOptions;
 
 const PACE = /export const STARTS_PER_SECOND = \d+;/;
 
 export async function buildBundles(): Promise<Bundles> {
   const deployed = synthesizeBundle();
+  buildCommandLine();
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   const outfile = (name: string) => join(directory, `${name}.mjs`);
   const file = (path: string) => join(projectRoot, path);
@@ -66,6 +62,7 @@ export async function buildBundles(): Promise<Bundles> {
     function: deployed.path,
     unpaced: outfile('unpaced'),
     bare: outfile('bare'),
+    commandLine: join(dist, 'cli/main.js'),
     sdk: outfile('sdk'),
     sdkTrimmed: outfile('sdk-trimmed'),
     remove: () => {

@@ -1,8 +1,9 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
 import { secondsOf } from '../../core/clock.ts';
-import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { wrapTo } from '../../terminal/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';

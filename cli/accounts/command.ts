@@ -1,13 +1,14 @@
 import { Option } from 'commander';
 import { readCount, readDuration, readRecoveryWindow } from '../shared/arguments.ts';
-import type { AddCommands } from '../shared/command.ts';
+import type { AddCommands, Context } from '../shared/command.ts';
 import { addExamples } from '../shared/help.ts';
 import { tokenSecretOption } from '../shared/token-secret-option.ts';
-import { type AnswerOptions, handOutAnswer } from './answer.ts';
-import { type RemoveOptions, removeAccounts, switchAccounts } from './change.ts';
-import { type ListOptions, listAccounts, STATUSES } from './list.ts';
-import { type RefreshOptions, refreshAccounts } from './refresh.ts';
-import { type ShowOptions, showAccount } from './show.ts';
+import type { AnswerOptions } from './answer.ts';
+import type { RemoveOptions } from './change.ts';
+import type { ListOptions } from './list.ts';
+import type { RefreshOptions } from './refresh.ts';
+import type { ShowOptions } from './show.ts';
+import { STATUSES } from './statuses.ts';
 
 export const addAccounts: AddCommands = (program, action) => {
   const accounts = program
@@ -27,7 +28,9 @@ export const addAccounts: AddCommands = (program, action) => {
       .option('--limit <accounts>', 'at most so many', readCount)
       .option('--all', 'more than fit on the screen, too')
       .option('--check', 'exit with 3 if one of them needs a person or fails')
-      .action(action<[ListOptions]>((context, options) => listAccounts(context, options), 'reads')),
+      .action(
+        action<[ListOptions]>(async (...all) => (await import('./list.ts')).listAccounts(...all), 'reads'),
+      ),
     [
       ['accounts list', 'what to look at first'],
       ['accounts list --status failing --profile crm', 'what fails of one profile'],
@@ -40,7 +43,12 @@ export const addAccounts: AddCommands = (program, action) => {
       .description('Shows all about one account, and what to do. Never shows tokens.')
       .argument('<accountId>', 'which account')
       .addOption(tokenSecretOption())
-      .action(action<[string, ShowOptions]>(showAccount, 'reads')),
+      .action(
+        action<[string, ShowOptions]>(
+          async (...all) => (await import('./show.ts')).showAccount(...all),
+          'reads',
+        ),
+      ),
     [
       ['accounts show acme', 'its state, the reason, and what a run would do'],
       ['accounts show acme --json', 'the same for a script'],
@@ -51,7 +59,7 @@ export const addAccounts: AddCommands = (program, action) => {
       .command('enable')
       .description('Lets the function refresh accounts again.')
       .argument('<accountIds...>', 'which accounts')
-      .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, true))),
+      .action(action(switchAll(true))),
     [['accounts enable acme globex', 'both, from the next run on']],
   );
   addExamples(
@@ -59,7 +67,7 @@ export const addAccounts: AddCommands = (program, action) => {
       .command('disable')
       .description('Stops the refreshing of accounts. Their tokens run out.')
       .argument('<accountIds...>', 'which accounts')
-      .action(action<[string[], object]>((context, ids) => switchAccounts(context, ids, false))),
+      .action(action(switchAll(false))),
     [['accounts disable acme', 'until it is enabled again']],
   );
   addExamples(
@@ -76,7 +84,11 @@ export const addAccounts: AddCommands = (program, action) => {
       )
       .option('--keep-secret', 'leave the token secret as it is')
       .option('--discard-escrow', 'even if a refresh token that could not be stored is lost')
-      .action(action<[string[], RemoveOptions]>(removeAccounts)),
+      .action(
+        action<[string[], RemoveOptions]>(async (...all) =>
+          (await import('./change.ts')).removeAccounts(...all),
+        ),
+      ),
     [
       ['accounts remove acme', 'asks first, and says how to undo it'],
       ['accounts remove acme globex --yes', 'for a script'],
@@ -88,7 +100,12 @@ export const addAccounts: AddCommands = (program, action) => {
       .description('Writes a response that the function could not read into a file.')
       .argument('<accountId>', 'the account with the response in escrow')
       .requiredOption('--out <file>', 'a new file, which only you can read')
-      .action(action<[string, AnswerOptions]>(handOutAnswer, 'reads')),
+      .action(
+        action<[string, AnswerOptions]>(
+          async (...all) => (await import('./answer.ts')).handOutAnswer(...all),
+          'reads',
+        ),
+      ),
     [['accounts answer acme --out answer.txt', 'says what to do with it']],
   );
   addExamples(
@@ -100,7 +117,11 @@ export const addAccounts: AddCommands = (program, action) => {
       .option('--profile <name>', 'all of this profile that are due')
       .option('--force', 'even if they are not due, or need a person')
       .option('--dry-run', 'only show what would be done')
-      .action(action<[string[], RefreshOptions]>(refreshAccounts)),
+      .action(
+        action<[string[], RefreshOptions]>(async (...all) =>
+          (await import('./refresh.ts')).refreshAccounts(...all),
+        ),
+      ),
     [
       ['accounts refresh acme --force', 'a new access token now'],
       ['accounts refresh --all-failing', 'after an outage is over'],
@@ -108,3 +129,8 @@ export const addAccounts: AddCommands = (program, action) => {
     ],
   );
 };
+
+function switchAll(on: boolean) {
+  return async (context: Context, ids: string[]) =>
+    (await import('./change.ts')).switchAccounts(context, ids, on);
+}

@@ -15,18 +15,7 @@ import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readItems, requireProfile } from './items.ts';
-
-/** What `--status` takes; `other` is what the function does not look at. */
-export const STATUSES = [
-  'reauthorization_required',
-  'failing',
-  'new',
-  'healthy',
-  'disabled',
-  'other',
-] as const;
-
-export type StatusKey = (typeof STATUSES)[number];
+import { STATUSES, type StatusKey } from './statuses.ts';
 
 export interface ListOptions {
   readonly status?: readonly string[];

@@ -1,6 +1,6 @@
 import type { Account } from '../../core/account/account.ts';
-import { printable } from '../../terminal/display-text.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
 /** What the function notes, and notes again in its next run; all else was written by people or stays as it is. */

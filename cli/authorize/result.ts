@@ -1,6 +1,7 @@
 import type { KeptGrant } from '../../adapters/authorization/keep-grant.ts';
 import type { Wanted } from '../../adapters/authorization/wanted.ts';
-import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { wrapTo } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { asCliError } from '../shared/authorization-error.ts';
 import { CliError } from '../shared/cli-error.ts';

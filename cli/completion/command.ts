@@ -1,14 +1,19 @@
 import { fileURLToPath } from 'node:url';
-import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { Argument, type Command } from 'commander';
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { AddCommands } from '../shared/command.ts';
-import { type Fleet, type FleetOptions, findFleet } from '../shared/fleet.ts';
+import type { FleetOptions } from '../shared/fleet-options.ts';
 import { addExamples } from '../shared/help.ts';
-import { candidatesFor, type FleetNames } from './candidates.ts';
+import { candidatesFor } from './candidates.ts';
 import { COMPLETION_SCRIPTS, type Shell } from './scripts.ts';
 
-const ITSELF = [process.execPath, fileURLToPath(new URL('../main.ts', import.meta.url))];
+const { url } = import.meta;
+
+/** How this program is called. Built, this is in a file beside main.js. */
+const ITSELF = [
+  process.execPath,
+  fileURLToPath(new URL(url.endsWith('.ts') ? '../main.ts' : 'main.js', url)),
+];
 
 /** `completion <shell>`, and the hidden command that its scripts ask. */
 export const addCompletion: AddCommands = (program, action) => {
@@ -36,8 +41,13 @@ export const addCompletion: AddCommands = (program, action) => {
     .action(
       action<[string[], object]>(async ({ terminal: { stdout, env } }, words) => {
         // A person's own shell function may put options before the words.
-        const fleet = () => findFleet({ ...program.opts(), ...targetIn(words, program) }, env);
-        const candidates = await candidatesFor(program, words, namesOf(fleet));
+        const options = { ...program.opts(), ...targetIn(words, program) };
+        const read = async (attribute: 'accountId' | 'oauthProfile') =>
+          (await import('./names.ts')).readNames(attribute, options, env);
+        const candidates = await candidatesFor(program, words, {
+          accountIds: () => read('accountId'),
+          profiles: () => read('oauthProfile'),
+        });
         const lines = candidates.map(({ word, description }) =>
           description === undefined ? word : `${word}\t${printable(description)}`,
         );
@@ -54,33 +64,4 @@ function targetIn(words: readonly string[], program: Command): FleetOptions {
     return option === undefined ? [] : [[option.attributeName(), option.required ? words[index + 1] : true]];
   });
   return Object.fromEntries(found) as FleetOptions;
-}
-
-/** The names in the first part of a large table: one press of a key must not read all of it. */
-function namesOf(fleet: () => Promise<Fleet>): FleetNames {
-  const read = async (attribute: 'accountId' | 'oauthProfile') => {
-    try {
-      const { table, tableName } = await fleet();
-      const { Items = [] } = await table.send(
-        new ScanCommand({
-          TableName: tableName,
-          ProjectionExpression: '#attribute',
-          ExpressionAttributeNames: { '#attribute': attribute },
-        }),
-        { abortSignal: AbortSignal.timeout(COMPLETION_MILLISECONDS) },
-      );
-      const names = Items.map((item) => item[attribute]).filter(isPlainWord);
-      return [...new Set(names)].sort();
-    } catch {
-      return [];
-    }
-  };
-  return { accountIds: () => read('accountId'), profiles: () => read('oauthProfile') };
-}
-
-const COMPLETION_MILLISECONDS = 3_000;
-
-/** Offers only names that a shell takes as one plain word. */
-function isPlainWord(name: unknown): name is string {
-  return typeof name === 'string' && /^[A-Za-z0-9/_+=.@-]+$/.test(name);
 }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
-import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { wrapTo } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { number } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Plan, RowProblem } from './plan.ts';

@@ -10,7 +10,8 @@ import type { Account } from '../../core/account/account.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { REASONS } from '../../core/reason.ts';
 import { interpretTokenResponse } from '../../core/response/token-response.ts';
-import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { wrapTo } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { readProfile } from '../profile/profile-secret.ts';
 import { asCliError } from '../shared/authorization-error.ts';
@@ -28,11 +29,15 @@ interface Finding {
   readonly rejected?: true;
 }
 
+export interface CheckOptions {
+  readonly parameter?: Readonly<Record<string, string>>;
+}
+
 /** Proves a profile, as far as that goes without spending an account's token. */
 export async function checkProfile(
   { terminal, fleet: find }: Context,
   name: string,
-  { parameter }: { readonly parameter?: Readonly<Record<string, string>> },
+  { parameter }: CheckOptions,
 ): Promise<ExitCode> {
   const fleet = await find();
   const { parsed } = await readProfile(fleet, name);

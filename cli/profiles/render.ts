@@ -1,7 +1,7 @@
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { withoutUserinfo } from '../../core/profile/shown-address.ts';
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { withoutSecrets } from '../profile/fields.ts';
 import { parseWholeProfile } from '../profile/presets.ts';

@@ -1,5 +1,5 @@
 import { AuthorizationError, type NextStep } from '../../adapters/authorization/authorization-error.ts';
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { CliError, EXIT } from './cli-error.ts';
 import { shellWord } from './shell-word.ts';
 

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { printable, wrapTo } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { createTerminal, type Streams, type Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
-import { type Fleet, type FleetOptions, findFleet, findFunction, type InvokedFunction } from './fleet.ts';
+import type { Fleet, InvokedFunction } from './fleet.ts';
+import type { FleetOptions } from './fleet-options.ts';
 
 /** The first argument of each command's action. */
 export interface Context {
@@ -45,21 +46,22 @@ export function makeActions(
       const terminal = createTerminal(streams, options.json === true);
       let found: Promise<Fleet> | undefined;
       const find = () => {
-        found ??= findFleet(options, streams.env);
+        found ??= import('./fleet.ts').then(({ findFleet }) => findFleet(options, streams.env));
         return found;
       };
       let told: Promise<Fleet> | undefined;
       const findAndTell = () => {
-        told ??= find().then((fleet) => {
-          tell(streams, whereOf(fleet));
+        told ??= find().then(async (fleet) => {
+          await tell(streams, whereOf(fleet));
           return fleet;
         });
         return told;
       };
       const fleet = effect === 'reads' ? find : findAndTell;
       const functionToInvoke = async () => {
+        const { findFunction } = await import('./fleet.ts');
         const found = await findFunction(options, streams.env);
-        tell(streams, 'outputs' in found ? whereOf(found) : found.label);
+        await tell(streams, 'outputs' in found ? whereOf(found) : found.label);
         return found;
       };
       const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
@@ -68,7 +70,8 @@ export function makeActions(
 }
 
 /** Names the fleet, with --json too: if a script acts on the wrong one, its log must show that. */
-function tell({ stderr }: Streams, where: string): void {
+async function tell({ stderr }: Streams, where: string): Promise<void> {
+  const { wrapTo } = await import('../../terminal/display-text.ts');
   const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
   stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
 }

@@ -1,4 +1,3 @@
-import { confirm } from '@inquirer/prompts';
 import { CliError, EXIT } from './cli-error.ts';
 import type { Context } from './command.ts';
 
@@ -17,5 +16,6 @@ export async function confirmed(
   if (!terminal.interactive)
     throw new CliError('NOT_CONFIRMED', 'This needs your confirmation. Add --yes to go ahead.', EXIT.usage);
   const { stdin: input, stderr: output } = terminal;
+  const { confirm } = await import('@inquirer/prompts');
   return await confirm({ message, default: false }, { input, output, signal });
 }

@@ -9,11 +9,11 @@ import type { Clock } from '../../core/clock.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { withoutKnownSecrets } from '../../core/redaction/redaction.ts';
 import { callersPath } from '../../local/callers-path.ts';
-import { awsSettings, LOCAL_TABLE_NAME } from '../../local/clients.ts';
+import { awsSettings, LOCAL_FUNCTION_NAME, LOCAL_TABLE_NAME } from '../../local/clients.ts';
 import { LocalKeyError } from '../../local/local-key.ts';
-import { LOCAL_FUNCTION_NAME } from '../../local/local-system.ts';
 import { type Found, findRunningSystem } from '../../local/running-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
+import { DEFAULT_STACK, type FleetOptions } from './fleet-options.ts';
 
 /** Where the accounts are that a command acts on: a deployed stack, or the local system. */
 export interface Fleet {
@@ -45,18 +45,7 @@ interface AwsConfig {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-export interface FleetOptions {
-  readonly local?: boolean;
-  readonly data?: string;
-  readonly stack?: string;
-  readonly region?: string;
-  readonly table?: string;
-  readonly prefix?: string;
-  readonly function?: string;
-}
-
 const DEFAULT_DATA_DIRECTORY = '.local';
-export const DEFAULT_STACK = 'OAuthTokenRefresher-prod';
 const DEFAULT_PREFIX = 'oauth/';
 
 /**

@@ -1,7 +1,7 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import type { Report } from '../../core/account/outcome.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { CliError } from './cli-error.ts';
 import type { Fleet, InvokedFunction } from './fleet.ts';
 

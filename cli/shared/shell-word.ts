@@ -1,4 +1,4 @@
-import { printable } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 
 /** Quotes a text as one word of a shell, for pasting. */
 export function shellWord(text: string): string {

@@ -1,8 +1,10 @@
-import { printable } from '../../terminal/display-text.ts';
 import { countdown, duration } from '../../terminal/fleet-table.ts';
-import { type Cell, renderTable, type Style } from '../../terminal/table.ts';
+import type { Style } from '../../terminal/paint.ts';
+import { printable } from '../../terminal/printable.ts';
+import { type Cell, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { count, STATUSES, type StatusKey } from '../accounts/list.ts';
+import { count } from '../accounts/list.ts';
+import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import type { LastRuns } from './last-runs.ts';
 
 const SHOWN_PROFILES = 6;

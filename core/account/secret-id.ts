@@ -1,3 +1,6 @@
+/** Days for which a deleted secret can be brought back. */
+export const RECOVERY_DAYS = 30;
+
 /** The name of an account's token secret below the prefix, unless the account names another. */
 export function tokenSecretIdOf(
   prefix: string,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { buildFunction } from '../../build/function.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { type LocalSystem, startLocalSystem } from '../../local/local-system.ts';
 import { reportCounts } from '../faults/counts.ts';
@@ -19,6 +20,7 @@ const results: boolean[] = [];
 
 async function main(pictures: string | undefined): Promise<number> {
   const data = mkdtempSync(join(tmpdir(), 'browser-'));
+  buildFunction();
   const system = await startLocalSystem({ dataDirectory: data, port: 0, say: () => undefined });
   const chromium = await startChromium(pictures);
   try {

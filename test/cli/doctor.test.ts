@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { examine } from '../../cli/doctor/check.ts';
-import { patientOf } from '../../cli/doctor/command.ts';
+import { patientOf } from '../../cli/doctor/doctor.ts';
 import { storeChecks } from '../../cli/doctor/stores.ts';
 import { findFleet } from '../../cli/shared/fleet.ts';
 import { intervalOf } from '../../cli/shared/scheduled-runs.ts';

@@ -1,8 +1,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { awsEnvironment, LOCAL_TABLE_NAME } from '../../local/clients.ts';
-import { LOCAL_FUNCTION_NAME } from '../../local/local-system.ts';
+import { awsEnvironment, LOCAL_FUNCTION_NAME, LOCAL_TABLE_NAME } from '../../local/clients.ts';
 import { isAccount } from '../../terminal/fleet-table.ts';
 import { cli, type Ended } from '../support/cli.ts';
 import { startFleet, type TestFleet } from '../support/fleet.ts';

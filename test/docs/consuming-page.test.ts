@@ -6,7 +6,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { EVENT_SOURCE } from '../../adapters/aws/events.ts';
-import { projectRoot } from '../../infra/bundling.ts';
+import { projectRoot } from '../../build/project.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/server.ts';
 import { awsEnvironment, createLocalClients } from '../../local/clients.ts';
 import { listen } from '../../local/shared/listen.ts';

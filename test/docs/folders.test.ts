@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { projectRoot } from '../../infra/bundling.ts';
+import { projectRoot } from '../../build/project.ts';
 
 /** The folders at the top, and which others each may import. The lint rules say the same. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
@@ -19,7 +19,7 @@ const files = globSync(`{${Object.keys(FOLDERS)}}/**/*.ts`, { cwd: projectRoot }
 /** Each import of one of our own files, as folders. */
 const edges = files.flatMap((file) => {
   const text = readFileSync(resolve(projectRoot, file), 'utf8');
-  return [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => ({
+  return [...text.matchAll(/(?:from |import\()'(\.[^']+)'/g)].map(([, path = '']) => ({
     file,
     from: dirname(file),
     to: relative(projectRoot, dirname(resolve(projectRoot, dirname(file), path))),

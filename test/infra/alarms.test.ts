@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { EVENT_SOURCE } from '../../adapters/aws/events.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import { anchorOf } from '../support/headings.ts';
-import { type AlarmProperties, alarmsOf, templateOf, unbundled } from '../support/synthesized.ts';
+import { type AlarmProperties, alarmsOf, templateOf } from '../support/synthesized.ts';
 
 const template = templateOf({ alarmEmail: 'oncall@example.com' });
 const alarms = alarmsOf(template);
@@ -274,7 +274,7 @@ describe('an account that needs a person', () => {
   });
 
   test('is noticed on the bus that the function uses', () => {
-    const stack = new Stack(new App({ context: unbundled }), 'Theirs');
+    const stack = new Stack(new App(), 'Theirs');
     new OAuthTokenRefresher(stack, 'Tokens', { eventBus: new EventBus(stack, 'Bus') });
     const theirs = Template.fromStack(stack);
     const [bus] = Object.keys(theirs.findResources('AWS::Events::EventBus'));

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { buildSync } from 'esbuild';
 import { describe, expect } from 'vitest';
-import { projectRoot } from '../../infra/bundling.ts';
+import { projectRoot } from '../../build/project.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { synthesizeBundle } from '../support/function-bundle.ts';
 import { test as worldTest } from '../support/world-test.ts';

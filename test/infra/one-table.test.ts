@@ -4,9 +4,8 @@ import type { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
-import { unbundled } from '../support/synthesized.ts';
 
-const newApp = () => new App({ context: unbundled, analyticsReporting: false });
+const newApp = () => new App({ analyticsReporting: false });
 const refresher = (scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) =>
   new OAuthTokenRefresher(scope, id, props);
 

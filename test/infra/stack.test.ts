@@ -8,7 +8,7 @@ import { readContext } from '../../infra/context.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
-import { templateOf, unbundled } from '../support/synthesized.ts';
+import { templateOf } from '../support/synthesized.ts';
 
 /** The rules that fire the function. */
 function schedulesOf(template: Template) {
@@ -216,7 +216,7 @@ describe('the stack', () => {
   });
 
   test('has no finding of cdk-nag that is not acknowledged', () => {
-    const app = new App({ context: unbundled, analyticsReporting: false });
+    const app = new App({ analyticsReporting: false });
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     new OAuthTokenRefresherStack(app, 'Test', { secretNamePrefix: 'team/oauth/' });
     expect(() => app.synth()).not.toThrow();
@@ -239,7 +239,7 @@ describe('shares of the table', () => {
 
 describe("in somebody else's stack", () => {
   test('the construct uses its bus, prefix and further secrets, and leaves nothing behind if that is set', () => {
-    const stack = new Stack(new App({ context: unbundled }), 'Theirs');
+    const stack = new Stack(new App(), 'Theirs');
     const eventBus = new EventBus(stack, 'Bus');
     const additionalTokenSecretArns = ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:legacy-*'];
     const removalPolicy = RemovalPolicy.DESTROY;
@@ -264,7 +264,7 @@ describe('an existing table', () => {
   const tableArn = 'arn:aws:dynamodb:eu-central-1:111122223333:table/restored';
   const keyArn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
   const over = (env: { account: string; region: string } | undefined) => {
-    const app = new App({ context: unbundled, analyticsReporting: false });
+    const app = new App({ analyticsReporting: false });
     const stack = new Stack(app, 'Theirs', env && { env });
     new OAuthTokenRefresher(stack, 'Tokens', {
       accountsTableArn: tableArn,
@@ -315,7 +315,7 @@ describe('an existing table', () => {
 
 describe('grantReadAnswers', () => {
   test('allows reading an item and opening escrow, and nothing else', () => {
-    const app = new App({ context: unbundled, analyticsReporting: false });
+    const app = new App({ analyticsReporting: false });
     const stack = new Stack(app, 'Theirs');
     const refresher = new OAuthTokenRefresher(stack, 'Tokens');
     const person = new Role(stack, 'Person', { assumedBy: new AccountPrincipal('111122223333') });

@@ -4,9 +4,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundling, projectRoot } from '../../infra/bundling.ts';
+import { buildCommandLine } from '../../build/command-line.ts';
+import { buildFunction } from '../../build/function.ts';
+import { packagesIn } from '../../build/licences.ts';
+import { projectRoot } from '../../build/project.ts';
 
 const read = (path: string) => JSON.parse(readFileSync(join(projectRoot, path), 'utf8'));
 
@@ -29,29 +31,11 @@ describe('licences', () => {
       .split(' OR ')
       .some((one) => allowed.includes(one));
 
-  test('of everything in the function’s bundle are on the list', async () => {
-    const alias = Object.entries(bundling.esbuildArgs ?? {}).map(([argument, path]): [string, string] => [
-      argument.replace('--alias:', ''),
-      join(projectRoot, String(path)),
-    ]);
-    const { metafile } = await build({
-      entryPoints: [join(projectRoot, 'lambda', 'handler.ts')],
-      absWorkingDir: projectRoot,
-      bundle: true,
-      write: false,
-      metafile: true,
-      platform: 'node',
-      format: 'esm',
-      mainFields: bundling.mainFields ?? [],
-      alias: Object.fromEntries(alias),
-    });
-    const packages = new Set(
-      Object.keys(metafile.inputs).flatMap(
-        (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? [],
-      ),
-    );
-    expect(packages.size).toBeGreaterThan(10);
-    const others = [...packages].filter((path) => !isAllowed(read(`${path}/package.json`).license));
+  const bundles = { function: buildFunction, 'command line': buildCommandLine };
+  test.each(Object.entries(bundles))('of everything in the bundle of the %s are on the list', (_, build) => {
+    const packages = packagesIn(build());
+    expect(packages.length).toBeGreaterThan(10);
+    const others = packages.filter((path) => !isAllowed(read(`${path}/package.json`).license));
     expect(others).toEqual([]);
   });
 

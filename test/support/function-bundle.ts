@@ -2,10 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
+import { buildFunction } from '../../build/function.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 
 /** The bundle that gets deployed, taken from a synthesized assembly. */
 export function synthesizeBundle(): { readonly path: string; readonly remove: () => void } {
+  buildFunction();
   const assembly = mkdtempSync(join(tmpdir(), 'assembly-'));
   const app = new App({ outdir: assembly, analyticsReporting: false });
   new OAuthTokenRefresherStack(app, 'Test');

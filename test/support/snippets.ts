@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { projectRoot } from '../../infra/bundling.ts';
+import { projectRoot } from '../../build/project.ts';
 
 /** The fenced blocks of a page, in order: `language` and `text`. */
 export function snippetsOf(page: string): readonly { readonly language: string; readonly text: string }[] {

@@ -3,11 +3,8 @@ import { Template } from 'aws-cdk-lib/assertions';
 import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 
-/** Bundling is tested with the asset itself; elsewhere it would only cost time. */
-export const unbundled = { 'aws:cdk:bundling-stacks': [] };
-
 export function templateOf(props: OAuthTokenRefresherProps = {}): Template {
-  const app = new App({ context: unbundled, analyticsReporting: false });
+  const app = new App({ analyticsReporting: false });
   return Template.fromStack(new OAuthTokenRefresherStack(app, 'Test', props));
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutMiddleTo, cutTo, padTo, printable, widthOf, wrapTo } from '../../terminal/display-text.ts';
+import { cutMiddleTo, cutTo, padTo, widthOf, wrapTo } from '../../terminal/display-text.ts';
+import { printable } from '../../terminal/printable.ts';
 import { renderTable } from '../../terminal/table.ts';
 
 describe('printable', () => {

@@ -1,26 +1,22 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Option } from 'commander';
-import { foreignKeeperOf, keptByOf, takeOver } from '../adapters/authorization/keeper.ts';
-import { type TokenSecret, tokenSecretOf } from '../adapters/authorization/secret-of-account.ts';
-import { isDeleted } from '../adapters/aws/secret-versions.ts';
-import { createSecrets } from '../adapters/aws/secrets.ts';
-import { type ReadTokens, readTokenSet } from '../adapters/aws/token-secret.ts';
-import type { Report } from '../core/account/outcome.ts';
-import { isReason, REASONS } from '../core/reason.ts';
-import { printable } from '../terminal/display-text.ts';
-import { now, readItem } from './accounts/items.ts';
-import { readDuration } from './shared/arguments.ts';
-import { CliError, EXIT } from './shared/cli-error.ts';
-import type { AddCommands, Context } from './shared/command.ts';
-import { waitsForDeletion } from './shared/deleted-secret.ts';
-import type { Fleet } from './shared/fleet.ts';
-import { addExamples } from './shared/help.ts';
-import { readKeeper } from './shared/keeper.ts';
-import { type RunOptions, runForAccounts } from './shared/run-function.ts';
-import { shellWord } from './shared/shell-word.ts';
-import { tokenSecretOption } from './shared/token-secret-option.ts';
+import { foreignKeeperOf, keptByOf, takeOver } from '../../adapters/authorization/keeper.ts';
+import { type TokenSecret, tokenSecretOf } from '../../adapters/authorization/secret-of-account.ts';
+import { isDeleted } from '../../adapters/aws/secret-versions.ts';
+import { createSecrets } from '../../adapters/aws/secrets.ts';
+import { type ReadTokens, readTokenSet } from '../../adapters/aws/token-secret.ts';
+import type { Report } from '../../core/account/outcome.ts';
+import { isReason, REASONS } from '../../core/reason.ts';
+import { printable } from '../../terminal/printable.ts';
+import { now, readItem } from '../accounts/items.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
+import { waitsForDeletion } from '../shared/deleted-secret.ts';
+import type { Fleet } from '../shared/fleet.ts';
+import { readKeeper } from '../shared/keeper.ts';
+import { type RunOptions, runForAccounts } from '../shared/run-function.ts';
+import { shellWord } from '../shared/shell-word.ts';
 
-interface TokenOptions {
+export interface TokenOptions {
   /** Seconds for which the token must still be good. */
   readonly for: number;
   /** Seconds to wait for another run that refreshes the account. */
@@ -28,32 +24,6 @@ interface TokenOptions {
   /** A secret that is not the account's usual one, named by the person. */
   readonly tokenSecret?: string;
 }
-
-export const addToken: AddCommands = (program, action) => {
-  addExamples(
-    program
-      .command('token')
-      .description('Prints an access token. Refreshes it first if it runs out soon.')
-      .argument('<accountId>', 'whose token')
-      .addOption(
-        new Option('--for <duration>', 'it must be good for 60s, 5m, 1h …')
-          .argParser(readDuration)
-          .default(60, '60s'),
-      )
-      .addOption(
-        new Option('--wait <duration>', 'how long to wait if a run is refreshing it')
-          .argParser(readDuration)
-          .default(30, '30s'),
-      )
-      .addOption(tokenSecretOption())
-      .action(action<[string, TokenOptions]>(printToken, 'reads')),
-    [
-      ['token acme | pbcopy', 'into the clipboard'],
-      ['token acme --for 5m', 'for a script that takes a while'],
-      ['token acme --json', 'with its type and expiry'],
-    ],
-  );
-};
 
 /** What is handed out; never a refresh token. */
 interface GoodToken {
@@ -86,7 +56,11 @@ function lifetimeOf({ expires_at, obtained_at }: StoredToken): number {
     : expires_at - obtained_at;
 }
 
-async function printToken(context: Context, accountId: string, options: TokenOptions): Promise<undefined> {
+export async function printToken(
+  context: Context,
+  accountId: string,
+  options: TokenOptions,
+): Promise<undefined> {
   const { terminal } = context;
   const token = await obtain(context, accountId, options);
   if (terminal.stdout.isTTY === true)

@@ -1,0 +1,15 @@
+import { buildCommandLine } from './command-line.ts';
+import { buildConstruct } from './construct.ts';
+import { buildFunction } from './function.ts';
+import { writeManifest } from './manifest.ts';
+
+/** Builds all that is published: `npm run build`. */
+export function build(): void {
+  buildFunction();
+  buildCommandLine();
+  buildConstruct();
+  writeManifest();
+}
+
+// `npm start` and `cdk` need the function only.
+if (import.meta.main) (process.argv[2] === 'function' ? buildFunction : build)();

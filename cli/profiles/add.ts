@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { text as textOf } from 'node:stream/consumers';
+import {
+  createSecret,
+  type FoundSecret,
+  findSecret,
+  replaceVersion,
+  restoreSecret,
+} from '../../adapters/aws/secret-versions.ts';
+import { profileSecretIdOf } from '../../core/account/secret-id.ts';
+import { parseJsonObject } from '../../core/json-object.ts';
+import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
+import { parseWholeProfile } from '../profile/presets.ts';
+import { CliError, EXIT } from '../shared/cli-error.ts';
+import type { Context } from '../shared/command.ts';
+import type { Fleet } from '../shared/fleet.ts';
+
+export interface AddOptions {
+  readonly provider?: string;
+  readonly clientId?: string;
+  readonly issuer?: string;
+  readonly tokenEndpoint?: string;
+  readonly authorizationEndpoint?: string;
+  readonly scope?: string;
+  readonly redirectUri?: string;
+  readonly authMethod?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly stdin?: true;
+  readonly change?: true;
+  readonly replace?: true;
+  readonly kmsKey?: string;
+}
+
+export async function addProfile(context: Context, name: string, options: AddOptions): Promise<undefined> {
+  const { terminal } = context;
+  if (!/^[A-Za-z0-9/_+=.@-]{1,400}$/.test(name))
+    throw new CliError('USAGE', 'A name may hold letters, digits and / _ + = . @ - only.', EXIT.usage);
+  const flags = fieldsFromFlags(
+    {
+      provider: options.provider,
+      client_id: options.clientId,
+      issuer: options.issuer,
+      token_endpoint: options.tokenEndpoint,
+      authorization_endpoint: options.authorizationEndpoint,
+      scope: options.scope,
+      redirect_uri: options.redirectUri,
+      token_endpoint_auth_method: options.authMethod,
+    },
+    options.set ?? {},
+  );
+  const fleet = await context.fleet();
+  const secretId = profileSecretIdOf(fleet.secretNamePrefix, name);
+  const before = await findSecret(fleet.secrets, secretId);
+  refuseWrongMode(name, before.kind === 'found', options);
+  const input = options.stdin ? fieldsFromInput(await textOf(terminal.stdin)) : {};
+  const own = options.change && before.kind === 'found' ? parseJsonObject(before.text ?? '') : {};
+  const given = { ...own, ...flags, ...input };
+  const asks = terminal.interactive && !options.stdin && !options.change;
+  const fields = asks ? await (await import('./ask.ts')).askForFields(given, context) : given;
+  refuseInvalid(fields);
+  const written = await writeProfile(fleet, { secretId, text: JSON.stringify(fields), before }, options);
+  if (written === 'changed_by_another')
+    throw new CliError(
+      'PROFILE_CHANGED',
+      `Somebody else has written the profile ${name} meanwhile. Nothing was written here. Look at it ("profiles show ${name}"), and run the command again.`,
+    );
+  const done = before.kind === 'found' ? 'changed' : 'created';
+  const { paint } = terminal;
+  terminal.result(
+    `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it:            profiles check ${name}\n  Connect an account:  authorize <accountId> --profile ${name}`,
+    { name, [done]: true },
+  );
+  return undefined;
+}
+
+/** Replaces only the version that was read. */
+async function writeProfile(
+  { secrets }: Fleet,
+  { secretId, text, before }: { secretId: string; text: string; before: FoundSecret },
+  { kmsKey }: AddOptions,
+): Promise<'written' | 'changed_by_another'> {
+  const version = { secretId, text, versionId: randomUUID() };
+  if (before.kind === 'missing')
+    return (await createSecret(secrets, version, kmsKey)) === 'created' ? 'written' : 'changed_by_another';
+  let current: FoundSecret = before;
+  if (before.kind === 'deleted') {
+    await restoreSecret(secrets, secretId);
+    current = await findSecret(secrets, secretId);
+  }
+  if (current.kind !== 'found') return 'changed_by_another';
+  const done = await replaceVersion(secrets, { ...version, from: current.versionId });
+  if (done === 'replaced') return 'written';
+  // The response to the SDK's first try may have been lost.
+  const now = await findSecret(secrets, secretId);
+  return now.kind === 'found' && now.versionId === version.versionId ? 'written' : 'changed_by_another';
+}
+
+function refuseWrongMode(name: string, exists: boolean, { change, replace, kmsKey }: AddOptions): void {
+  if (change && !exists)
+    throw new CliError(
+      'NO_PROFILE',
+      `There is no profile ${name} to change. Leave --change out to create it.`,
+    );
+  if (exists && !change && !replace)
+    throw new CliError(
+      'PROFILE_EXISTS',
+      `There is a profile ${name} already. Use --change to change some of its fields, or --replace for all of them.`,
+    );
+  if (exists && kmsKey !== undefined)
+    throw new CliError(
+      'USAGE',
+      `--kms-key: the profile ${name} has a secret already, which keeps its key. Change that with "aws secretsmanager update-secret".`,
+      EXIT.usage,
+    );
+}
+
+function refuseInvalid(fields: Fields): void {
+  const parsed = parseWholeProfile(JSON.stringify(fields));
+  if (parsed.kind === 'profile') return;
+  const hint = /^(client_secret|private_key|tls_client_\w+): is missing/.test(parsed.problem)
+    ? ' Give it by --stdin, or run the command on a terminal.'
+    : '';
+  throw new CliError('PROFILE_INVALID', `${parsed.problem}. Nothing was written.${hint}`, EXIT.usage);
+}
