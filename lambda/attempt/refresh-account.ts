@@ -136,16 +136,20 @@ async function decideAndSpend(
 ): Promise<Outcome> {
   const { account, input, profile } = attempt;
   const { read, secretId, newest, spendFrom } = owned;
+  const since = ambiguousSince(account, read);
   const dated = { ...read.tokenSet, obtained_at: obtainedAtOf(read) };
   const decision = decideTokenSet(dated, account, profile, input);
   if (escrow.kind !== 'try_first') {
     const good = { tokenSet: read.tokenSet, obtainedAt: obtainedAtOf(read) };
     if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
-    if (decision.action === 'reconcile') return { ...good, kind: 'reconciled', reason: attempt.reason };
+    // A refresh token whose successor may be lost is asked again: nobody else would remember the doubt.
+    const isKnown = (good.obtainedAt ?? 0) <= (account.lastRefreshedAt ?? 0);
+    const isDoubted = since !== undefined && isKnown && read.tokenSet.refresh_token !== undefined;
+    if (decision.action === 'reconcile' && !isDoubted)
+      return { ...good, kind: 'reconciled', reason: attempt.reason };
     if (decision.action === 'reauthorize') return { kind: 'failed', reason: decision.reason };
   }
   if (spendFrom !== undefined && spendFrom > input.now) return deferred('leased_elsewhere');
-  const since = ambiguousSince(account, read);
   const retryAfter = await secondsUntilRoom(read.tokenSet, secretId, attempt, ports);
   if (retryAfter > 0)
     return { kind: 'failed', reason: 'lifetime_too_short', retryAfter, ambiguousSince: since };

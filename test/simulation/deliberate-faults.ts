@@ -12,8 +12,6 @@ export interface DeliberateFault extends Edit {
   readonly name: string;
   readonly file: string;
   readonly also?: readonly Edit[];
-  /** What it takes to show: what people do (`authorize`, `import`, `remove` …), or an invariant that is not judged so far. */
-  readonly waitsFor?: 'people' | 'an invariant';
 }
 
 const TABLE = 'adapters/aws/accounts-table.ts';
@@ -38,21 +36,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: TABLE,
     find: FREE,
     replace: "'attribute_exists(#accountId)'",
-  },
-  {
-    name: 'a lease that has run out is taken though it is not the one that was read',
-    file: TABLE,
-    find: `account.lease === undefined
-          ? 'attribute_not_exists(#lease)'
-          : '(attribute_not_exists(#lease) OR (#lease.#owner = :known AND #lease.#expiresAt <= :now))'`,
-    replace: "'(attribute_not_exists(#lease) OR #lease.#expiresAt <= :now)'",
-    also: [{ find: "':now': account.lease && now,", replace: "':now': now," }],
-  },
-  {
-    name: 'the lease is taken though there is an escrow that was not read',
-    file: TABLE,
-    find: CONDITIONS,
-    replace: '[free, ...unchanged]',
   },
   {
     name: 'the lease is taken though the item has changed',
@@ -97,12 +80,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     replace: 'ports.secrets.put(secretId, text, versionId, CLAIM_TIMEOUT)',
   },
   {
-    name: 'what is heard too late is stored by a plain put',
-    file: KEEP,
-    find: 'if (isLate(attempt, ports))\n',
-    replace: 'if (isLate(attempt, ports) && ports === undefined)\n',
-  },
-  {
     name: 'nothing is put into escrow',
     file: KEEP_TOKENS,
     find: 'if (vault !== undefined && write !== undefined) current ??= attempt(write);',
@@ -115,7 +92,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     escrow.begin();`,
     replace: '    failure = put.failure;',
     also: [{ find: 'if (!over) escrow.begin();', replace: 'over ||= false;' }],
-    waitsFor: 'an invariant',
   },
   {
     name: 'a new refresh token is not noticed, and not escrowed',
@@ -135,15 +111,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: RESTORE,
     find: 'if (tokenSet.refresh_token === undefined || holdsSuperseded(read, escrowed)) return true;',
     replace: 'if (tokenSet !== undefined) return true;',
-    waitsFor: 'people',
-  },
-  {
-    name: 'escrow goes home by a plain put',
-    file: RESTORE,
-    find: 'const { store, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);',
-    replace: `const store = (timeout) => ports.secrets.put(secretId, text, versionId, timeout);
-  const wasOvertaken = () => false;`,
-    waitsFor: 'people',
   },
   {
     name: 'escrow is taken away though it could not go home',
@@ -162,14 +129,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: 'lambda/run.ts',
     find: 'if (!request.dryRun) await escrowKey(ports);',
     replace: 'if (request.dryRun) await escrowKey(ports);',
-    waitsFor: 'an invariant',
-  },
-  {
-    name: "another's escrow is written over",
-    file: TABLE,
-    find: "'attribute_exists(#accountId) AND (attribute_not_exists(#escrow) OR #lease.#owner = :owner OR #escrow.#attemptId = :attempt)'",
-    replace: "'attribute_exists(#accountId)'",
-    waitsFor: 'an invariant',
   },
   {
     name: 'an exchange is repeated as what it brought could not be stored',
@@ -227,69 +186,18 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: KEEP,
     find: "if (unread === undefined) return { kind: 'nothing' };",
     replace: "if (unread !== candidate || at > 0) return { kind: 'nothing' };",
-    waitsFor: 'an invariant',
-  },
-  {
-    name: 'no time is kept free for the store',
-    file: SPEND,
-    find: 'const STORE_TIME = 6_000;',
-    replace: 'const STORE_TIME = 0;',
-    waitsFor: 'an invariant',
-  },
-  {
-    name: 'a refresh token is spent however little time is left',
-    file: SPEND,
-    find: 'left < STORE_TIME + needed',
-    replace: 'left < 0',
-    also: [
-      {
-        find: 'export const MINIMUM_TIME = STORE_TIME + 2 * SHORTEST_EXCHANGE;',
-        replace: 'export const MINIMUM_TIME = 0;',
-      },
-      {
-        find: 'const longest = Math.floor(left - STORE_TIME);',
-        replace: 'const longest = Math.floor(Math.max(1_000, left));',
-      },
-    ],
-    waitsFor: 'an invariant',
-  },
-  {
-    name: 'no event is owed when a change of state is written',
-    file: OUTCOME,
-    find: '...(event !== undefined && { eventOwed: event })',
-    replace: '',
-  },
-  {
-    name: 'what is owed is not put by a later run',
-    file: 'lambda/owed-events.ts',
-    find: 'if (event === undefined || now - at < BEING_TOLD) return undefined;',
-    replace: 'if (event === undefined || now > 0) return undefined;',
-  },
-  {
-    name: 'a process that stood still tells what may be over',
-    file: RECORD,
-    find: 'event !== undefined && !isLate',
-    replace: 'event !== undefined && isLate !== undefined',
   },
   {
     name: "a dead run's lease is gone after an attempt that is put off",
     file: OUTCOME,
     find: '    leaveLease: account.lease,\n',
     replace: '',
-    waitsFor: 'an invariant',
   },
   {
     name: "a dead run's lease raises no doubt",
     file: OUTCOME,
     find: 'const harmless = kept || wasDeadBefore(account, read);',
     replace: 'const harmless = kept || !wasDeadBefore(account, read) || kept !== undefined;',
-    waitsFor: 'an invariant',
-  },
-  {
-    name: 'a new set may be older than what was known before',
-    file: DECISION,
-    find: 'const before = [tokenSet.obtained_at, written, ...known].filter((at) => at !== undefined);',
-    replace: 'const before = [known[0]].filter((at) => at !== undefined && at < 0);',
   },
   {
     name: 'when a set was stored is not written down',
@@ -298,18 +206,10 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     replace: 'lastRefreshedAt: account.lastRefreshedAt ?? now,',
   },
   {
-    name: 'the versions of a secret are not counted before spending',
-    file: ATTEMPT,
-    find: 'if (retryAfter > 0)\n',
-    replace: 'if (retryAfter > 0 && retryAfter < 0)\n',
-    waitsFor: 'an invariant',
-  },
-  {
     name: 'a token set is spent without being claimed',
     file: CLAIM,
     find: "if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;",
     replace: 'if (keptFor !== null) return read;',
-    waitsFor: 'people',
   },
   {
     name: 'a set that another table keeps is taken',
@@ -318,103 +218,18 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     : 'foreign';`,
     replace: `    ? 'free'
     : 'ours';`,
-    waitsFor: 'people',
-  },
-  {
-    name: 'a secret is used though its note is leased',
-    file: 'adapters/aws/secret-notes.ts',
-    find: '(${owned} OR #secretOwner = :secretOwner) AND (attribute_not_exists(#lease) OR #lease.#expiresAt <= :now OR #lease.#owner = :by)',
-    replace: '(${owned} OR #secretOwner = :secretOwner)',
-    waitsFor: 'people',
-  },
-  {
-    name: 'whose a secret is has nobody asked',
-    file: 'lambda/attempt/secret-owner.ts',
-    find: 'const refused = await anothers(note);',
-    replace: 'const refused = undefined;',
-    waitsFor: 'people',
-  },
-  {
-    name: 'a restored table is believed at once',
-    file: 'lambda/attempt/secret-owner.ts',
-    find: "if (!keptByUs || !isBehind(account, read)) return { kind: 'own' };",
-    replace: "if (!keptByUs || account !== undefined) return { kind: 'own' };",
-    waitsFor: 'people',
   },
   {
     name: 'authorize takes no lease',
     file: ITEM,
     find: "if ((await table.lease(known.account, lease, now - CLOCK_DOUBT)) === 'leased') return known;",
     replace: 'if (table !== undefined) return known;',
-    waitsFor: 'people',
   },
   {
     name: 'authorize believes its own clock',
     file: ITEM,
     find: 'const CLOCK_DOUBT = PERSONS_CLOCK_ERROR;',
     replace: 'const CLOCK_DOUBT = 0;',
-    waitsFor: 'people',
-  },
-  {
-    name: 'authorize stores by a plain put',
-    file: 'adapters/aws/secret-versions.ts',
-    find: 'new PutSecretValueCommand({ ...version, ClientRequestToken: token, VersionStages: [NEXT] })',
-    replace: 'new PutSecretValueCommand({ ...version, ClientRequestToken: token })',
-    waitsFor: 'people',
-  },
-  {
-    name: 'authorize leaves an old escrow',
-    file: ITEM,
-    find: `    'escrow',
-    'lease',`,
-    replace: "    'lease',",
-    waitsFor: 'people',
-  },
-  {
-    name: "authorize forgets a dead run's lease",
-    file: ITEM,
-    find: '{ set: {}, remove: [], leaveLease: account.lease }',
-    replace: '{ set: {}, remove: [] }',
-    waitsFor: 'people',
-  },
-  {
-    name: 'authorize writes no time that is later than what was known',
-    file: 'adapters/authorization/store-grant.ts',
-    find: 'const obtained_at = nextObtainedAt(',
-    replace: 'const obtained_at = ((now) => now)(',
-    waitsFor: 'people',
-  },
-  {
-    name: 'import writes over a secret that is there',
-    file: 'cli/import/create-tokens.ts',
-    find: 'return await conflictWith(secrets, Name, ClientRequestToken, keeper);',
-    replace: `{
-          const { PutSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
-          await secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString, ClientRequestToken }));
-          return undefined;
-        }`,
-    waitsFor: 'people',
-  },
-  {
-    name: 'an account is removed though it is leased',
-    file: 'cli/accounts/change.ts',
-    find: "          'NOT (#lease.#expiresAt > :now)',\n",
-    replace: '',
-    waitsFor: 'people',
-  },
-  {
-    name: 'an account is removed with what is in escrow',
-    file: 'cli/accounts/change.ts',
-    find: "...(options.discardEscrow ? [] : ['attribute_not_exists(#escrow)']),",
-    replace: '',
-    waitsFor: 'people',
-  },
-  {
-    name: "a removed account's secret is deleted though another account has it",
-    file: 'cli/accounts/remove-secret.ts',
-    find: 'const needed = await reasonToRestore(fleet, accountId, id, found);',
-    replace: 'const needed = undefined;',
-    waitsFor: 'people',
   },
   {
     name: 'what a dead run has stored is only looked for, by a read',
@@ -429,22 +244,10 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     ],
   },
   {
-    name: 'an escrow is forgotten as its attempt is put off',
-    file: ATTEMPT,
-    find: "if (outcome.kind === 'deferred' && !wasMoved) return { ...outcome, escrow: 'stays' };",
-    replace: '',
-  },
-  {
     name: 'a doubt begins when this clock says so',
     file: OUTCOME,
     find: 'return Math.max(now, obtainedAtOf(read) ?? 0);',
     replace: 'return now;',
-  },
-  {
-    name: 'a doubt is forgotten while the access token is good',
-    file: DECISION,
-    find: 'if (!force && isGood && !isRefused(account, obtained_at))',
-    replace: 'if (!force && isGood)',
   },
   {
     name: "a slow machine's sign-in counts as old",
@@ -463,12 +266,6 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: RECORD,
     find: "return attempts === 1 && awsFailure(error).kind !== 'unavailable';",
     replace: "return attempts !== 0 && awsFailure(error).kind !== 'unavailable';",
-  },
-  {
-    name: 'a sign-in does not notice another',
-    file: 'adapters/authorization/leased-account.ts',
-    find: 'leased.authorizedAt !== wanted.authorizedAt',
-    replace: 'leased.authorizedAt === null',
   },
   {
     name: 'a late escrow is dated by when it was heard',

@@ -10,8 +10,6 @@ export interface Hunt {
   readonly histories: number | undefined;
   readonly seed: number | undefined;
   readonly invariants: readonly Broken['invariant'][];
-  /** What it takes to show, where the simulator lacks that. */
-  readonly waitsFor: string | undefined;
 }
 
 export interface HuntOptions {
@@ -56,7 +54,7 @@ export async function huntFaults(options: HuntOptions): Promise<readonly Hunt[]>
 }
 
 async function huntFault(
-  { name: fault, waitsFor }: DeliberateFault,
+  { name: fault }: DeliberateFault,
   sound: SimulationWorker,
   { range, ignored, signal, onProgress }: HuntOptions,
 ): Promise<Hunt> {
@@ -69,13 +67,12 @@ async function huntFault(
       if (found !== undefined) {
         const { seed } = found;
         const invariants = await newIn(found, ignored, sound);
-        if (invariants.length > 0)
-          return { fault, waitsFor, histories: seed - range.from + 1, seed, invariants };
+        if (invariants.length > 0) return { fault, histories: seed - range.from + 1, seed, invariants };
       }
       from = (found?.seed ?? to) + 1;
       onProgress(fault, from - range.from);
     }
-    return { fault, waitsFor, histories: undefined, seed: undefined, invariants: [] };
+    return { fault, histories: undefined, seed: undefined, invariants: [] };
   } finally {
     await faulty.end();
   }

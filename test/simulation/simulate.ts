@@ -155,8 +155,8 @@ async function hunt(): Promise<void> {
   process.exitCode = found === hunts.length ? 0 : 1;
 }
 
-function huntLine({ fault, histories, invariants, waitsFor = 'more histories' }: Hunt): string {
-  const what = histories === undefined ? `waits for ${waitsFor}` : invariants.join(', ');
+function huntLine({ fault, histories, invariants }: Hunt): string {
+  const what = invariants.join(', ');
   return hunted(fault, String(histories ?? 'not found'), what);
 }
 

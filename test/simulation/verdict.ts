@@ -111,7 +111,9 @@ function judge(world: World, accountId: string): AccountVerdict {
   if (status !== 'reauthorization_required' || !told)
     world.break('lost untold', `${accountId}: nobody was told (${status})`);
   // An item that was put back has forgotten the doubt; and a grant that a newer sign-in ended is revoked.
-  const mayDoubt = !world.restored && !isAnew && grant?.endedBy === undefined;
+  // Nor does one that was never looked at know which set a dead run had found.
+  const wasUntouched = world.plan.accounts.some((one) => one.accountId === accountId && one.untouched);
+  const mayDoubt = !world.restored && !isAnew && !wasUntouched && grant?.endedBy === undefined;
   if (mayDoubt && (why === 'no answer' || why === 'died with it') && failure?.reason === 'grant_revoked')
     world.break('told wrongly', `${accountId}: told as revoked, though it may have been lost (${why})`);
   if (why === undefined)
