@@ -140,7 +140,7 @@ function whyLost(world: World, accountId: string): Loss | undefined {
   const all = [...world.providers.values()].flatMap((provider) => [...provider.all()]);
   const ofGrant = all.filter((issued) => issued.grant === grant);
   const whys = ofGrant.map((issued) => whyNotKept(world, issued)).filter((why) => why !== undefined);
-  return whys[0];
+  return whys.find((why) => why !== 'refused wrongly') ?? whys[0];
 }
 
 function whyNotKept(world: World, issued: Issued): Loss | undefined {
