@@ -32,8 +32,8 @@ const CHUNK = 100;
  */
 export async function huntFaults(options: HuntOptions): Promise<readonly Hunt[]> {
   const { workers, words } = options;
-  const faults = deliberateFaults.filter(
-    ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
+  const faults = deliberateFaults.filter(({ name, isRare }) =>
+    words.length === 0 ? !isRare : words.some((word) => name.includes(word)),
   );
   const hunts: Hunt[] = [];
   const waiting = [...faults];
