@@ -1,25 +1,19 @@
 import type { Account } from '../core/account/account.ts';
-import { type AccountEventType, eventOwedBy } from '../core/account/outcome.ts';
-import { knownReason, type Reason } from '../core/reason.ts';
+import { stateToTell, type ToldState } from '../core/account/outcome.ts';
 import type { Ports } from './attempt/ports.ts';
 import { BEING_TOLD, tell } from './attempt/record.ts';
 
 /** An event of an earlier run that may not have reached the bus. */
-export interface OwedEvent {
+export interface OwedEvent extends ToldState {
   readonly account: Account;
-  readonly event: AccountEventType;
-  readonly reason: Reason;
-  /** Since when it is so, seconds since the epoch. */
-  readonly at: number;
 }
 
 /** The event that is still owed for an account that isn't due; undefined if there is none, or its writer may be putting it. */
 export function owedEvent(account: Account, now: number): OwedEvent | undefined {
-  const { status, failure, lastRefreshedAt = 0 } = account;
-  const event = eventOwedBy(account, status);
-  const at = Math.max(lastRefreshedAt, failure?.at ?? 0);
-  if (event === undefined || now - at < BEING_TOLD) return undefined;
-  return { account, event, reason: knownReason(failure?.reason, 'fresh'), at };
+  const state = stateToTell(account);
+  if (state === undefined || state.event !== account.eventOwed || now - state.at < BEING_TOLD)
+    return undefined;
+  return { account, ...state };
 }
 
 /** Puts owed events beside the run's work, a few at once. If the bus does not take one, the rest waits for a later run. */

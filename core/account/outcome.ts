@@ -1,4 +1,4 @@
-import { type Reason, sentence, severityOf } from '../reason.ts';
+import { knownReason, type Reason, sentence, severityOf } from '../reason.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 import { type Account, type AccountStatus, type Changes, type Failure, labelOf } from './account.ts';
 import { CLOCK_ERROR, obtainedAtOf, type ReadVersion } from './decision.ts';
@@ -162,7 +162,7 @@ function afterFailure(
   const changed = account.status !== status || (goesOn && account.failure?.untold === true && !covered);
   const failure = failureAfter(account, outcome, { message, now, untold });
   const wait = Math.max(outcome.retryAfter ?? 0, backOff(outcome, failure.count));
-  const event = changed && !untold ? eventFor(status) : eventOwedBy(account, status);
+  const event = changed && !untold ? eventOf(status) : eventOwedBy(account, status);
   const set = { ...stored, failure, status, ...(event !== undefined && { eventOwed: event }) };
   return {
     changes:
@@ -176,7 +176,7 @@ function afterFailure(
 }
 
 /** The event of an earlier change of state that may not have come to the bus, where it still tells how things are. */
-export function eventOwedBy(
+function eventOwedBy(
   { eventOwed }: Pick<Account, 'eventOwed'>,
   status: AccountStatus | undefined,
 ): AccountEventType | undefined {
@@ -185,12 +185,23 @@ export function eventOwedBy(
   return eventOwed === event ? event : undefined;
 }
 
-/** The event that tells of a state. */
-export function eventOf(status: AccountStatus): AccountEventType {
-  return status === 'healthy' ? 'OAuth Account Recovered' : eventFor(status);
+/** What an event says of an account. */
+export interface ToldState {
+  readonly event: AccountEventType;
+  readonly reason: Reason;
+  /** Since when it is so, seconds since the epoch. */
+  readonly at: number;
 }
 
-function eventFor(status: AccountStatus): AccountEventType {
+/** What tells of an account as its item stands; undefined where it was never looked at. */
+export function stateToTell({ status, failure, lastRefreshedAt = 0 }: Account): ToldState | undefined {
+  if (status === undefined) return undefined;
+  const at = Math.max(lastRefreshedAt, failure?.at ?? 0);
+  return { event: eventOf(status), reason: knownReason(failure?.reason, 'fresh'), at };
+}
+
+function eventOf(status: AccountStatus): AccountEventType {
+  if (status === 'healthy') return 'OAuth Account Recovered';
   return status === 'reauthorization_required' ? 'OAuth Reauthorization Required' : 'OAuth Account Failing';
 }
 

@@ -11,15 +11,16 @@ import {
   type Conclusion,
   changesOfDeferral,
   conclude,
-  eventOf,
   type Failed,
   type Outcome,
   type Report,
   reportOn,
   type Succeeded,
+  stateToTell,
+  type ToldState,
 } from '../../core/account/outcome.ts';
 import { secondsOf } from '../../core/clock.ts';
-import { knownReason, type Reason, severityOf } from '../../core/reason.ts';
+import { severityOf } from '../../core/reason.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
 import type { Ports } from './ports.ts';
 
@@ -78,11 +79,7 @@ function log(
 /** After writing an event down, its writer has this many seconds to put it; later, another run may. */
 export const BEING_TOLD = 45;
 
-interface Telling {
-  readonly event: AccountEventType;
-  readonly reason: Reason;
-  /** Since when it is so, seconds since the epoch. */
-  readonly at: number;
+interface Telling extends ToldState {
   /** As it stands in the item. */
   readonly failure: Failure | undefined;
 }
@@ -95,15 +92,15 @@ interface Telling {
  */
 export async function tell(
   account: Account,
-  { event, reason, at, failure }: Telling,
+  { failure, ...state }: Telling,
   ports: Pick<Ports, 'events' | 'table' | 'log'>,
 ): Promise<boolean> {
   const { events, table, log } = ports;
-  const { accountId, oauthProfile } = account;
+  const { accountId } = account;
+  const { event } = state;
   let result: 'told' | 'refused' = 'told';
   try {
-    const detail = { accountId, name: labelOf(account), oauthProfile, reason, at };
-    await events.put({ type: event, detail });
+    await put(account, state, events);
   } catch (error) {
     const awsError = errorNameOf(error);
     log.error('The event bus did not take an account’s event. A later run puts it again.', {
@@ -131,13 +128,17 @@ async function tellWhatIsSo(
   told: AccountEventType,
   { events, table }: Pick<Ports, 'events' | 'table'>,
 ): Promise<void> {
+  const now = parseAccount((await table.get(account.accountId)) ?? {}).account;
+  const state = now.failure?.untold ? undefined : stateToTell(now);
+  if (state !== undefined && state.event !== told) await put(account, state, events);
+}
+
+async function put(
+  account: Account,
+  { event, reason, at }: ToldState,
+  events: Ports['events'],
+): Promise<void> {
   const { accountId, oauthProfile } = account;
-  const parsed = parseAccount((await table.get(accountId)) ?? {});
-  const { status, failure, lastRefreshedAt = 0 } = parsed.account;
-  const event = status === undefined || failure?.untold ? undefined : eventOf(status);
-  if (event === undefined || event === told) return;
-  const reason = knownReason(failure?.reason, 'fresh');
-  const at = Math.max(lastRefreshedAt, failure?.at ?? 0);
   await events.put({ type: event, detail: { accountId, name: labelOf(account), oauthProfile, reason, at } });
 }
 

@@ -137,13 +137,14 @@ async function decideAndSpend(
   const { account, input, profile } = attempt;
   const { read, secretId, newest, spendFrom } = owned;
   const since = ambiguousSince(account, read);
-  const dated = { ...read.tokenSet, obtained_at: obtainedAtOf(read) };
+  const obtainedAt = obtainedAtOf(read);
+  const dated = { ...read.tokenSet, obtained_at: obtainedAt };
   const decision = decideTokenSet(dated, account, profile, input);
   if (escrow.kind !== 'try_first') {
-    const good = { tokenSet: read.tokenSet, obtainedAt: obtainedAtOf(read) };
+    const good = { tokenSet: read.tokenSet, obtainedAt };
     if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
     // A refresh token whose successor may be lost is asked again: nobody else would remember the doubt.
-    const isKnown = (good.obtainedAt ?? 0) <= (account.lastRefreshedAt ?? 0);
+    const isKnown = (obtainedAt ?? 0) <= (account.lastRefreshedAt ?? 0);
     const isDoubted = since !== undefined && isKnown && read.tokenSet.refresh_token !== undefined;
     if (decision.action === 'reconcile' && !isDoubted)
       return { ...good, kind: 'reconciled', reason: attempt.reason };
