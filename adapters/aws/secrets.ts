@@ -72,9 +72,14 @@ export interface Secrets {
    * Makes sure that nothing is stored under a version's id any more, or finds that something was: puts the text that was
    * read under that id, and a label of its own. A write meets what is so, which a read may not show yet.
    *
-   * @returns `stored` where there is such a version with another text; `unknown` where the put failed
+   * @returns `taken` where there is such a version with another text
    */
-  fence(secretId: string, text: string, versionId: string): Promise<'fenced' | 'stored' | 'unknown'>;
+  fence(
+    secretId: string,
+    text: string,
+    versionId: string,
+    timeoutMilliseconds: number,
+  ): Promise<PutSecret | { readonly kind: 'taken' }>;
   /** When each version was made, seconds since the epoch; undefined where that can't be told. */
   versionDates(secretId: string): Promise<readonly number[] | undefined>;
 }
@@ -83,7 +88,6 @@ export interface Secrets {
 const CLAIM_LABEL = 'oauth-token-refresher-claim';
 /** The label of a version that keeps others from its id. */
 const FENCE_LABEL = 'oauth-token-refresher-fence';
-const FENCE_TIMEOUT = 5_000;
 /** How Secrets Manager refuses a request token of another text, and a label that has moved on. */
 const overtaken: readonly string[] = ['ResourceExistsException', 'InvalidParameterException'];
 
@@ -145,14 +149,15 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
         return overtaken.includes(failure.code) ? { kind: 'overtaken' } : { kind: 'failed', failure };
       }
     },
-    fence: async (SecretId, SecretString, ClientRequestToken) => {
+    fence: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
       try {
         const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [FENCE_LABEL] };
-        const abortSignal = AbortSignal.timeout(FENCE_TIMEOUT);
+        const abortSignal = AbortSignal.timeout(timeoutMilliseconds);
         await writer.send(new PutSecretValueCommand(put), { abortSignal });
-        return 'fenced';
+        return { kind: 'stored' };
       } catch (error) {
-        return awsFailure(error).code === 'ResourceExistsException' ? 'stored' : 'unknown';
+        const failure = awsFailure(error);
+        return failure.code === 'ResourceExistsException' ? { kind: 'taken' } : { kind: 'failed', failure };
       }
     },
     versionDates: async (SecretId) => {

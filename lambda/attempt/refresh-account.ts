@@ -26,6 +26,7 @@ import { claimTokenSet, type KeptBy, keptBy, keptElsewhere, type SetToClaim } fr
 import { errorNameOf } from './errors.ts';
 import type { Ports } from './ports.ts';
 import { recordOutcome } from './record.ts';
+import { fenceAttempt } from './replace-version.ts';
 import { restoreEscrow } from './restore-escrow.ts';
 import { ownSecret } from './secret-owner.ts';
 import { spendRefreshToken } from './spend-refresh-token.ts';
@@ -71,7 +72,7 @@ async function attemptLeased(attempt: Attempt, ports: Ports): Promise<Attempted>
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
   const stale =
     isStaleRead(read, newest, input.now, clockDoubtOf(account)) ||
-    (await hasStoredSince(attempt, secretId, read, ports));
+    (await mayHaveStored(attempt, secretId, read, ports));
   const { keptFor, spendFrom } = own;
   const outcome = stale
     ? deferred('store_unavailable')
@@ -79,26 +80,18 @@ async function attemptLeased(attempt: Attempt, ports: Ports): Promise<Attempted>
   return { outcome, leasedSecret: own.leased };
 }
 
-/**
- * Whether a run that died holding the lease had stored what it got, though the read does not show it yet: its attempt's
- * id is the id of the version. Where it had not, it can't any more.
- */
-async function hasStoredSince(
+const FENCE_TIMEOUT = 5_000;
+
+/** Whether a run that died holding the lease had stored what it got, though the read may not show it yet. */
+async function mayHaveStored(
   { account: { lease }, input }: Attempt,
   secretId: string,
-  { version }: ReadTokens,
-  { secrets, turn }: Ports,
+  read: ReadTokens,
+  ports: Ports,
 ): Promise<boolean> {
-  if (lease === undefined || lease.owner === version.versionId) return false;
-  // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
-  if (input.now >= lease.expiresAt + STALE_READS_FOR) return false;
-  await turn();
-  const fence = await secrets.fence(secretId, version.text ?? '', lease.owner);
-  if (fence !== 'stored') return fence === 'unknown';
-  const stored = await secrets.readVersion(secretId, lease.owner);
-  if (stored.kind !== 'found') return true;
-  const { createdAt } = stored.secret;
-  return createdAt === undefined || version.createdAt === undefined || createdAt >= version.createdAt;
+  if (lease === undefined || input.now >= lease.expiresAt + STALE_READS_FOR) return false;
+  const fenced = await fenceAttempt({ attemptId: lease.owner, secretId, read }, FENCE_TIMEOUT, ports);
+  return fenced.kind !== 'stored';
 }
 
 /** What is known of the secret when it is sure whose it is. */

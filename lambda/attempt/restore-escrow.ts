@@ -1,5 +1,6 @@
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { type Escrowed, fingerprintOf } from '../../adapters/aws/escrow.ts';
+import type { PutSecret } from '../../adapters/aws/secrets.ts';
 import { type ReadTokens, readTokenSet } from '../../adapters/aws/token-secret.ts';
 import { CLOCK_ERROR, isUrgent, nextObtainedAt } from '../../core/account/decision.ts';
 import type { Deferred, Failed } from '../../core/account/outcome.ts';
@@ -9,7 +10,13 @@ import type { Attempt, EscrowedToken, EscrowState } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
 import { keepTokens, storeFailure } from './keep-tokens.ts';
 import type { Ports } from './ports.ts';
-import { replacing, versionNamed, waitForReplaceTurns } from './replace-version.ts';
+import {
+  type Fenced,
+  fenceAttempt,
+  replacing,
+  versionNamed,
+  waitForReplaceTurns,
+} from './replace-version.ts';
 
 interface SecretRead {
   readonly secretId: string;
@@ -112,7 +119,15 @@ async function moveIntoSecret(
   const versionId = versionNamed('escrow', escrow?.attemptId ?? '', from);
   await waitForReplaceTurns(ports);
   const begun = ports.clock.now();
-  const { store, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);
+  const { store: replace, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);
+  let fenced: Fenced | undefined;
+  // The store that failed when this went into escrow may still land: after this move, it would undo it.
+  const store = async (timeout: number): Promise<PutSecret> => {
+    if (fenced?.kind !== 'stored')
+      fenced = await fenceAttempt({ attemptId: escrow?.attemptId ?? '', secretId, read }, timeout, ports);
+    if (fenced.kind === 'stale') return { kind: 'failed', failure: { kind: 'refused', code: 'STALE_READ' } };
+    return fenced.kind === 'stored' ? await replace(timeout) : fenced;
+  };
   const isEvidence = begun / 1000 - (escrow?.at ?? 0) < NO_EVIDENCE_AFTER;
   const until = Math.min(deadline, begun + MOVE_TIME);
   const kept = await keepTokens(
@@ -120,6 +135,7 @@ async function moveIntoSecret(
     ports,
   );
   if (wasOvertaken()) return { kind: 'deferred', reason: 'leased_elsewhere' };
+  if (fenced?.kind === 'stale') return { kind: 'deferred', reason: 'store_unavailable' };
   if (kept.kind === 'stored') {
     const version = { ...read.version, text, versionId, createdAt: begun / 1000, isClaim: true };
     return { kind: 'read', tokenSet, version };

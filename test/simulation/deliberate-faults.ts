@@ -22,6 +22,7 @@ const SPEND = 'lambda/attempt/spend-refresh-token.ts';
 const KEEP = 'lambda/attempt/keep-response.ts';
 const KEEP_TOKENS = 'lambda/attempt/keep-tokens.ts';
 const RESTORE = 'lambda/attempt/restore-escrow.ts';
+const REPLACE = 'lambda/attempt/replace-version.ts';
 const CLAIM = 'lambda/attempt/claim-token-set.ts';
 const JUDGE = 'lambda/attempt/judge-error.ts';
 const RECORD = 'lambda/attempt/record.ts';
@@ -235,15 +236,22 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   },
   {
     name: 'what a dead run has stored is only looked for, by a read',
-    file: ATTEMPT,
-    find: "const fence = await secrets.fence(secretId, version.text ?? '', lease.owner);",
-    replace: "const fence = 'stored' as string;",
+    file: REPLACE,
+    find: "const fence = await secrets.fence(secretId, version.text ?? '', attemptId, timeoutMilliseconds);",
+    replace: "const fence = { kind: timeoutMilliseconds > 0 ? ('taken' as const) : ('stored' as const) };",
     also: [
       {
-        find: "if (stored.kind !== 'found') return true;",
-        replace: "if (stored.kind !== 'found') return false;",
+        find: "if (other.kind !== 'found') return { kind: 'stale' };",
+        replace: "if (other.kind !== 'found') return { kind: 'stored' };",
       },
     ],
+  },
+  {
+    name: 'escrow goes home while the store that failed can still land',
+    file: RESTORE,
+    find: "if (fenced?.kind !== 'stored')",
+    replace: "fenced = { kind: 'stored' }; if (fenced.kind !== 'stored')",
+    isRare: true,
   },
   {
     name: 'a doubt begins when this clock says so',
