@@ -251,7 +251,7 @@ export function backOff({ reason, steady }: Pick<Failed, 'reason' | 'steady'>, c
  * Since when a response for the refresh token now in the secret may have been lost, or undefined.
  *
  * An expired lease that was never given back means that a run died holding it. If its attempt is the version that
- * the secret holds, it had stored what it got; if the provider had called this very refresh token dead before, there
+ * the secret holds, it had stored what it got; if this very refresh token was believed to be dead before, there
  * was nothing to lose; otherwise it may have died between the provider's response and the store. A token set that is
  * newer than the doubt ends the doubt: somebody obtained it since.
  *
@@ -264,7 +264,8 @@ export function ambiguousSince(account: Account, read?: ReadVersion): number | u
   const obtained = escrow?.kind === undefined || escrow.kind === 'token' ? escrow?.attemptId : undefined;
   const kept = lease !== undefined && [read?.version.versionId, obtained].includes(lease.owner);
   const harmless = kept || wasDeadBefore(account, read);
-  const since = failure?.ambiguousSince ?? (harmless ? undefined : lease?.expiresAt);
+  const ofDeadRun = harmless ? undefined : lease?.expiresAt;
+  const since = Math.max(failure?.ambiguousSince ?? 0, ofDeadRun ?? 0) || undefined;
   return since !== undefined && read !== undefined && isNewerThan(read, since) ? undefined : since;
 }
 
@@ -282,11 +283,11 @@ export function doubtSince(now: number, read: ReadVersion): number {
 /** Seconds between a version and a failure before the failure surely speaks of that version. */
 const SURELY_BEFORE = 60;
 
-function wasDeadBefore({ failure }: Account, read: ReadVersion | undefined): boolean {
+/** A refusal that isn't believed yet may be the provider's error: its next response may have brought a grant. */
+function wasDeadBefore({ failure, status }: Account, read: ReadVersion | undefined): boolean {
+  if (status !== 'reauthorization_required' || failure?.reason !== 'grant_revoked') return false;
   const createdAt = read?.version.createdAt;
-  return (
-    failure?.reason === 'grant_revoked' && createdAt !== undefined && createdAt + SURELY_BEFORE < failure.at
-  );
+  return createdAt !== undefined && createdAt + SURELY_BEFORE < failure.at;
 }
 
 /** What a run did with an account, as its result shows it. */

@@ -39,6 +39,10 @@ export interface SetToClaim {
   readonly keptFor: string | undefined;
 }
 
+export function isClaimed({ read, kept, keptFor }: Omit<SetToClaim, 'secretId'>): boolean {
+  return kept.kind !== 'free' && read.tokenSet.kept_for === keptFor;
+}
+
 const CLAIM_TIMEOUT = 5_000;
 
 /**
@@ -50,7 +54,7 @@ export async function claimTokenSet(
   { secretId, read, kept, keptFor }: SetToClaim,
   ports: Ports,
 ): Promise<ReadTokens | Failed | Deferred> {
-  if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;
+  if (isClaimed({ read, kept, keptFor })) return read;
   await waitForReplaceTurns(ports);
   const from = read.version.versionId;
   const kept_by = kept.kind === 'free' ? kept.keeper : read.tokenSet.kept_by;

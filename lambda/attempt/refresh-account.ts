@@ -20,9 +20,15 @@ import {
 import { tokenSecretIdOf, unusualSecret } from '../../core/account/secret-id.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';
-import type { TokenSet } from '../../core/tokens/token-set.ts';
 import { type Attempt, type DueAccount, type EscrowState, escrowResult } from './attempt.ts';
-import { claimTokenSet, type KeptBy, keptBy, keptElsewhere, type SetToClaim } from './claim-token-set.ts';
+import {
+  claimTokenSet,
+  isClaimed,
+  type KeptBy,
+  keptBy,
+  keptElsewhere,
+  type SetToClaim,
+} from './claim-token-set.ts';
 import { errorNameOf } from './errors.ts';
 import type { Ports } from './ports.ts';
 import { recordOutcome } from './record.ts';
@@ -137,14 +143,13 @@ async function decideAndSpend(
     const good = { tokenSet: read.tokenSet, obtainedAt };
     if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
     // A refresh token whose successor may be lost is asked again: nobody else would remember the doubt.
-    const isKnown = (obtainedAt ?? 0) <= (account.lastRefreshedAt ?? 0);
-    const isDoubted = since !== undefined && isKnown && read.tokenSet.refresh_token !== undefined;
+    const isDoubted = since !== undefined && read.tokenSet.refresh_token !== undefined;
     if (decision.action === 'reconcile' && !isDoubted)
       return { ...good, kind: 'reconciled', reason: attempt.reason };
     if (decision.action === 'reauthorize') return { kind: 'failed', reason: decision.reason };
   }
   if (spendFrom !== undefined && spendFrom > input.now) return deferred('leased_elsewhere');
-  const retryAfter = await secondsUntilRoom(read.tokenSet, secretId, attempt, ports);
+  const retryAfter = await secondsUntilRoom(owned, attempt, ports);
   if (retryAfter > 0)
     return { kind: 'failed', reason: 'lifetime_too_short', retryAfter, ambiguousSince: since };
   const claimed = await claimTokenSet(attempt, owned, ports);
@@ -183,19 +188,16 @@ async function ownedBy(
 }
 
 /**
- * Sees the version quota coming for token sets that are replaced often, by their lifetime or by force, before a grant
- * could be lost to it.
+ * Sees the version quota coming, before a grant could be lost to it: for token sets that are replaced often, by their
+ * lifetime or by force, or that a claim replaces just before.
  *
  * @returns seconds until the secret has room for one more version; 0 where it has
  */
-async function secondsUntilRoom(
-  tokenSet: TokenSet,
-  secretId: string,
-  { input }: Attempt,
-  { secrets }: Ports,
-): Promise<number> {
+async function secondsUntilRoom(owned: Owned, { input }: Attempt, { secrets }: Ports): Promise<number> {
+  const { read, secretId } = owned;
+  const { tokenSet } = read;
   // How often a set changes is not known before it was first stored.
-  const isKnown = tokenSet.obtained_at !== undefined;
+  const isKnown = tokenSet.obtained_at !== undefined && isClaimed(owned);
   if (isKnown && !input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
   const dates = await secrets.versionDates(secretId);
   return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);

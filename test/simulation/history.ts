@@ -91,15 +91,14 @@ function environmentOf(
   return process;
 }
 
-/** A refusal of a whole profile is believed after a day (core/account/evidence.ts). */
+/** A refusal of a whole profile is believed after a day (core/account/evidence.ts); what it blocks takes turns. */
 const RUNS_OF_A_DAY = 26;
 
 function mostRuns(world: World): number {
-  const isDoubted = world.plan.accounts.some(({ accountId }) => {
-    const { reason } = (world.table().item(accountId)?.failure ?? {}) as { reason?: string };
-    return reason === 'provider_wide_refusal';
-  });
-  return isDoubted ? RUNS_OF_A_DAY : CALM_RUNS.atMost;
+  const inTrouble = world.plan.profiles.some(
+    ({ profile }) => world.table().item(`#profile:${profile}`)?.failure !== undefined,
+  );
+  return inTrouble ? RUNS_OF_A_DAY : CALM_RUNS.atMost;
 }
 
 /** Whether a person's new consent has ended the grant that an account is to have. */

@@ -344,7 +344,8 @@ async function restoreTable({ world, process, console }: Person): Promise<void> 
 
 async function otherDeployment({ world, accountId, profile, console }: Person): Promise<void> {
   const Item = { accountId, authenticationType: 'oauth2', oauthProfile: profile };
-  await console.table.send(new PutCommand({ TableName: OTHER_TABLE, Item }));
+  if (world.table(OTHER_TABLE).item(accountId) === undefined)
+    await console.table.send(new PutCommand({ TableName: OTHER_TABLE, Item }));
   invokeOther(world, `other deployment ${world.processes.length}`);
 }
 

@@ -345,8 +345,10 @@ export class World {
     this.#judgeMemory(id, after);
     if (!this.byHand || after === undefined) return;
     const kept = after.lease as typeof lease;
-    if (inUse && kept?.owner !== lease.owner && after.lastRefreshedAt === before?.lastRefreshedAt)
-      this.tamper(id, 'its item is overwritten with its last state in the middle of a visit');
+    const { obtained_at } = parseJsonObject(this.secrets.current(secretOf(id)) ?? '') ?? {};
+    const knowsOlder = Number(after.lastRefreshedAt ?? Number.POSITIVE_INFINITY) < Number(obtained_at);
+    if (inUse && kept?.owner !== lease.owner && !knowsOlder)
+      this.tamper(id, 'its item is overwritten in the middle of a visit, and knows of no older set');
     const escrow = before?.escrow as { ciphertext: string } | undefined;
     if (escrow !== undefined && (after.escrow as typeof escrow)?.ciphertext !== escrow.ciphertext)
       this.tamper(id, 'its escrow is overwritten');
