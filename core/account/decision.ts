@@ -173,21 +173,29 @@ export function nextObtainedAt(
   return Math.max(now, ...plausible);
 }
 
+/** Seconds; `now` since the epoch. */
+interface StaleReadTimes {
+  readonly now: number;
+  /** After which any attempt that is under way now has ended, its lease included. */
+  readonly longestLease: number;
+  /** By which the clock that dated the newest set may be wrong beyond the usual. */
+  readonly clockDoubt?: number;
+}
+
 /**
  * Secrets Manager is eventually consistent: a read soon after a store can still give the version before it, with a
  * refresh token that is spent. Whoever stored wrote down, consistently, when that set was obtained; a read that is
  * older is not believed, unless somebody has surely written it since.
  *
  * @param newest when the newest set known was obtained, seconds since the epoch
- * @param clockDoubt seconds by which the clock that says so may be wrong beyond the usual
  */
 export function isStaleRead(
   read: ReadVersion,
   newest: number | undefined,
-  now: number,
-  clockDoubt = 0,
+  { now, longestLease, clockDoubt = 0 }: StaleReadTimes,
 ): boolean {
-  if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR + clockDoubt) return false;
+  // A set is stored while the lease lasts under which it was obtained.
+  if (newest === undefined || now - newest >= STALE_READS_FOR + longestLease + clockDoubt) return false;
   const obtainedAt = obtainedAtOf(read);
   if (obtainedAt !== undefined && obtainedAt >= newest) return false;
   const { createdAt, isClaim } = read.version;

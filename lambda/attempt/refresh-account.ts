@@ -76,9 +76,8 @@ async function attemptLeased(attempt: Attempt, ports: Ports): Promise<Attempted>
   if (own.kind === 'unknown') return { outcome: deferred('store_unavailable') };
   if (own.kind === 'failed') return { outcome: own };
   const newest = Math.max(account.lastRefreshedAt ?? 0, own.newest ?? 0) || undefined;
-  const stale =
-    isStaleRead(read, newest, input.now, clockDoubtOf(account)) ||
-    (await mayHaveStored(attempt, secretId, read, ports));
+  const times = { now: input.now, longestLease: attempt.longestLease, clockDoubt: clockDoubtOf(account) };
+  const stale = isStaleRead(read, newest, times) || (await mayHaveStored(attempt, secretId, read, ports));
   const { keptFor, spendFrom } = own;
   const outcome = stale
     ? deferred('store_unavailable')

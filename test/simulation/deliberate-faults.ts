@@ -73,8 +73,8 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'nobody looks for what a dead run has stored',
     file: ATTEMPT,
-    find: 'if (lease === undefined || lease.owner === version.versionId) return false;',
-    replace: 'if (lease === undefined || version !== undefined) return false;',
+    find: 'if (lease === undefined || input.now >=',
+    replace: 'if (lease === undefined || input.now >= 0 *',
   },
   {
     name: 'a token set is claimed by a plain put',
@@ -211,7 +211,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'a token set is spent without being claimed',
     file: CLAIM,
-    find: "if (kept.kind !== 'free' && read.tokenSet.kept_for === keptFor) return read;",
+    find: 'if (isClaimed({ read, kept, keptFor })) return read;',
     replace: 'if (keptFor !== null) return read;',
   },
   {
@@ -302,8 +302,8 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     name: 'the versions of a set that was never stored are not counted',
     isRare: true,
     file: ATTEMPT,
-    find: 'const isKnown = tokenSet.obtained_at !== undefined;',
-    replace: 'const isKnown = tokenSet !== undefined;',
+    find: 'const isKnown = tokenSet.obtained_at !== undefined && isClaimed(owned);',
+    replace: 'const isKnown = isClaimed(owned) || tokenSet !== undefined;',
   },
 ];
 

@@ -18,7 +18,7 @@ function earlier(versions: number): readonly number[] {
 }
 
 /** Seconds between two of the runs after which all must be well again, and how many there are at most. */
-const CALM_RUNS = { every: 3_700, atLeast: 3, atMost: 8 };
+const CALM_RUNS = { every: 3_700, atLeast: 2, atMost: 8 };
 /** The same where a person ended a grant: that is noticed when the longest-lived access token is due. */
 const AT_LEAST_AFTER_END = 4;
 

@@ -346,8 +346,10 @@ export class World {
     if (!this.byHand || after === undefined) return;
     const kept = after.lease as typeof lease;
     const { obtained_at } = parseJsonObject(this.secrets.current(secretOf(id)) ?? '') ?? {};
-    const knowsOlder = Number(after.lastRefreshedAt ?? Number.POSITIVE_INFINITY) < Number(obtained_at);
-    if (inUse && kept?.owner !== lease.owner && !knowsOlder)
+    const { lastRefreshedAt } = after;
+    const knowsOlder = Number(lastRefreshedAt ?? Number.POSITIVE_INFINITY) < Number(obtained_at);
+    const isBehind = knowsOlder && lastRefreshedAt !== before?.lastRefreshedAt;
+    if (inUse && kept?.owner !== lease.owner && !isBehind)
       this.tamper(id, 'its item is overwritten in the middle of a visit, and knows of no older set');
     const escrow = before?.escrow as { ciphertext: string } | undefined;
     if (escrow !== undefined && (after.escrow as typeof escrow)?.ciphertext !== escrow.ciphertext)

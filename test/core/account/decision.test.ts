@@ -424,7 +424,7 @@ describe('a token set that was read', () => {
       name: 'from before a refresh of some time ago is not',
       obtainedAt: NOW - 3_600,
       createdAt: NOW - 3_600,
-      newest: NOW - 180,
+      newest: NOW - 300,
       stale: false,
     },
     {
@@ -449,9 +449,10 @@ describe('a token set that was read', () => {
       stale: true,
     },
   ];
+  const times = { now: NOW, longestLease: 180 };
   test.each(rows)('$name', ({ obtainedAt, createdAt, newest, stale }) => {
     const tokenSet = aTokenSet({ obtained_at: obtainedAt });
-    expect(isStaleRead({ tokenSet, version: { versionId: 'v', createdAt } }, newest, NOW)).toBe(stale);
+    expect(isStaleRead({ tokenSet, version: { versionId: 'v', createdAt } }, newest, times)).toBe(stale);
   });
 });
 
