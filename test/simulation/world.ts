@@ -342,7 +342,7 @@ export class World {
     const lease = before?.lease as { owner: string; expiresAt: number } | undefined;
     const inUse = lease !== undefined && lease.expiresAt * 1_000 > this.time.now && this.#isAtWork();
     if (after === undefined && inUse) this.tamper(id, 'its item is removed in the middle of a visit');
-    this.#judgeMemory(id, after);
+    this.#judgeMemory(id, before, after);
     if (!this.byHand || after === undefined) return;
     const kept = after.lease as typeof lease;
     const { obtained_at } = parseJsonObject(this.secrets.current(secretOf(id)) ?? '') ?? {};
@@ -361,14 +361,19 @@ export class World {
   }
 
   /** An item that forgets a store which reads of the secret may not show yet: only the item knows of that. */
-  #judgeMemory(id: string, after: Item | undefined): void {
+  #judgeMemory(id: string, before: Item | undefined, after: Item | undefined): void {
     const known = this.#lastRefreshed.get(id) ?? 0;
     const now = Number(after?.lastRefreshedAt ?? 0);
     if (now > known) this.#lastRefreshed.set(id, now);
     const byPeople = this.byHand || now === 0;
-    const isFresh = this.time.now / 1_000 - known < STALE_READS_FOR + 2 * CLOCK_ERROR;
+    const isFresh = this.time.now / 1_000 - known < UNSEEN_FOR;
     if (after !== undefined && after.lease === undefined && now < known && byPeople && isFresh)
-      this.#forgetful.set(id, (known + STALE_READS_FOR + 2 * CLOCK_ERROR) * 1_000);
+      this.#forgetful.set(id, (known + UNSEEN_FOR) * 1_000);
+    // With the lease of a run that died, its store is forgotten.
+    const lease = before?.lease as { owner: string } | undefined;
+    const kept = after?.lease as typeof lease;
+    if (lease !== undefined && lease.owner !== kept?.owner && this.byHand)
+      this.#forgetful.set(id, this.time.now + UNSEEN_FOR * 1_000);
   }
   readonly #lastRefreshed = new Map<string, number>();
   /** Accounts of which nobody can tell a stale read, and until when. */
@@ -412,6 +417,9 @@ export function refreshTokenIn(text: string | undefined): string | undefined {
   const token = parseJsonObject(text ?? '')?.refresh_token;
   return typeof token === 'string' ? token : undefined;
 }
+
+/** Seconds for which reads may not show a store, by clocks that differ. */
+const UNSEEN_FOR = STALE_READS_FOR + 2 * CLOCK_ERROR;
 
 /** Whether the one was issued for the other, or for what was issued for it. */
 function descends(one: Issued, other: Issued): boolean {
