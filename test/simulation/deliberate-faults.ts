@@ -67,7 +67,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: 'an old read is believed',
     file: DECISION,
-    find: 'if (newest === undefined || now - newest >= STALE_READS_FOR + 2 * CLOCK_ERROR + clockDoubt) return false;',
+    find: 'if (newest === undefined || now - newest >= STALE_READS_FOR + longestLease + clockDoubt) return false;',
     replace: 'if (now > 0) return false;',
   },
   {
@@ -299,11 +299,32 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     replace: "if (settled !== 'conflict' && result !== 'told')",
   },
   {
-    name: 'the versions of a set that was never stored are not counted',
+    name: 'the versions are not counted before a claim',
     isRare: true,
     file: ATTEMPT,
     find: 'const isKnown = tokenSet.obtained_at !== undefined && isClaimed(owned);',
-    replace: 'const isKnown = isClaimed(owned) || tokenSet !== undefined;',
+    replace: 'const isKnown = tokenSet !== undefined;',
+  },
+  {
+    name: "a refusal that isn't believed yet counts as a death",
+    isRare: true,
+    file: OUTCOME,
+    find: "if (status !== 'reauthorization_required' || failure?.reason !== 'grant_revoked') return false;",
+    replace: "if (status === undefined || failure?.reason !== 'grant_revoked') return false;",
+  },
+  {
+    name: 'a second doubt is not noticed while the first one lasts',
+    isRare: true,
+    file: OUTCOME,
+    find: 'Math.max(failure?.ambiguousSince ?? 0, ofDeadRun ?? 0) || undefined',
+    replace: 'failure?.ambiguousSince ?? ofDeadRun',
+  },
+  {
+    name: 'a read is believed as if a store took no time',
+    isRare: true,
+    file: DECISION,
+    find: 'STALE_READS_FOR + longestLease + clockDoubt',
+    replace: 'STALE_READS_FOR + 2 * CLOCK_ERROR + clockDoubt',
   },
 ];
 
