@@ -4,12 +4,12 @@ import { buildFunction } from './function.ts';
 import { writeManifest } from './manifest.ts';
 
 /** Builds all that is published: `npm run build`. */
-export function build(): void {
-  buildFunction();
+export async function build(): Promise<void> {
+  await buildFunction();
   buildCommandLine();
   buildConstruct();
   writeManifest();
 }
 
 // `npm start` and `cdk` need the function only.
-if (import.meta.main) (process.argv[2] === 'function' ? buildFunction : build)();
+if (import.meta.main) await (process.argv[2] === 'function' ? buildFunction : build)();

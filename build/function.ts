@@ -1,8 +1,19 @@
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import { licenceTexts } from './licences.ts';
 import { writeFolder } from './output.ts';
 import { projectRoot } from './project.ts';
+
+/** An SDK's client imports all of its manifest for its version. */
+const onlyVersions: Plugin = {
+  name: 'only-versions',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/ }, ({ path }) => {
+      const { version } = JSON.parse(readFileSync(path, 'utf8'));
+      return { contents: JSON.stringify({ version }), loader: 'json' };
+    }),
+};
 
 /**
  * How the function is bundled: one ES module with the SDK in it.
@@ -26,12 +37,13 @@ export const functionOptions = {
     '@aws-sdk/credential-provider-node': './adapters/aws/credential-provider.ts',
     '@smithy/core/event-streams': './adapters/aws/no-event-streams.ts',
   },
+  plugins: [onlyVersions],
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
 /** Builds the asset that is deployed: dist/function. @returns what is in it */
-export function buildFunction(): Metafile {
-  const { outputFiles, metafile } = buildSync({
+export async function buildFunction(): Promise<Metafile> {
+  const { outputFiles, metafile } = await build({
     ...functionOptions,
     entryPoints: ['lambda/handler.ts'],
     outfile: 'dist/function/index.mjs',

@@ -1,9 +1,6 @@
 /**
- * Every reason that a run can give for what it did with an account, with who can help and how. `docs/reasons.md` is made from it.
+ * Every reason that a run can give for what it did with an account, with what to do. `docs/reasons.md` is made from it.
  */
-
-/** Who can help: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
-type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
 
 /**
  * How the reason ends an attempt at an account.
@@ -18,7 +15,6 @@ type Severity = 'calm' | 'deferred' | 'transient' | 'invalid' | 'person';
 
 interface ReasonEntry {
   readonly severity: Severity;
-  readonly helper: Helper;
   /** What it means, as part of a sentence. */
   readonly meaning: string;
   /** What to do next; empty where there is nothing to do. */
@@ -28,160 +24,134 @@ interface ReasonEntry {
 export const REASONS = {
   fresh: {
     severity: 'calm',
-    helper: 'nobody',
     meaning: 'the access token lives longer than the refresh window',
     remedy: '',
   },
   expiring: {
     severity: 'calm',
-    helper: 'nobody',
     meaning: 'the access token expires within the refresh window',
     remedy: '',
   },
   no_access_token: {
     severity: 'calm',
-    helper: 'nobody',
     meaning: 'no access token is known yet',
     remedy: '',
   },
-  forced: { severity: 'calm', helper: 'nobody', meaning: 'the event asked for it', remedy: '' },
+  forced: { severity: 'calm', meaning: 'the event asked for it', remedy: '' },
   disabled: {
     severity: 'calm',
-    helper: 'nobody',
     meaning: 'the account has enabled = false',
     remedy: 'Set enabled to true, or remove it.',
   },
   does_not_expire: {
     severity: 'calm',
-    helper: 'nobody',
     meaning: 'the access token has no end and there is nothing to refresh',
     remedy: '',
   },
   leased_elsewhere: {
     severity: 'deferred',
-    helper: 'nobody',
     meaning: 'another run is working on this account, or has just changed it',
     remedy: '',
   },
   out_of_time: {
     severity: 'deferred',
-    helper: 'operator',
     meaning: 'this run had too little time left',
     remedy: 'The next run continues. If this goes on, add segments or raise the timeout.',
   },
   no_refresh_token: {
     severity: 'person',
-    helper: 'account',
     meaning: 'the token set holds no refresh token',
     remedy: 'Authorize the account again.',
   },
   refresh_token_expired: {
     severity: 'person',
-    helper: 'account',
     meaning: 'the refresh token has expired',
     remedy: 'Authorize the account again.',
   },
   grant_revoked: {
     severity: 'person',
-    helper: 'account',
     meaning: 'the provider says that the grant is no longer good',
     remedy: 'Authorize the account again.',
   },
   grant_possibly_lost: {
     severity: 'person',
-    helper: 'account',
     meaning:
       'the provider refuses the refresh token; a response that never arrived may have held the next one',
     remedy: 'Authorize the account again.',
   },
   client_rejected: {
     severity: 'transient',
-    helper: 'profile',
     meaning: "the provider refuses the profile's client, not the account",
     remedy: 'Correct the client in the profile; its accounts recover by themselves.',
   },
   rate_limited: {
     severity: 'transient',
-    helper: 'provider',
     meaning: 'the provider asks to slow down',
     remedy: 'It is tried again later. If this goes on, set max_requests_per_minute in the profile.',
   },
   provider_unavailable: {
     severity: 'transient',
-    helper: 'provider',
     meaning: 'the provider did not answer, or says that it is down',
     remedy: 'It is tried again later.',
   },
   malformed_response: {
     severity: 'transient',
-    helper: 'provider',
     meaning: "the provider's response can't be understood",
     remedy: 'Check token_endpoint, token_response_fields and token_error_fields in the profile.',
   },
   store_unavailable: {
     severity: 'transient',
-    helper: 'operator',
     meaning: 'Secrets Manager, KMS or DynamoDB could not be read or written',
     remedy: 'The next run tries again; the log has the AWS error.',
   },
   permission_missing: {
     severity: 'transient',
-    helper: 'operator',
     meaning: 'the function lacks a permission',
     remedy: "Check the function's role and the policies of key and secret. Nobody has to sign in again.",
   },
   request_rejected: {
     severity: 'transient',
-    helper: 'profile',
     meaning: 'the provider refuses the request without saying whose fault it is',
     remedy: 'If its response means that the grant is dead, add the code to dead_grant_errors in the profile.',
   },
   provider_wide_refusal: {
     severity: 'transient',
-    helper: 'provider',
     meaning:
       'the provider refuses nearly all accounts of this profile at once; the fault is probably its own',
     remedy: 'A few are tried every 15 minutes; when one works, all follow.',
   },
   token_set_too_large: {
     severity: 'transient',
-    helper: 'provider',
     meaning: 'the token set is larger than a secret can be (64 KB)',
     remedy: 'Ask the provider for tokens with fewer scopes or claims.',
   },
   lifetime_too_short: {
     severity: 'transient',
-    helper: 'provider',
     meaning: 'the token set changes too often: Secrets Manager keeps 100 versions in 24 hours',
     remedy: 'Ask the provider for access tokens of 20 minutes or more, or use a smaller refresh window.',
   },
   profile_missing: {
     severity: 'invalid',
-    helper: 'profile',
     meaning: 'the profile secret that the account names does not exist',
     remedy: 'Create it, or correct oauthProfile.',
   },
   profile_invalid: {
     severity: 'invalid',
-    helper: 'profile',
     meaning: 'the profile secret has a mistake',
     remedy: 'Correct the field that the message names.',
   },
   secret_missing: {
     severity: 'invalid',
-    helper: 'account',
     meaning: "the account's token secret does not exist",
     remedy: 'Restore or create it, or authorize the account again.',
   },
   secret_invalid: {
     severity: 'invalid',
-    helper: 'account',
     meaning: "the account's token secret can't be read as a token set",
     remedy: 'Correct the field that the message names, or authorize the account again.',
   },
   account_invalid: {
     severity: 'invalid',
-    helper: 'account',
     meaning: "the account's item in the table has a mistake",
     remedy: 'Correct the attribute that the message names.',
   },

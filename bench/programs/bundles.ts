@@ -33,7 +33,7 @@ const options = {
 const PACE = /export const STARTS_PER_SECOND = \d+;/;
 
 export async function buildBundles(): Promise<Bundles> {
-  const deployed = synthesizeBundle();
+  const deployed = await synthesizeBundle();
   buildCommandLine();
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   const outfile = (name: string) => join(directory, `${name}.mjs`);

@@ -20,7 +20,7 @@ const results: boolean[] = [];
 
 async function main(pictures: string | undefined): Promise<number> {
   const data = mkdtempSync(join(tmpdir(), 'browser-'));
-  buildFunction();
+  await buildFunction();
   const system = await startLocalSystem({ dataDirectory: data, port: 0, say: () => undefined });
   const chromium = await startChromium(pictures);
   try {

@@ -30,7 +30,7 @@ let files: readonly string[] = [];
 let size = 0;
 
 beforeAll(async () => {
-  build();
+  await build();
   theirs = mkdtempSync(join(tmpdir(), 'theirs-'));
   installed = join(theirs, 'node_modules/oauth-token-refresher');
   mkdirSync(installed, { recursive: true });

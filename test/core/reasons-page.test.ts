@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { REASONS } from '../../core/reason.ts';
+import { REASONS, type Reason } from '../../core/reason.ts';
+import { HELPERS } from '../../core/who-can-help.ts';
 
 const RENEW = 'npx vitest run test/core/reasons-page.test.ts --update';
 
@@ -21,7 +22,8 @@ function page(): string {
   const sections = groups.flatMap(({ severity, heading, advice }) => {
     const lines = Object.entries(REASONS)
       .filter(([, reason]) => reason.severity === severity)
-      .map(([name, { meaning, helper, remedy }]) => {
+      .map(([name, { meaning, remedy }]) => {
+        const helper = HELPERS[name as Reason];
         const who = helper === 'nobody' || severity === 'person' ? '' : ` (${helper})`;
         const next = remedy.replace(advice, '').trim();
         return `- \`${name}\`${who}: ${meaning}${next === '' ? '' : `. ${next}`}`;

@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   const progress = (done: number) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${kills} kills `);
   };
-  const bundle = synthesizeBundle();
+  const bundle = await synthesizeBundle();
   const storm = await rage({ accounts, kills, overlap, seed, rotation, module: bundle.path, progress });
   if (process.stderr.isTTY) process.stderr.write('\r');
   const verdicts = await Promise.all(

@@ -34,7 +34,7 @@ export async function startAccountKinds(aws: LocalAws): Promise<{
   const provider = await startStrictProvider({ canary: CANARY });
   const world = await createWorld(aws.url, { POWERTOOLS_LOG_LEVEL: 'DEBUG' });
   const vault = createEscrowVault(world.clients.kms, world.escrowKeyId);
-  const bundle = synthesizeBundle();
+  const bundle = await synthesizeBundle();
   const fn = world.process({ module: bundle.path });
   await world.profile('sound', provider.profile);
   const run = commandLine(world);

@@ -146,10 +146,10 @@ async function startHostileProvider(): Promise<HostileProvider> {
 
 const { aws, provider: sound, world } = await fileWorld(startPatientAws(), { canary: 'SOUND' });
 let hostile: HostileProvider;
-let bundle: ReturnType<typeof synthesizeBundle>;
+let bundle: Awaited<ReturnType<typeof synthesizeBundle>>;
 
 beforeAll(async () => {
-  bundle = synthesizeBundle();
+  bundle = await synthesizeBundle();
   hostile = await startHostileProvider();
 });
 afterAll(() => {

@@ -29,7 +29,7 @@ const aws = await startLocalAws({
 });
 const provider = await startStrictProvider({ now, delayMilliseconds: () => 100 });
 const world = await createWorld(aws.url);
-const bundle = synthesizeBundle();
+const bundle = await synthesizeBundle();
 await world.profile('crm', provider.profile);
 const accountIds: string[] = [];
 let throttled = 0;

@@ -70,7 +70,7 @@ const paint = (style: 'green' | 'yellow' | 'red', text: string) =>
 const results = new Map<Trial, Verdict>();
 
 // The very bundle that gets deployed; it starts faster than the sources, too.
-const bundle = synthesizeBundle();
+const bundle = await synthesizeBundle();
 // A few thousand processes are started: they share what is compiled of it.
 const compiled = mkdtempSync(join(tmpdir(), 'compiled-'));
 const environment = { NODE_COMPILE_CACHE: compiled };

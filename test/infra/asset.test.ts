@@ -8,8 +8,8 @@ import type { RunResult } from '../../lambda/run-result.ts';
 import { synthesizeBundle } from '../support/function-bundle.ts';
 import { test as worldTest } from '../support/world-test.ts';
 
-const test = worldTest.extend('bundle', { scope: 'file' }, ({ environment: _ }, { onCleanup }) => {
-  const { path, remove } = synthesizeBundle();
+const test = worldTest.extend('bundle', { scope: 'file' }, async ({ environment: _ }, { onCleanup }) => {
+  const { path, remove } = await synthesizeBundle();
   onCleanup(remove);
   return path;
 });

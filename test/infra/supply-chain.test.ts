@@ -32,8 +32,10 @@ describe('licences', () => {
       .some((one) => allowed.includes(one));
 
   const bundles = { function: buildFunction, 'command line': buildCommandLine };
-  test.each(Object.entries(bundles))('of everything in the bundle of the %s are on the list', (_, build) => {
-    const packages = packagesIn(build());
+  test.each(
+    Object.entries(bundles),
+  )('of everything in the bundle of the %s are on the list', async (_, build) => {
+    const packages = packagesIn(await build());
     expect(packages.length).toBeGreaterThan(10);
     const others = packages.filter((path) => !isAllowed(read(`${path}/package.json`).license));
     expect(others).toEqual([]);

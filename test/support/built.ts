@@ -1,6 +1,6 @@
 import { buildFunction } from '../../build/function.ts';
 
 /** Before any test: the function that is tested as it ships is built from what is here. */
-export default function build(): void {
-  buildFunction();
+export default async function build(): Promise<void> {
+  await buildFunction();
 }

@@ -6,8 +6,8 @@ import { buildFunction } from '../../build/function.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 
 /** The bundle that gets deployed, taken from a synthesized assembly. */
-export function synthesizeBundle(): { readonly path: string; readonly remove: () => void } {
-  buildFunction();
+export async function synthesizeBundle(): Promise<{ readonly path: string; readonly remove: () => void }> {
+  await buildFunction();
   const assembly = mkdtempSync(join(tmpdir(), 'assembly-'));
   const app = new App({ outdir: assembly, analyticsReporting: false });
   new OAuthTokenRefresherStack(app, 'Test');

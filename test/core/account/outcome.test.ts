@@ -513,9 +513,25 @@ describe('a doubt about the refresh token', () => {
       secret: read('v', NOW - 30, NOW - 30),
     },
     {
-      name: 'is not there where the provider had called this refresh token dead before that run',
-      account: { lease, failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+      name: 'is not there where this refresh token was believed to be dead before that run',
+      account: {
+        lease,
+        status: 'reauthorization_required',
+        failure: aFailure('grant_revoked', { at: NOW - 600 }),
+      },
       secret: read('v'),
+    },
+    {
+      name: 'is there where the provider had only once called this refresh token dead before that run',
+      account: { lease, status: 'failing', failure: aFailure('grant_revoked', { at: NOW - 600 }) },
+      secret: read('v'),
+      since: NOW - 60,
+    },
+    {
+      name: 'begins anew where a run died while there was one',
+      account: { lease, failure: aFailure('provider_unavailable', { ambiguousSince: NOW - 900 }) },
+      secret: read('v', NOW - 500, NOW - 500),
+      since: NOW - 60,
     },
     {
       name: 'is there where a newer token set was spent by a run that died',
