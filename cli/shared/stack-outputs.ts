@@ -99,8 +99,8 @@ const idIn = (path: string) => path.replaceAll(/[^A-Za-z0-9]/g, '');
 const IN_A_CONSTRUCT = /^(.+)[0-9A-F]{8}$/;
 
 /**
- * The constructs of a stack that print outputs. `OAuthTokenRefresherStack` prints its own in the stack's scope: `FunctionName`.
- * A construct anywhere else has to print the same ones, with the same values, in its own scope:
+ * The constructs of a stack that print outputs. `OAuthTokenRefresherStack` prints plain names: `FunctionName`. So may the only
+ * construct of any stack. One that has a second beside it has to print the same ones, with the same values, in its own scope:
  *
  *     new CfnOutput(refresher, 'FunctionName', { value: … });
  *
