@@ -13,7 +13,7 @@ import { LocalKeyError } from '../../local/local-key.ts';
 import { type Found, findRunningSystem } from '../../local/running-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
 import { DEFAULT_STACK, type FleetOptions } from './fleet-options.ts';
-import { requireSameMajor, versionIn, versionOf } from './function-version.ts';
+import { requireSameMajor, versionOf } from './function-version.ts';
 import { type Deployed, readOutputs } from './stack-outputs.ts';
 
 /** Where the accounts are that a command acts on: a deployed stack, or the local system. */
@@ -173,10 +173,9 @@ async function awsFleet(
     ? { label: `the table ${table}`, outputs: {}, tableName: table, functionName }
     : await readOutputs({ stackName: stack ?? DEFAULT_STACK, construct }, config);
   const name = functionName ?? own.functionName;
-  requireSameMajor(
-    name,
-    functionName === undefined ? versionIn(outputs) : await versionOf(clients.lambda, functionName),
-  );
+  // The outputs are there without a further call.
+  const said = functionName === undefined ? outputs.Version : undefined;
+  requireSameMajor(name, said || (await versionOf(clients.lambda, name)));
   return {
     kind: 'aws',
     label: `${label} (${where})`,

@@ -14,12 +14,7 @@ export const VERSION: string = JSON.parse(readFileSync(manifest ?? '', 'utf8')).
 /** The last version whose function did not say its own. */
 const UNSAID = { version: '0.1.0', description: 'Keeps OAuth access tokens fresh' };
 
-/** The version of the function behind a stack's outputs, which are there without another call. */
-export function versionIn({ Version = UNSAID.version }: Readonly<Record<string, string>>): string {
-  return Version;
-}
-
-/** The version of a function that is named by hand: its description says it. Undefined where that can't be read. */
+/** The version of a function whose stack does not say it: its description does. Undefined where that can't be read. */
 export async function versionOf(lambda: LambdaClient, FunctionName: string): Promise<string | undefined> {
   try {
     const { Description = '' } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));

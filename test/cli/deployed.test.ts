@@ -1,8 +1,9 @@
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Construct } from 'constructs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { requireSameMajor, VERSION, versionIn } from '../../cli/shared/function-version.ts';
+import { requireSameMajor, VERSION, versionOf } from '../../cli/shared/function-version.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 import { cli } from '../support/cli.ts';
@@ -67,6 +68,14 @@ describe('a function of another major version is refused, and nothing is done', 
     expect(asked).toEqual(['GetFunctionConfiguration']);
   });
 
+  test('one of a stack that does not say its version', async () => {
+    stub.state.outputs = { ...OWN, Version: '' };
+    stub.state.configuration = described('0.77.0');
+    const { said, asked } = await invoke('--stack', 's');
+    expect(said.error).toEqual(refusal('own', '0.77.0', '0.77'));
+    expect(asked).toEqual(['DescribeStacks', 'GetFunctionConfiguration']);
+  });
+
   test('one that is named beside a stack, whatever the stack’s own is', async () => {
     stub.state.outputs = OWN;
     stub.state.configuration = described('0.77.0');
@@ -109,8 +118,9 @@ test.each([
   else expect(check).not.toThrow();
 });
 
-test('a stack that says no version is of 0.1.0, the last that said none', () => {
-  expect(versionIn({})).toBe('0.1.0');
+test('a function of 0.1.0, the last version that did not say it, is known by its description', async () => {
+  stub.state.configuration = { Description: 'Keeps OAuth access tokens fresh' };
+  expect(await versionOf(new LambdaClient({ region: 'eu-west-3' }), 'own')).toBe('0.1.0');
 });
 
 test('the construct says its version where the command line reads it', async () => {
