@@ -58,6 +58,12 @@ test('0.1.0 is among the releases, and the page has a filter', () => {
   expect([...released.keys()]).toContain('0.1.0');
 });
 
+test('each release of the changelog has its template here, as test/fixtures/0.1.0/README.md says', () => {
+  const changelog = readFileSync(join(projectRoot, 'CHANGELOG.md'), 'utf8');
+  const versions = Array.from(changelog.matchAll(/^## \[(\d[^\]]*)\]/gm), ([, version = '']) => version);
+  expect(versions.filter((version) => !released.has(version))).toEqual([]);
+});
+
 describe.each([...released])('an upgrade from %s', (_, template) => {
   test('replaces and removes nothing that has state', { timeout: 60_000 }, async () => {
     const diff = await diffFrom(template);
