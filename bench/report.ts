@@ -130,7 +130,7 @@ export function writePage(findings: readonly Findings[]): void {
 /** The experiment whose first table is on the page. */
 const BILL = 'Monthly cost';
 
-/** What has a target, in one table, and the bill. `bench/results.json` has the rest, and each commit. */
+/** What has a target, in one table with the days, and the bill. `bench/results.json` has the rest, and each commit. */
 export function markdown(findings: readonly Findings[]): string {
   const judged = findings.flatMap(({ title, figures }) => figures.map((figure) => ({ title, ...figure })));
   const counts = judged.filter(({ target }) => target?.kind === 'exactly');
@@ -154,6 +154,7 @@ export function markdown(findings: readonly Findings[]): string {
       }),
     }),
     '',
+    ...measuredOn(findings),
     `Of ${counts.length} counts that must be exact (none lost, none spent twice, all refreshed once) ${counts.length - wrong.length} are${wrong.length > 0 ? `; wrong: ${wrong.join('; ')}` : ''}.`,
     ...findings
       .filter(({ title }) => title === BILL)
@@ -163,6 +164,15 @@ export function markdown(findings: readonly Findings[]): string {
         ...tables.slice(0, 1).flatMap(sheetMarkdown),
       ]),
   ].join('\n');
+}
+
+/** Which day's figures these are, where it was written down. */
+function measuredOn(findings: readonly Findings[]): string[] {
+  const dates = [...new Set(findings.flatMap(({ date }) => date ?? []))].sort();
+  return dates.flatMap((day) => {
+    const titles = findings.filter(({ date }) => date === day).map(({ title }) => title);
+    return [`Measured on ${day}: ${titles.join(', ')}.`, ''];
+  });
 }
 
 function sheetMarkdown({ head, rows }: NonNullable<Findings['tables']>[number]): string[] {

@@ -99,7 +99,8 @@ try {
 const complete = values.only === undefined && scale !== 'guard';
 if (complete || values.write) {
   const { commit } = machine();
-  const measured = findings.map((one) => ({ ...one, commit }));
+  const date = new Date().toISOString().slice(0, 10);
+  const measured = findings.map((one) => ({ ...one, commit, date }));
   const all = complete ? measured : renewed(readResults(), measured);
   writeResults(all);
   writePage(all);

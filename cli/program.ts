@@ -92,6 +92,7 @@ export function createProgram(
   const program = new Command('oauth-token-refresher')
     .description('Connects OAuth accounts, shows their state, and repairs them.')
     .option('--stack <name>', 'the deployed stack to act on')
+    .option('--construct <id>', 'which of its token refreshers, if it has several')
     .option('--region <region>', 'its AWS Region')
     .option('--table <name>', "the accounts table, if it is not the stack's")
     .option('--prefix <prefix>', "the beginning of the secrets' names")

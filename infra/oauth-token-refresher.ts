@@ -44,6 +44,7 @@ import {
   grantTable,
 } from './permissions.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
+import { packageVersion } from './version.ts';
 
 /** Older versions of the CDK have no name for it. */
 const NODEJS_24 = new Runtime('nodejs24.x', RuntimeFamily.NODEJS);
@@ -201,7 +202,8 @@ export class OAuthTokenRefresher extends Construct {
       }),
     );
     return new Lambda(this, 'Function', {
-      description: 'Keeps OAuth access tokens fresh',
+      // The command line reads the version here where it is given the function alone.
+      description: `Keeps OAuth access tokens fresh (oauth-token-refresher ${packageVersion()})`,
       code: Code.fromAsset(functionAsset()),
       handler: 'index.handler',
       runtime: NODEJS_24,

@@ -3,6 +3,7 @@ import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from './props.ts';
+import { packageVersion } from './version.ts';
 
 /** One refresher in its own stack. The command line finds it by the stack's outputs. */
 export class OAuthTokenRefresherStack extends Stack {
@@ -31,6 +32,7 @@ export class OAuthTokenRefresherStack extends Stack {
       rules.map(({ ruleName }) => ruleName).join(','),
       'The rules that start the function',
     );
+    this.output('Version', packageVersion(), 'The version of oauth-token-refresher');
   }
 
   private output(id: string, value: string, description: string): void {

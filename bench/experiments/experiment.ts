@@ -36,6 +36,8 @@ export interface Findings {
   readonly title: string;
   /** The commit that was measured. */
   readonly commit?: string;
+  /** The day, such as 2026-01-31. */
+  readonly date?: string;
   readonly figures: readonly Figure[];
   /** What has no baseline. */
   readonly facts?: readonly (readonly [name: string, value: string])[];

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import { readCount, readDuration, readRecoveryWindow } from '../shared/arguments.ts';
+import { readCount, readDuration, readRecoveryWindow } from '../options/arguments.ts';
+import { addExamples } from '../options/help.ts';
+import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
-import { addExamples } from '../shared/help.ts';
-import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import type { AnswerOptions } from './answer.ts';
 import type { RemoveOptions } from './change.ts';
 import type { ListOptions } from './list.ts';

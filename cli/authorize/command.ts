@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import { collectPairs, readDuration } from '../shared/arguments.ts';
+import { collectPairs, readDuration } from '../options/arguments.ts';
+import { tokenSecretOption } from '../options/token-secret-option.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
-import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import type { AuthorizeOptions } from './authorize.ts';
 
 const HELP = `

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { Argument, type Command } from 'commander';
 import { printable } from '../../terminal/printable.ts';
+import { addExamples } from '../options/help.ts';
 import type { AddCommands } from '../shared/command.ts';
 import type { FleetOptions } from '../shared/fleet-options.ts';
-import { addExamples } from '../shared/help.ts';
 import { candidatesFor } from './candidates.ts';
 import { COMPLETION_SCRIPTS, type Shell } from './scripts.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { addExamples } from '../options/help.ts';
 import type { AddCommands } from '../shared/command.ts';
-import { addExamples } from '../shared/help.ts';
 
 const MORE = `
 It changes nothing and spends no token. Exit codes: 0 all is well, 3 something

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { addExamples } from '../options/help.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
-import { addExamples } from '../shared/help.ts';
 import type { ImportOptions } from './import-files.ts';
 
 const MORE = `

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { STATUSES } from '../accounts/statuses.ts';
+import { addExamples } from '../options/help.ts';
 import type { AddCommands } from '../shared/command.ts';
-import { addExamples } from '../shared/help.ts';
 import type { ExportOptions } from './export-accounts.ts';
 
 const MORE = `

@@ -1,5 +1,5 @@
 import { RECOVERY_DAYS } from '../../core/account/secret-id.ts';
-import { collectPairs } from '../shared/arguments.ts';
+import { collectPairs } from '../options/arguments.ts';
 import type { AddCommands } from '../shared/command.ts';
 import type { AddOptions } from './add.ts';
 import type { CheckOptions } from './check.ts';

@@ -1,4 +1,3 @@
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -14,6 +13,8 @@ import { LocalKeyError } from '../../local/local-key.ts';
 import { type Found, findRunningSystem } from '../../local/running-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
 import { DEFAULT_STACK, type FleetOptions } from './fleet-options.ts';
+import { requireSameMajor, versionOf } from './function-version.ts';
+import { type Deployed, readOutputs } from './stack-outputs.ts';
 
 /** Where the accounts are that a command acts on: a deployed stack, or the local system. */
 export interface Fleet {
@@ -58,8 +59,10 @@ export async function findFleet(
   options: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet> {
-  const { local, data, stack, region, table, prefix } = options;
-  const namesAws = [stack, region, table, prefix, options.function].some((option) => option !== undefined);
+  const { local, data, stack, construct, region, table, prefix } = options;
+  const namesAws = [stack, construct, region, table, prefix, options.function].some(
+    (option) => option !== undefined,
+  );
   const asksLocal = local === true || data !== undefined;
   if (asksLocal && namesAws)
     throw new CliError(
@@ -92,13 +95,15 @@ export async function findFunction(
   options: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet | InvokedFunction> {
-  const { local, data, stack, region, table, prefix, function: functionName } = options;
-  const alone = [local, data, stack, table, prefix].every((option) => option === undefined);
+  const { local, data, stack, construct, region, table, prefix, function: functionName } = options;
+  const alone = [local, data, stack, construct, table, prefix].every((option) => option === undefined);
   if (functionName !== undefined && alone) {
     const { lambda } = clientsFor(configFor(region, env));
-    return { label: `the function ${functionName} (${await requireRegion(lambda)})`, functionName, lambda };
+    const label = `the function ${functionName} (${await requireRegion(lambda)})`;
+    requireSameMajor(functionName, await versionOf(lambda, functionName));
+    return { label, functionName, lambda };
   }
-  if ([local, data, stack, region, table, prefix, functionName].some((option) => option !== undefined))
+  if (!alone || [region, functionName].some((option) => option !== undefined))
     return await findFleet(options, env);
   const running = await findLocalSystem(DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
   if (running !== undefined) return localFleet(running, DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
@@ -157,26 +162,24 @@ function configFor(
 }
 
 async function awsFleet(
-  { stack, region, table, prefix, function: functionName }: FleetOptions,
+  { stack, construct, region, table, prefix, function: functionName }: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet> {
   const config = configFor(region, env);
   const clients = clientsFor(config);
   const where = await requireRegion(clients.lambda);
-  const byHand = table !== undefined && functionName !== undefined && stack === undefined;
-  const stackName = stack ?? DEFAULT_STACK;
-  const outputs = byHand ? {} : await outputsOf(stackName, config);
-  const tableName = table ?? outputs.AccountsTableName;
-  const name = functionName ?? outputs.FunctionName;
-  if (tableName === undefined || name === undefined)
-    throw new CliError(
-      'STACK_UNSUITABLE',
-      `The stack ${stackName} has no outputs AccountsTableName and FunctionName. Name another with --stack, or both parts with --table and --function.`,
-    );
+  const byHand = table !== undefined && functionName !== undefined && (stack ?? construct) === undefined;
+  const { label, outputs, ...own }: Deployed = byHand
+    ? { label: `the table ${table}`, outputs: {}, tableName: table, functionName }
+    : await readOutputs({ stackName: stack ?? DEFAULT_STACK, construct }, config);
+  const name = functionName ?? own.functionName;
+  // The outputs are there without a further call.
+  const said = functionName === undefined ? outputs.Version : undefined;
+  requireSameMajor(name, said || (await versionOf(clients.lambda, name)));
   return {
     kind: 'aws',
-    label: `${byHand ? `the table ${tableName}` : `the stack ${stackName}`} (${where})`,
-    tableName,
+    label: `${label} (${where})`,
+    tableName: table ?? own.tableName,
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,
     functionName: name,
     outputs,
@@ -241,34 +244,4 @@ function secretsIn(secretText: string): readonly string[] {
   for (const value of values)
     if (typeof value === 'object' && value !== null) values.push(...Object.values(value));
   return values.filter((value) => typeof value === 'string');
-}
-
-async function outputsOf(stackName: string, config: AwsConfig): Promise<Record<string, string>> {
-  try {
-    const { Stacks } = await new CloudFormationClient(config).send(
-      new DescribeStacksCommand({ StackName: stackName }),
-    );
-    return Object.fromEntries(
-      (Stacks?.[0]?.Outputs ?? []).flatMap(({ OutputKey, OutputValue }) =>
-        OutputKey === undefined || OutputValue === undefined ? [] : [[OutputKey, OutputValue]],
-      ),
-    );
-  } catch (error) {
-    throw notFound(stackName, error);
-  }
-}
-
-function notFound(stackName: string, error: unknown): CliError {
-  const { name, message } = error instanceof Error ? error : new Error(String(error));
-  if (name === 'CredentialsProviderError')
-    return new CliError(
-      'NO_CREDENTIALS',
-      'No AWS credentials were found. Sign in (aws sso login, or set AWS_PROFILE), start a local system with "npm start", or see docs/deploy.md.',
-    );
-  if (/does not exist/.test(message))
-    return new CliError(
-      'NO_STACK',
-      `There is no stack ${stackName} in this account and Region. Deploy it (docs/deploy.md), or name another with --stack and --region.`,
-    );
-  return new CliError('STACK_UNREADABLE', `The stack ${stackName} could not be read: ${name}: ${message}`);
 }

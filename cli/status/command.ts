@@ -1,5 +1,5 @@
+import { addExamples } from '../options/help.ts';
 import type { AddCommands } from '../shared/command.ts';
-import { addExamples } from '../shared/help.ts';
 
 export const addStatus: AddCommands = (program, action) => {
   addExamples(

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import { readDuration } from '../shared/arguments.ts';
+import { readDuration } from '../options/arguments.ts';
+import { addExamples } from '../options/help.ts';
+import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands } from '../shared/command.ts';
-import { addExamples } from '../shared/help.ts';
-import { tokenSecretOption } from '../shared/token-secret-option.ts';
 import type { TokenOptions } from './print-token.ts';
 
 export const addToken: AddCommands = (program, action) => {

@@ -67,10 +67,11 @@ test('the page shows what has a target, and names counts that are wrong', () => 
     exactly('lost', 1, 0, 'none'),
   ];
   const page = markdown([
-    { title: 'T', figures },
+    { title: 'T', figures, date: '2026-01-31' },
     { title: 'Monthly cost', figures: [], tables: [{ head: ['a', 'b'], rows: [['1', '2']] }] },
   ]);
   expect(page).toContain('T: a figure | 1.1 ms | 1.1 × floor | ≤ 1.2 ✓');
+  expect(page).toContain('Measured on 2026-01-31: T.');
   expect(page).not.toContain('7 ms');
   expect(page).toMatch(/Of 2 counts .* 1 are; wrong: T, lost\./);
   expect(page).toMatch(/### Monthly cost\na \| b\n.*\n1 \| 2$/);

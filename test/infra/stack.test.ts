@@ -212,6 +212,7 @@ describe('the stack', () => {
       'LogGroupName',
       'RuleNames',
       'SecretNamePrefix',
+      'Version',
     ]);
   });
 

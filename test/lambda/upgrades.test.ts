@@ -1,5 +1,6 @@
 import { createDecipheriv } from 'node:crypto';
 import { DecryptCommand } from '@aws-sdk/client-kms';
+import { DescribeSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseAccount } from '../../core/account/account.ts';
 import { parseProfile } from '../../core/profile/parse-profile.ts';
@@ -127,6 +128,50 @@ describe('what a later version may write', () => {
     const healed = await world.item('later-reason');
     expect(healed).toMatchObject({ status: 'healthy', shard: { of: 7 }, budget: 3 });
     expect(healed).not.toHaveProperty('failure');
+  });
+
+  /** Both are kept for whoever can read them, and no refresh token is spent meanwhile. */
+  test.each([
+    { name: 'escrow of a later format', change: { ciphertext: '{"v":3}' }, reason: 'store_unavailable' },
+    { name: 'escrow of an unknown kind', change: { kind: 'later' }, reason: 'account_invalid' },
+  ])('$name stays as it is, and nothing is spent', async ({ name, change, reason }) => {
+    await world.profile('later-escrow', provider.profile);
+    const accountId = name.replaceAll(' ', '-');
+    const escrow = { kind: 'token', ciphertext: '{"v":2}', attemptId: 'a', at: 1, ...change };
+    await world.account({ accountId, oauthProfile: 'later-escrow', escrow }, provider.issue(accountId));
+    await world.run({ accountIds: [accountId] });
+    expect(await world.item(accountId)).toMatchObject({ status: 'failing', failure: { reason }, escrow });
+    expect(provider.truth(accountId).requests).toBe(0);
+  });
+
+  test('a field of a profile that is not known stops that profile before anything is spent', async () => {
+    await world.profile('later-field', { ...provider.profile, proof: 'x' });
+    await world.account({ accountId: 'a-later-field', oauthProfile: 'later-field' }, provider.issue('field'));
+    await world.run({ accountIds: ['a-later-field'] });
+    expect(await world.item('a-later-field')).toMatchObject({ failure: { reason: 'profile_invalid' } });
+    expect(provider.truth('field').requests).toBe(0);
+  });
+
+  test('notes, owed events and labels that are not known are left alone', async () => {
+    await world.profile('later-notes', provider.profile);
+    const accountId = 'among-later-notes';
+    const SecretId = `${world.prefix}accounts/${accountId}`;
+    await world.account(
+      { accountId, oauthProfile: 'later-notes', eventOwed: 'OAuth Account Praised' },
+      provider.issue(accountId),
+    );
+    await world.clients.secrets.send(
+      new PutSecretValueCommand({ SecretId, SecretString: '{}', VersionStages: ['OAUTH_LATER'] }),
+    );
+    const note = { accountId: '#later:note', authenticationType: 'oauth2', oauthProfile: 'later-notes' };
+    await world.account(note);
+    await world.run();
+    expect(await world.item('#later:note')).toEqual(note);
+    expect(await world.item(accountId)).toMatchObject({ status: 'healthy' });
+    const { VersionIdsToStages = {} } = await world.clients.secrets.send(
+      new DescribeSecretCommand({ SecretId }),
+    );
+    expect(Object.values(VersionIdsToStages)).toContainEqual(['OAUTH_LATER']);
   });
 });
 

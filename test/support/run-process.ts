@@ -7,6 +7,7 @@ export interface ProcessOptions {
   /** Standard input. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
 }
 
 /** What a process needs to find programs, and local systems of the tests' own. */
@@ -19,10 +20,10 @@ export const bareEnvironment = () => ({
 export function runProcess(
   command: string,
   args: readonly string[],
-  { input = '', env = {} }: ProcessOptions = {},
+  { input = '', env = {}, cwd }: ProcessOptions = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...bareEnvironment(), ...env } });
+    const child = spawn(command, args, { cwd, env: { ...bareEnvironment(), ...env } });
     const said = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const)
       child[stream].on('data', (chunk: Buffer) => {

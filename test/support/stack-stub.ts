@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
+import { VERSION } from '../../cli/shared/function-version.ts';
 import { listen } from '../../local/shared/listen.ts';
 
 /** What a deployed stack's services answer, as far as the local endpoint has no such service. */
 export interface StackState {
+  /** With this version, where they name none. */
   outputs: Record<string, string>;
   /** Lambda's GetFunctionConfiguration; undefined: there is no such function. */
   configuration: Record<string, unknown> | undefined;
@@ -22,6 +24,8 @@ export interface StackState {
 
 export interface StackStub {
   readonly state: StackState;
+  /** The operations that were asked for, in order. */
+  readonly asked: readonly string[];
   /** For `process.env`: these services are asked here. */
   readonly environment: Record<string, string>;
   close(): Promise<void>;
@@ -29,11 +33,13 @@ export interface StackStub {
 
 /** CloudFormation, Lambda, EventBridge, CloudWatch Logs, SQS and KMS of one stack, to be broken one by one. */
 export async function startStackStub(state: StackState): Promise<StackStub> {
+  const asked: string[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
     const operation = operationOf(request.url ?? '', String(request.headers['x-amz-target'] ?? ''));
+    asked.push(operation);
     const { status, answer } = state.denied.includes(operation)
       ? { status: 400, answer: { __type: 'AccessDeniedException', message: 'not authorized' } }
       : answerOf(operation, body, state);
@@ -49,6 +55,7 @@ export async function startStackStub(state: StackState): Promise<StackStub> {
   const services = ['CLOUDFORMATION', 'LAMBDA', 'EVENTBRIDGE', 'CLOUDWATCH_LOGS', 'SQS', 'KMS'];
   return {
     state,
+    asked,
     environment: Object.fromEntries(services.map((service) => [`AWS_ENDPOINT_URL_${service}`, url])),
     close: () =>
       new Promise((resolve) => {
@@ -61,6 +68,7 @@ export async function startStackStub(state: StackState): Promise<StackStub> {
 function operationOf(url: string, target: string): string {
   if (target !== '') return target.split('.')[1] ?? '';
   if (url.endsWith('/configuration')) return 'GetFunctionConfiguration';
+  if (url.endsWith('/invocations')) return 'Invoke';
   return url.endsWith('/concurrency') ? 'GetFunctionConcurrency' : 'DescribeStacks';
 }
 
@@ -76,6 +84,8 @@ function answerOf(operation: string, body: string, state: StackState): Answered 
   switch (operation) {
     case 'GetFunctionConfiguration':
       return configuration === undefined ? missing() : fine(configuration);
+    case 'Invoke':
+      return fine({ runId: 'r' });
     case 'GetFunctionConcurrency':
       return fine(
         state.reservedConcurrency === undefined
@@ -101,7 +111,7 @@ function answerOf(operation: string, body: string, state: StackState): Answered 
         ? missing('NotFoundException')
         : fine({ KeyMetadata: { KeyId: 'key', KeyState: keyState } });
     default:
-      return fine(describeStacks(state.outputs));
+      return fine(describeStacks({ Version: VERSION, ...state.outputs }));
   }
 }
 
