@@ -183,7 +183,10 @@ async function preview(
 ): Promise<Report> {
   const read = await readTokenSet(tokenSecretIdOf(prefix, account), secrets);
   if (read.kind === 'failed') return reportOn(account, 'retry', read.reason);
-  const decision = decideTokenSet(read.tokenSet, account, profile, input);
+  const decision = decideTokenSet(read.tokenSet, account, profile, {
+    ...input,
+    isDoubted: ambiguousSince(account, read) !== undefined,
+  });
   if (decision.action === 'leave') return reportOn(account, 'leave', 'does_not_expire');
   if (decision.action === 'reauthorize') return reportOn(account, 'reauthorize', decision.reason);
   return reportOn(account, decision.action === 'reconcile' ? 'reconcile' : 'refresh', reason);

@@ -22,6 +22,8 @@ export interface DecisionInput {
   readonly force: boolean;
   /** What the account waited for is over: its back-off does not count. */
   readonly dueAgain?: boolean | undefined;
+  /** A response for the refresh token in the secret may have been lost. */
+  readonly isDoubted?: boolean | undefined;
 }
 
 /** Decides from the item alone. The first rule that speaks wins; the order is the order of this function. */
@@ -87,7 +89,8 @@ type TokenSetDecision =
  * - An access token that has no end is left alone, also when forced where there is nothing to spend.
  * - An access token that is not due although the item says so: an earlier run died after storing, or a person
  *   put it there. It is recorded and nothing is spent.
- *   But not where its refresh token has been called dead since: that is asked again, so that no doubt is forgotten.
+ *   But not where its refresh token has been called dead since, or its successor may be lost: that is asked again, so
+ *   that no doubt is forgotten.
  * - A missing refresh token, or one with no second left, needs a person.
  */
 export function decideTokenSet(
@@ -96,12 +99,13 @@ export function decideTokenSet(
   profile: Profile,
   input: DecisionInput,
 ): TokenSetDecision {
-  const { now, force } = input;
+  const { now, force, isDoubted = false } = input;
   const { access_token, expires_at = 0, refresh_token, obtained_at = account.lastRefreshedAt } = tokenSet;
   if (neverExpires(tokenSet, profile) && !(force && refresh_token !== undefined)) return { action: 'leave' };
   const horizon = now + horizonOf(account.accountId, expires_at, obtained_at, input);
   const isGood = access_token !== undefined && expires_at > horizon;
-  if (!force && isGood && !isRefused(account, obtained_at)) return { action: 'reconcile' };
+  const isUncertain = refresh_token !== undefined && (isDoubted || isCalledDead(account, obtained_at));
+  if (!force && isGood && !isUncertain) return { action: 'reconcile' };
   if (refresh_token === undefined) return { action: 'reauthorize', reason: 'no_refresh_token' };
   // The item's own note of the expiry counts only where the token set has none and nobody overrides it: a person
   // who replaced the token set and forces a refresh must not be held up by what was noted of the old one.
@@ -111,10 +115,9 @@ export function decideTokenSet(
   return { action: 'exchange', refreshToken: refresh_token };
 }
 
-/** Whether the provider has called the account's grant dead since the token set was obtained, or may have replaced it. */
-function isRefused({ failure }: Account, obtainedAt = 0): boolean {
-  if (failure === undefined || failure.since < obtainedAt) return false;
-  return calledDead(failure) || failure.ambiguousSince !== undefined;
+/** Whether the provider has called the account's grant dead since the token set was obtained. */
+function isCalledDead({ failure }: Account, obtainedAt = 0): boolean {
+  return failure !== undefined && failure.since >= obtainedAt && calledDead(failure);
 }
 
 /** Seconds for which a read of a secret may still give what stood there before the last store. */

@@ -137,14 +137,11 @@ async function decideAndSpend(
   const since = ambiguousSince(account, read);
   const obtainedAt = obtainedAtOf(read);
   const dated = { ...read.tokenSet, obtained_at: obtainedAt };
-  const decision = decideTokenSet(dated, account, profile, input);
+  const decision = decideTokenSet(dated, account, profile, { ...input, isDoubted: since !== undefined });
   if (escrow.kind !== 'try_first') {
     const good = { tokenSet: read.tokenSet, obtainedAt };
     if (decision.action === 'leave') return { ...good, kind: 'does_not_expire', reason: 'does_not_expire' };
-    // A refresh token whose successor may be lost is asked again: nobody else would remember the doubt.
-    const isDoubted = since !== undefined && read.tokenSet.refresh_token !== undefined;
-    if (decision.action === 'reconcile' && !isDoubted)
-      return { ...good, kind: 'reconciled', reason: attempt.reason };
+    if (decision.action === 'reconcile') return { ...good, kind: 'reconciled', reason: attempt.reason };
     if (decision.action === 'reauthorize') return { kind: 'failed', reason: decision.reason };
   }
   if (spendFrom !== undefined && spendFrom > input.now) return deferred('leased_elsewhere');
