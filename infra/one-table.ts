@@ -1,4 +1,5 @@
 import { Annotations, Stack, Token, TokenComparison } from 'aws-cdk-lib';
+import { serviceName } from './monitoring/service-name.ts';
 import type { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 
 /**
@@ -49,3 +50,27 @@ function mayBeSame(one: string, other: string): boolean {
 
 const takesOver = ({ formerAccountsTables }: OAuthTokenRefresher, { table }: OAuthTokenRefresher) =>
   formerAccountsTables.some((name) => name.slice(name.lastIndexOf('/') + 1) === table.tableName);
+
+/** Finds deployments whose alarms, metrics or outputs would have the same names. The later one of two reports it. */
+export function sharedNames(own: OAuthTokenRefresher, all: readonly OAuthTokenRefresher[]): string[] {
+  return all.slice(0, all.indexOf(own)).flatMap((other) => {
+    const paths = `${other.node.path} and ${own.node.path}`;
+    const near =
+      mayBeSame(Stack.of(own).account, Stack.of(other).account) &&
+      mayBeSame(Stack.of(own).region, Stack.of(other).region);
+    return [
+      ...(near && serviceName(own) === serviceName(other)
+        ? [
+            `${paths} would both call their alarms and metrics ${serviceName(own)}-…: give one another id, or its stack another name.`,
+          ]
+        : []),
+      ...(Stack.of(own) === Stack.of(other) && hasOutputs(own) && hasOutputs(other)
+        ? [
+            `${paths} would both give their stack the output FunctionName and others: leave out "outputs" at one, and name that one to the command line with --table and --function.`,
+          ]
+        : []),
+    ];
+  });
+}
+
+const hasOutputs = ({ node }: OAuthTokenRefresher) => node.tryFindChild('Outputs') !== undefined;

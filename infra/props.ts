@@ -1,7 +1,10 @@
-import { Duration, type RemovalPolicy, Token } from 'aws-cdk-lib';
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IEventBus } from 'aws-cdk-lib/aws-events';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { ApplicationLogLevel, Architecture, SystemLogLevel, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 
 /** The settings of an `OAuthTokenRefresher`. The defaults suit most teams. */
 export interface OAuthTokenRefresherProps {
@@ -45,6 +48,33 @@ export interface OAuthTokenRefresherProps {
    * @default 512
    */
   readonly memorySize?: number;
+  /**
+   * How many runs may go on at once. At least `segments`, since each share of the table has its own run. Where runs take
+   * longer than `schedule`, and for runs by hand, it takes more: what is refused is an error and a dead letter.
+   * @default none of its own
+   */
+  readonly reservedConcurrentExecutions?: number;
+  /** @default Architecture.ARM_64 */
+  readonly architecture?: Architecture;
+  /** @default Tracing.ACTIVE */
+  readonly tracing?: Tracing;
+  /**
+   * The least important lines that the function logs: `INFO`, `DEBUG` or `TRACE`. Metrics and results of runs are lines at
+   * `INFO`, so nothing above it works.
+   * @default ApplicationLogLevel.INFO
+   */
+  readonly logLevel?: ApplicationLogLevel;
+  /**
+   * The same for the lines that Lambda itself logs about each run. `WARN` leaves out the usual ones.
+   * @default Lambda's, SystemLogLevel.INFO
+   */
+  readonly systemLogLevel?: SystemLogLevel;
+  /**
+   * The key that encrypts the log group. CloudWatch Logs is allowed to use it; the policy of an imported key must do so
+   * itself.
+   * @default CloudWatch Logs' own
+   */
+  readonly logEncryptionKey?: IKey;
   /** @default 1 month */
   readonly logRetention?: RetentionDays;
   /**
@@ -87,6 +117,57 @@ export interface OAuthTokenRefresherProps {
    */
   readonly privateAddressCidrs?: readonly string[];
   /**
+   * Puts the function into a VPC. Its subnets must lead to AWS's APIs and to providers: docs/deploy.md, which also says how to
+   * get a fixed address.
+   * @default none
+   */
+  readonly vpc?: IVpc;
+  /**
+   * Where in the VPC. The function gets no public address, so public subnets lead nowhere.
+   * @default its private subnets
+   */
+  readonly vpcSubnets?: SubnetSelection;
+  /** @default a new one that lets the function call anything, and nobody call it */
+  readonly securityGroups?: ISecurityGroup[];
+  /**
+   * The proxy through which the function calls providers, such as `http://proxy.example.com:3128`. It must know the
+   * function by its address, since a password would be readable in the function's environment. It resolves names, so it must
+   * refuse private addresses itself. AWS's APIs are called directly.
+   * @default none
+   */
+  readonly httpsProxy?: string;
+  /**
+   * Names that the function calls without the proxy: `id.example.com`, or `.example.com` with all below it.
+   * @default none
+   */
+  readonly noProxy?: string[];
+  /**
+   * An existing key to encrypt refresh tokens with while they can't be stored. Its policy must let IAM policies of this
+   * account allow its use, as the CDK's keys do. Never change it while something is in escrow.
+   * @default a new key
+   */
+  readonly escrowKey?: IKey;
+  /**
+   * An existing topic for alarms and messages. Its policy, and that of its key, must let CloudWatch publish.
+   * @default a new topic with its own key
+   */
+  readonly alarmTopic?: ITopic;
+  /** @default true */
+  readonly alarms?: boolean;
+  /**
+   * Changes to single alarms.
+   * @default those of docs/runbook.md
+   */
+  readonly alarmSettings?: AlarmSettings;
+  /** @default true */
+  readonly dashboard?: boolean;
+  /**
+   * Gives the stack the outputs by which the command line finds everything: then `--stack NAME` is enough. One refresher of
+   * a stack can have them.
+   * @default false; an OAuthTokenRefresherStack always has them
+   */
+  readonly outputs?: boolean;
+  /**
    * Gets alarms and messages about accounts that need a person. The address must be confirmed once. Others can
    * subscribe to `alarmTopic`.
    * @default nobody
@@ -105,173 +186,30 @@ export interface OAuthTokenRefresherProps {
   readonly removalPolicy?: RemovalPolicy;
 }
 
-export interface Settings {
-  readonly secretNamePrefix: string;
-  readonly refreshWindow: Duration;
-  readonly refreshSpread: Duration;
-  readonly schedule: Duration;
-  readonly timeout: Duration;
-  readonly segments: number;
-  readonly memorySize: number;
-  readonly formerAccountsTables: readonly string[];
-  readonly privateAddressCidrs: readonly string[];
-  readonly alarmEmail: string | undefined;
-  readonly runbookUrl: string;
+/** Changes to one alarm. */
+export interface AlarmSetting {
+  /** @default true */
+  readonly enabled?: boolean;
+  /**
+   * The value that breaches it: this or more.
+   * @default 1
+   */
+  readonly threshold?: number;
+  /** How many of the last `evaluationPeriods` must breach. */
+  readonly datapointsToAlarm?: number;
+  /** Each is as long as `schedule`; those of `deadLetters` are a minute. */
+  readonly evaluationPeriods?: number;
 }
 
-/**
- * Fills in the defaults and refuses what can't work.
- *
- * @throws Error that lists all problems, each with the prop and what to change
- */
-export function resolveProps(props: OAuthTokenRefresherProps): Settings {
-  const settings: Settings = {
-    secretNamePrefix: props.secretNamePrefix ?? 'oauth/',
-    refreshWindow: props.refreshWindow ?? Duration.minutes(5),
-    refreshSpread: props.refreshSpread ?? Duration.seconds(0),
-    schedule: props.schedule ?? Duration.minutes(1),
-    timeout: props.timeout ?? Duration.minutes(2),
-    segments: props.segments ?? 1,
-    memorySize: props.memorySize ?? 512,
-    formerAccountsTables: props.formerAccountsTables ?? [],
-    privateAddressCidrs: props.privateAddressCidrs ?? [],
-    alarmEmail: props.alarmEmail,
-    runbookUrl: props.runbookUrl ?? 'docs/runbook.md',
-  };
-  const problems = [
-    ...problemsOf(settings),
-    ...arnProblems(props.additionalTokenSecretArns ?? []),
-    ...tableProblems(props),
-    ...formerTableProblems(settings.formerAccountsTables, props.accountsTableArn),
-    ...cidrProblems(settings.privateAddressCidrs),
-  ];
-  if (problems.length > 0)
-    throw new Error(
-      `OAuthTokenRefresher can't work like this:\n${problems.map((text) => `  - ${text}`).join('\n')}`,
-    );
-  return settings;
-}
-
-/** Seconds. The function has the same limit. */
-const LONGEST = 2_592_000;
-
-function problemsOf({
-  secretNamePrefix,
-  refreshWindow,
-  refreshSpread,
-  schedule,
-  timeout,
-  segments,
-  memorySize,
-  alarmEmail,
-  runbookUrl,
-}: Settings): string[] {
-  const window = refreshWindow.toSeconds();
-  const spread = refreshSpread.toSeconds();
-  const every = schedule.toSeconds();
-  const limit = timeout.toSeconds();
-  const checks: readonly (readonly [wrong: boolean, message: string])[] = [
-    [
-      !Token.isUnresolved(secretNamePrefix) && !/^[A-Za-z0-9/_+=.@-]{0,200}\/$/.test(secretNamePrefix),
-      `secretNamePrefix must end with "/" and contain only letters, digits and / _ + = . @ -, such as "oauth/"`,
-    ],
-    [
-      every % 60 !== 0 || every < 60 || every > 86_400,
-      `schedule is ${every} s: EventBridge fires in whole minutes; use 1 minute or a multiple of it, up to a day`,
-    ],
-    [window > LONGEST, `refreshWindow is ${window} s: use 30 days (${LONGEST} s) at most`],
-    [spread > LONGEST, `refreshSpread is ${spread} s: use 30 days (${LONGEST} s) at most`],
-    [
-      limit < 30 || limit > 900,
-      `timeout is ${limit} s: use 30 s (a token request, a second try and the store need 12) to 900 s (Lambda's limit)`,
-    ],
-    [
-      window < every + limit,
-      `refreshWindow is ${window} s, less than schedule (${every} s) plus timeout (${limit} s): a token could expire between two runs; use a refreshWindow of ${every + limit} s or more, or shorten the others`,
-    ],
-    [
-      !Number.isInteger(segments) || segments < 1 || segments > 48,
-      'segments must be a whole number from 1 to 48: together they share the 48 refreshes a second that Secrets Manager allows',
-    ],
-    [
-      !Number.isInteger(memorySize) || memorySize < 512 || memorySize > 10_240,
-      'memorySize must be a whole number of MB from 512 to 10240',
-    ],
-    [
-      alarmEmail !== undefined &&
-        !Token.isUnresolved(alarmEmail) &&
-        !/^[^\s@,;]+@[^\s@,;]+\.[^\s@,;]+$/.test(alarmEmail),
-      `alarmEmail must be one e-mail address, such as oncall@example.com; it is "${alarmEmail}"`,
-    ],
-    [
-      !Token.isUnresolved(runbookUrl) && !/^[^\s#]{1,300}$/.test(runbookUrl),
-      `runbookUrl must be the address of docs/runbook.md, without "#" and spaces; it is "${runbookUrl}"`,
-    ],
-  ];
-  return checks.filter(([wrong]) => wrong).map(([, message]) => message);
-}
-
-function arnProblems(arns: readonly string[]): string[] {
-  return arns
-    .filter(
-      (arn) =>
-        !Token.isUnresolved(arn) && !/^arn:[^:]+:secretsmanager:[^:*]+:[^:*]+:secret:[^*]+\*?$/.test(arn),
-    )
-    .map(
-      (arn) =>
-        `additionalTokenSecretArns: "${arn}" is not the ARN of a secret, or of all secrets with a prefix`,
-    );
-}
-
-/** A table name, alone or after its account and Region. The function reads it in the same way. */
-const FORMER_TABLE = /^(?:\d{12}\/[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}\/)?[A-Za-z0-9_.-]{3,255}$/;
-
-function tableProblems({ accountsTableArn, accountsTableKeyArn }: OAuthTokenRefresherProps): string[] {
-  const wrong = (arn: string | undefined, pattern: RegExp) =>
-    arn !== undefined && !Token.isUnresolved(arn) && !pattern.test(arn);
-  return [
-    ...(wrong(accountsTableArn, /^arn:[^:]+:dynamodb:[^:*]+:\d{12}:table\/[A-Za-z0-9_.-]{3,255}$/)
-      ? [
-          `accountsTableArn must be the ARN of a table, such as arn:aws:dynamodb:eu-central-1:123456789012:table/oauth-accounts; it is "${accountsTableArn}"`,
-        ]
-      : []),
-    ...(wrong(accountsTableKeyArn, /^arn:[^:]+:kms:[^:*]+:\d{12}:key\/[A-Za-z0-9-]+$/)
-      ? [
-          `accountsTableKeyArn must be the ARN of a KMS key, such as arn:aws:kms:eu-central-1:123456789012:key/…, not of an alias; it is "${accountsTableKeyArn}"`,
-        ]
-      : []),
-    ...(accountsTableKeyArn !== undefined && accountsTableArn === undefined
-      ? ['accountsTableKeyArn needs accountsTableArn, the table that it encrypts']
-      : []),
-  ];
-}
-
-function formerTableProblems(names: readonly string[], ownArn: string | undefined): string[] {
-  const own = /:dynamodb:([^:]+):(\d{12}):table\/(.+)$/.exec(ownArn ?? '');
-  const ownNames = own === null ? [] : [own[3], `${own[2]}/${own[1]}/${own[3]}`];
-  const known = names.filter((name) => !Token.isUnresolved(name));
-  return [
-    ...known
-      .filter((name) => !FORMER_TABLE.test(name))
-      .map(
-        (name) =>
-          `formerAccountsTables: "${name}" is neither the name of a table nor account/region/name, such as "123456789012/eu-central-1/oauth-accounts"`,
-      ),
-    ...known
-      .filter((name) => ownNames.includes(name))
-      .map((name) => `formerAccountsTables: "${name}" is the current table; leave it out`),
-  ];
-}
-
-/** RFC 1918, 6598 and 4193. The function checks more closely. */
-const PRIVATE_CIDR =
-  /^(?:10|172\.(?:1[6-9]|2\d|3[01])|192\.168|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(?:\.\d{1,3}){2,3}\/\d{1,2}$|^f[cd][\da-f]{2}:[\da-f:]*\/\d{1,3}$/i;
-
-function cidrProblems(cidrs: readonly string[]): string[] {
-  return cidrs
-    .filter((cidr) => !Token.isUnresolved(cidr) && !PRIVATE_CIDR.test(cidr))
-    .map(
-      (cidr) =>
-        `privateAddressCidrs: "${cidr}" is not a CIDR within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7, such as "10.1.0.0/16"`,
-    );
+/** Changes to the alarms, by their names in docs/runbook.md. */
+export interface AlarmSettings {
+  /** Also those that watch each rule where there are several. They have no threshold: they ring when nothing happens. */
+  readonly didNotRun?: AlarmSetting;
+  readonly errors?: AlarmSetting;
+  readonly accountsNeedAPerson?: AlarmSetting;
+  readonly tokensExpired?: AlarmSetting;
+  readonly writesThrottled?: AlarmSetting;
+  readonly escrowInUse?: AlarmSetting;
+  readonly escrowUnavailable?: AlarmSetting;
+  readonly deadLetters?: AlarmSetting;
 }
