@@ -15,7 +15,7 @@ function synthesize(): void {
   const app = new App({ analyticsReporting: false });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
   const { stage, prefix, segments, window, spread, tableArn, tableKeyArn, formerTables, ...context } =
-    readContext((name) => app.node.tryGetContext(name));
+    readContext(app.node.getAllContext());
   const { alarmEmail, runbookUrl, privateCidrs } = context;
   new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
     secretNamePrefix: prefix,

@@ -31,8 +31,8 @@ export function createFunction(
   settings: Settings,
   { tableName, escrowKey, eventBusName, deadLetterQueue, service }: Parts,
 ): Lambda {
-  const { logEncryptionKey, vpc, vpcSubnets, securityGroups, reservedConcurrentExecutions, httpsProxy } =
-    props;
+  const { logEncryptionKey, systemLogLevel, vpc, vpcSubnets, securityGroups, httpsProxy } = props;
+  const { reservedConcurrentExecutions } = props;
   const { formerAccountsTables, privateAddressCidrs, noProxy } = settings;
   if (logEncryptionKey !== undefined) letLogsUse(logEncryptionKey, scope);
   const logGroup = new LogGroup(scope, 'Logs', {

@@ -480,12 +480,34 @@ describe("what can't work fails at synth and says what to change:", () => {
       message: 'spread must be a whole number, such as -c spread=300',
     },
   ])('$name', ({ context, message }) => {
-    expect(() => readContext((name) => (context as Record<string, unknown>)[name])).toThrow(message);
+    expect(() => readContext(context)).toThrow(message);
+  });
+
+  test.each([
+    { name: 'segmnets', message: 'There is no setting "segmnets". Did you mean -c segments=…?' },
+    { name: 'alarmemail', message: 'There is no setting "alarmemail". Did you mean -c alarmEmail=…?' },
+    { name: 'privateCidr', message: 'There is no setting "privateCidr". Did you mean -c privateCidrs=…?' },
+    {
+      name: 'x',
+      message: 'There is no setting "x". Use stage, prefix, segments, window, spread, tableArn, tableKeyArn,',
+    },
+  ])('a setting that does not exist: $name', ({ name, message }) => {
+    expect(() => readContext({ [name]: '3' })).toThrow(message);
+  });
+
+  test("the CDK's and libraries' own context is let through", () => {
+    const theirs = {
+      '@aws-cdk/core:checkSecretUsage': true,
+      'aws:cdk:enable-path-metadata': true,
+      'availability-zones:account=111122223333:region=eu-central-1': ['eu-central-1a'],
+      'acknowledged-issue-numbers': [16603],
+    };
+    expect(readContext({ ...theirs, segments: '3' })).toMatchObject({ segments: 3 });
   });
 
   test('empty context values count as not set, and a spread of 0 as none', () => {
     const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '', tableArn: '' };
-    expect(readContext((name) => (empty as Record<string, unknown>)[name])).toMatchObject({
+    expect(readContext(empty)).toMatchObject({
       segments: undefined,
       window: undefined,
       spread: 0,
@@ -500,14 +522,14 @@ describe("what can't work fails at synth and says what to change:", () => {
 
   test('formerTables in the context is a list', () => {
     const context = { formerTables: 'old-accounts, 111122223333/eu-west-1/oauth-accounts,' };
-    expect(readContext((name) => (context as Record<string, unknown>)[name]).formerTables).toEqual([
+    expect(readContext(context).formerTables).toEqual([
       'old-accounts',
       '111122223333/eu-west-1/oauth-accounts',
     ]);
   });
 
   test('each stage has its own secrets', () => {
-    expect(readContext((name) => ({ stage: 'test' })[name])).toMatchObject({
+    expect(readContext({ stage: 'test' })).toMatchObject({
       stage: 'test',
       prefix: 'oauth-test/',
     });
