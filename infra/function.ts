@@ -8,7 +8,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
 import { functionAsset } from './function-asset.ts';
-import type { OAuthTokenRefresherProps } from './props.ts';
+import type { OAuthTokenRefresherProps } from './settings/props.ts';
 import type { Settings } from './settings/settings.ts';
 
 /** Older versions of the CDK have no name for it. */

@@ -25,7 +25,7 @@ import {
   grantSecrets,
   grantTable,
 } from './permissions.ts';
-import type { OAuthTokenRefresherProps } from './props.ts';
+import type { OAuthTokenRefresherProps } from './settings/props.ts';
 import { resolveProps, type Settings } from './settings/settings.ts';
 
 /** EventBridge allows five targets for each rule. */

@@ -2,7 +2,7 @@ import { ArnFormat, Stack, Token, Validations } from 'aws-cdk-lib';
 import { Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { OAuthTokenRefresher } from './oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from './props.ts';
+import type { OAuthTokenRefresherProps } from './settings/props.ts';
 
 type Refresher = OAuthTokenRefresher;
 

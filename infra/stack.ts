@@ -1,7 +1,7 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { OAuthTokenRefresher } from './oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from './props.ts';
+import type { OAuthTokenRefresherProps } from './settings/props.ts';
 
 /** One refresher in its own stack. The command line finds it by the stack's outputs. */
 export class OAuthTokenRefresherStack extends Stack {

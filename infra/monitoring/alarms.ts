@@ -10,8 +10,8 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import type { AlarmSetting, AlarmSettings } from '../props.ts';
 import { longestSilence } from '../settings/alarm-checks.ts';
+import type { AlarmSetting, AlarmSettings } from '../settings/props.ts';
 import { ownMetric, type Watched } from './metrics.ts';
 
 interface AlarmRow {

@@ -1,5 +1,5 @@
-import type { AlarmSetting, AlarmSettings, OAuthTokenRefresherProps } from '../props.ts';
 import { failed } from './checks.ts';
+import type { AlarmSetting, AlarmSettings, OAuthTokenRefresherProps } from './props.ts';
 import type { Settings } from './settings.ts';
 
 /** The alarms that can be changed. */

@@ -1,6 +1,6 @@
 import { Token } from 'aws-cdk-lib';
 import { ApplicationLogLevel } from 'aws-cdk-lib/aws-lambda';
-import type { OAuthTokenRefresherProps } from '../props.ts';
+import type { OAuthTokenRefresherProps } from './props.ts';
 import type { Settings } from './settings.ts';
 
 /** Seconds. The function has the same limit. */

@@ -1,6 +1,6 @@
 import { Token } from 'aws-cdk-lib';
-import type { OAuthTokenRefresherProps } from '../props.ts';
 import { failed } from './checks.ts';
+import type { OAuthTokenRefresherProps } from './props.ts';
 
 /** ARNs and names of what exists already. */
 export function givenProblems(props: OAuthTokenRefresherProps): string[] {

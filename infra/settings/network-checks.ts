@@ -1,6 +1,6 @@
 import { Token } from 'aws-cdk-lib';
-import type { OAuthTokenRefresherProps } from '../props.ts';
 import { failed } from './checks.ts';
+import type { OAuthTokenRefresherProps } from './props.ts';
 
 /** What the function may reach, and from where. */
 export function networkProblems(props: OAuthTokenRefresherProps): string[] {

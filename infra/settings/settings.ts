@@ -1,11 +1,11 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { ApplicationLogLevel, Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import type { AlarmSettings, OAuthTokenRefresherProps } from '../props.ts';
 import { alarmProblems } from './alarm-checks.ts';
 import { settingProblems } from './checks.ts';
 import { givenProblems } from './given-checks.ts';
 import { networkProblems } from './network-checks.ts';
+import type { AlarmSettings, OAuthTokenRefresherProps } from './props.ts';
 
 /** The props with their defaults. */
 export interface Settings {

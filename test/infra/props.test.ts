@@ -1,6 +1,14 @@
-import { App, Stack, Tags, Validations } from 'aws-cdk-lib';
+import { App, CfnOutput, Stack, Tags, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { type IVpc, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import {
+  CfnEIP,
+  GatewayVpcEndpointAwsService,
+  type IVpc,
+  NatProvider,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
 import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { ApplicationLogLevel, Architecture, SystemLogLevel, Tracing } from 'aws-cdk-lib/aws-lambda';
@@ -8,7 +16,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, test } from 'vitest';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
+import type { OAuthTokenRefresherProps } from '../../infra/settings/props.ts';
 import { alarmsOf, templateOf, widgetsOf } from '../support/synthesized.ts';
 
 /** A refresher in a stack with things that exist there already. */
@@ -76,6 +84,28 @@ describe('in a VPC', () => {
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     new OAuthTokenRefresher(stack, 'Tokens', { vpc });
     expect(() => app.synth()).not.toThrow();
+  });
+});
+
+test('its NAT gateway has a fixed address, as docs/deploy.md shows', () => {
+  const template = within((stack) => {
+    const address = new CfnEIP(stack, 'Address');
+    const vpc = new Vpc(stack, 'Network', {
+      natGateways: 1,
+      natGatewayProvider: NatProvider.gateway({ eipAllocationIds: [address.attrAllocationId] }),
+      gatewayEndpoints: { Tables: { service: GatewayVpcEndpointAwsService.DYNAMODB } },
+    });
+    new CfnOutput(stack, 'AllowThisAddress', { value: address.attrPublicIp });
+    return { vpc: vpc as IVpc };
+  });
+  template.resourceCountIs('AWS::EC2::NatGateway', 1);
+  template.resourceCountIs('AWS::EC2::EIP', 1);
+  template.hasResourceProperties('AWS::EC2::NatGateway', {
+    AllocationId: { 'Fn::GetAtt': ['Address', 'AllocationId'] },
+  });
+  template.hasResourceProperties('AWS::EC2::VPCEndpoint', { VpcEndpointType: 'Gateway' });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    VpcConfig: { SubnetIds: [ref('NetworkPrivateSubnet1'), ref('NetworkPrivateSubnet2')] },
   });
 });
 

@@ -3,7 +3,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import type { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
+import type { OAuthTokenRefresherProps } from '../../infra/settings/props.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 
 const newApp = () => new App({ analyticsReporting: false });
