@@ -13,6 +13,10 @@ export function networkProblems(props: OAuthTokenRefresherProps): string[] {
         'securityGroups needs vpc, the VPC that they are in',
       ],
       [
+        vpc?.selectSubnets(vpcSubnets).hasPublic === true,
+        'vpcSubnets are public: the function gets no public address there, so it reaches nothing; use private ones with a NAT gateway, or with endpoints and a proxy (docs/deploy.md)',
+      ],
+      [
         securityGroups?.length === 0,
         'securityGroups is empty: name one or more, or leave it out for a new one',
       ],

@@ -191,7 +191,7 @@ export interface AlarmSetting {
   /** @default true */
   readonly enabled?: boolean;
   /**
-   * The value that breaches it: this or more.
+   * The value that breaches it: this or more. With several `segments`, in one share of the table.
    * @default 1
    */
   readonly threshold?: number;

@@ -277,6 +277,11 @@ describe("what can't work fails at synth and says what to change:", () => {
       message: 'securityGroups needs vpc',
     },
     {
+      name: 'public subnets',
+      props: { vpc, vpcSubnets: { subnetType: SubnetType.PUBLIC } },
+      message: 'vpcSubnets are public: the function gets no public address there',
+    },
+    {
       name: 'no security group',
       props: { vpc, securityGroups: [] },
       message: 'securityGroups is empty: name one or more, or leave it out',

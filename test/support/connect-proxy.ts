@@ -1,5 +1,7 @@
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { Certificate } from './certificates.ts';
 
 /** What the proxy does with each request for a tunnel. */
 export type Conduct = 'open' | 'refuse' | 'hang';
@@ -18,13 +20,17 @@ export interface ConnectProxy {
   close(): Promise<void>;
 }
 
-/** An HTTP proxy for tunnels (CONNECT). It alone knows where names lead: here, all to one port of this machine. */
-export async function startConnectProxy(targetPort: number): Promise<ConnectProxy> {
+/**
+ * An HTTP proxy for tunnels (CONNECT). It alone knows where names lead: here, all to one port of this machine.
+ *
+ * @param identity its certificate, where clients speak to it over TLS
+ */
+export async function startConnectProxy(targetPort: number, identity?: Certificate): Promise<ConnectProxy> {
   const asked: string[] = [];
   const passed: Buffer[] = [];
   const open = new Set<Socket>();
   const hanging: (() => void)[] = [];
-  const server = createServer();
+  const server = identity ? createSecureServer(identity) : createServer();
   const proxy = { conduct: 'open' as Conduct };
   server.on('connection', (socket) => {
     open.add(socket);
@@ -50,7 +56,7 @@ export async function startConnectProxy(targetPort: number): Promise<ConnectProx
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return Object.assign(proxy, {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http${identity ? 's' : ''}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
     passed: () => Buffer.concat(passed).toString('latin1'),
     connections: () => open.size,

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { createAuthority } from '../../support/certificates.ts';
 import { type ConnectProxy, startConnectProxy } from '../../support/connect-proxy.ts';
@@ -45,6 +48,21 @@ describe('with HTTPS_PROXY', () => {
     expect(await world.tokens('far')).toMatchObject({ access_token: 'a-1', refresh_token: 'r-1' });
     expect(new Set(proxy.asked)).toEqual(new Set([`${NAME}:443`]));
     expect(proxy.passed()).not.toMatch(/r-0|s3cret/);
+  });
+
+  test('it may speak to the proxy over TLS', async ({ world }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'proxy-'));
+    const trusted = join(folder, 'ca.pem');
+    writeFileSync(trusted, authority.cert);
+    const { port } = provider.address() as AddressInfo;
+    const secure = await startConnectProxy(port, await authority.issue('CN=proxy', '127.0.0.1'));
+    await world.account({ accountId: 'secure', oauthProfile: 'behind' }, { refresh_token: 'r-secure' });
+    const environment = { HTTPS_PROXY: secure.url, NODE_EXTRA_CA_CERTS: trusted };
+    const fn = world.process({ environment });
+    expect(resultOf(await fn.invoke({ accountIds: ['secure'] }))).toMatchObject({ refreshed: 1 });
+    expect(secure.asked).toEqual([`${NAME}:443`]);
+    await secure.close();
+    rmSync(folder, { recursive: true });
   });
 
   test('an account keeps its token where the proxy refuses', async ({ world }) => {
