@@ -72,7 +72,10 @@ describe('with HTTPS_PROXY', () => {
     expect(resultOf(await fn.invoke({ accountIds: ['refused'] }))).toMatchObject({ refreshed: 0, failed: 1 });
     expect(await world.item('refused')).toMatchObject({
       status: 'failing',
-      failure: { reason: 'provider_unavailable', message: expect.stringContaining('ERR_PROXY_TUNNEL') },
+      failure: {
+        reason: 'provider_unavailable',
+        message: expect.stringContaining('let it allow CONNECT to this host'),
+      },
     });
     expect(await world.tokens('refused')).toMatchObject({ refresh_token: 'r-kept' });
     expect(spent).not.toContain('r-kept');
