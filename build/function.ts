@@ -20,8 +20,8 @@ const onlyVersions: Plugin = {
  *
  * - `mainFields`: ES modules, since esbuild can't drop unused parts of CommonJS (358 KB instead of 574 KB for the
  *   SDK's clients alone).
- * - `alias`: leaves out what never runs in Lambda: other sources of credentials, and event streams. See
- *   docs/decisions/07-credentials-from-the-environment.md.
+ * - `alias`: leaves out what never runs in Lambda: other sources of credentials, event streams, and a cache of endpoints.
+ *   See docs/decisions/07-credentials-from-the-environment.md.
  */
 export const functionOptions = {
   absWorkingDir: projectRoot,
@@ -35,6 +35,7 @@ export const functionOptions = {
   sourcesContent: false,
   alias: {
     '@aws-sdk/credential-provider-node': './adapters/aws/credential-provider.ts',
+    '@aws-sdk/endpoint-cache': './adapters/aws/no-endpoint-cache.ts',
     '@smithy/core/event-streams': './adapters/aws/no-event-streams.ts',
   },
   plugins: [onlyVersions],

@@ -15,7 +15,7 @@ function synthesize(): void {
   const app = new App({ analyticsReporting: false });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }));
   const { stage, prefix, segments, window, spread, tableArn, tableKeyArn, formerTables, ...context } =
-    readContext((name) => app.node.tryGetContext(name));
+    readContext(app.node.getAllContext());
   const { alarmEmail, runbookUrl, privateCidrs } = context;
   new OAuthTokenRefresherStack(app, `OAuthTokenRefresher-${stage}`, {
     secretNamePrefix: prefix,
@@ -24,8 +24,8 @@ function synthesize(): void {
     ...(spread !== undefined && { refreshSpread: Duration.seconds(spread) }),
     ...(tableArn !== undefined && { accountsTableArn: tableArn }),
     ...(tableKeyArn !== undefined && { accountsTableKeyArn: tableKeyArn }),
-    formerAccountsTables: formerTables,
-    privateAddressCidrs: privateCidrs,
+    formerAccountsTables: [...formerTables],
+    privateAddressCidrs: [...privateCidrs],
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(runbookUrl !== undefined && { runbookUrl }),
     // The stage for trying things out leaves only its secrets behind.

@@ -21,8 +21,33 @@ export interface Context {
   readonly runbookUrl: string | undefined;
 }
 
-/** Reads the context. @throws Error naming the value that can't be used and what to write instead */
-export function readContext(get: (name: string) => unknown): Context {
+/** Their names, as people write them after `-c`. */
+const NAMES: Readonly<Record<keyof Context, true>> = {
+  stage: true,
+  prefix: true,
+  segments: true,
+  window: true,
+  spread: true,
+  tableArn: true,
+  tableKeyArn: true,
+  formerTables: true,
+  privateCidrs: true,
+  alarmEmail: true,
+  runbookUrl: true,
+};
+
+/** What the CDK keeps in the context under a plain name: `cdk acknowledge`. Its other keys have a ":" or a "/". */
+const NOT_OURS = ['acknowledged-issue-numbers'];
+
+/**
+ * Reads the context.
+ *
+ * @param all with the keys of the CDK and its libraries
+ * @throws Error naming the value that can't be used and what to write instead
+ */
+export function readContext(all: Readonly<Record<string, unknown>>): Context {
+  refuseUnknown(Object.keys(all));
+  const get = (name: keyof Context) => all[name];
   const stage = String(get('stage') ?? 'prod');
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(stage))
     throw new Error(
@@ -61,4 +86,31 @@ function wholeNumber(name: string, value: unknown, least: number): number | unde
   if (!Number.isInteger(number) || number < least)
     throw new Error(`${name} must be a whole number, such as -c ${name}=${name === 'segments' ? 2 : 300}`);
   return number;
+}
+
+function refuseUnknown(keys: readonly string[]): void {
+  const names = Object.keys(NAMES);
+  const unknown = keys.find((key) => !names.includes(key) && !NOT_OURS.includes(key) && !/[:/]/.test(key));
+  if (unknown === undefined) return;
+  const [nearest = ''] = names.toSorted((a, b) => distance(unknown, a) - distance(unknown, b));
+  throw new Error(
+    distance(unknown, nearest) <= unknown.length / 2
+      ? `There is no setting "${unknown}". Did you mean -c ${nearest}=…?`
+      : `There is no setting "${unknown}". Use ${names.join(', ')} (docs/deploy.md).`,
+  );
+}
+
+/** How many letters must be added, removed or changed to get from one word to another (Levenshtein). */
+function distance(from: string, to: string): number {
+  const [a, b] = [from.toLowerCase(), to.toLowerCase()];
+  let row = [...Array(b.length + 1).keys()];
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
 }

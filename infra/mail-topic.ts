@@ -7,6 +7,7 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { createKey } from './key.ts';
+import type { Settings } from './settings/settings.ts';
 
 const cloudWatch = new ServicePrincipal('cloudwatch.amazonaws.com');
 const eventBridge = new ServicePrincipal('events.amazonaws.com');
@@ -20,9 +21,15 @@ const eventBridge = new ServicePrincipal('events.amazonaws.com');
  */
 export function createAlarmTopic(
   scope: Construct,
-  email: string | undefined,
-  removalPolicy: RemovalPolicy,
-): Topic {
+  given: ITopic | undefined,
+  { alarmEmail, removalPolicy }: Settings,
+): ITopic {
+  const topic = given ?? createTopic(scope, removalPolicy);
+  if (alarmEmail !== undefined) topic.addSubscription(new EmailSubscription(alarmEmail));
+  return topic;
+}
+
+function createTopic(scope: Construct, removalPolicy: RemovalPolicy): Topic {
   const masterKey = createKey(scope, 'AlarmTopicKey', 'Alarms and messages', removalPolicy);
   const topic = new Topic(scope, 'AlarmTopic', {
     displayName: 'OAuth token refresher',
@@ -57,7 +64,6 @@ export function createAlarmTopic(
     new PolicyStatement({ principals: [cloudWatch], ...publish, conditions: ownAlarms }),
   );
   topic.addToResourcePolicy(new PolicyStatement({ principals: [eventBridge], ...publish }));
-  if (email !== undefined) topic.addSubscription(new EmailSubscription(email));
   return topic;
 }
 

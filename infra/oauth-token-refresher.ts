@@ -1,41 +1,23 @@
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import type { Alarm, Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Alarm, Dashboard, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import {
-  AnyPrincipal,
-  Effect,
-  type Grant,
-  type IGrantable,
-  PolicyStatement,
-  Role,
-  ServicePrincipal,
-} from 'aws-cdk-lib/aws-iam';
-import { Key } from 'aws-cdk-lib/aws-kms';
-import {
-  ApplicationLogLevel,
-  Architecture,
-  Code,
-  Function as Lambda,
-  LoggingFormat,
-  Runtime,
-  RuntimeFamily,
-  Tracing,
-} from 'aws-cdk-lib/aws-lambda';
-import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import type { Topic } from 'aws-cdk-lib/aws-sns';
+import { AnyPrincipal, Effect, type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
-import { createAlarms } from './alarms.ts';
-import { createDashboard } from './dashboard.ts';
-import { functionAsset } from './function-asset.ts';
+import { createFunction } from './function.ts';
 import { createKey } from './key.ts';
 import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
-import type { Watched } from './metrics.ts';
-import { sharedSecrets } from './one-table.ts';
+import { createAlarms } from './monitoring/alarms.ts';
+import { createDashboard } from './monitoring/dashboard.ts';
+import { knownMetric, ownMetric, type Statistic, type Watched } from './monitoring/metrics.ts';
+import { serviceName } from './monitoring/service-name.ts';
+import { sharedNames, sharedSecrets } from './one-table.ts';
+import { createOutputs } from './outputs.ts';
 import {
   acknowledgeFindings,
   grantEscrow,
@@ -43,11 +25,8 @@ import {
   grantSecrets,
   grantTable,
 } from './permissions.ts';
-import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
-import { packageVersion } from './version.ts';
-
-/** Older versions of the CDK have no name for it. */
-const NODEJS_24 = new Runtime('nodejs24.x', RuntimeFamily.NODEJS);
+import type { OAuthTokenRefresherProps } from './settings/props.ts';
+import { resolveProps, type Settings } from './settings/settings.ts';
 
 /** EventBridge allows five targets for each rule. */
 const TARGETS_PER_RULE = 5;
@@ -67,63 +46,119 @@ export class OAuthTokenRefresher extends Construct {
   /** Events that the function could not take, and messages that could not be sent. */
   readonly deadLetterQueue: Queue;
   /** Encrypts refresh tokens while they can't be stored. */
-  readonly escrowKey: Key;
+  readonly escrowKey: IKey;
   readonly secretNamePrefix: string;
   /** The tables whose token sets it takes over. */
   readonly formerAccountsTables: readonly string[];
   /** Gets every alarm, and a message for each account that needs a person. */
-  readonly alarmTopic: Topic;
+  readonly alarmTopic: ITopic;
   readonly alarms: readonly Alarm[];
-  readonly dashboard: Dashboard;
+  readonly dashboard?: Dashboard;
+  private readonly watched: Watched;
 
   constructor(scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) {
     super(scope, id);
     const settings = resolveProps(props);
-    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    const { removalPolicy } = settings;
+    const service = serviceName(this);
     this.secretNamePrefix = settings.secretNamePrefix;
     this.formerAccountsTables = settings.formerAccountsTables;
     this.table = this.findTable(props) ?? this.createTable(removalPolicy);
     this.tableName = this.isElsewhere(props.accountsTableArn) ? this.table.tableArn : this.table.tableName;
     this.node.addValidation({
-      validate: () =>
-        sharedSecrets(
-          this,
-          this.node.root.node.findAll().filter((construct) => construct instanceof OAuthTokenRefresher),
-        ),
+      validate: () => {
+        const everywhere = this.node.root.node.findAll();
+        const all = everywhere.filter((construct) => construct instanceof OAuthTokenRefresher);
+        return [...sharedSecrets(this, all), ...sharedNames(this, all)];
+      },
     });
     // A separate key, so that reading the table is not enough to read what is in escrow there.
-    this.escrowKey = createKey(this, 'EscrowKey', 'Refresh tokens in escrow', removalPolicy);
+    this.escrowKey =
+      props.escrowKey ?? createKey(this, 'EscrowKey', 'Refresh tokens in escrow', removalPolicy);
     this.deadLetterQueue = this.createDeadLetterQueue();
     const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
-    this.function = this.createFunction(props, settings, removalPolicy, eventBus.eventBusName);
+    this.function = createFunction(this, props, settings, {
+      tableName: this.tableName,
+      escrowKey: this.escrowKey,
+      eventBusName: eventBus.eventBusName,
+      deadLetterQueue: this.deadLetterQueue,
+      service,
+    });
     eventBus.grantPutEventsTo(this.function);
     grantTable(this, this.function);
     grantSecrets(this, this.function, props);
     grantEscrow(this.escrowKey, this.function);
     this.rules = this.createRules(settings);
     acknowledgeFindings(this, props);
-    this.alarmTopic = createAlarmTopic(this, settings.alarmEmail, removalPolicy);
+    this.alarmTopic = createAlarmTopic(this, props.alarmTopic, settings);
     tellWhoNeedsAPerson(this, {
       eventBus: EventBus.fromEventBusName(this, 'EventBus', eventBus.eventBusName),
       topic: this.alarmTopic,
       deadLetterQueue: this.deadLetterQueue,
       runbookUrl: settings.runbookUrl,
     });
-    const watched: Watched = {
-      service: this.service,
+    this.watched = {
+      service,
       function: this.function,
       logGroup: this.function.logGroup,
       deadLetterQueue: this.deadLetterQueue,
       ruleNames: this.rules.map(({ ruleName }) => ruleName),
       settings,
     };
-    this.alarms = createAlarms(this, watched, this.alarmTopic);
-    this.dashboard = createDashboard(this, watched, this.alarms);
+    this.alarms = props.alarms === false ? [] : createAlarms(this, this.watched, this.alarmTopic);
+    if (props.dashboard !== false) this.dashboard = createDashboard(this, this.watched, this.alarms);
+    if (props.outputs === true) createOutputs(this, this);
   }
 
-  /** Distinguishes this deployment's metrics and alarms from those of other stages in the same account. */
-  private get service(): string {
-    return this.node.path.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
+  /**
+   * One of the function's own metrics, by its name in CloudWatch, such as `TokensRefreshed`. By default it is the sum for
+   * each tick of the schedule. What each run counts anew, such as accounts that need a person, is best seen as a maximum.
+   *
+   * @throws Error if there is no such metric; it lists those there are
+   */
+  metric(metricName: string, props?: MetricOptions): Metric {
+    return this.own(knownMetric(metricName), 'Sum', props);
+  }
+
+  /** Accounts whose token was to be refreshed. */
+  metricDue(props?: MetricOptions): Metric {
+    return this.own('due', 'Sum', props);
+  }
+
+  /** Access tokens that were refreshed. */
+  metricRefreshed(props?: MetricOptions): Metric {
+    return this.own('refreshed', 'Sum', props);
+  }
+
+  /** Refreshes that failed. */
+  metricFailed(props?: MetricOptions): Metric {
+    return this.own('failed', 'Sum', props);
+  }
+
+  /** Accounts that need a person. */
+  metricReauthorizationRequired(props?: MetricOptions): Metric {
+    return this.own('reauthorizationRequired', 'Maximum', props);
+  }
+
+  /** Access tokens that have expired and are still being tried. */
+  metricAccessTokensExpired(props?: MetricOptions): Metric {
+    return this.own('accessTokensExpired', 'Maximum', props);
+  }
+
+  /** Refresh tokens that wait in escrow, because they can't be stored. */
+  metricInEscrow(props?: MetricOptions): Metric {
+    return this.own('inEscrow', 'Maximum', props);
+  }
+
+  /** How long runs took, in milliseconds. Its `SampleCount` is how many have finished. */
+  metricRunDuration(props?: MetricOptions): Metric {
+    return this.own('runDuration', 'Average', props);
+  }
+
+  private own(name: Parameters<typeof ownMetric>[1], statistic: Statistic, props?: MetricOptions): Metric {
+    return ownMetric(this.watched, name, statistic)
+      .with(props ?? {})
+      .attachTo(this);
   }
 
   /**
@@ -180,59 +215,6 @@ export class OAuthTokenRefresher extends Construct {
       }),
     );
     return queue;
-  }
-
-  private createFunction(
-    props: OAuthTokenRefresherProps,
-    settings: Settings,
-    removalPolicy: RemovalPolicy,
-    eventBusName: string,
-  ): Lambda {
-    const { refreshWindow, refreshSpread, timeout, memorySize, secretNamePrefix } = settings;
-    const { formerAccountsTables, privateAddressCidrs } = settings;
-    const logGroup = new LogGroup(this, 'Logs', {
-      retention: props.logRetention ?? RetentionDays.ONE_MONTH,
-      removalPolicy,
-    });
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    role.addToPolicy(
-      new PolicyStatement({
-        actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-        resources: [logGroup.logGroupArn],
-      }),
-    );
-    return new Lambda(this, 'Function', {
-      // The command line reads the version here where it is given the function alone.
-      description: `Keeps OAuth access tokens fresh (oauth-token-refresher ${packageVersion()})`,
-      code: Code.fromAsset(functionAsset()),
-      handler: 'index.handler',
-      runtime: NODEJS_24,
-      architecture: Architecture.ARM_64,
-      memorySize,
-      timeout,
-      role,
-      tracing: Tracing.ACTIVE,
-      loggingFormat: LoggingFormat.JSON,
-      applicationLogLevelV2: ApplicationLogLevel.INFO,
-      logGroup,
-      // The next minute's run is the retry, so an older event is useless.
-      retryAttempts: 0,
-      maxEventAge: Duration.seconds(60),
-      onFailure: new SqsDestination(this.deadLetterQueue),
-      environment: {
-        ACCOUNTS_TABLE_NAME: this.tableName,
-        ...(formerAccountsTables.length > 0 && { FORMER_ACCOUNTS_TABLES: formerAccountsTables.join() }),
-        ...(privateAddressCidrs.length > 0 && { PRIVATE_ADDRESS_CIDRS: privateAddressCidrs.join() }),
-        SECRET_NAME_PREFIX: secretNamePrefix,
-        REFRESH_WINDOW_SECONDS: String(refreshWindow.toSeconds()),
-        REFRESH_SPREAD_SECONDS: String(refreshSpread.toSeconds()),
-        ESCROW_KEY_ID: this.escrowKey.keyArn,
-        EVENT_BUS_NAME: eventBusName,
-        POWERTOOLS_SERVICE_NAME: this.service,
-        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
-        NODE_OPTIONS: '--enable-source-maps',
-      },
-    });
   }
 
   /** A target for each share of the table, and a rule for every five targets. */

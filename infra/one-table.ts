@@ -1,4 +1,5 @@
 import { Annotations, Stack, Token, TokenComparison } from 'aws-cdk-lib';
+import { serviceName } from './monitoring/service-name.ts';
 import type { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 
 /**
@@ -49,3 +50,18 @@ function mayBeSame(one: string, other: string): boolean {
 
 const takesOver = ({ formerAccountsTables }: OAuthTokenRefresher, { table }: OAuthTokenRefresher) =>
   formerAccountsTables.some((name) => name.slice(name.lastIndexOf('/') + 1) === table.tableName);
+
+/** Finds deployments whose alarms and metrics would have the same names. The later one of two reports it. */
+export function sharedNames(own: OAuthTokenRefresher, all: readonly OAuthTokenRefresher[]): string[] {
+  const isClash = (other: OAuthTokenRefresher) =>
+    mayBeSame(Stack.of(own).account, Stack.of(other).account) &&
+    mayBeSame(Stack.of(own).region, Stack.of(other).region) &&
+    serviceName(own) === serviceName(other);
+  return all
+    .slice(0, all.indexOf(own))
+    .filter(isClash)
+    .map(
+      (other) =>
+        `${other.node.path} and ${own.node.path} would both call their alarms and metrics ${serviceName(own)}-…: give one another id, or its stack another name.`,
+    );
+}

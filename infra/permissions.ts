@@ -1,8 +1,8 @@
 import { ArnFormat, Stack, Token, Validations } from 'aws-cdk-lib';
 import { Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { OAuthTokenRefresher } from './oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from './props.ts';
+import type { OAuthTokenRefresherProps } from './settings/props.ts';
 
 type Refresher = OAuthTokenRefresher;
 
@@ -70,7 +70,7 @@ function secretArn(refresher: Refresher, name: string): string {
 /** The encryption context of data keys for escrow. Nothing else uses it. */
 const escrowOnly = { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } };
 
-export function grantEscrow({ keyArn }: Key, grantee: IGrantable): void {
+export function grantEscrow({ keyArn }: IKey, grantee: IGrantable): void {
   const allow = (actions: string[], conditions: Record<string, object>) =>
     grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({ actions, resources: [keyArn], conditions }),
@@ -125,7 +125,8 @@ export function acknowledgeFindings(
   Validations.of(role).acknowledge(
     {
       id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
-      reason: 'xray:PutTraceSegments and xray:PutTelemetryRecords accept no resource.',
+      reason:
+        'X-Ray accepts no resource, and network interfaces in a VPC are only known once they are there.',
     },
     ...resources.map((resource) => ({
       id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`,

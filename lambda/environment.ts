@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type CallableAddresses, flawOfPrivateCidr } from '../adapters/oauth/addresses.ts';
+import type { HttpsProxy } from '../adapters/oauth/https-request.ts';
 
 /** The function's settings. */
 export interface Environment {
@@ -16,6 +17,7 @@ export interface Environment {
   readonly escrowKeyId: string | undefined;
   readonly eventBusName: string;
   readonly addresses: CallableAddresses;
+  readonly proxy: HttpsProxy | undefined;
 }
 
 /** The environment does not say what it has to. A run with it fails. */
@@ -91,6 +93,18 @@ const environmentSchema = v.object({
     ),
     '',
   ),
+  // Whoever may look at the function sees its environment, so a password must not be in it.
+  HTTPS_PROXY: optional(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^(?:https?:\/\/[^\s/?#@]+\/?)?$/,
+        "must be a proxy's address without a password, such as http://proxy.example.com:3128",
+      ),
+    ),
+    '',
+  ),
+  NO_PROXY: optional(v.string(), ''),
   ALLOW_HTTP_LOOPBACK: optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
 });
 
@@ -118,5 +132,6 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
       allowHttpLoopback: values.ALLOW_HTTP_LOOPBACK === 'true',
       privateAddressCidrs: values.PRIVATE_ADDRESS_CIDRS,
     },
+    proxy: values.HTTPS_PROXY === '' ? undefined : { url: values.HTTPS_PROXY, except: values.NO_PROXY },
   };
 }

@@ -74,7 +74,7 @@ type Times = Pick<Invocation, 'runId' | 'begun' | 'deadline'>;
 
 async function runWith(environment: Environment, event: unknown, times: Times): Promise<RunResult> {
   const request = readEvent(event);
-  const https = createHttpsClient(environment.addresses);
+  const https = createHttpsClient(environment.addresses, environment.proxy);
   const callableTable = callableName(environment.accountsTableName);
   const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, log: logger };
   try {

@@ -165,12 +165,15 @@ export function guardedLookup(addresses: CallableAddresses): LookupFunction {
   };
 }
 
-/** Why a URL must not be called, or undefined. `guardedLookup` checks the addresses behind a name. */
+/**
+ * Why a URL must not be called, or undefined. `guardedLookup` checks the addresses behind a name, except where a proxy resolves
+ * it.
+ */
 export function refusalOf(url: URL, addresses: CallableAddresses): string | undefined {
   const { allowHttpLoopback } = addresses;
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const isAddress = isIP(host) !== 0;
-  const local = host === 'localhost' || (isAddress && isLoopback(innerAddress(host)));
+  const local = /^(.+\.)?localhost\.?$/.test(host) || (isAddress && isLoopback(innerAddress(host)));
   if (url.protocol === 'http:' && !(allowHttpLoopback && local)) return 'must use https';
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must use https';
   if (url.username !== '' || url.password !== '') return 'must not hold credentials';

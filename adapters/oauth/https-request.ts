@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { Duplex } from 'node:stream';
 import { keepNewest } from '../../core/keep-newest.ts';
 import type { HttpResponse } from '../../core/response/http-response.ts';
 import { type CallableAddresses, guardedLookup, refusalOf } from './addresses.ts';
@@ -24,6 +25,13 @@ export interface HttpsRequest {
   readonly tls?: TlsIdentity;
 }
 
+/** The proxy that https requests go through, in the terms of the variables HTTPS_PROXY and NO_PROXY. */
+export interface HttpsProxy {
+  readonly url: string;
+  /** The names that are called directly, with commas: `id.example.com`, or `.example.com` with all below it. */
+  readonly except: string;
+}
+
 export type SendHttpsRequest = (url: string, request: HttpsRequest) => Promise<HttpResponse>;
 
 interface HttpsClient {
@@ -40,17 +48,33 @@ interface HttpsClient {
  * Each request has its own connection. So nothing that is left on one meets another profile's request, and no request goes out
  * on a connection that the server has just closed. A profile's TLS sessions are resumed.
  *
+ * A proxy is asked for a tunnel (CONNECT), so it sees names and no tokens. It resolves the names itself: what is behind them is
+ * then its business.
+ *
  * It uses node:https because fetch can't present a client certificate, and can't check the address behind a name.
  */
-export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
+export function createHttpsClient(addresses: CallableAddresses, proxy?: HttpsProxy): HttpsClient {
   // With a limit on sockets, an agent would give a connection to the next request that waits.
   const shared = { keepAlive: false, lookup: guardedLookup(addresses) };
   const httpAgent = new http.Agent(shared);
+  const proxyEnv = proxy && { HTTPS_PROXY: proxy.url, NO_PROXY: proxy.except };
   const httpsAgents = new Map<string, https.Agent>();
   const live = new Set<() => void>();
+  const sockets = new Set<Duplex>();
+  /** An agent does not know the sockets of tunnels that are not ready yet. */
+  const remembered = (agent: https.Agent): https.Agent => {
+    const connect = agent.createConnection.bind(agent);
+    agent.createConnection = (options, callback) => {
+      const socket = connect(options, callback);
+      if (socket) sockets.add(socket.once('close', () => sockets.delete(socket)));
+      return socket;
+    };
+    return agent;
+  };
   const agentFor = ({ profile, tls: { cert, key, ca } = {} }: HttpsRequest) => {
     const owner = JSON.stringify([profile, cert, key, ca]);
-    const agent = httpsAgents.get(owner) ?? new https.Agent({ ...shared, cert, key, ca });
+    const agent =
+      httpsAgents.get(owner) ?? remembered(new https.Agent({ ...shared, cert, key, ca, proxyEnv }));
     // One that is taken out has no connection open, and requests that use it now go on.
     keepNewest(httpsAgents, owner, agent, MAX_AGENTS);
     return agent;
@@ -78,7 +102,7 @@ export function createHttpsClient(addresses: CallableAddresses): HttpsClient {
     close: () => {
       for (const end of live) end();
       httpAgent.destroy();
-      for (const agent of httpsAgents.values()) agent.destroy();
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

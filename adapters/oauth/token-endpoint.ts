@@ -228,6 +228,11 @@ export function exchangeFailure(
       'provider_unavailable',
       `The provider's certificate is not trusted (${error.code}); set tls_ca_certificate if its authority is private`,
     );
+  if (error instanceof RequestFailed && error.code === 'ERR_PROXY_TUNNEL')
+    return unsent(
+      'provider_unavailable',
+      'The proxy opens no tunnel to the provider (ERR_PROXY_TUNNEL); let it allow CONNECT to this host, or add the host to NO_PROXY',
+    );
   if (error instanceof RequestFailed && error.sent === 'maybe')
     return { kind: 'no_response', detail: `The provider did not answer (${error.code})` };
   // Anything else is our own fault. Only its name is shown: a message can quote what was to be sent.

@@ -47,7 +47,7 @@ afterAll(() => rmSync(theirs, { recursive: true }));
 describe('the tarball', () => {
   test('holds what users need, and nothing else', () => {
     const needed =
-      /^(package\.json|README\.md|LICENSE|cli\/([\w-]+\.js|LICENCES\.txt)|function\/(index\.mjs(\.map)?|LICENCES\.txt)|infra\/(index\.js|package\.json|[\w-]+\.d\.ts))$/;
+      /^(package\.json|README\.md|LICENSE|cli\/([\w-]+\.js|LICENCES\.txt)|function\/(index\.mjs(\.map)?|LICENCES\.txt)|infra\/(index\.js|package\.json|(settings\/)?[\w-]+\.d\.ts))$/;
     expect(files.filter((file) => !needed.test(file))).toEqual([]);
     expect(files).toEqual(
       expect.arrayContaining(['cli/main.js', 'function/index.mjs', 'infra/index.js', 'infra/index.d.ts']),

@@ -1,6 +1,6 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect } from 'vitest';
-import { WHO_NEEDS_A_PERSON } from '../../infra/dashboard.ts';
+import { WHO_NEEDS_A_PERSON } from '../../infra/monitoring/dashboard.ts';
 import { METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
 import { alarmsOf, templateOf, widgetsOf } from '../support/synthesized.ts';
 import type { World } from '../support/world.ts';

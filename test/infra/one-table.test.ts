@@ -3,7 +3,7 @@ import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import type { Construct } from 'constructs';
 import { describe, expect, test } from 'vitest';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
+import type { OAuthTokenRefresherProps } from '../../infra/settings/props.ts';
 
 const newApp = () => new App({ analyticsReporting: false });
 const refresher = (scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) =>

@@ -1,12 +1,12 @@
 import { App, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { EventBus } from 'aws-cdk-lib/aws-events';
+import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readContext } from '../../infra/context.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
-import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
+import type { OAuthTokenRefresherProps } from '../../infra/settings/props.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 import { templateOf } from '../support/synthesized.ts';
 
@@ -241,7 +241,7 @@ describe('shares of the table', () => {
 describe("in somebody else's stack", () => {
   test('the construct uses its bus, prefix and further secrets, and leaves nothing behind if that is set', () => {
     const stack = new Stack(new App(), 'Theirs');
-    const eventBus = new EventBus(stack, 'Bus');
+    const eventBus = new EventBus(stack, 'Bus') as IEventBus;
     const additionalTokenSecretArns = ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:legacy-*'];
     const removalPolicy = RemovalPolicy.DESTROY;
     new OAuthTokenRefresher(stack, 'Tokens', {
@@ -481,12 +481,34 @@ describe("what can't work fails at synth and says what to change:", () => {
       message: 'spread must be a whole number, such as -c spread=300',
     },
   ])('$name', ({ context, message }) => {
-    expect(() => readContext((name) => (context as Record<string, unknown>)[name])).toThrow(message);
+    expect(() => readContext(context)).toThrow(message);
+  });
+
+  test.each([
+    { name: 'segmnets', message: 'There is no setting "segmnets". Did you mean -c segments=…?' },
+    { name: 'alarmemail', message: 'There is no setting "alarmemail". Did you mean -c alarmEmail=…?' },
+    { name: 'privateCidr', message: 'There is no setting "privateCidr". Did you mean -c privateCidrs=…?' },
+    {
+      name: 'x',
+      message: 'There is no setting "x". Use stage, prefix, segments, window, spread, tableArn, tableKeyArn,',
+    },
+  ])('a setting that does not exist: $name', ({ name, message }) => {
+    expect(() => readContext({ [name]: '3' })).toThrow(message);
+  });
+
+  test("the CDK's and libraries' own context is let through", () => {
+    const theirs = {
+      '@aws-cdk/core:checkSecretUsage': true,
+      'aws:cdk:enable-path-metadata': true,
+      'availability-zones:account=111122223333:region=eu-central-1': ['eu-central-1a'],
+      'acknowledged-issue-numbers': [16603],
+    };
+    expect(readContext({ ...theirs, segments: '3' })).toMatchObject({ segments: 3 });
   });
 
   test('empty context values count as not set, and a spread of 0 as none', () => {
     const empty = { segments: '', window: '', spread: 0, alarmEmail: '', runbookUrl: '', tableArn: '' };
-    expect(readContext((name) => (empty as Record<string, unknown>)[name])).toMatchObject({
+    expect(readContext(empty)).toMatchObject({
       segments: undefined,
       window: undefined,
       spread: 0,
@@ -501,14 +523,14 @@ describe("what can't work fails at synth and says what to change:", () => {
 
   test('formerTables in the context is a list', () => {
     const context = { formerTables: 'old-accounts, 111122223333/eu-west-1/oauth-accounts,' };
-    expect(readContext((name) => (context as Record<string, unknown>)[name]).formerTables).toEqual([
+    expect(readContext(context).formerTables).toEqual([
       'old-accounts',
       '111122223333/eu-west-1/oauth-accounts',
     ]);
   });
 
   test('each stage has its own secrets', () => {
-    expect(readContext((name) => ({ stage: 'test' })[name])).toMatchObject({
+    expect(readContext({ stage: 'test' })).toMatchObject({
       stage: 'test',
       prefix: 'oauth-test/',
     });

@@ -158,7 +158,21 @@ describe('the environment', () => {
       escrowKeyId: undefined,
       eventBusName: 'default',
       addresses: { allowHttpLoopback: false, privateAddressCidrs: [] },
+      proxy: undefined,
     });
+  });
+
+  test('may name a proxy, without a password, and what goes past it', () => {
+    const read = (HTTPS_PROXY: string, NO_PROXY = '') =>
+      readEnvironment({ ACCOUNTS_TABLE_NAME: 't', HTTPS_PROXY, NO_PROXY }).proxy;
+    expect(read('http://proxy.example:3128')).toEqual({ url: 'http://proxy.example:3128', except: '' });
+    expect(read('https://[fd12::1]:443/', '.internal.example')).toEqual({
+      url: 'https://[fd12::1]:443/',
+      except: '.internal.example',
+    });
+    for (const wrong of ['proxy.example:3128', 'socks5://proxy.example', 'http://proxy.example/path'])
+      expect(() => read(wrong)).toThrow("HTTPS_PROXY must be a proxy's address without a password");
+    expect(() => read('http://me:hunter2@proxy.example')).toThrow(/^(?!.*hunter2).*without a password/);
   });
 
   test('may list private addresses, with commas between them', () => {

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 /** A certificate with its key, both in PEM. */
@@ -21,10 +22,11 @@ export async function createAuthority() {
   });
   return {
     cert: authority.toString('pem'),
-    /** @param subject such as `CN=client` @param address where it is a server's */
+    /** @param subject such as `CN=client` @param address an IP address or a name, where it is a server's */
     issue: async (subject: string, address?: string): Promise<Certificate> => {
       const own = await newKeys();
-      const names = address === undefined ? [] : [{ type: 'ip' as const, value: address }];
+      const type = isIP(address ?? '') === 0 ? ('dns' as const) : ('ip' as const);
+      const names = address === undefined ? [] : [{ type, value: address }];
       const certificate = await x509.X509CertificateGenerator.create({
         ...common(subject),
         issuer: authority.subject,

@@ -1,6 +1,6 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import type { OAuthTokenRefresherProps } from '../../infra/props.ts';
+import type { OAuthTokenRefresherProps } from '../../infra/settings/props.ts';
 import { OAuthTokenRefresherStack } from '../../infra/stack.ts';
 
 export function templateOf(props: OAuthTokenRefresherProps = {}): Template {

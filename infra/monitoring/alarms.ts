@@ -10,11 +10,15 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { longestSilence } from '../settings/alarm-checks.ts';
+import type { AlarmSetting, AlarmSettings } from '../settings/props.ts';
 import { ownMetric, type Watched } from './metrics.ts';
 
 interface AlarmRow {
   /** Names the construct and ends the alarm's name. */
   readonly id: string;
+  /** What people can change about it. */
+  readonly setting: keyof AlarmSettings;
   /** One sentence for the person on call. */
   readonly means: string;
   /** The section of docs/runbook.md. */
@@ -28,11 +32,8 @@ interface AlarmRow {
 }
 
 function alarmTable(watched: Watched): readonly AlarmRow[] {
-  const { schedule, timeout } = watched.settings;
-  const every = schedule.toSeconds();
-  // A run may end as late as `timeout` after it was fired. So a healthy function can have one period less than this
-  // in a row in which no run ends.
-  const silence = Math.floor((every + timeout.toSeconds()) / every) + 1;
+  const { schedule } = watched.settings;
+  const silence = longestSilence(watched.settings);
   // What each run finds again: one finding is enough, and the alarm ends when none came for as long as a healthy
   // function may be silent. Maximum, since each share of the table reports its own part, and a run by hand over a few
   // accounts must not hide the rest. If nothing runs, the state stays as it is, and DidNotRun fires.
@@ -59,6 +60,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       // Counts finished runs, not invocations: those may have failed or been killed.
       id: 'DidNotRun',
+      setting: 'didNotRun',
       means: 'No run has finished lately, so no token is being refreshed.',
       anchor: 'did-not-run',
       metric: ownMetric(watched, 'runDuration', 'SampleCount'),
@@ -67,6 +69,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     ...ruleRows(watched, absent),
     {
       id: 'Errors',
+      setting: 'errors',
       means: 'Runs fail or are throttled.',
       anchor: 'errors',
       metric: new MathExpression({
@@ -82,6 +85,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     },
     {
       id: 'AccountsNeedAPerson',
+      setting: 'accountsNeedAPerson',
       means: 'Accounts wait until a person signs in again.',
       anchor: 'accounts-need-a-person',
       metric: ownMetric(watched, 'reauthorizationRequired', 'Maximum'),
@@ -90,6 +94,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       // At once: refreshing begins a window before the token expires, so several runs have failed by then.
       id: 'TokensExpired',
+      setting: 'tokensExpired',
       means: 'Access tokens have expired, because refreshing them fails or is late.',
       anchor: 'access-tokens-expired',
       metric: ownMetric(watched, 'accessTokensExpired', 'Maximum'),
@@ -97,6 +102,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     },
     {
       id: 'WritesThrottled',
+      setting: 'writesThrottled',
       means: 'Secrets Manager throttles our writes.',
       anchor: 'writes-throttled',
       metric: ownMetric(watched, 'storesThrottled', 'Sum'),
@@ -105,6 +111,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       // Twice: the next run usually moves what is in escrow back to its secret.
       id: 'EscrowInUse',
+      setting: 'escrowInUse',
       means: "Refresh tokens stay in escrow, because their secrets can't be written.",
       anchor: 'escrow-in-use',
       metric: ownMetric(watched, 'inEscrow', 'Maximum'),
@@ -114,6 +121,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     {
       // Twice: if KMS fails once, it usually works for the next run.
       id: 'EscrowUnavailable',
+      setting: 'escrowUnavailable',
       means: "The escrow key can't be used. A refresh token that can't be stored would be lost.",
       anchor: 'escrow-unavailable',
       metric: ownMetric(watched, 'escrowUnavailable', 'Maximum'),
@@ -122,6 +130,7 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
     },
     {
       id: 'DeadLetters',
+      setting: 'deadLetters',
       means:
         'The dead-letter queue holds events that the function could not take, or messages that could not be sent.',
       anchor: 'dead-letter-queue-not-empty',
@@ -149,6 +158,7 @@ function ruleRows(
   if (ruleNames.length === 1) return [];
   return ruleNames.map((RuleName, index) => ({
     id: `Rule${index + 1}DidNotFire`,
+    setting: 'didNotRun',
     means: 'A rule has not fired lately, so its shares of the table are not refreshed.',
     anchor: 'did-not-run',
     metric: new Metric({
@@ -162,15 +172,27 @@ function ruleRows(
   }));
 }
 
+/** Its number of breaching periods follows where only the other of the two is named. */
+function changed(row: AlarmRow, { evaluationPeriods, datapointsToAlarm }: AlarmSetting): AlarmRow {
+  const allOfThem = row.datapoints === row.periods;
+  const periods = evaluationPeriods ?? Math.max(row.periods, datapointsToAlarm ?? 1);
+  const datapoints = datapointsToAlarm ?? (allOfThem ? periods : Math.min(row.datapoints, periods));
+  return { ...row, periods, datapoints };
+}
+
 /** Creates the alarms. Each tells the topic when it begins and when it ends. */
 export function createAlarms(scope: Construct, watched: Watched, topic: ITopic): readonly Alarm[] {
   const action = new SnsAction(topic);
-  return alarmTable(watched).map((row) => {
+  const { alarmSettings, runbookUrl } = watched.settings;
+  return alarmTable(watched).flatMap((usual) => {
+    const setting = alarmSettings[usual.setting] ?? {};
+    if (setting.enabled === false) return [];
+    const row = changed(usual, setting);
     const alarm = new Alarm(scope, row.id, {
       alarmName: `${watched.service}-${row.id}`,
-      alarmDescription: `${row.means} What to do: ${watched.settings.runbookUrl}#${row.anchor}`,
+      alarmDescription: `${row.means} What to do: ${runbookUrl}#${row.anchor}`,
       metric: row.metric,
-      threshold: 1,
+      threshold: setting.threshold ?? 1,
       comparisonOperator:
         row.breaching === 'from 1'
           ? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
@@ -181,6 +203,6 @@ export function createAlarms(scope: Construct, watched: Watched, topic: ITopic):
     });
     alarm.addAlarmAction(action);
     alarm.addOkAction(action);
-    return alarm;
+    return [alarm];
   });
 }

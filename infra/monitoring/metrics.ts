@@ -2,8 +2,8 @@ import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { METRIC, METRIC_NAMESPACE } from '../lambda/metric-names.ts';
-import type { Settings } from './props.ts';
+import { METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
+import type { Settings } from '../settings/settings.ts';
 
 export interface Watched {
   readonly service: string;
@@ -12,6 +12,13 @@ export interface Watched {
   readonly deadLetterQueue: IQueue;
   readonly ruleNames: readonly string[];
   readonly settings: Settings;
+}
+
+/** The metric of a name in CloudWatch. @throws Error if there is none */
+export function knownMetric(metricName: string): keyof typeof METRIC {
+  const known = Object.entries(METRIC).find(([, name]) => name === metricName);
+  if (known !== undefined) return known[0] as keyof typeof METRIC;
+  throw new Error(`There is no metric "${metricName}". Use ${Object.values(METRIC).join(', ')}.`);
 }
 
 export type Statistic = 'Sum' | 'Maximum' | 'Average' | 'SampleCount' | 'p50' | 'p99';

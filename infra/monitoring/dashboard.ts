@@ -34,7 +34,10 @@ export function createDashboard(scope: Construct, watched: Watched, alarms: read
   const period = settings.schedule;
   const sum = (name: Parameters<typeof ownMetric>[1], label: string) =>
     ownMetric(watched, name, 'Sum', label);
-  dashboard.addWidgets(new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: 24, height: 4 }));
+  if (alarms.length > 0)
+    dashboard.addWidgets(
+      new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: 24, height: 4 }),
+    );
   dashboard.addWidgets(
     now('Accounts', level(watched, 'scanned', 'accounts')),
     now('Need a person', level(watched, 'reauthorizationRequired', 'accounts')),
