@@ -1,0 +1,229 @@
+import { spawn } from 'node:child_process';
+import { createServer, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { projectRoot } from '../../build/project.ts';
+import { createFunctionProcess, type FunctionProcess } from '../../local/function-process.ts';
+import { listen } from '../../local/shared/listen.ts';
+import { startEmulatedAws } from '../deploy/emulated-aws.ts';
+import { reportCounts } from '../faults/counts.ts';
+import { PREFIX, STACK } from './names.ts';
+
+/**
+ * Rehearses `npm run smoke` against moto, whole, with a provider that fails, and with Ctrl-C, and looks at what it leaves
+ * behind and prints: `EMULATOR_URL=http://localhost:5617 node test/smoke/rehearsal.ts`.
+ */
+const emulator = process.env.EMULATOR_URL;
+if (emulator === undefined) {
+  console.error('Run: moto_server -p 5617 & EMULATOR_URL=http://localhost:5617 node test/smoke/rehearsal.ts');
+  process.exit(2);
+}
+await fetch(`${emulator}/moto-api/reset`, { method: 'POST' });
+
+/** The provider's code in a process, as its function URL would run it. */
+let provider: FunctionProcess | undefined;
+let providerFails = false;
+const providerServer = createServer(async (request, response) => {
+  const event = { headers: request.headers, body: await textOf(request) };
+  provider ??= createFunctionProcess({
+    module: join(projectRoot, 'test/smoke/provider/index.mjs'),
+    environment: { ...aws.environment, GRANTS_TABLE_NAME: (await outputs()).GrantsTableName ?? '' },
+  });
+  const invocation = await provider.invoke(event);
+  if (providerFails || invocation.kind === 'failed') return response.writeHead(502).end();
+  const { statusCode, headers, body } = invocation.payload as {
+    statusCode: number;
+    headers: Record<string, string>;
+    body: string;
+  };
+  return response.writeHead(statusCode, headers).end(body);
+});
+const functionUrl = `http://127.0.0.1:${await listen(providerServer, 0)}/`;
+const aws = await startEmulatedAws({
+  emulator,
+  deployedModule: () => join(projectRoot, 'dist/function/index.mjs'),
+  environment: { ALLOW_HTTP_LOOPBACK: 'true' },
+  functionUrl,
+});
+Object.assign(process.env, aws.environment);
+const secrets = new SecretsManagerClient();
+await run('node_modules/aws-cdk/bin/cdk', ['bootstrap']);
+// Somebody else's, of whatever name: it must stay.
+await secrets.send(new CreateSecretCommand({ Name: `${PREFIX}foreign`, SecretString: '{}' }));
+
+interface Trial {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly exits: number;
+  /** Lines that are printed, in this order. */
+  readonly prints: readonly RegExp[];
+  /** Called for each line that is printed. */
+  onLine?(line: string, interrupt: () => void): void;
+}
+
+const TRIALS: readonly Trial[] = [
+  {
+    name: 'without --yes it says what it would do, and does nothing',
+    args: [],
+    exits: 2,
+    prints: [/1\. A refresh token is exchanged/, /costs less than/, /Nothing was done/],
+  },
+  {
+    name: 'all holds that an emulator can show',
+    args: ['--yes'],
+    exits: 0,
+    prints: [
+      /✓ The stack is deployed/,
+      /✓ A refresh token is exchanged/,
+      /✓ The successor is exchanged/,
+      /✓ If the secret can't be written, .* permission_missing, in escrow/,
+      /✓ The event bus .* OAuth Account Failing, permission_missing/,
+      /– The alarm .* only AWS can show this/,
+      /✓ If the secret can be written again/,
+      /✓ The event bus .* OAuth Account Recovered/,
+      /– The schedule .* only AWS can show this/,
+      /✓ Everything is destroyed/,
+    ],
+  },
+  {
+    name: 'a provider that fails is seen, and all is destroyed',
+    args: ['--yes'],
+    exits: 1,
+    prints: [
+      /✓ The stack is deployed/,
+      /✗ A refresh token is exchanged.* provider_unavailable/,
+      /– The successor .* not tried/,
+      /✓ Everything is destroyed/,
+    ],
+    onLine: () => {
+      providerFails = true;
+    },
+  },
+  {
+    name: 'Ctrl-C while it deploys: all is destroyed',
+    args: ['--yes'],
+    exits: 130,
+    prints: [/Stopping, and destroying/, /✗ stopped by Ctrl-C/, /✓ Everything is destroyed/],
+    onLine: (line, interrupt) => {
+      if (line.startsWith('Deploying')) setTimeout(interrupt, 6_000);
+    },
+  },
+  {
+    name: 'Ctrl-C in the middle: all is destroyed',
+    args: ['--yes'],
+    exits: 130,
+    prints: [
+      /✓ A refresh token is exchanged/,
+      /Stopping, and destroying/,
+      /✗ .* stopped by Ctrl-C/,
+      /✓ Everything is destroyed/,
+    ],
+    onLine: (line, interrupt) => {
+      providerFails = false;
+      if (line.startsWith('✓ A refresh token')) interrupt();
+    },
+  },
+];
+
+let held = 0;
+let broken = 0;
+for (const trial of TRIALS) {
+  const known = new Set<string>();
+  const { code, printed } = await run('test/smoke/smoke.ts', trial.args, async (line, interrupt) => {
+    trial.onLine?.(line, interrupt);
+    for (const secret of await storedSecrets()) known.add(secret);
+  });
+  provider?.kill();
+  provider = undefined;
+  const wrong = [
+    ...(code === trial.exits ? [] : [`it exits with ${code}, not ${trial.exits}`]),
+    ...missing(trial.prints, printed),
+    ...([...known].some((secret) => printed.includes(secret)) ? ['it prints a secret'] : []),
+    ...(trial.args.length > 0 && known.size === 0 && trial.exits === 0 ? ['no secret was seen'] : []),
+    ...((await outputs()).WitnessUrl === undefined ? [] : ['the stack is still there']),
+    ...((await secretNames()).join() === `${PREFIX}foreign` ? [] : [`left: ${await secretNames()}`]),
+  ];
+  console.log(`${wrong.length === 0 ? '✓' : '✗'} ${trial.name}`);
+  if (wrong.length === 0) held++;
+  else {
+    broken++;
+    console.log(`  ${wrong.join('\n  ')}\n${printed.replaceAll(/^/gm, '  | ')}`);
+  }
+}
+await aws.close();
+providerServer.close();
+reportCounts(held, broken);
+console.log(`${held} trials ended as they should, ${broken} did not`);
+process.exitCode = broken === 0 ? 0 : 1;
+
+/** Runs a program of ours with Node.js. `onLine` is told each line. */
+async function run(
+  module: string,
+  args: readonly string[],
+  onLine: (line: string, interrupt: () => void) => Promise<void> = async () => {},
+): Promise<{ code: number | null; printed: string }> {
+  const child = spawn(process.execPath, [module, ...args], {
+    cwd: projectRoot,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  const told: Promise<void>[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      printed += chunk;
+      for (const line of chunk.toString().split('\n').filter(Boolean))
+        told.push(onLine(line, () => child.kill('SIGINT')));
+    });
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  await Promise.all(told);
+  return { code, printed };
+}
+
+function missing(expected: readonly RegExp[], printed: string): string[] {
+  const lines = printed.split('\n');
+  let at = 0;
+  for (const line of expected) {
+    const found = lines.findIndex((one, index) => index >= at && line.test(one));
+    if (found === -1) return [`it does not print ${line}`];
+    at = found;
+  }
+  return [];
+}
+
+async function outputs(): Promise<Record<string, string>> {
+  const { Stacks = [] } = await new CloudFormationClient()
+    .send(new DescribeStacksCommand({ StackName: STACK }))
+    .catch(() => ({ Stacks: [] }));
+  return Object.fromEntries(
+    (Stacks[0]?.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+  );
+}
+
+async function secretNames(): Promise<string[]> {
+  const { SecretList = [] } = await secrets.send(new ListSecretsCommand({}));
+  return SecretList.map(({ Name = '' }) => Name);
+}
+
+/** Every token and client secret that is stored now. */
+async function storedSecrets(): Promise<string[]> {
+  const texts = (await secretNames()).map(async (SecretId) => {
+    const { SecretString = '{}' } = await secrets
+      .send(new GetSecretValueCommand({ SecretId }))
+      .catch(() => ({ SecretString: '{}' }));
+    const { refresh_token, access_token, client_secret } = JSON.parse(SecretString);
+    return [refresh_token, access_token, client_secret].filter((one) => typeof one === 'string');
+  });
+  return (await Promise.all(texts)).flat();
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
