@@ -131,12 +131,15 @@ function createResourcePolicies(): (target: string, body: Buffer) => boolean {
 
 /**
  * The emulator's CloudFormation leaves alarms and function URLs out, and then refuses what speaks of their attributes: the
- * dashboard, and outputs.
+ * dashboard, and outputs. Its event bus refuses each event if a rule has a target that is no queue.
  */
 function withoutLeftOut(template: Buffer, functionUrl = ''): Buffer {
   const { Resources = {}, ...rest } = JSON.parse(template.toString());
   const typeOf = (id: string) => (Resources as Record<string, { Type: string }>)[id]?.Type;
-  const text = JSON.stringify({ ...rest, Resources }, (_, value) => {
+  const isQueue = ({ Arn }: { Arn?: { 'Fn::GetAtt'?: string[] } }) =>
+    typeOf(Arn?.['Fn::GetAtt']?.[0] ?? '') === 'AWS::SQS::Queue';
+  const text = JSON.stringify({ ...rest, Resources }, (name, value) => {
+    if (name === 'Targets' && Array.isArray(value)) return value.filter(isQueue);
     const [id] = value?.['Fn::GetAtt'] ?? [];
     if (typeOf(id) === 'AWS::CloudWatch::Alarm') return `arn:aws:cloudwatch:alarm:${id}`;
     return typeOf(id) === 'AWS::Lambda::Url' ? functionUrl : value;

@@ -67,13 +67,17 @@ function options() {
 
 async function trial(): Promise<number> {
   const stopping = new AbortController();
+  let stoppedAt = 0;
   const stop = () => {
-    if (stopping.signal.aborted) {
+    if (stoppedAt === 0) {
+      stoppedAt = Date.now();
+      console.error('\nStopping, and destroying what is there. Ctrl-C again leaves it there.');
+      stopping.abort(new Error('stopped by Ctrl-C'));
+      // Under npm one Ctrl-C comes twice: from the terminal and from npm.
+    } else if (Date.now() - stoppedAt > 1_000) {
       console.error(`\nStopped before ${STACK} was destroyed. ${LEFT}`);
       process.exit(EXIT.leftBehind);
     }
-    console.error('\nStopping, and destroying what is there. Ctrl-C again leaves it there.');
-    stopping.abort(new Error('stopped by Ctrl-C'));
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
   let allHeld = false;
