@@ -26,7 +26,7 @@ ${STEPS.map(({ says, onlyOnAws }, index) => `${String(index + 1).padStart(3)}. $
 and destroys everything again, also after a failure or Ctrl-C. Only what has the tag ${MARK} is deleted;
 three keys wait 30 days for their deletion, which costs nothing.
 
-It takes about 15 minutes and costs less than $0.10. Before it: credentials that may deploy, a Region, and once
+It takes about 15 minutes and costs less than $0.10. It needs credentials that may deploy, a Region, and once before
 "npm exec -- cdk bootstrap".
 
   npm run smoke -- --yes       go ahead
