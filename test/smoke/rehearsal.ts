@@ -16,8 +16,8 @@ import { reportCounts } from '../faults/counts.ts';
 import { PREFIX, STACK } from './names.ts';
 
 /**
- * Rehearses `npm run smoke` against moto, whole, with a provider that fails, and with Ctrl-C, and looks at what it leaves
- * behind and prints: `EMULATOR_URL=http://localhost:5617 node test/smoke/rehearsal.ts`. Words pick trials by name.
+ * Rehearses `npm run smoke` against moto, whole, with a provider that fails, with Ctrl-C, and killed, and looks at what it
+ * leaves behind and prints: `EMULATOR_URL=http://localhost:5617 node test/smoke/rehearsal.ts`. Words pick trials by name.
  */
 const emulator = process.env.EMULATOR_URL;
 if (emulator === undefined) {
@@ -57,14 +57,19 @@ await run('node_modules/aws-cdk/bin/cdk', ['bootstrap']);
 // Somebody else's, of whatever name: it must stay.
 await secrets.send(new CreateSecretCommand({ Name: `${PREFIX}foreign`, SecretString: '{}' }));
 
+type Send = (signal: 'SIGINT' | 'SIGKILL') => void;
+
 interface Trial {
   readonly name: string;
   readonly args: readonly string[];
-  readonly exits: number;
+  /** Null if it is killed. */
+  readonly exits: number | null;
   /** Lines that are printed, in this order. */
   readonly prints: readonly RegExp[];
+  /** The stack and its secrets stay. */
+  readonly leavesAll?: boolean;
   /** Called for each line that is printed. */
-  onLine?(line: string, interrupt: () => void): void;
+  onLine?(line: string, send: Send): void;
 }
 
 const TRIALS: readonly Trial[] = [
@@ -110,8 +115,8 @@ const TRIALS: readonly Trial[] = [
     args: ['--yes'],
     exits: 130,
     prints: [/Stopping, and destroying/, /✗ stopped by Ctrl-C/, /✓ Everything is destroyed/],
-    onLine: (line, interrupt) => {
-      if (line.startsWith('Deploying')) setTimeout(interrupt, 6_000);
+    onLine: (line, send) => {
+      if (line.startsWith('Deploying')) setTimeout(() => send('SIGINT'), 6_000);
     },
   },
   {
@@ -124,10 +129,33 @@ const TRIALS: readonly Trial[] = [
       /✗ .* stopped by Ctrl-C/,
       /✓ Everything is destroyed/,
     ],
-    onLine: (line, interrupt) => {
+    onLine: (line, send) => {
       providerFails = false;
-      if (line.startsWith('✓ A refresh token')) interrupt();
+      if (line.startsWith('✓ A refresh token')) send('SIGINT');
     },
+  },
+  {
+    name: 'left by a killed one: all is there',
+    args: ['--yes'],
+    exits: null,
+    prints: [/✓ A refresh token is exchanged/],
+    leavesAll: true,
+    onLine: (line, send) => {
+      if (line.startsWith('✓ A refresh token')) send('SIGKILL');
+    },
+  },
+  {
+    name: 'left by a killed one: another one does not begin',
+    args: ['--yes'],
+    exits: 2,
+    prints: [/another trial runs, or one left it.* --destroy/],
+    leavesAll: true,
+  },
+  {
+    name: 'left by a killed one: --destroy deletes it',
+    args: ['--destroy'],
+    exits: 0,
+    prints: [/✓ Everything is destroyed/],
   },
 ];
 
@@ -136,8 +164,8 @@ let broken = 0;
 const words = process.argv.slice(2);
 for (const trial of TRIALS.filter(({ name }) => words.every((word) => name.includes(word)))) {
   const known = new Set<string>();
-  const { code, printed } = await run('test/smoke/smoke.ts', trial.args, async (line, interrupt) => {
-    trial.onLine?.(line, interrupt);
+  const { code, printed } = await run('test/smoke/smoke.ts', trial.args, async (line, send) => {
+    trial.onLine?.(line, send);
     for (const secret of await storedSecrets()) known.add(secret);
   });
   provider?.kill();
@@ -147,8 +175,7 @@ for (const trial of TRIALS.filter(({ name }) => words.every((word) => name.inclu
     ...missing(trial.prints, printed),
     ...([...known].some((secret) => printed.includes(secret)) ? ['it prints a secret'] : []),
     ...(trial.args.length > 0 && known.size === 0 && trial.exits === 0 ? ['no secret was seen'] : []),
-    ...((await outputs()).WitnessUrl === undefined ? [] : ['the stack is still there']),
-    ...((await secretNames()).join() === `${PREFIX}foreign` ? [] : [`left: ${await secretNames()}`]),
+    ...(await wrongIn(trial.leavesAll ?? false)),
   ];
   console.log(`${wrong.length === 0 ? '✓' : '✗'} ${trial.name}`);
   if (wrong.length === 0) held++;
@@ -163,11 +190,11 @@ reportCounts(held, broken);
 console.log(`${held} trials ended as they should, ${broken} did not`);
 process.exitCode = broken === 0 && held > 0 ? 0 : 1;
 
-/** Runs a program of ours with Node.js. `onLine` is told each line. */
+/** Runs a program of ours with Node.js. `onLine` is told each line, and may send it a signal. */
 async function run(
   module: string,
   args: readonly string[],
-  onLine: (line: string, interrupt: () => void) => Promise<void> = async () => {},
+  onLine: (line: string, send: Send) => Promise<void> = async () => {},
 ): Promise<{ code: number | null; printed: string }> {
   const child = spawn(process.execPath, [module, ...args], {
     cwd: projectRoot,
@@ -175,20 +202,31 @@ async function run(
   });
   let printed = '';
   const told: Promise<void>[] = [];
-  // As under npm.
-  const interrupt = () => {
-    child.kill('SIGINT');
-    child.kill('SIGINT');
-    setTimeout(() => child.kill('SIGINT'), 100);
+  const send: Send = (signal) => {
+    child.kill(signal);
+    // Under npm one Ctrl-C comes twice.
+    setTimeout(() => child.kill(signal), 100);
   };
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       printed += chunk;
-      for (const line of chunk.toString().split('\n').filter(Boolean)) told.push(onLine(line, interrupt));
+      for (const line of chunk.toString().split('\n').filter(Boolean)) told.push(onLine(line, send));
     });
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   await Promise.all(told);
   return { code, printed };
+}
+
+/** What is there and should not be, or the other way round. */
+async function wrongIn(leavesAll: boolean): Promise<string[]> {
+  const isDeployed = (await outputs()).WitnessUrl !== undefined;
+  const names = await secretNames();
+  return [
+    ...(isDeployed === leavesAll ? [] : [`the stack is ${isDeployed ? 'still' : 'not'} there`]),
+    ...(names.length === (leavesAll ? 4 : 1) && names.includes(`${PREFIX}foreign`)
+      ? []
+      : [`there: ${names}`]),
+  ];
 }
 
 function missing(expected: readonly RegExp[], printed: string): string[] {
