@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts all that a release publishes into a folder: pack.sh TAG FOLDER, after npm run build.
-# FOLDER/npm, FOLDER/python (where the build makes it), notes.md (the changelog's section), sbom.cdx.json.
+# FOLDER/npm, FOLDER/python (after npm run build:python), notes.md (the changelog's section), sbom.cdx.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tag=$1 folder=$2
@@ -14,5 +14,5 @@ awk -v heading="## [$version]" 'index($0, "## ") == 1 { on = index($0, heading) 
 grep -q '[^[:space:]]' "$folder/notes.md" || { echo "CHANGELOG.md has no section ## [$version]: rename Unreleased." >&2; exit 1; }
 
 npm pack --silent --pack-destination "$folder/npm" ./dist
-npm sbom --package-lock-only --omit=dev --sbom-format=cyclonedx --sbom-type=application >"$folder/sbom.cdx.json"
-if [ -d dist/python ]; then cp -R dist/python "$folder/python"; fi
+npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx --sbom-type=application >"$folder/sbom.cdx.json"
+if [ -d dist/jsii/out/python ]; then cp -R dist/jsii/out/python "$folder/python"; fi

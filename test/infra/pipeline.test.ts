@@ -98,8 +98,8 @@ describe('a release', () => {
     for (const path of ['.github/pack.sh', 'package.json', 'package-lock.json'])
       cpSync(join(projectRoot, path), join(folder, path));
     writeFileSync(join(folder, 'CHANGELOG.md'), changelog);
-    mkdirSync(join(folder, 'dist/python'), { recursive: true });
-    writeFileSync(join(folder, 'dist/python/one.whl'), '');
+    mkdirSync(join(folder, 'dist/jsii/out/python'), { recursive: true });
+    writeFileSync(join(folder, 'dist/jsii/out/python/one.whl'), '');
     writeFileSync(
       join(folder, 'dist/package.json'),
       JSON.stringify({ name: 'oauth-token-refresher', version }),

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -13,7 +12,8 @@ import { createFunctionProcess, type FunctionProcess } from '../../local/functio
 import { listen } from '../../local/shared/listen.ts';
 import { startEmulatedAws } from '../deploy/emulated-aws.ts';
 import { reportCounts } from '../faults/counts.ts';
-import { PREFIX, STACK } from './names.ts';
+import { PREFIX } from './names.ts';
+import { stackOutputs } from './stack.ts';
 
 /**
  * Rehearses `npm run smoke` against moto, whole, with a provider that fails, with Ctrl-C, and killed, and looks at what it
@@ -33,7 +33,7 @@ const providerServer = createServer(async (request, response) => {
   const event = { headers: request.headers, body: await textOf(request) };
   provider ??= createFunctionProcess({
     module: join(projectRoot, 'test/smoke/provider/index.mjs'),
-    environment: { ...aws.environment, GRANTS_TABLE_NAME: (await outputs()).GrantsTableName ?? '' },
+    environment: { ...aws.environment, GRANTS_TABLE_NAME: (await stackOutputs()).GrantsTableName ?? '' },
   });
   const invocation = await provider.invoke(event);
   if (providerFails || invocation.kind === 'failed') return response.writeHead(502).end();
@@ -219,7 +219,7 @@ async function run(
 
 /** What is there and should not be, or the other way round. */
 async function wrongIn(leavesAll: boolean): Promise<string[]> {
-  const isDeployed = (await outputs()).WitnessUrl !== undefined;
+  const isDeployed = (await stackOutputs()).WitnessUrl !== undefined;
   const names = await secretNames();
   return [
     ...(isDeployed === leavesAll ? [] : [`the stack is ${isDeployed ? 'still' : 'not'} there`]),
@@ -238,15 +238,6 @@ function missing(expected: readonly RegExp[], printed: string): string[] {
     at = found;
   }
   return [];
-}
-
-async function outputs(): Promise<Record<string, string>> {
-  const { Stacks = [] } = await new CloudFormationClient()
-    .send(new DescribeStacksCommand({ StackName: STACK }))
-    .catch(() => ({ Stacks: [] }));
-  return Object.fromEntries(
-    (Stacks[0]?.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
-  );
 }
 
 async function secretNames(): Promise<string[]> {

@@ -6,6 +6,7 @@ import {
   CloudFormationClient,
   DeleteStackCommand,
   DescribeStacksCommand,
+  type Stack,
   waitUntilStackDeleteComplete,
 } from '@aws-sdk/client-cloudformation';
 import {
@@ -19,15 +20,23 @@ import { MARK, PREFIX, STACK } from './names.ts';
 
 /** What there is of an earlier trial, or of a stack of somebody else's that has its name. */
 export async function existingStack(): Promise<'none' | 'a trial' | 'foreign'> {
+  const stack = await describe();
+  if (stack === undefined || stack.StackStatus === 'DELETE_COMPLETE') return 'none';
+  return stack.Tags?.some(({ Key }) => Key === MARK) ? 'a trial' : 'foreign';
+}
+
+/** What the stack of a trial says of itself, by name. Empty if there is none. */
+export async function stackOutputs(): Promise<Readonly<Record<string, string>>> {
+  const { Outputs = [] } = (await describe()) ?? {};
+  return Object.fromEntries(Outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]));
+}
+
+async function describe(): Promise<Stack | undefined> {
   try {
-    const { Stacks = [] } = await new CloudFormationClient().send(
-      new DescribeStacksCommand({ StackName: STACK }),
-    );
-    const [stack] = Stacks;
-    if (stack === undefined || stack.StackStatus === 'DELETE_COMPLETE') return 'none';
-    return stack.Tags?.some(({ Key }) => Key === MARK) ? 'a trial' : 'foreign';
+    const { Stacks } = await new CloudFormationClient().send(new DescribeStacksCommand({ StackName: STACK }));
+    return Stacks?.[0];
   } catch (error) {
-    if (error instanceof Error && /does not exist/.test(error.message)) return 'none';
+    if (error instanceof Error && /does not exist/.test(error.message)) return undefined;
     throw error;
   }
 }

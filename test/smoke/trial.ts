@@ -8,6 +8,7 @@ import { runForAccounts } from '../../cli/shared/run-function.ts';
 import type { Account } from '../../core/account/account.ts';
 import type { Report } from '../../core/account/outcome.ts';
 import { MARK, STACK } from './names.ts';
+import { stackOutputs } from './stack.ts';
 
 /** What the provider knows of a grant. */
 interface Grant {
@@ -53,8 +54,8 @@ const random = () => randomBytes(24).toString('base64url');
 /** Makes a profile and two accounts in the deployed stack, with grants that the provider knows. */
 export async function beginTrial(signal: AbortSignal): Promise<Trial> {
   const fleet = await findFleet({ stack: STACK }, process.env);
-  const { table, secrets, secretNamePrefix, tableName, outputs, config } = fleet;
-  const { ProviderUrl = '', GrantsTableName, WitnessUrl } = outputs;
+  const { table, secrets, secretNamePrefix, tableName, config } = fleet;
+  const { ProviderUrl = '', GrantsTableName, WitnessUrl } = await stackOutputs();
   // A queue of an emulator has an address of AWS.
   const sqs = new SQSClient({ ...config, useQueueUrlAsEndpoint: false });
   // A name is not free again at once after its secret was deleted.
