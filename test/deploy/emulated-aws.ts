@@ -21,6 +21,8 @@ export interface EmulatedAwsOptions {
   readonly deployedModule: () => string;
   /** Added to the deployed function's environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** What stands for the function URL of a template, which the emulator doesn't know. */
+  readonly functionUrl?: string;
 }
 
 const INVOCATION = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
@@ -79,11 +81,21 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
     if (body === undefined) request.pipe(onward);
     else onward.end(body);
   };
+  const mayPut = createResourcePolicies();
+  const forwardSecret = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = await bodyOf(request);
+    if (mayPut(String(request.headers['x-amz-target']), body)) forward(request, response, body);
+    else response.writeHead(400).end(JSON.stringify({ __type: 'AccessDeniedException', message: 'denied' }));
+  };
   const server = createServer((request, response) => {
     const [, name] = INVOCATION.exec(request.url ?? '') ?? [];
     if (name !== undefined) void invoke(name, request, response);
     else if (request.method === 'PUT' && /\.json\?/.test(request.url ?? ''))
-      void bodyOf(request).then((body) => forward(request, response, withoutAlarmArns(body)));
+      void bodyOf(request).then((body) =>
+        forward(request, response, withoutLeftOut(body, options.functionUrl)),
+      );
+    else if (/^secretsmanager\./.test(String(request.headers['x-amz-target'])))
+      void forwardSecret(request, response);
     else forward(request, response);
   });
   // The emulator finds a template's bucket only under the name localhost.
@@ -106,15 +118,31 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The emulator's CloudFormation leaves alarms out, and then refuses what speaks of their ARNs: the dashboard. */
-function withoutAlarmArns(template: Buffer): Buffer {
+/** The emulator keeps policies of secrets and doesn't obey them. This one obeys those that deny writing. */
+function createResourcePolicies(): (target: string, body: Buffer) => boolean {
+  const denied = new Set<string>();
+  return (target, body) => {
+    const { SecretId = '', ResourcePolicy = '' } = JSON.parse(body.toString() || '{}');
+    if (target.endsWith('.PutResourcePolicy') && ResourcePolicy.includes('"Deny"')) denied.add(SecretId);
+    if (target.endsWith('.DeleteResourcePolicy')) denied.delete(SecretId);
+    return !(target.endsWith('.PutSecretValue') && denied.has(SecretId));
+  };
+}
+
+/**
+ * The emulator's CloudFormation leaves alarms and function URLs out, and then refuses what speaks of their attributes: the
+ * dashboard, and outputs. Its event bus refuses each event if a rule has a target that is no queue.
+ */
+function withoutLeftOut(template: Buffer, functionUrl = ''): Buffer {
   const { Resources = {}, ...rest } = JSON.parse(template.toString());
-  const alarms = Object.entries<{ Type: string }>(Resources).filter(
-    ([, { Type }]) => Type === 'AWS::CloudWatch::Alarm',
-  );
-  const text = JSON.stringify({ ...rest, Resources }, (_, value) => {
+  const typeOf = (id: string) => (Resources as Record<string, { Type: string }>)[id]?.Type;
+  const isQueue = ({ Arn }: { Arn?: { 'Fn::GetAtt'?: string[] } }) =>
+    typeOf(Arn?.['Fn::GetAtt']?.[0] ?? '') === 'AWS::SQS::Queue';
+  const text = JSON.stringify({ ...rest, Resources }, (name, value) => {
+    if (name === 'Targets' && Array.isArray(value)) return value.filter(isQueue);
     const [id] = value?.['Fn::GetAtt'] ?? [];
-    return alarms.some(([alarm]) => alarm === id) ? `arn:aws:cloudwatch:alarm:${id}` : value;
+    if (typeOf(id) === 'AWS::CloudWatch::Alarm') return `arn:aws:cloudwatch:alarm:${id}`;
+    return typeOf(id) === 'AWS::Lambda::Url' ? functionUrl : value;
   });
   return Buffer.from(text);
 }
