@@ -1,22 +1,23 @@
 import { ArnFormat, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { EventField, type IEventBusRef, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { createKey } from './key.ts';
+import { EVENT_SOURCE, via } from './permissions.ts';
 
 const cloudWatch = new ServicePrincipal('cloudwatch.amazonaws.com');
-const eventBridge = new ServicePrincipal('events.amazonaws.com');
+const useKey = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 /**
  * The topic that people subscribe to. It needs a key of ours: CloudWatch can't use `aws/sns`, and its alarms would
  * fail silently.
  *
- * Only this account's alarms and EventBridge may publish. The statements for EventBridge have no condition, since it
- * supports none ("You can't use Condition blocks in Amazon SNS topic policies for EventBridge", its user guide).
+ * Its policy lets only this account's alarms publish. EventBridge uses a role instead: in a topic's policy it supports no
+ * condition, so every AWS account's EventBridge would be allowed.
  */
 export function createAlarmTopic(
   scope: Construct,
@@ -40,7 +41,6 @@ export function createAlarmTopic(
     StringEquals: { 'aws:SourceAccount': account },
     ArnLike: { 'aws:SourceArn': alarms },
   };
-  const useKey = ['kms:Decrypt', 'kms:GenerateDataKey'];
   masterKey.addToResourcePolicy(
     new PolicyStatement({
       principals: [cloudWatch],
@@ -49,14 +49,14 @@ export function createAlarmTopic(
       conditions: ownAlarms,
     }),
   );
-  masterKey.addToResourcePolicy(
-    new PolicyStatement({ principals: [eventBridge], actions: useKey, resources: ['*'] }),
-  );
-  const publish = { actions: ['sns:Publish'], resources: [topic.topicArn] };
   topic.addToResourcePolicy(
-    new PolicyStatement({ principals: [cloudWatch], ...publish, conditions: ownAlarms }),
+    new PolicyStatement({
+      principals: [cloudWatch],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: ownAlarms,
+    }),
   );
-  topic.addToResourcePolicy(new PolicyStatement({ principals: [eventBridge], ...publish }));
   if (email !== undefined) topic.addSubscription(new EmailSubscription(email));
   return topic;
 }
@@ -74,26 +74,43 @@ export function tellWhoNeedsAPerson(
   scope: Construct,
   { eventBus, topic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
 ): Rule {
-  // Imported by ARN: otherwise the target would repeat the topic's and key's statements, with a wildcard.
+  // Imported by ARN: otherwise the target would add statements for EventBridge to the topic and its key.
   const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', topic.topicArn);
   const of = (field: string) => EventField.fromPath(`$.detail.${field}`);
+  const target = new SnsTopic(known, {
+    message: RuleTargetInput.fromMultilineText(
+      [
+        `An OAuth account needs a person: ${of('name')}`,
+        `accountId: ${of('accountId')}`,
+        `profile: ${of('oauthProfile')}`,
+        `reason: ${of('reason')}`,
+        `What to do: ${runbookUrl}#accounts-need-a-person`,
+      ].join('\n'),
+    ),
+    deadLetterQueue,
+  });
+  const role = createSenderRole(scope, topic);
   return new Rule(scope, 'TellWhoNeedsAPerson', {
     description: 'Tells people which OAuth account needs a person',
     eventBus,
-    eventPattern: { source: ['oauth-token-refresher'], detailType: ['OAuth Reauthorization Required'] },
-    targets: [
-      new SnsTopic(known, {
-        message: RuleTargetInput.fromMultilineText(
-          [
-            `An OAuth account needs a person: ${of('name')}`,
-            `accountId: ${of('accountId')}`,
-            `profile: ${of('oauthProfile')}`,
-            `reason: ${of('reason')}`,
-            `What to do: ${runbookUrl}#accounts-need-a-person`,
-          ].join('\n'),
-        ),
-        deadLetterQueue,
-      }),
-    ],
+    eventPattern: { source: [EVENT_SOURCE], detailType: ['OAuth Reauthorization Required'] },
+    // Older versions of the CDK have no prop for the role.
+    targets: [{ bind: (rule, id) => ({ ...target.bind(rule, id), role }) }],
   });
+}
+
+/** What EventBridge publishes with: only this account can hand it the role. */
+function createSenderRole(scope: Construct, { topicArn, masterKey }: ITopic): Role {
+  const stack = Stack.of(scope);
+  const role = new Role(scope, 'TellRole', { assumedBy: new ServicePrincipal('events.amazonaws.com') });
+  role.addToPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources: [topicArn] }));
+  if (masterKey !== undefined)
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: useKey,
+        resources: [masterKey.keyArn],
+        conditions: via('sns', stack.region, stack),
+      }),
+    );
+  return role;
 }

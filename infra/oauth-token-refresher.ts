@@ -8,6 +8,7 @@ import {
   Effect,
   type Grant,
   type IGrantable,
+  ManagedPolicy,
   PolicyStatement,
   Role,
   ServicePrincipal,
@@ -23,7 +24,6 @@ import {
   RuntimeFamily,
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
-import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -32,17 +32,12 @@ import { METRIC_NAMESPACE } from '../lambda/metric-names.ts';
 import { createAlarms } from './alarms.ts';
 import { createDashboard } from './dashboard.ts';
 import { functionAsset } from './function-asset.ts';
+import { createReaderPolicy, grantOperate, grantReadAccount, grantReadAnswers } from './grants.ts';
 import { createKey } from './key.ts';
 import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
 import type { Watched } from './metrics.ts';
 import { sharedSecrets } from './one-table.ts';
-import {
-  acknowledgeFindings,
-  grantEscrow,
-  grantReadAnswers,
-  grantSecrets,
-  grantTable,
-} from './permissions.ts';
+import { acknowledgeFindings, grantEscrow, grantEvents, grantSecrets, grantTable } from './permissions.ts';
 import { type OAuthTokenRefresherProps, resolveProps, type Settings } from './props.ts';
 
 /** Older versions of the CDK have no name for it. */
@@ -74,9 +69,13 @@ export class OAuthTokenRefresher extends Construct {
   readonly alarmTopic: Topic;
   readonly alarms: readonly Alarm[];
   readonly dashboard: Dashboard;
+  /** All that the command line needs: attach it to the role of who operates this. */
+  readonly operatorPolicy: ManagedPolicy;
+  private readonly props: OAuthTokenRefresherProps;
 
   constructor(scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) {
     super(scope, id);
+    this.props = props;
     const settings = resolveProps(props);
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
     this.secretNamePrefix = settings.secretNamePrefix;
@@ -95,12 +94,11 @@ export class OAuthTokenRefresher extends Construct {
     this.deadLetterQueue = this.createDeadLetterQueue();
     const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
     this.function = this.createFunction(props, settings, removalPolicy, eventBus.eventBusName);
-    eventBus.grantPutEventsTo(this.function);
+    grantEvents(eventBus, this.function);
     grantTable(this, this.function);
     grantSecrets(this, this.function, props);
     grantEscrow(this.escrowKey, this.function);
     this.rules = this.createRules(settings);
-    acknowledgeFindings(this, props);
     this.alarmTopic = createAlarmTopic(this, settings.alarmEmail, removalPolicy);
     tellWhoNeedsAPerson(this, {
       eventBus: EventBus.fromEventBusName(this, 'EventBus', eventBus.eventBusName),
@@ -118,11 +116,35 @@ export class OAuthTokenRefresher extends Construct {
     };
     this.alarms = createAlarms(this, watched, this.alarmTopic);
     this.dashboard = createDashboard(this, watched, this.alarms);
+    this.operatorPolicy = new ManagedPolicy(this, 'Operator');
+    this.grantOperate(this.operatorPolicy);
+    acknowledgeFindings(this, props);
   }
 
   /** Distinguishes this deployment's metrics and alarms from those of other stages in the same account. */
   private get service(): string {
     return this.node.path.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
+  }
+
+  /**
+   * Lets somebody use the whole command line on this deployment. It is as much as having every token: whoever has it can
+   * read each secret below the prefix, and what is in escrow.
+   */
+  grantOperate(grantee: IGrantable): Grant {
+    return grantOperate(this, grantee, this.props);
+  }
+
+  /**
+   * Lets a program read the tokens of one account, and nothing else. Its secret is the usual one,
+   * `<prefix>accounts/<accountId>`.
+   */
+  grantReadAccount(grantee: IGrantable, accountId: string): Grant {
+    return grantReadAccount(this, grantee, accountId, this.props);
+  }
+
+  /** The same as a managed policy, to attach to roles that are made elsewhere. An output has its ARN. */
+  addReaderPolicy(accountId: string): ManagedPolicy {
+    return createReaderPolicy(this, accountId, this.props);
   }
 
   /**
@@ -200,6 +222,9 @@ export class OAuthTokenRefresher extends Construct {
         resources: [logGroup.logGroupArn],
       }),
     );
+    role.addToPolicy(
+      new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [this.deadLetterQueue.queueArn] }),
+    );
     return new Lambda(this, 'Function', {
       description: 'Keeps OAuth access tokens fresh',
       code: Code.fromAsset(functionAsset()),
@@ -216,7 +241,8 @@ export class OAuthTokenRefresher extends Construct {
       // The next minute's run is the retry, so an older event is useless.
       retryAttempts: 0,
       maxEventAge: Duration.seconds(60),
-      onFailure: new SqsDestination(this.deadLetterQueue),
+      // The CDK's own destination would also let it read the queue's attributes.
+      onFailure: { bind: () => ({ destination: this.deadLetterQueue.queueArn }) },
       environment: {
         ACCOUNTS_TABLE_NAME: this.tableName,
         ...(formerAccountsTables.length > 0 && { FORMER_ACCOUNTS_TABLES: formerAccountsTables.join() }),

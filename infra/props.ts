@@ -51,7 +51,7 @@ export interface OAuthTokenRefresherProps {
    * Gets the events about accounts.
    * @default the default event bus
    */
-  readonly eventBus?: Pick<IEventBus, 'eventBusName' | 'grantPutEventsTo'>;
+  readonly eventBus?: Pick<IEventBus, 'eventBusName' | 'eventBusArn'>;
   /**
    * Your key that encrypts the secrets, unless they are under `aws/secretsmanager`.
    */

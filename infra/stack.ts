@@ -31,6 +31,11 @@ export class OAuthTokenRefresherStack extends Stack {
       rules.map(({ ruleName }) => ruleName).join(','),
       'The rules that start the function',
     );
+    this.output(
+      'OperatorPolicyArn',
+      this.refresher.operatorPolicy.managedPolicyArn,
+      'Attach it to the role of who uses the command line',
+    );
   }
 
   private output(id: string, value: string, description: string): void {
