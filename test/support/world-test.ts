@@ -1,7 +1,7 @@
 import { afterAll, test as base } from 'vitest';
 import { awsEndpoint } from './aws-endpoint.ts';
+import { createGuardedWorld } from './iam/guarded-world.ts';
 import { type ProviderOptions, startStrictProvider } from './strict-provider.ts';
-import { createWorld } from './world.ts';
 
 interface Endpoint {
   readonly url: string;
@@ -24,7 +24,7 @@ async function startWorld<Aws extends Endpoint>(
   environment?: Record<string, string>,
 ) {
   const { close, ...servers } = await startServers(starting, options);
-  const world = await createWorld(servers.aws.url, environment);
+  const world = await createGuardedWorld(servers.aws.url, environment);
   await world.profile('crm', servers.provider.profile);
   const closeAll = () => {
     world.close();
