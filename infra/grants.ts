@@ -1,4 +1,4 @@
-import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Stack } from 'aws-cdk-lib';
 import { Grant, type IGrantable, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import { escrowOnly, type Refresher, secretArn, viaDynamoDb, viaSecretsManager } from './permissions.ts';
 import type { OAuthTokenRefresherProps } from './props.ts';
@@ -24,6 +24,8 @@ export function grantOperate(
 ): Grant {
   const { table, function: fn, deadLetterQueue, rules, alarms, escrowKey } = refresher;
   const stack = Stack.of(refresher);
+  const arn = (service: string, resource: string) =>
+    stack.formatArn({ service, resource, arnFormat: ArnFormat.NO_RESOURCE_NAME });
   const secrets = [
     secretArn(refresher, 'accounts/*'),
     secretArn(refresher, 'profiles/*'),
@@ -64,19 +66,14 @@ export function grantOperate(
       { actions: ['logs:FilterLogEvents'], resourceArns: [fn.logGroup.logGroupArn] },
       { actions: ['events:DescribeRule'], resourceArns: rules.map(({ ruleArn }) => ruleArn) },
       { actions: ['sqs:GetQueueAttributes'], resourceArns: [deadLetterQueue.queueArn] },
+      // By the beginning of their names: their ARNs would not all fit into a managed policy.
       {
         actions: names('cloudwatch', 'DescribeAlarmHistory DescribeAlarms'),
-        resourceArns: alarms.map(({ alarmArn }) => alarmArn),
+        resourceArns: alarms.length === 0 ? [] : [arn('cloudwatch', `alarm:${refresher.service}-*`)],
       },
       {
         actions: ['cloudformation:DescribeStacks'],
-        resourceArns: [
-          stack.formatArn({
-            service: 'cloudformation',
-            resource: 'stack',
-            resourceName: `${stack.stackName}/*`,
-          }),
-        ],
+        resourceArns: [arn('cloudformation', `stack/${stack.stackName}/*`)],
       },
     ].filter(({ resourceArns }) => resourceArns.length > 0),
   );

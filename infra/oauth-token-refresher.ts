@@ -122,7 +122,7 @@ export class OAuthTokenRefresher extends Construct {
   }
 
   /** Distinguishes this deployment's metrics and alarms from those of other stages in the same account. */
-  private get service(): string {
+  get service(): string {
     return this.node.path.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
   }
 

@@ -109,7 +109,7 @@ export function grantEscrow({ keyArn }: Key, grantee: IGrantable): void {
 
 /** What cdk-nag's AwsSolutions pack finds here, and why it is fine. Only newer versions of the CDK can be told. */
 export function acknowledgeFindings(
-  { function: { role }, deadLetterQueue, operatorPolicy, secretNamePrefix }: Refresher,
+  { function: { role }, deadLetterQueue, operatorPolicy, secretNamePrefix, service }: Refresher,
   { additionalTokenSecretArns = [] }: OAuthTokenRefresherProps,
 ): void {
   if (Validations === undefined) return;
@@ -125,8 +125,8 @@ export function acknowledgeFindings(
     Token.isUnresolved(resource)
       ? []
       : [{ id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`, reason }];
-  const nagArn = (service: string, resource: string) =>
-    `arn:<AWS::Partition>:${service}:<AWS::Region>:<AWS::AccountId>:${resource}`;
+  const nagArn = (of: string, resource: string) =>
+    `arn:<AWS::Partition>:${of}:<AWS::Region>:<AWS::AccountId>:${resource}`;
   const secrets = [
     nagArn('secretsmanager', `secret:${secretNamePrefix}accounts/*`),
     nagArn('secretsmanager', `secret:${secretNamePrefix}profiles/*`),
@@ -139,6 +139,7 @@ export function acknowledgeFindings(
   );
   Validations.of(operatorPolicy).acknowledge(
     ...secrets,
+    ...wildcard(nagArn('cloudwatch', `alarm:${service}-*`), 'All alarms of this deployment begin so.'),
     ...wildcard('*', 'secretsmanager:ListSecrets accepts no resource.'),
     ...wildcard(
       nagArn('cloudformation', `stack/${Stack.of(operatorPolicy).stackName}/*`),

@@ -55,8 +55,6 @@ export interface WorldParts {
   readonly tableName: string;
   readonly prefix: string;
   readonly escrowKeyArn: string;
-  /** Its name at the endpoint, where it has one. */
-  readonly functionName?: string;
 }
 
 /**

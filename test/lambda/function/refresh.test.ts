@@ -336,7 +336,8 @@ describe('a run', () => {
     },
     {
       name: 'with a table that is not there fails',
-      environment: { ACCOUNTS_TABLE_NAME: 'nowhere' },
+      // Behind its role, whose ARNs name one table, it could not ask for another.
+      environment: { ACCOUNTS_TABLE_NAME: 'nowhere', AWS_ENDPOINT_URL: aws.url },
       message: /ResourceNotFoundException/,
     },
   ])('$name', async ({ event = {}, environment = {}, message }) => {

@@ -16,18 +16,21 @@ export interface TemplateJson {
 
 /** A template as if it were deployed: each resource has a name and an ARN, and statements have nothing to fill in. */
 export interface Deployed {
-  /** The name of the only resource whose logical id begins so. */
-  nameOf(idPrefix: string): string;
-  arnOf(idPrefix: string): string;
+  /** The name of the resource with this logical id, but for the hash. */
+  nameOf(logicalId: string): string;
+  arnOf(logicalId: string): string;
   /** The stack's outputs whose values are known here. */
   outputs(): Record<string, string>;
   /** The statements of the role's, or of the managed policy's, own policies. */
-  identity(idPrefix: string): readonly Statement[];
+  identity(logicalId: string): readonly Statement[];
   /** The statements of a key's, topic's or queue's own policy. */
-  resource(idPrefix: string): readonly Statement[];
+  resource(logicalId: string): readonly Statement[];
 }
 
-/** @param names names of resources, by the beginning of their logical ids; the others are called by these */
+/** The CDK ends each logical id with a hash of its path. */
+const HASH_LENGTH = 8;
+
+/** @param names names of resources, by their logical ids without the hash; the others are called by these */
 export function deploy(
   template: TemplateJson,
   { account, region }: Place,
@@ -41,7 +44,7 @@ export function deploy(
     'AWS::URLSuffix': region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com',
     'AWS::StackName': 'Test',
   };
-  const named = (id: string) => Object.entries(names).find(([prefix]) => id.startsWith(prefix))?.[1] ?? id;
+  const named = (id: string) => names[id.slice(0, -HASH_LENGTH)] ?? id;
 
   function arnById(id: string): string {
     const name = named(id);
@@ -96,27 +99,27 @@ export function deploy(
     return arnById(id);
   }
 
-  function only(idPrefix: string, types?: readonly string[]): string {
+  function only(logicalId: string, types?: readonly string[]): string {
     const ids = Object.keys(template.Resources).filter(
       (id) =>
-        new RegExp(`^${idPrefix}[0-9A-F]{8}$`).test(id) &&
+        id.slice(0, -HASH_LENGTH) === logicalId &&
         (types === undefined || types.includes(template.Resources[id]?.Type ?? '')),
     );
-    if (ids.length !== 1) throw new Error(`${idPrefix} is ${ids.length} resources of the template.`);
+    if (ids.length !== 1) throw new Error(`${logicalId} is ${ids.length} resources of the template.`);
     return ids[0] ?? '';
   }
 
   const filled = (document: unknown) => (fill(document) as { Statement: Statement[] }).Statement;
 
   return {
-    nameOf: (idPrefix) => named(only(idPrefix)),
-    arnOf: (idPrefix) => arnById(only(idPrefix)),
+    nameOf: (logicalId) => named(only(logicalId)),
+    arnOf: (logicalId) => arnById(only(logicalId)),
     outputs: () =>
       Object.fromEntries(
         Object.entries(template.Outputs ?? {}).map(([name, { Value }]) => [name, String(fill(Value))]),
       ),
-    identity: (idPrefix) => {
-      const id = only(idPrefix, ['AWS::IAM::Role', 'AWS::IAM::ManagedPolicy']);
+    identity: (logicalId) => {
+      const id = only(logicalId, ['AWS::IAM::Role', 'AWS::IAM::ManagedPolicy']);
       const { Type, Properties = {} } = template.Resources[id] ?? {};
       if (Type === 'AWS::IAM::ManagedPolicy') return filled(Properties.PolicyDocument);
       return Object.values(template.Resources)
@@ -126,8 +129,8 @@ export function deploy(
         )
         .flatMap(({ Properties }) => filled(Properties?.PolicyDocument));
     },
-    resource: (idPrefix) => {
-      const id = only(idPrefix);
+    resource: (logicalId) => {
+      const id = only(logicalId);
       const own = template.Resources[id]?.Properties?.KeyPolicy;
       if (own !== undefined) return filled(own);
       return Object.values(template.Resources)

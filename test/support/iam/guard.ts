@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { AwsError } from '../../../local/aws/protocol/aws-error.ts';
 import { errorResponse } from '../../../local/aws/protocol/protocol.ts';
-import { signer, TEST_KEYS } from '../../../local/aws/protocol/signature.ts';
+import { type AwsKeys, signer, TEST_KEYS } from '../../../local/aws/protocol/signature.ts';
 import { listen } from '../../../local/shared/listen.ts';
 import { type Call, type Home, requestsOf } from './aws-calls.ts';
 import { decide, type Match, type Request, type Statement } from './evaluate.ts';
@@ -10,8 +10,11 @@ import { decide, type Match, type Request, type Statement } from './evaluate.ts'
 export interface Guard {
   /** For the client's `AWS_ENDPOINT_URL`. */
   readonly url: string;
+  readonly statements: readonly Statement[];
   /** The statements, with action and resource, that have allowed something. */
   used(): readonly Match[];
+  /** What else the statements allow, as `action on resource`. */
+  unused(): readonly string[];
   /** What was refused, in order: `action on resource`. */
   refused(): readonly string[];
   close(): Promise<void>;
@@ -22,9 +25,16 @@ interface GuardOptions {
   readonly home: Home;
   /** The endpoint that a call goes on to. */
   readonly endpointOf: (call: Call) => string;
+  /** What the endpoint wants its requests signed with. */
+  readonly keys?: AwsKeys;
 }
 
-export async function startGuard({ statements, home, endpointOf }: GuardOptions): Promise<Guard> {
+export async function startGuard({
+  statements,
+  home,
+  endpointOf,
+  keys = TEST_KEYS,
+}: GuardOptions): Promise<Guard> {
   const used: Match[] = [];
   const refused: string[] = [];
 
@@ -56,7 +66,7 @@ export async function startGuard({ statements, home, endpointOf }: GuardOptions)
     const gone = new AbortController();
     outgoing.on('close', () => gone.abort());
     try {
-      send(outgoing, await passOn(incoming, body, { endpoint: endpointOf(call), signal: gone.signal }));
+      send(outgoing, await passOn(incoming, body, { endpoint: endpointOf(call), keys, signal: gone.signal }));
     } catch {
       incoming.socket.resetAndDestroy();
     }
@@ -68,7 +78,9 @@ export async function startGuard({ statements, home, endpointOf }: GuardOptions)
   const url = `http://127.0.0.1:${await listen(server, 0)}`;
   return {
     url,
+    statements,
     used: () => used,
+    unused: () => unusedOf(statements, used),
     refused: () => refused,
     close: () =>
       new Promise((resolve) => {
@@ -76,6 +88,23 @@ export async function startGuard({ statements, home, endpointOf }: GuardOptions)
         server.closeAllConnections();
       }),
   };
+}
+
+function unusedOf(statements: readonly Statement[], used: readonly Match[]): string[] {
+  return statements.flatMap((statement) =>
+    [statement.Action ?? []].flat().flatMap((action) =>
+      [statement.Resource ?? []]
+        .flat()
+        .filter(
+          (resource) =>
+            !used.some(
+              (match) =>
+                match.statement === statement && match.action === action && match.resource === resource,
+            ),
+        )
+        .map((resource) => `${action} on ${resource}`),
+    ),
+  );
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
@@ -113,13 +142,13 @@ const OWN =
 async function passOn(
   { method = 'GET', url = '/', headers }: IncomingMessage,
   body: Buffer,
-  { endpoint, signal }: { endpoint: string; signal: AbortSignal },
+  { endpoint, keys, signal }: { endpoint: string; keys: AwsKeys; signal: AbortSignal },
 ) {
   const target = new URL(url, endpoint);
   const kept = Object.entries(headers).flatMap(([name, value]) =>
     OWN.test(name) || typeof value !== 'string' ? [] : [[name, value]],
   );
-  const signed = await signer(TEST_KEYS).sign({
+  const signed = await signer(keys).sign({
     method,
     protocol: 'http:',
     hostname: target.hostname,

@@ -45,7 +45,10 @@ const ANY_PREFIX = 'prefix-of-the-world/';
 let synthesized: string | undefined;
 
 /** The construct as if it were deployed with the parts of a world. */
-export function deployedAs({ tableName, prefix, escrowKeyArn, functionName }: WorldParts): {
+export function deployedAs(
+  { tableName, prefix, escrowKeyArn }: WorldParts,
+  names: Readonly<Record<string, string>> = {},
+): {
   readonly deployed: Deployed;
   readonly home: Home;
 } {
@@ -56,7 +59,7 @@ export function deployedAs({ tableName, prefix, escrowKeyArn, functionName }: Wo
   const deployed = deploy(template, place, {
     TokensAccounts: tableName,
     TokensEscrowKey: key.replace('key/', ''),
-    ...(functionName !== undefined && { TokensFunction: functionName }),
+    ...names,
   });
   const home = {
     ...place,
