@@ -26,11 +26,7 @@ export function grantOperate(
   const stack = Stack.of(refresher);
   const arn = (service: string, resource: string) =>
     stack.formatArn({ service, resource, arnFormat: ArnFormat.NO_RESOURCE_NAME });
-  const secrets = [
-    secretArn(refresher, 'accounts/*'),
-    secretArn(refresher, 'profiles/*'),
-    ...(props.additionalTokenSecretArns ?? []),
-  ];
+  const tokenSecrets = [secretArn(refresher, 'accounts/*'), ...(props.additionalTokenSecretArns ?? [])];
   return grantAll(
     grantee,
     [
@@ -44,8 +40,9 @@ export function grantOperate(
           'secretsmanager',
           'CreateSecret DeleteSecret DescribeSecret GetSecretValue PutSecretValue RestoreSecret UpdateSecretVersionStage',
         ),
-        resourceArns: secrets,
+        resourceArns: [secretArn(refresher, 'profiles/*'), ...tokenSecrets],
       },
+      { actions: ['secretsmanager:ListSecretVersionIds'], resourceArns: tokenSecrets },
       // It lists names and can't be limited to some. `doctor` looks for secrets that no account uses.
       { actions: ['secretsmanager:ListSecrets'], resourceArns: ['*'] },
       ...(props.secretsEncryptionKey === undefined
