@@ -1,6 +1,6 @@
 import { contextOf } from './conditions.ts';
 import type { Place } from './deployed.ts';
-import type { Request } from './evaluate.ts';
+import type { Request, Statement } from './evaluate.ts';
 
 /** A call of an AWS API as a client sends it. */
 export interface Call {
@@ -16,6 +16,8 @@ export interface Home extends Place {
   readonly tableKeyArn?: string;
   /** Encrypts the secrets. Undefined: AWS's own key, which allows everybody who may use the secret. */
   readonly secretsKeyArn?: string;
+  /** The own policies of keys, by their ARNs. */
+  readonly keyPolicies?: ReadonlyMap<string, readonly Statement[]>;
 }
 
 /**

@@ -4,7 +4,7 @@ import { errorResponse } from '../../../local/aws/protocol/protocol.ts';
 import { type AwsKeys, signer, TEST_KEYS } from '../../../local/aws/protocol/signature.ts';
 import { listen } from '../../../local/shared/listen.ts';
 import { type Call, type Home, requestsOf } from './aws-calls.ts';
-import { decide, type Match, type Request, type Statement } from './evaluate.ts';
+import { decide, decideForPrincipal, type Match, type Request, type Statement } from './evaluate.ts';
 
 /** Stands between a client and an AWS endpoint, and lets through only what an identity's policies allow. */
 export interface Guard {
@@ -42,7 +42,7 @@ export async function startGuard({
   function refusal(call: Call): Request | undefined {
     for (const request of requestsOf(call, home)) {
       const decision = decide(statements, request);
-      if (decision.kind !== 'allowed') return request;
+      if (decision.kind !== 'allowed' || !keyAllows(request, home)) return request;
       used.push(decision.by);
     }
     return undefined;
@@ -66,7 +66,15 @@ export async function startGuard({
     const gone = new AbortController();
     outgoing.on('close', () => gone.abort());
     try {
-      send(outgoing, await passOn(incoming, body, { endpoint: endpointOf(call), keys, signal: gone.signal }));
+      send(
+        outgoing,
+        await passOn(incoming, body, {
+          endpoint: endpointOf(call),
+          service: call.service,
+          keys,
+          signal: gone.signal,
+        }),
+      );
     } catch {
       incoming.socket.resetAndDestroy();
     }
@@ -88,6 +96,16 @@ export async function startGuard({
         server.closeAllConnections();
       }),
   };
+}
+
+/**
+ * IAM says nothing about a key unless the key's own policy leaves it to the account.
+ * @see https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+ */
+function keyAllows(request: Request, { account, keyPolicies }: Home): boolean {
+  const own = keyPolicies?.get(request.resource);
+  const root = { AWS: `arn:aws:iam::${account}:root` };
+  return own === undefined || decideForPrincipal(own, root, request).kind === 'allowed';
 }
 
 function unusedOf(statements: readonly Statement[], used: readonly Match[]): string[] {
@@ -142,13 +160,18 @@ const OWN =
 async function passOn(
   { method = 'GET', url = '/', headers }: IncomingMessage,
   body: Buffer,
-  { endpoint, keys, signal }: { endpoint: string; keys: AwsKeys; signal: AbortSignal },
+  {
+    endpoint,
+    service,
+    keys,
+    signal,
+  }: { endpoint: string; service: string; keys: AwsKeys; signal: AbortSignal },
 ) {
   const target = new URL(url, endpoint);
   const kept = Object.entries(headers).flatMap(([name, value]) =>
     OWN.test(name) || typeof value !== 'string' ? [] : [[name, value]],
   );
-  const signed = await signer(keys).sign({
+  const again = {
     method,
     protocol: 'http:',
     hostname: target.hostname,
@@ -156,7 +179,9 @@ async function passOn(
     query: Object.fromEntries(target.searchParams),
     headers: { ...Object.fromEntries(kept), host: target.host },
     body,
-  });
+  };
+  // moto finds the service by the signature.
+  const signed = await signer(keys).sign(again, { signingService: service });
   const response = await fetch(target, {
     method,
     headers: signed.headers,

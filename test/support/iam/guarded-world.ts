@@ -65,6 +65,12 @@ export function deployedAs(
     ...place,
     tableKeyArn: deployed.arnOf('TokensTableKey'),
     secretsKeyArn: deployed.arnOf('SecretsKey'),
+    keyPolicies: new Map(
+      ['TokensTableKey', 'TokensEscrowKey', 'SecretsKey'].map((id) => [
+        deployed.arnOf(id),
+        deployed.resource(id),
+      ]),
+    ),
   };
   return { deployed, home };
 }
