@@ -2,7 +2,8 @@ import { ArnFormat, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { EventField, type IEventBusRef, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
@@ -11,6 +12,12 @@ import { EVENT_SOURCE, via } from './permissions.ts';
 
 const cloudWatch = new ServicePrincipal('cloudwatch.amazonaws.com');
 const useKey = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
+interface AlarmTopic {
+  readonly topic: Topic;
+  /** Older versions of the CDK don't say which key a topic has. */
+  readonly masterKey: IKey;
+}
 
 /**
  * The topic that people subscribe to. It needs a key of ours: CloudWatch can't use `aws/sns`, and its alarms would
@@ -23,7 +30,7 @@ export function createAlarmTopic(
   scope: Construct,
   email: string | undefined,
   removalPolicy: RemovalPolicy,
-): Topic {
+): AlarmTopic {
   const masterKey = createKey(scope, 'AlarmTopicKey', 'Alarms and messages', removalPolicy);
   const topic = new Topic(scope, 'AlarmTopic', {
     displayName: 'OAuth token refresher',
@@ -58,12 +65,12 @@ export function createAlarmTopic(
     }),
   );
   if (email !== undefined) topic.addSubscription(new EmailSubscription(email));
-  return topic;
+  return { topic, masterKey };
 }
 
 interface TellWhoNeedsAPerson {
   readonly eventBus: IEventBusRef;
-  readonly topic: ITopic;
+  readonly alarmTopic: AlarmTopic;
   /** Takes the messages that could not be published, so that somebody notices. */
   readonly deadLetterQueue: IQueue;
   readonly runbookUrl: string;
@@ -72,10 +79,10 @@ interface TellWhoNeedsAPerson {
 /** Sends a message that names the account which needs a person: an alarm only knows that there is one. */
 export function tellWhoNeedsAPerson(
   scope: Construct,
-  { eventBus, topic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
+  { eventBus, alarmTopic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
 ): Rule {
   // Imported by ARN: otherwise the target would add statements for EventBridge to the topic and its key.
-  const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', topic.topicArn);
+  const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', alarmTopic.topic.topicArn);
   const of = (field: string) => EventField.fromPath(`$.detail.${field}`);
   const target = new SnsTopic(known, {
     message: RuleTargetInput.fromMultilineText(
@@ -89,7 +96,7 @@ export function tellWhoNeedsAPerson(
     ),
     deadLetterQueue,
   });
-  const role = createSenderRole(scope, topic);
+  const role = createSenderRole(scope, alarmTopic);
   return new Rule(scope, 'TellWhoNeedsAPerson', {
     description: 'Tells people which OAuth account needs a person',
     eventBus,
@@ -100,17 +107,16 @@ export function tellWhoNeedsAPerson(
 }
 
 /** What EventBridge publishes with: only this account can hand it the role. */
-function createSenderRole(scope: Construct, { topicArn, masterKey }: ITopic): Role {
+function createSenderRole(scope: Construct, { topic, masterKey }: AlarmTopic): Role {
   const stack = Stack.of(scope);
   const role = new Role(scope, 'TellRole', { assumedBy: new ServicePrincipal('events.amazonaws.com') });
-  role.addToPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources: [topicArn] }));
-  if (masterKey !== undefined)
-    role.addToPolicy(
-      new PolicyStatement({
-        actions: useKey,
-        resources: [masterKey.keyArn],
-        conditions: via('sns', stack.region, stack),
-      }),
-    );
+  role.addToPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources: [topic.topicArn] }));
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: useKey,
+      resources: [masterKey.keyArn],
+      conditions: via('sns', stack.region, stack),
+    }),
+  );
   return role;
 }

@@ -99,10 +99,11 @@ export class OAuthTokenRefresher extends Construct {
     grantSecrets(this, this.function, props);
     grantEscrow(this.escrowKey, this.function);
     this.rules = this.createRules(settings);
-    this.alarmTopic = createAlarmTopic(this, settings.alarmEmail, removalPolicy);
+    const alarmTopic = createAlarmTopic(this, settings.alarmEmail, removalPolicy);
+    this.alarmTopic = alarmTopic.topic;
     tellWhoNeedsAPerson(this, {
       eventBus: EventBus.fromEventBusName(this, 'EventBus', eventBus.eventBusName),
-      topic: this.alarmTopic,
+      alarmTopic,
       deadLetterQueue: this.deadLetterQueue,
       runbookUrl: settings.runbookUrl,
     });
