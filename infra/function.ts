@@ -2,7 +2,6 @@ import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Code, Function as Lambda, LoggingFormat, Runtime, RuntimeFamily } from 'aws-cdk-lib/aws-lambda';
-import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
@@ -48,6 +47,9 @@ export function createFunction(
       resources: [logGroup.logGroupArn],
     }),
   );
+  role.addToPolicy(
+    new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [deadLetterQueue.queueArn] }),
+  );
   if (vpc !== undefined) letLambdaConnect(role);
   return new Lambda(scope, 'Function', {
     // The command line reads the version here where it is given the function alone.
@@ -71,7 +73,8 @@ export function createFunction(
     // The next minute's run is the retry, so an older event is useless.
     retryAttempts: 0,
     maxEventAge: Duration.seconds(60),
-    onFailure: new SqsDestination(deadLetterQueue),
+    // The CDK's own destination would also let it read the queue's attributes.
+    onFailure: { bind: () => ({ destination: deadLetterQueue.queueArn }) },
     environment: {
       ACCOUNTS_TABLE_NAME: tableName,
       ...(formerAccountsTables.length > 0 && { FORMER_ACCOUNTS_TABLES: formerAccountsTables.join() }),

@@ -1,35 +1,45 @@
 import { ArnFormat, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { EventField, type IEventBusRef, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { createKey } from './key.ts';
+import { EVENT_SOURCE, via } from './permissions.ts';
 import type { Settings } from './settings/settings.ts';
 
 const cloudWatch = new ServicePrincipal('cloudwatch.amazonaws.com');
-const eventBridge = new ServicePrincipal('events.amazonaws.com');
+const useKey = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
+interface AlarmTopic {
+  readonly topic: ITopic;
+  /** Older versions of the CDK don't say which key a topic has. */
+  readonly masterKey: IKey | undefined;
+}
+
+/** The given topic, or a new one, with the operator's address subscribed to it. */
+export function createAlarmTopic(
+  scope: Construct,
+  given: ITopic | undefined,
+  { alarmEmail, removalPolicy }: Settings,
+): AlarmTopic {
+  const found =
+    given === undefined ? createTopic(scope, removalPolicy) : { topic: given, masterKey: given.masterKey };
+  if (alarmEmail !== undefined) found.topic.addSubscription(new EmailSubscription(alarmEmail));
+  return found;
+}
 
 /**
  * The topic that people subscribe to. It needs a key of ours: CloudWatch can't use `aws/sns`, and its alarms would
  * fail silently.
  *
- * Only this account's alarms and EventBridge may publish. The statements for EventBridge have no condition, since it
- * supports none ("You can't use Condition blocks in Amazon SNS topic policies for EventBridge", its user guide).
+ * Its policy lets only this account's alarms publish. EventBridge uses a role instead: in a topic's policy it supports no
+ * condition, so every AWS account's EventBridge would be allowed.
  */
-export function createAlarmTopic(
-  scope: Construct,
-  given: ITopic | undefined,
-  { alarmEmail, removalPolicy }: Settings,
-): ITopic {
-  const topic = given ?? createTopic(scope, removalPolicy);
-  if (alarmEmail !== undefined) topic.addSubscription(new EmailSubscription(alarmEmail));
-  return topic;
-}
-
-function createTopic(scope: Construct, removalPolicy: RemovalPolicy): Topic {
+function createTopic(scope: Construct, removalPolicy: RemovalPolicy): AlarmTopic {
   const masterKey = createKey(scope, 'AlarmTopicKey', 'Alarms and messages', removalPolicy);
   const topic = new Topic(scope, 'AlarmTopic', {
     displayName: 'OAuth token refresher',
@@ -47,7 +57,6 @@ function createTopic(scope: Construct, removalPolicy: RemovalPolicy): Topic {
     StringEquals: { 'aws:SourceAccount': account },
     ArnLike: { 'aws:SourceArn': alarms },
   };
-  const useKey = ['kms:Decrypt', 'kms:GenerateDataKey'];
   masterKey.addToResourcePolicy(
     new PolicyStatement({
       principals: [cloudWatch],
@@ -56,20 +65,20 @@ function createTopic(scope: Construct, removalPolicy: RemovalPolicy): Topic {
       conditions: ownAlarms,
     }),
   );
-  masterKey.addToResourcePolicy(
-    new PolicyStatement({ principals: [eventBridge], actions: useKey, resources: ['*'] }),
-  );
-  const publish = { actions: ['sns:Publish'], resources: [topic.topicArn] };
   topic.addToResourcePolicy(
-    new PolicyStatement({ principals: [cloudWatch], ...publish, conditions: ownAlarms }),
+    new PolicyStatement({
+      principals: [cloudWatch],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: ownAlarms,
+    }),
   );
-  topic.addToResourcePolicy(new PolicyStatement({ principals: [eventBridge], ...publish }));
-  return topic;
+  return { topic, masterKey };
 }
 
 interface TellWhoNeedsAPerson {
   readonly eventBus: IEventBusRef;
-  readonly topic: ITopic;
+  readonly alarmTopic: AlarmTopic;
   /** Takes the messages that could not be published, so that somebody notices. */
   readonly deadLetterQueue: IQueue;
   readonly runbookUrl: string;
@@ -78,28 +87,45 @@ interface TellWhoNeedsAPerson {
 /** Sends a message that names the account which needs a person: an alarm only knows that there is one. */
 export function tellWhoNeedsAPerson(
   scope: Construct,
-  { eventBus, topic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
+  { eventBus, alarmTopic, deadLetterQueue, runbookUrl }: TellWhoNeedsAPerson,
 ): Rule {
-  // Imported by ARN: otherwise the target would repeat the topic's and key's statements, with a wildcard.
-  const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', topic.topicArn);
+  // Imported by ARN: otherwise the target would add statements for EventBridge to the topic and its key.
+  const known = Topic.fromTopicArn(scope, 'KnownAlarmTopic', alarmTopic.topic.topicArn);
   const of = (field: string) => EventField.fromPath(`$.detail.${field}`);
+  const target = new SnsTopic(known, {
+    message: RuleTargetInput.fromMultilineText(
+      [
+        `An OAuth account needs a person: ${of('name')}`,
+        `accountId: ${of('accountId')}`,
+        `profile: ${of('oauthProfile')}`,
+        `reason: ${of('reason')}`,
+        `What to do: ${runbookUrl}#accounts-need-a-person`,
+      ].join('\n'),
+    ),
+    deadLetterQueue,
+  });
+  const role = createSenderRole(scope, alarmTopic);
   return new Rule(scope, 'TellWhoNeedsAPerson', {
     description: 'Tells people which OAuth account needs a person',
     eventBus,
-    eventPattern: { source: ['oauth-token-refresher'], detailType: ['OAuth Reauthorization Required'] },
-    targets: [
-      new SnsTopic(known, {
-        message: RuleTargetInput.fromMultilineText(
-          [
-            `An OAuth account needs a person: ${of('name')}`,
-            `accountId: ${of('accountId')}`,
-            `profile: ${of('oauthProfile')}`,
-            `reason: ${of('reason')}`,
-            `What to do: ${runbookUrl}#accounts-need-a-person`,
-          ].join('\n'),
-        ),
-        deadLetterQueue,
-      }),
-    ],
+    eventPattern: { source: [EVENT_SOURCE], detailType: ['OAuth Reauthorization Required'] },
+    // Older versions of the CDK have no prop for the role.
+    targets: [{ bind: (rule, id) => ({ ...target.bind(rule, id), role }) }],
   });
+}
+
+/** What EventBridge publishes with: only this account can hand it the role. */
+function createSenderRole(scope: Construct, { topic, masterKey }: AlarmTopic): Role {
+  const stack = Stack.of(scope);
+  const role = new Role(scope, 'TellRole', { assumedBy: new ServicePrincipal('events.amazonaws.com') });
+  role.addToPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources: [topic.topicArn] }));
+  if (masterKey !== undefined)
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: useKey,
+        resources: [masterKey.keyArn],
+        conditions: via('sns', stack.region, stack),
+      }),
+    );
+  return role;
 }

@@ -3,13 +3,15 @@ import type { Alarm, Dashboard, Metric, MetricOptions } from 'aws-cdk-lib/aws-cl
 import { AttributeType, BillingMode, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import { AnyPrincipal, Effect, type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { type Grant, type IGrantable, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { createDeadLetterQueue } from './dead-letter-queue.ts';
 import { createFunction } from './function.ts';
+import { createReaderPolicy, grantOperate, grantReadAccount, grantReadAnswers } from './grants.ts';
 import { createKey } from './key.ts';
 import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
 import { createAlarms } from './monitoring/alarms.ts';
@@ -18,13 +20,7 @@ import { knownMetric, ownMetric, type Statistic, type Watched } from './monitori
 import { serviceName } from './monitoring/service-name.ts';
 import { sharedNames, sharedSecrets } from './one-table.ts';
 import { createOutputs } from './outputs.ts';
-import {
-  acknowledgeFindings,
-  grantEscrow,
-  grantReadAnswers,
-  grantSecrets,
-  grantTable,
-} from './permissions.ts';
+import { acknowledgeFindings, grantEscrow, grantEvents, grantSecrets, grantTable } from './permissions.ts';
 import type { OAuthTokenRefresherProps } from './settings/props.ts';
 import { resolveProps, type Settings } from './settings/settings.ts';
 
@@ -54,13 +50,19 @@ export class OAuthTokenRefresher extends Construct {
   readonly alarmTopic: ITopic;
   readonly alarms: readonly Alarm[];
   readonly dashboard?: Dashboard;
+  /** All that the command line needs: attach it to the role of who operates this. */
+  readonly operatorPolicy: ManagedPolicy;
+  /** Distinguishes this deployment's metrics and alarms from those of others in the same account. */
+  readonly service: string;
   private readonly watched: Watched;
+  private readonly props: OAuthTokenRefresherProps;
 
   constructor(scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) {
     super(scope, id);
+    this.props = props;
     const settings = resolveProps(props);
     const { removalPolicy } = settings;
-    const service = serviceName(this);
+    this.service = serviceName(this);
     this.secretNamePrefix = settings.secretNamePrefix;
     this.formerAccountsTables = settings.formerAccountsTables;
     this.table = this.findTable(props) ?? this.createTable(removalPolicy);
@@ -75,30 +77,30 @@ export class OAuthTokenRefresher extends Construct {
     // A separate key, so that reading the table is not enough to read what is in escrow there.
     this.escrowKey =
       props.escrowKey ?? createKey(this, 'EscrowKey', 'Refresh tokens in escrow', removalPolicy);
-    this.deadLetterQueue = this.createDeadLetterQueue();
+    this.deadLetterQueue = createDeadLetterQueue(this);
     const eventBus = props.eventBus ?? EventBus.fromEventBusName(this, 'DefaultBus', 'default');
     this.function = createFunction(this, props, settings, {
       tableName: this.tableName,
       escrowKey: this.escrowKey,
       eventBusName: eventBus.eventBusName,
       deadLetterQueue: this.deadLetterQueue,
-      service,
+      service: this.service,
     });
-    eventBus.grantPutEventsTo(this.function);
+    grantEvents(eventBus, this.function);
     grantTable(this, this.function);
     grantSecrets(this, this.function, props);
     grantEscrow(this.escrowKey, this.function);
     this.rules = this.createRules(settings);
-    acknowledgeFindings(this, props);
-    this.alarmTopic = createAlarmTopic(this, props.alarmTopic, settings);
+    const alarmTopic = createAlarmTopic(this, props.alarmTopic, settings);
+    this.alarmTopic = alarmTopic.topic;
     tellWhoNeedsAPerson(this, {
       eventBus: EventBus.fromEventBusName(this, 'EventBus', eventBus.eventBusName),
-      topic: this.alarmTopic,
+      alarmTopic,
       deadLetterQueue: this.deadLetterQueue,
       runbookUrl: settings.runbookUrl,
     });
     this.watched = {
-      service,
+      service: this.service,
       function: this.function,
       logGroup: this.function.logGroup,
       deadLetterQueue: this.deadLetterQueue,
@@ -107,6 +109,9 @@ export class OAuthTokenRefresher extends Construct {
     };
     this.alarms = props.alarms === false ? [] : createAlarms(this, this.watched, this.alarmTopic);
     if (props.dashboard !== false) this.dashboard = createDashboard(this, this.watched, this.alarms);
+    this.operatorPolicy = new ManagedPolicy(this, 'Operator');
+    this.grantOperate(this.operatorPolicy);
+    acknowledgeFindings(this, props);
     if (props.outputs === true) createOutputs(this, this);
   }
 
@@ -162,6 +167,27 @@ export class OAuthTokenRefresher extends Construct {
   }
 
   /**
+   * Lets somebody use the whole command line on this deployment. It is as much as having every token: whoever has it can
+   * read each secret below the prefix, and what is in escrow.
+   */
+  grantOperate(grantee: IGrantable): Grant {
+    return grantOperate(this, grantee, this.props);
+  }
+
+  /**
+   * Lets a program read the tokens of one account, and nothing else. Its secret is the usual one,
+   * `<prefix>accounts/<accountId>`.
+   */
+  grantReadAccount(grantee: IGrantable, accountId: string): Grant {
+    return grantReadAccount(this, grantee, accountId, this.props);
+  }
+
+  /** The same as a managed policy, to attach to roles that are made elsewhere. An output has its ARN. */
+  addReaderPolicy(accountId: string): ManagedPolicy {
+    return createReaderPolicy(this, accountId, this.props);
+  }
+
+  /**
    * Lets somebody read a provider's response that waits in escrow because no token could be found in it
    * (`accounts answer`). It opens everything in escrow, also refresh tokens, so give it only to people who may have them.
    */
@@ -199,24 +225,6 @@ export class OAuthTokenRefresher extends Construct {
     return table as ITable;
   }
 
-  private createDeadLetterQueue(): Queue {
-    const queue = new Queue(this, 'DeadLetterQueue', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      retentionPeriod: Duration.days(14),
-    });
-    // Like enforceSSL, but without its wildcard action.
-    queue.addToResourcePolicy(
-      new PolicyStatement({
-        effect: Effect.DENY,
-        principals: [new AnyPrincipal()],
-        actions: queueUse,
-        resources: [queue.queueArn],
-        conditions: { Bool: { 'aws:SecureTransport': 'false' } },
-      }),
-    );
-    return queue;
-  }
-
   /** A target for each share of the table, and a rule for every five targets. */
   private createRules({ schedule, segments }: Settings): Rule[] {
     const inputs = [...Array(segments)].map((_, segment) =>
@@ -240,14 +248,3 @@ export class OAuthTokenRefresher extends Construct {
     });
   }
 }
-
-const queueUse = [
-  'sqs:ChangeMessageVisibility',
-  'sqs:DeleteMessage',
-  'sqs:GetQueueAttributes',
-  'sqs:GetQueueUrl',
-  'sqs:PurgeQueue',
-  'sqs:ReceiveMessage',
-  'sqs:SendMessage',
-  'sqs:SetQueueAttributes',
-];

@@ -34,6 +34,11 @@ export function createOutputs(scope: Construct, refresher: OAuthTokenRefresher):
     );
   }
   output('RuleNames', rules.map(({ ruleName }) => ruleName).join(','), 'The rules that start the function');
+  output(
+    'OperatorPolicyArn',
+    refresher.operatorPolicy.managedPolicyArn,
+    'Attach it to the role of who uses the command line',
+  );
   output('Version', packageVersion(), 'The version of oauth-token-refresher');
 }
 

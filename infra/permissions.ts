@@ -1,10 +1,11 @@
 import { ArnFormat, Stack, Token, Validations } from 'aws-cdk-lib';
-import { Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { IEventBus } from 'aws-cdk-lib/aws-events';
+import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 import type { OAuthTokenRefresherProps } from './settings/props.ts';
 
-type Refresher = OAuthTokenRefresher;
+export type Refresher = OAuthTokenRefresher;
 
 export function grantTable({ table }: Refresher, grantee: IGrantable): void {
   // The function's notes are items, too. It never deletes one.
@@ -20,11 +21,35 @@ export function grantTable({ table }: Refresher, grantee: IGrantable): void {
 }
 
 /** The table may be in another Region. */
-function viaDynamoDb({ stack, tableArn }: Refresher['table']) {
+export function viaDynamoDb({ stack, tableArn }: Refresher['table']) {
   const { region = stack.region } = stack.splitArn(tableArn, ArnFormat.SLASH_RESOURCE_NAME);
-  const known = Token.isUnresolved(region) ? stack.region : region;
-  return { StringEquals: { 'kms:ViaService': `dynamodb.${known}.amazonaws.com` } };
+  return via('dynamodb', Token.isUnresolved(region) ? stack.region : region, stack);
 }
+
+/** For a key of the user's, which encrypts the secrets. */
+export function viaSecretsManager(refresher: Refresher) {
+  const stack = Stack.of(refresher);
+  return via('secretsmanager', stack.region, stack);
+}
+
+/** A key's use by a service for its caller. In China the service's name ends with `amazonaws.com.cn`. */
+export function via(service: string, region: string, { urlSuffix }: Stack) {
+  return { StringEquals: { 'kms:ViaService': `${service}.${region}.${urlSuffix}` } };
+}
+
+/** `events:source` keeps it from putting events in somebody else's name. */
+export function grantEvents({ eventBusArn }: Pick<IEventBus, 'eventBusArn'>, grantee: IGrantable): void {
+  grantee.grantPrincipal.addToPrincipalPolicy(
+    new PolicyStatement({
+      actions: ['events:PutEvents'],
+      resources: [eventBusArn],
+      conditions: { StringEquals: { 'events:source': EVENT_SOURCE } },
+    }),
+  );
+}
+
+/** The source of every event that the function puts on the bus. */
+export const EVENT_SOURCE = 'oauth-token-refresher';
 
 /** Profiles can only be read, and no secret can be listed, created or deleted. */
 export function grantSecrets(
@@ -51,14 +76,13 @@ export function grantSecrets(
     new PolicyStatement({
       actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
       resources: [props.secretsEncryptionKey.keyArn],
-      conditions: {
-        StringEquals: { 'kms:ViaService': `secretsmanager.${Stack.of(refresher).region}.amazonaws.com` },
-      },
+      conditions: viaSecretsManager(refresher),
     }),
   );
 }
 
-function secretArn(refresher: Refresher, name: string): string {
+/** The ARN of secrets below the prefix. */
+export function secretArn(refresher: Refresher, name: string): string {
   return Stack.of(refresher).formatArn({
     service: 'secretsmanager',
     resource: 'secret',
@@ -68,7 +92,7 @@ function secretArn(refresher: Refresher, name: string): string {
 }
 
 /** The encryption context of data keys for escrow. Nothing else uses it. */
-const escrowOnly = { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } };
+export const escrowOnly = { StringEquals: { 'kms:EncryptionContext:use': 'escrow' } };
 
 export function grantEscrow({ keyArn }: IKey, grantee: IGrantable): void {
   const allow = (actions: string[], conditions: Record<string, object>) =>
@@ -83,26 +107,9 @@ export function grantEscrow({ keyArn }: IKey, grantee: IGrantable): void {
   });
 }
 
-/** Lets somebody read what is in escrow, and the items that hold it. */
-export function grantReadAnswers({ table, escrowKey }: Refresher, grantee: IGrantable): Grant {
-  const item = table.grant(grantee, 'dynamodb:GetItem');
-  const escrow = Grant.addToPrincipal({
-    grantee,
-    actions: ['kms:Decrypt'],
-    resourceArns: [escrowKey.keyArn],
-    conditions: escrowOnly,
-  });
-  const tableKey = table.encryptionKey;
-  if (tableKey === undefined) return item.combine(escrow);
-  const conditions = viaDynamoDb(table);
-  const resourceArns = [tableKey.keyArn];
-  const readItem = Grant.addToPrincipal({ grantee, actions: ['kms:Decrypt'], resourceArns, conditions });
-  return item.combine(escrow).combine(readItem);
-}
-
 /** What cdk-nag's AwsSolutions pack finds here, and why it is fine. Only newer versions of the CDK can be told. */
 export function acknowledgeFindings(
-  { function: { role }, deadLetterQueue, secretNamePrefix }: Refresher,
+  { function: { role }, deadLetterQueue, operatorPolicy, secretNamePrefix, service }: Refresher,
   { additionalTokenSecretArns = [] }: OAuthTokenRefresherProps,
 ): void {
   if (Validations === undefined) return;
@@ -113,24 +120,38 @@ export function acknowledgeFindings(
       reason: 'Requests without TLS are denied, by a statement that lists each action instead of sqs:*.',
     },
   );
-  if (role === undefined) return;
-  const byPrefix =
-    'Secrets of accounts and profiles are created after the deployment, so only their prefix is known here.';
-  const nagArn = (name: string) =>
-    `arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${secretNamePrefix}${name}`;
-  const resources = [nagArn('accounts/*'), nagArn('profiles/*'), ...additionalTokenSecretArns].filter(
-    // cdk-nag compares texts, and a value that is only known at deployment has none yet.
-    (resource) => !Token.isUnresolved(resource),
+  // cdk-nag compares texts, and a value that is only known at deployment has none yet.
+  const wildcard = (resource: string, reason: string) =>
+    Token.isUnresolved(resource)
+      ? []
+      : [{ id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`, reason }];
+  const nagArn = (of: string, resource: string) =>
+    `arn:<AWS::Partition>:${of}:<AWS::Region>:<AWS::AccountId>:${resource}`;
+  const secrets = [
+    nagArn('secretsmanager', `secret:${secretNamePrefix}accounts/*`),
+    nagArn('secretsmanager', `secret:${secretNamePrefix}profiles/*`),
+    ...additionalTokenSecretArns,
+  ].flatMap((arn) =>
+    wildcard(
+      arn,
+      'Secrets of accounts and profiles are created after the deployment, so only their prefix is known here.',
+    ),
   );
+  Validations.of(operatorPolicy).acknowledge(
+    ...secrets,
+    ...wildcard(nagArn('cloudwatch', `alarm:${service}-*`), 'All alarms of this deployment begin so.'),
+    ...wildcard('*', 'secretsmanager:ListSecrets accepts no resource.'),
+    ...wildcard(
+      nagArn('cloudformation', `stack/${Stack.of(operatorPolicy).stackName}/*`),
+      "A stack's ARN ends with a random id.",
+    ),
+  );
+  if (role === undefined) return;
   Validations.of(role).acknowledge(
-    {
-      id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
-      reason:
-        'X-Ray accepts no resource, and network interfaces in a VPC are only known once they are there.',
-    },
-    ...resources.map((resource) => ({
-      id: `AwsSolutions::AwsSolutions-IAM5[Resource::${resource}]`,
-      reason: byPrefix,
-    })),
+    ...secrets,
+    ...wildcard(
+      '*',
+      'X-Ray accepts no resource, and network interfaces in a VPC are only known once they are there.',
+    ),
   );
 }

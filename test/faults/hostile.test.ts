@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultRule } from '../../local/aws/server.ts';
 import { startPatientAws } from '../support/aws-endpoint.ts';
 import { synthesizeBundle } from '../support/function-bundle.ts';
+import { createWorld } from '../support/world.ts';
 import { fileWorld } from '../support/world-test.ts';
 
 /** A hostile provider, a hostile writer of profiles and one of accounts at once, beside 200 sound accounts. */
@@ -144,7 +145,9 @@ async function startHostileProvider(): Promise<HostileProvider> {
   };
 }
 
-const { aws, provider: sound, world } = await fileWorld(startPatientAws(), { canary: 'SOUND' });
+// Without its role: the function must refuse by itself, too.
+const settings = [startPatientAws(), { canary: 'SOUND' }, {}, createWorld] as const;
+const { aws, provider: sound, world } = await fileWorld(...settings);
 let hostile: HostileProvider;
 let bundle: Awaited<ReturnType<typeof synthesizeBundle>>;
 

@@ -195,19 +195,16 @@ describe('the topic', () => {
     templateOf().resourceCountIs('AWS::SNS::Subscription', 0);
   });
 
-  test('is encrypted with a key that only this account’s alarms and EventBridge can use', () => {
+  test('is encrypted with a key that, of AWS’s services, only this account’s alarms can use', () => {
     template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
     const services = policiesOf('AWS::KMS::Key', 'KeyPolicy').filter(({ Principal }) => Principal.Service);
     const Action = ['kms:Decrypt', 'kms:GenerateDataKey'];
     expect(
       services.map(({ Principal, Action, Condition }) => ({ by: Principal.Service, Action, Condition })),
-    ).toEqual([
-      { by: 'cloudwatch.amazonaws.com', Action, Condition: ownAlarms },
-      { by: 'events.amazonaws.com', Action },
-    ]);
+    ).toEqual([{ by: 'cloudwatch.amazonaws.com', Action, Condition: ownAlarms }]);
   });
 
-  test('accepts only TLS, and only alarms of this account and EventBridge', () => {
+  test('accepts only TLS, and of AWS’s services only alarms of this account', () => {
     const statements = policiesOf('AWS::SNS::TopicPolicy', 'PolicyDocument');
     expect(
       statements.map(({ Effect, Principal, Condition }) => ({
@@ -218,10 +215,8 @@ describe('the topic', () => {
     ).toEqual([
       { Effect: 'Deny', by: '*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
       { Effect: 'Allow', by: 'cloudwatch.amazonaws.com', Condition: ownAlarms },
-      // With a condition EventBridge could publish nothing.
-      { Effect: 'Allow', by: 'events.amazonaws.com' },
     ]);
-    expect(statements.map(({ Action }) => Action)).toEqual(['sns:Publish', 'sns:Publish', 'sns:Publish']);
+    expect(statements.map(({ Action }) => Action)).toEqual(['sns:Publish', 'sns:Publish']);
   });
 });
 

@@ -87,6 +87,6 @@ export async function startConnecting(): Promise<Connecting> {
 }
 
 /** The first address that the command asks to open. */
-function addressIn(told: string): string | undefined {
+export function addressIn(told: string): string | undefined {
   return /^ {2}(http:\S+(?:\?|\/start\/)\S+)\n/m.exec(told)?.[1];
 }

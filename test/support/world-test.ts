@@ -1,7 +1,8 @@
 import { afterAll, test as base } from 'vitest';
 import { awsEndpoint } from './aws-endpoint.ts';
+import { createGuardedWorld } from './iam/guarded-world.ts';
 import { type ProviderOptions, startStrictProvider } from './strict-provider.ts';
-import { createWorld } from './world.ts';
+import type { createWorld } from './world.ts';
 
 interface Endpoint {
   readonly url: string;
@@ -22,9 +23,10 @@ async function startWorld<Aws extends Endpoint>(
   starting: Promise<Aws>,
   options?: ProviderOptions,
   environment?: Record<string, string>,
+  create: typeof createWorld = createGuardedWorld,
 ) {
   const { close, ...servers } = await startServers(starting, options);
-  const world = await createWorld(servers.aws.url, environment);
+  const world = await create(servers.aws.url, environment);
   await world.profile('crm', servers.provider.profile);
   const closeAll = () => {
     world.close();
@@ -40,7 +42,10 @@ export async function fileServers<Aws extends Endpoint>(...settings: Parameters<
   return servers;
 }
 
-/** For files whose helpers need the world outside of a test: what `test` gives, shared in the same way. */
+/**
+ * For files whose helpers need the world outside of a test: what `test` gives, shared in the same way. With `createWorld`
+ * the function may do more than its role allows.
+ */
 export async function fileWorld<Aws extends Endpoint>(...settings: Parameters<typeof startWorld<Aws>>) {
   const { close, ...servers } = await startWorld(...settings);
   afterAll(close);

@@ -50,10 +50,21 @@ export function resultOf(invocation: Invocation): RunResult {
   return invocation.payload as RunResult;
 }
 
-/** @param endpoint an AWS endpoint: the local one, or another emulator's */
+/** What a world is made of, as a deployed stack's outputs would say. */
+export interface WorldParts {
+  readonly tableName: string;
+  readonly prefix: string;
+  readonly escrowKeyArn: string;
+}
+
+/**
+ * @param endpoint an AWS endpoint: the local one, or another emulator's
+ * @param between starts what stands between the function and the endpoint, and returns its URL
+ */
 export async function createWorld(
   endpoint: string,
   environment: Record<string, string> = {},
+  between?: (parts: WorldParts) => Promise<string>,
 ): Promise<World> {
   const id = randomUUID().slice(0, 8);
   const prefix = `test-${id}/`;
@@ -61,8 +72,10 @@ export async function createWorld(
   await provision(clients);
   const { KeyMetadata } = await clients.kms.send(new CreateKeyCommand({}));
   const keeper = keeperOf(clients.tableName, KeyMetadata?.Arn) ?? '';
+  const { tableName } = clients;
+  const parts = { tableName, prefix, escrowKeyArn: KeyMetadata?.Arn ?? '' };
   const base = {
-    ...awsEnvironment(endpoint),
+    ...awsEnvironment((await between?.(parts)) ?? endpoint),
     ACCOUNTS_TABLE_NAME: clients.tableName,
     SECRET_NAME_PREFIX: prefix,
     ESCROW_KEY_ID: KeyMetadata?.KeyId ?? '',

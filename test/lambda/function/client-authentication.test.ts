@@ -10,7 +10,8 @@ import {
 } from '../../../local/authorization-server/server.ts';
 import { type AwsEndpoint, awsEndpoint } from '../../support/aws-endpoint.ts';
 import { createAuthority, selfSigned } from '../../support/certificates.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { createGuardedWorld } from '../../support/iam/guarded-world.ts';
+import type { World } from '../../support/world.ts';
 
 /**
  * Every way in which a client can prove itself, at an authorization server that checks it: oidc-provider over https,
@@ -156,7 +157,7 @@ let world: World;
 
 beforeAll(async () => {
   aws = await awsEndpoint();
-  world = await createWorld(aws.url);
+  world = await createGuardedWorld(aws.url);
   server = await startAuthorizationServer({
     tls: { ...(await authority.issue('CN=server', '127.0.0.1')), ca: authority.cert },
     settings,

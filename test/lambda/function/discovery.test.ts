@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { awsEndpoint } from '../../support/aws-endpoint.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import { createGuardedWorld } from '../../support/iam/guarded-world.ts';
+import type { World } from '../../support/world.ts';
 import { fileServers } from '../../support/world-test.ts';
 
 /** Issuers that publish their metadata in every way, sound and not; their endpoint is the strict provider's. */
@@ -34,7 +35,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   asked = [];
   // A process of its own for each test: what is read of an issuer is kept for an hour.
-  world = await createWorld(aws.url);
+  world = await createGuardedWorld(aws.url);
   return () => world.close();
 });
 

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { startLocalAws } from '../../../local/aws/server.ts';
+import { createGuardedWorld } from '../../support/iam/guarded-world.ts';
 import { startStrictProvider } from '../../support/strict-provider.ts';
-import { createWorld } from '../../support/world.ts';
 
 const aws = await startLocalAws({ maxClockSkewSeconds: Number.POSITIVE_INFINITY });
 const provider = await startStrictProvider();
-const world = await createWorld(aws.url);
+const world = await createGuardedWorld(aws.url);
 await world.profile('crm', provider.profile);
 
 afterEach(() => aws.inject(undefined));

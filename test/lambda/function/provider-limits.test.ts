@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RunResult } from '../../../lambda/run-result.ts';
 import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import { createGuardedWorld } from '../../support/iam/guarded-world.ts';
 import type { ProviderFault } from '../../support/strict-provider.ts';
-import { createWorld, type World } from '../../support/world.ts';
+import type { World } from '../../support/world.ts';
 import { fileServers } from '../../support/world-test.ts';
 
 const { aws, provider } = await fileServers(awsEndpoint());
@@ -16,7 +17,7 @@ afterEach(() => {
 
 /** Accounts at two profiles of one provider: those of `crm` are in trouble, those of `mail` are not. */
 async function fleet(test: string, crm: Record<string, unknown>, size: number): Promise<readonly string[]> {
-  world = await createWorld(aws.url);
+  world = await createGuardedWorld(aws.url);
   await world.profile('crm', { ...provider.profile, ...crm });
   await world.profile('mail', provider.profile);
   const troubled = Array.from({ length: size }, (_, i) => `${test}-crm-${i}`);

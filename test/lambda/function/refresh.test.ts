@@ -3,7 +3,8 @@ import { FIRST_PAGE } from '../../../adapters/aws/accounts-table.ts';
 import { shareOf } from '../../../core/account/spread.ts';
 import type { RunResult } from '../../../lambda/run-result.ts';
 import { awsEndpoint } from '../../support/aws-endpoint.ts';
-import { createWorld, resultOf, type World } from '../../support/world.ts';
+import { createGuardedWorld } from '../../support/iam/guarded-world.ts';
+import { resultOf, type World } from '../../support/world.ts';
 import { fileWorld } from '../../support/world-test.ts';
 
 const { aws, provider, world } = await fileWorld(awsEndpoint());
@@ -11,7 +12,7 @@ const now = () => Math.floor(Date.now() / 1000);
 
 /** A world of a test's own. */
 async function ownWorld(environment?: Record<string, string>): Promise<World> {
-  const own = await createWorld(aws.url, environment);
+  const own = await createGuardedWorld(aws.url, environment);
   onTestFinished(() => own.close());
   await own.profile('crm', provider.profile);
   return own;
@@ -202,7 +203,7 @@ describe('a scan', () => {
   let scanned: World;
 
   beforeAll(async () => {
-    scanned = await createWorld(aws.url);
+    scanned = await createGuardedWorld(aws.url);
     await scanned.profile('crm', provider.profile);
     await scanned.profile('eager', { ...provider.profile, refresh_window_seconds: 7_200 });
     const fresh = { status: 'healthy', accessTokenExpiresAt: now() + 3_600, lastRefreshedAt: now() - 3_600 };
@@ -335,7 +336,8 @@ describe('a run', () => {
     },
     {
       name: 'with a table that is not there fails',
-      environment: { ACCOUNTS_TABLE_NAME: 'nowhere' },
+      // Behind its role, whose ARNs name one table, it could not ask for another.
+      environment: { ACCOUNTS_TABLE_NAME: 'nowhere', AWS_ENDPOINT_URL: aws.url },
       message: /ResourceNotFoundException/,
     },
   ])('$name', async ({ event = {}, environment = {}, message }) => {
