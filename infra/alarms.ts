@@ -163,7 +163,7 @@ function ruleRows(
 }
 
 /** Creates the alarms. Each tells the topic when it begins and when it ends. */
-export function createAlarms(scope: Construct, watched: Watched, topic: ITopic): readonly Alarm[] {
+export function createAlarms(scope: Construct, watched: Watched, topic: ITopic): Alarm[] {
   const action = new SnsAction(topic);
   return alarmTable(watched).map((row) => {
     const alarm = new Alarm(scope, row.id, {

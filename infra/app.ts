@@ -24,8 +24,8 @@ function synthesize(): void {
     ...(spread !== undefined && { refreshSpread: Duration.seconds(spread) }),
     ...(tableArn !== undefined && { accountsTableArn: tableArn }),
     ...(tableKeyArn !== undefined && { accountsTableKeyArn: tableKeyArn }),
-    formerAccountsTables: formerTables,
-    privateAddressCidrs: privateCidrs,
+    formerAccountsTables: [...formerTables],
+    privateAddressCidrs: [...privateCidrs],
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(runbookUrl !== undefined && { runbookUrl }),
     // The stage for trying things out leaves only its secrets behind.

@@ -51,7 +51,7 @@ export interface OAuthTokenRefresherProps {
    * Gets the events about accounts.
    * @default the default event bus
    */
-  readonly eventBus?: Pick<IEventBus, 'eventBusName' | 'grantPutEventsTo'>;
+  readonly eventBus?: IEventBus;
   /**
    * Your key that encrypts the secrets, unless they are under `aws/secretsmanager`.
    */
@@ -60,7 +60,7 @@ export interface OAuthTokenRefresherProps {
    * ARNs of token secrets outside the prefix, for accounts with their own `tokenSecretId`. They may end with `*`.
    * @default none
    */
-  readonly additionalTokenSecretArns?: readonly string[];
+  readonly additionalTokenSecretArns?: string[];
   /**
    * An existing table to use, such as one restored from a backup. Its partition key is `accountId` (S). Recovery,
    * deletion protection and removal stay its owner's business. The function and the command line use its name, or its
@@ -79,13 +79,13 @@ export interface OAuthTokenRefresherProps {
    * that its function has stopped and its leases have ended: docs/upgrading.md.
    * @default none
    */
-  readonly formerAccountsTables?: readonly string[];
+  readonly formerAccountsTables?: string[];
   /**
    * The private addresses that the function may call, as CIDRs such as `10.1.0.0/16`. It refuses all others, also
    * behind a name.
    * @default none: it calls only public addresses
    */
-  readonly privateAddressCidrs?: readonly string[];
+  readonly privateAddressCidrs?: string[];
   /**
    * Gets alarms and messages about accounts that need a person. The address must be confirmed once. Others can
    * subscribe to `alarmTopic`.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { EventBus } from 'aws-cdk-lib/aws-events';
+import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
 import { describe, expect, test } from 'vitest';
 import { EVENT_SOURCE } from '../../adapters/aws/events.ts';
 import { OAuthTokenRefresher } from '../../infra/oauth-token-refresher.ts';
@@ -275,7 +275,7 @@ describe('an account that needs a person', () => {
 
   test('is noticed on the bus that the function uses', () => {
     const stack = new Stack(new App(), 'Theirs');
-    new OAuthTokenRefresher(stack, 'Tokens', { eventBus: new EventBus(stack, 'Bus') });
+    new OAuthTokenRefresher(stack, 'Tokens', { eventBus: new EventBus(stack, 'Bus') as IEventBus });
     const theirs = Template.fromStack(stack);
     const [bus] = Object.keys(theirs.findResources('AWS::Events::EventBus'));
     theirs.hasResourceProperties('AWS::Events::Rule', {

@@ -1,6 +1,6 @@
 import { App, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { EventBus } from 'aws-cdk-lib/aws-events';
+import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -240,7 +240,7 @@ describe('shares of the table', () => {
 describe("in somebody else's stack", () => {
   test('the construct uses its bus, prefix and further secrets, and leaves nothing behind if that is set', () => {
     const stack = new Stack(new App(), 'Theirs');
-    const eventBus = new EventBus(stack, 'Bus');
+    const eventBus = new EventBus(stack, 'Bus') as IEventBus;
     const additionalTokenSecretArns = ['arn:aws:secretsmanager:eu-west-1:111122223333:secret:legacy-*'];
     const removalPolicy = RemovalPolicy.DESTROY;
     new OAuthTokenRefresher(stack, 'Tokens', {
