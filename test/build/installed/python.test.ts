@@ -11,13 +11,15 @@ import { TheirFolder } from './their-folder.ts';
 
 const out = join(dist, 'jsii/out');
 const theirs = new TheirFolder();
+/** The newest on PyPI. */
+const CDK = 'aws-cdk-lib==2.275.0';
 const python = join(theirs.path, 'venv/bin/python');
 
 beforeAll(async () => {
   buildJsii();
   generate('python');
   await theirs.run('python3', ['-m', 'venv', 'venv']);
-  await theirs.run(python, ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', wheel()]);
+  await theirs.run(python, ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', CDK, wheel()]);
 });
 afterAll(() => theirs.remove());
 
