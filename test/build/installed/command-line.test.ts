@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,16 +11,20 @@ import { TheirFolder, tarball } from './their-folder.ts';
 const theirs = new TheirFolder();
 const installed = join(theirs.path, 'node_modules/oauth-token-refresher');
 const data = join(theirs.path, 'data');
-const local = spawn(process.execPath, [join(projectRoot, 'local/start.ts'), '--data', data], {
-  stdio: ['ignore', 'ignore', 'inherit'],
-});
+const local = spawn(
+  process.execPath,
+  [join(projectRoot, 'local/start.ts'), '--data', data, '--port', '4690'],
+  {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  },
+);
 
 beforeAll(async () => {
   theirs.write('package.json', '{ "private": true }');
   await theirs.install('--omit=dev', tarball);
 });
-afterAll(() => {
-  local.kill();
+afterAll(async () => {
+  if (local.kill()) await once(local, 'exit');
   theirs.remove();
 });
 
