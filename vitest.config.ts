@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/build/installed/**'],
     // Most of a test is waiting for processes and servers: as many at once as the smallest machine has cores.
     maxWorkers: 2,
     globalSetup: ['test/support/built.ts'],

@@ -5,11 +5,10 @@ import { projectRoot } from './project.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
 
-/** What npm publishes is dist/, with a manifest of its own: docs/decisions/19-what-is-published.md. */
-export function writeManifest(): void {
+/** What every package of this project says. */
+export function sharedFields() {
   const { name, version, description, license } = JSON.parse(read('package.json'));
-  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = process.env;
-  const manifest = {
+  return {
     name,
     version,
     description,
@@ -25,10 +24,23 @@ export function writeManifest(): void {
       'lambda',
       'secrets-manager',
     ],
-    // The repository that builds the release, as npm's provenance demands it.
-    ...(GITHUB_REPOSITORY !== undefined && {
-      repository: { type: 'git', url: `git+${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}.git` },
-    }),
+    // Before 2.178.0 the CDK leaves out the table's point-in-time recovery, and says nothing.
+    peerDependencies: { 'aws-cdk-lib': '^2.178.0', constructs: '^10.0.0' },
+  };
+}
+
+/** The address of the repository that builds a release, as npm's provenance demands it; undefined elsewhere. */
+export function repositoryUrl(): string | undefined {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = process.env;
+  return GITHUB_REPOSITORY === undefined ? undefined : `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}.git`;
+}
+
+/** What npm publishes is dist/, with a manifest of its own: docs/decisions/19-what-is-published.md. */
+export function writeManifest(): void {
+  const url = repositoryUrl();
+  const manifest = {
+    ...sharedFields(),
+    ...(url !== undefined && { repository: { type: 'git', url: `git+${url}` } }),
     type: 'module',
     bin: { 'oauth-token-refresher': 'cli/main.js' },
     main: './infra/index.js',
@@ -39,8 +51,6 @@ export function writeManifest(): void {
     },
     files: ['cli', 'function', 'infra'],
     engines: { node: '>=20' },
-    // Before 2.178.0 the CDK leaves out the table's point-in-time recovery, and says nothing.
-    peerDependencies: { 'aws-cdk-lib': '^2.178.0', constructs: '^10.0.0' },
     peerDependenciesMeta: { 'aws-cdk-lib': { optional: true }, constructs: { optional: true } },
   };
   writeChanged(join(dist, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);

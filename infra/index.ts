@@ -1,3 +1,3 @@
 export { OAuthTokenRefresher } from './oauth-token-refresher.ts';
 export type { AlarmSetting, AlarmSettings, OAuthTokenRefresherProps } from './settings/props.ts';
-export { OAuthTokenRefresherStack } from './stack.ts';
+export { OAuthTokenRefresherStack, type OAuthTokenRefresherStackProps } from './stack.ts';

@@ -38,17 +38,17 @@ export class OAuthTokenRefresher extends Construct {
   /** Its name for the function and the command line; its ARN if it is in another account or Region. */
   readonly tableName: string;
   readonly function: Lambda;
-  readonly rules: readonly Rule[];
+  readonly rules: Rule[];
   /** Events that the function could not take, and messages that could not be sent. */
   readonly deadLetterQueue: Queue;
   /** Encrypts refresh tokens while they can't be stored. */
   readonly escrowKey: IKey;
   readonly secretNamePrefix: string;
   /** The tables whose token sets it takes over. */
-  readonly formerAccountsTables: readonly string[];
+  readonly formerAccountsTables: string[];
   /** Gets every alarm, and a message for each account that needs a person. */
   readonly alarmTopic: ITopic;
-  readonly alarms: readonly Alarm[];
+  readonly alarms: Alarm[];
   readonly dashboard?: Dashboard;
   /** All that the command line needs: attach it to the role of who operates this. */
   readonly operatorPolicy: ManagedPolicy;
@@ -64,7 +64,7 @@ export class OAuthTokenRefresher extends Construct {
     const { removalPolicy } = settings;
     this.service = serviceName(this);
     this.secretNamePrefix = settings.secretNamePrefix;
-    this.formerAccountsTables = settings.formerAccountsTables;
+    this.formerAccountsTables = [...settings.formerAccountsTables];
     this.table = this.findTable(props) ?? this.createTable(removalPolicy);
     this.tableName = this.isElsewhere(props.accountsTableArn) ? this.table.tableArn : this.table.tableName;
     this.node.addValidation({

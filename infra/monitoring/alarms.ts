@@ -181,7 +181,7 @@ function changed(row: AlarmRow, { evaluationPeriods, datapointsToAlarm }: AlarmS
 }
 
 /** Creates the alarms. Each tells the topic when it begins and when it ends. */
-export function createAlarms(scope: Construct, watched: Watched, topic: ITopic): readonly Alarm[] {
+export function createAlarms(scope: Construct, watched: Watched, topic: ITopic): Alarm[] {
   const action = new SnsAction(topic);
   const { alarmSettings, runbookUrl } = watched.settings;
   return alarmTable(watched).flatMap((usual) => {

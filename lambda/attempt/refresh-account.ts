@@ -95,7 +95,8 @@ async function mayHaveStored(
   ports: Ports,
 ): Promise<boolean> {
   if (lease === undefined || input.now >= lease.expiresAt + STALE_READS_FOR) return false;
-  const fenced = await fenceAttempt({ attemptId: lease.owner, secretId, read }, FENCE_TIMEOUT, ports);
+  const what = { attemptId: lease.owner, secretId, read, readAfter: input.now };
+  const fenced = await fenceAttempt(what, FENCE_TIMEOUT, ports);
   return fenced.kind !== 'stored';
 }
 

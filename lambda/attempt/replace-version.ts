@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { PutSecret, Replacement } from '../../adapters/aws/secrets.ts';
 import type { ReadTokens } from '../../adapters/aws/token-secret.ts';
 import { CLOCK_ERROR, STALE_READS_FOR } from '../../core/account/decision.ts';
-import { secondsOf } from '../../core/clock.ts';
 import type { Ports } from './ports.ts';
 
 /** Stores in place of the version that was read and of no other; `wasOvertaken` tells whether another had come. */
@@ -34,6 +33,8 @@ interface FenceAttempt {
   readonly attemptId: string;
   readonly secretId: string;
   readonly read: ReadTokens;
+  /** A time before the read, seconds since the epoch. */
+  readonly readAfter: number;
 }
 
 /** `stale`: the read may not show yet what the attempt has stored. */
@@ -46,9 +47,9 @@ export type Fenced = PutSecret | { readonly kind: 'stale' };
  * @returns `stored` where nothing of it is newer than what was read, or will be
  */
 export async function fenceAttempt(
-  { attemptId, secretId, read: { version } }: FenceAttempt,
+  { attemptId, secretId, read: { version }, readAfter }: FenceAttempt,
   timeoutMilliseconds: number,
-  { secrets, turn, clock }: Ports,
+  { secrets, turn }: Ports,
 ): Promise<Fenced> {
   if (attemptId === version.versionId) return { kind: 'stored' };
   await turn();
@@ -56,8 +57,8 @@ export async function fenceAttempt(
   if (fence.kind !== 'taken') return fence;
   const other = await secrets.readVersion(secretId, attemptId);
   if (other.kind !== 'found') return { kind: 'stale' };
-  const madeAt = other.secret.createdAt ?? secondsOf(clock);
+  const madeAt = other.secret.createdAt ?? readAfter;
   // By then every read gives it, unless it never became the current version: it was put aside only, or moved back.
-  const mayBeUnseen = secondsOf(clock) < madeAt + STALE_READS_FOR + CLOCK_ERROR;
+  const mayBeUnseen = readAfter < madeAt + STALE_READS_FOR + CLOCK_ERROR;
   return { kind: mayBeUnseen && madeAt >= (version.createdAt ?? 0) ? 'stale' : 'stored' };
 }

@@ -105,7 +105,7 @@ const MOVE_TIME = 8_000;
 const NO_EVIDENCE_AFTER = 900;
 
 async function moveIntoSecret(
-  { account, deadline }: Attempt,
+  { account, deadline, input: { now: readAfter } }: Attempt,
   { secretId, read, newest }: SecretRead,
   escrowed: EscrowedToken,
   ports: Ports,
@@ -124,7 +124,11 @@ async function moveIntoSecret(
   // The store that failed when this went into escrow may still land: after this move, it would undo it.
   const store = async (timeout: number): Promise<PutSecret> => {
     if (fenced?.kind !== 'stored')
-      fenced = await fenceAttempt({ attemptId: escrow?.attemptId ?? '', secretId, read }, timeout, ports);
+      fenced = await fenceAttempt(
+        { attemptId: escrow?.attemptId ?? '', secretId, read, readAfter },
+        timeout,
+        ports,
+      );
     if (fenced.kind === 'stale') return { kind: 'failed', failure: { kind: 'refused', code: 'STALE_READ' } };
     return fenced.kind === 'stored' ? await replace(timeout) : fenced;
   };

@@ -26,6 +26,7 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 /** A folder of somebody who has installed the tarball, without a network. */
 let theirs = '';
 let installed = '';
+let archive = '';
 let files: readonly string[] = [];
 let size = 0;
 
@@ -39,7 +40,7 @@ beforeAll(async () => {
   const [tarball] = JSON.parse(packed.stdout);
   files = tarball.files.map(({ path }: { path: string }) => path);
   size = tarball.size;
-  const archive = join(theirs, tarball.filename);
+  archive = join(theirs, tarball.filename);
   await runProcess('tar', ['-xzf', archive, '-C', installed, '--strip-components=1']);
 });
 afterAll(() => rmSync(theirs, { recursive: true }));
@@ -64,6 +65,23 @@ describe('the tarball', () => {
       'aws-cdk-lib': { optional: true },
       constructs: { optional: true },
     });
+  });
+});
+
+describe('what checks packages has no remark', () => {
+  const tool = (name: string, ...args: string[]) =>
+    runProcess(join(projectRoot, 'node_modules/.bin', name), args, { env: { NO_COLOR: '1' } });
+
+  test('about the manifest (publint)', async () => {
+    const { code, stdout } = await tool('publint', 'run', archive, '--strict');
+    expect(stdout).toContain('All good!');
+    expect(code).toBe(0);
+  });
+
+  test('about types, from CommonJS, ES modules and bundlers (attw)', async () => {
+    const { code, stdout } = await tool('attw', archive, '--no-definitely-typed', '--no-emoji');
+    expect(stdout).toContain('No problems found');
+    expect(code).toBe(0);
   });
 });
 

@@ -7,7 +7,7 @@ import { act, invokeOther } from './people.ts';
 import type { AccountPlan, HistoryPlan, RunPlan } from './plan.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createRandom, type Random } from './random.ts';
-import { keeperOfSet, type Verdict, verdictOf } from './verdict.ts';
+import { isGivenUp, keeperOfSet, type Verdict, verdictOf } from './verdict.ts';
 import { BEGIN, keeperOf, OTHER_TABLE, PREFIX, secretOf, TABLE, World } from './world.ts';
 
 const HOUR = 3_600_000;
@@ -45,12 +45,14 @@ export async function runHistory(plan: HistoryPlan, { tracing = false } = {}): P
   await world.time.runUntil(BEGIN + plan.calmFrom * 1_000);
   world.tell('.', 'nothing goes wrong any more');
   const atLeast = hasEnded(world) ? AT_LEAST_AFTER_END : CALM_RUNS.atLeast;
-  for (let run = 1; run <= mostRuns(world); run++) {
+  let most: number = CALM_RUNS.atMost;
+  for (let run = 1; run <= most; run++) {
     const process = world.process({ name: `calm run ${run}` });
     void invoke(world, process, {});
     if (world.tables.has(OTHER_TABLE)) invokeOther(world, `calm run ${run} of the other`);
     await world.time.runUntil(world.time.now + CALM_RUNS.every * 1_000);
     if (run >= atLeast && isSettled(world)) break;
+    if (hasFailingProfile(world)) most = RUNS_OF_A_DAY;
   }
   return verdictOf(world);
 }
@@ -91,14 +93,13 @@ function environmentOf(
   return process;
 }
 
-/** A refusal of a whole profile is believed after a day (core/account/evidence.ts); what it blocks takes turns. */
-const RUNS_OF_A_DAY = 26;
+/** A refusal of a whole profile is believed after a day (core/account/evidence.ts); what it has held up takes turns. */
+const RUNS_OF_A_DAY = 36;
 
-function mostRuns(world: World): number {
-  const inTrouble = world.plan.profiles.some(
+function hasFailingProfile(world: World): boolean {
+  return world.plan.profiles.some(
     ({ profile }) => world.table().item(`#profile:${profile}`)?.failure !== undefined,
   );
-  return inTrouble ? RUNS_OF_A_DAY : CALM_RUNS.atMost;
 }
 
 /** Whether a person's new consent has ended the grant that an account is to have. */
@@ -111,6 +112,8 @@ function isSettled(world: World): boolean {
     const table = world.table(keeperOfSet(world, accountId));
     const { status, escrow, lease, enabled } = table.item(accountId) ?? {};
     const { kind } = (escrow ?? { kind: 'answer' }) as { kind?: string };
+    const ours = world.table().item(accountId);
+    if (table !== world.table() && ours !== undefined && !isGivenUp(ours)) return false;
     const isDone = status === 'reauthorization_required' || (status !== 'failing' && kind === 'answer');
     return (isDone && lease === undefined) || enabled === false || world.tampered.has(accountId);
   });

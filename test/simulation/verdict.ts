@@ -128,7 +128,7 @@ export function keeperOfSet(world: World, accountId: string): string {
 }
 
 /** A function that finds the set in another's keeping says so, unless it has a person to wait for already. */
-function isGivenUp({ status, failure }: Item): boolean {
+export function isGivenUp({ status, failure }: Item): boolean {
   const { reason } = (failure ?? {}) as { reason?: string };
   return status === 'reauthorization_required' || (status === 'failing' && reason === 'secret_invalid');
 }

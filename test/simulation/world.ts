@@ -367,7 +367,7 @@ export class World {
     if (now > known) this.#lastRefreshed.set(id, now);
     const byPeople = this.byHand || now === 0;
     const isFresh = this.time.now / 1_000 - known < UNSEEN_FOR;
-    if (after !== undefined && after.lease === undefined && now < known && byPeople && isFresh)
+    if (after !== undefined && now < known && byPeople && isFresh)
       this.#forgetful.set(id, (known + UNSEEN_FOR) * 1_000);
     // With the lease of a run that died, its store is forgotten.
     const lease = before?.lease as { owner: string } | undefined;
