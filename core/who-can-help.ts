@@ -1,4 +1,4 @@
-import type { Reason } from './reason.ts';
+import { isReason, type Reason } from './reason.ts';
 
 /** Whose turn it is: the account's holder, whoever keeps the profile, the provider, or the operator of this function. */
 export type Helper = 'nobody' | 'account' | 'profile' | 'provider' | 'operator';
@@ -33,3 +33,18 @@ export const HELPERS: Readonly<Record<Reason, Helper>> = {
   secret_invalid: 'account',
   account_invalid: 'account',
 };
+
+/** Whose turn it is, in words. */
+const TURNS: Readonly<Record<Helper, string>> = {
+  nobody: 'nobody',
+  account: "the account's holder",
+  profile: "the profile's owner",
+  provider: 'the provider',
+  operator: 'who deploys this',
+};
+
+/** Whose turn it is to do something about a reason; undefined where it is nobody's, or this version doesn't know it. */
+export function turnOf(reason: unknown): string | undefined {
+  if (!isReason(reason) || HELPERS[reason] === 'nobody') return undefined;
+  return TURNS[HELPERS[reason]];
+}

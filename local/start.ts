@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import type { RunResult } from '../lambda/run-result.ts';
 import { type FleetItem, renderFleet, renderResult } from '../terminal/fleet-table.ts';
+import { accountsOf } from '../terminal/profile-failures.ts';
 import { DataDirectoryInUseError } from './aws/server.ts';
 import { DataDirectoryError, resetDataDirectory } from './data-directory.ts';
 import { LocalKeyError } from './local-key.ts';
@@ -102,7 +103,13 @@ function show(
     ...(once ? [] : [`Next run in ${every / 1000} s; Ctrl-C stops.`]),
   ];
   // An empty line above and below the table, and the cursor's line.
-  const table = renderFleet(items, { now, width, height: height - below.length - 3, color, before });
+  const table = renderFleet(accountsOf(items, now), {
+    now,
+    width,
+    height: height - below.length - 3,
+    color,
+    before: accountsOf(before, now),
+  });
   console.log(`\n${table}\n\n${below.join('\n')}`);
 }
 

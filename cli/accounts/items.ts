@@ -1,22 +1,47 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
+import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import { printable } from '../../terminal/printable.ts';
+import { accountsOf, type FailingProfile, failingProfile, waiting } from '../../terminal/profile-failures.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
-/** Every item of the accounts table, with a count of them as progress. */
-export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {
+/** What a scan of the accounts table finds. */
+interface Fleetwide {
+  /** Each as it is: one that waits for its profile shows that. */
+  readonly accounts: FleetItem[];
+  /** The one that holds up most accounts first. */
+  readonly failingProfiles: FailingProfile[];
+}
+
+/** Every account of the table, with a count as progress, and the profiles that are failing. */
+export async function readFleet(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<Fleetwide> {
   const items: FleetItem[] = [];
   for await (const { Items = [] } of paginateScan({ client: fleet.table }, { TableName: fleet.tableName })) {
-    items.push(...(Items as FleetItem[]).filter(isAccount));
+    items.push(...(Items as FleetItem[]));
     terminal?.progress(`Reading the accounts table … ${items.length}`);
   }
   terminal?.progress(undefined);
-  return items;
+  const failingProfiles = items
+    .map(failingProfile)
+    .filter((one) => one !== undefined)
+    .sort((a, b) => b.accounts - a.accounts);
+  return { accounts: accountsOf(items, now()), failingProfiles };
+}
+
+export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {
+  return (await readFleet(fleet, terminal)).accounts;
+}
+
+/** An account as it is now, also where it waits for its profile. @throws CliError where there is none */
+export async function readAccount(fleet: Fleet, accountId: string): Promise<FleetItem> {
+  const item = await readItem(fleet, accountId);
+  const note = await findNote(fleet, `${PROFILE_NOTE}${item.oauthProfile}`);
+  return waiting(item, note && failingProfile(note), now());
 }
 
 /** One account's item, as it is now; undefined where there is none. */

@@ -3,6 +3,7 @@ import { HIDDEN_NAME, looksLikeName } from '../../core/field-name.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { PARAMETER_VALUE } from '../../core/profile/placeholders.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
+import { turnOf } from '../../core/who-can-help.ts';
 import { widthOf, wrapTo } from '../../terminal/display-text.ts';
 import { type Fact, factLines, paragraph } from '../../terminal/facts.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../../terminal/fleet-table.ts';
@@ -12,7 +13,7 @@ import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { runForAccounts } from '../shared/run-function.ts';
 import { escrowKind } from './escrow.ts';
-import { now, readItem } from './items.ts';
+import { now, readAccount } from './items.ts';
 import { failureIn, needsAttention, summaryOf, textIn } from './list.ts';
 import { readTokenSecret, type TokenSecret } from './show-secret.ts';
 
@@ -28,7 +29,7 @@ export async function showAccount(
   { tokenSecret: named }: ShowOptions,
 ): Promise<undefined> {
   const target = await fleet();
-  const item = await readItem(target, accountId);
+  const item = await readAccount(target, accountId);
   const [secret, decision] = await Promise.all([
     readTokenSecret(target, item, named),
     isOAuth(item) ? decisionOf(target, accountId, signal) : NOT_OAUTH,
@@ -45,6 +46,7 @@ export async function showAccount(
     tokenSecret: secret,
     decision,
     advice: adviceOf(item, decision),
+    turn: turnOf(reasonToActOn(item, decision)),
   };
   terminal.result(textOf({ item, secret, decision }, at, terminal), value);
 }
@@ -86,15 +88,19 @@ const ACTIONS: Readonly<Record<string, string>> = {
 
 /** What a person can do; undefined where nothing needs doing. */
 function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined {
-  const { accountId, failure } = item;
-  const { reason: noted } = (failure ?? {}) as { reason?: unknown };
-  const reason = needsAttention(item) && isReason(noted) ? noted : decision.reason;
+  const { accountId } = item;
+  const reason = reasonToActOn(item, decision);
   if (!isReason(reason)) return undefined;
   const { remedy, severity } = REASONS[reason];
   if (severity === 'person' || reason === 'secret_missing')
     return `${remedy} Run: authorize ${printable(accountId)}`;
   if (reason === 'disabled') return `Run: accounts enable ${printable(accountId)}`;
   return remedy === '' ? undefined : remedy;
+}
+
+function reasonToActOn(item: FleetItem, decision: DecisionShown): string | undefined {
+  const { reason } = (item.failure ?? {}) as { reason?: unknown };
+  return needsAttention(item) && isReason(reason) ? reason : decision.reason;
 }
 
 /** What was read of the account. */
@@ -112,6 +118,7 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
   const { message, count, since } = failureIn(item.failure) ?? {};
   const problem = parsed.kind === 'invalid' ? parsed.problem : '';
   const trouble = [
+    ...(item.waitsForProfile === true ? [`It waits for its profile ${text(item.oauthProfile)}.`] : []),
     ...(typeof message === 'string' ? [message] : []),
     ...(isOAuth(item) && parsed.kind === 'invalid' && !String(message).includes(problem)
       ? [`The item can't be used: ${problem}.`]
@@ -122,6 +129,7 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
       ? `For ${duration(at - since)}; ${count === 1 ? 'seen once' : `${count} times in a row`}.`
       : undefined;
   const advice = adviceOf(item, decision);
+  const turn = turnOf(reasonToActOn(item, decision));
   const paragraphs = (texts: readonly (string | undefined)[]) =>
     texts.flatMap((text) => (text === undefined ? [] : [paragraph(text, terminal)]));
   return [
@@ -131,7 +139,7 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
     ...section('Token secret', factLines(secretFacts(secret, at), terminal)),
     ...section('A run would now', paragraphs([decisionText(decision)])),
     ...section('Trouble', trouble.length === 0 ? [] : paragraphs([...trouble, often])),
-    ...section('What to do', paragraphs([advice])),
+    ...section('What to do', paragraphs([advice, turn && `It is the turn of ${turn}.`])),
   ].join('\n');
 }
 

@@ -7,7 +7,10 @@ import { ALLOWED_ADDRESSES } from '../../adapters/oauth/addresses.ts';
 import { parseAccount } from '../../core/account/account.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import type { Profile } from '../../core/profile/profile.ts';
-import { isAccount } from '../../terminal/fleet-table.ts';
+import { isReason, REASONS } from '../../core/reason.ts';
+import { turnOf } from '../../core/who-can-help.ts';
+import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
+import { type FailingProfile, failingProfile } from '../../terminal/profile-failures.ts';
 import { escrowKind } from '../accounts/escrow.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import {
@@ -87,12 +90,15 @@ export async function takeCensus({ table, tableName: TableName }: Fleet): Promis
   const counts = { accounts: 0, needPerson: 0, failing: 0, inEscrow: 0 };
   const unreadable: string[] = [];
   const answers: string[] = [];
+  const failingProfiles: FailingProfile[] = [];
   const profiles = new Map<string, number>();
   let ExclusiveStartKey: Record<string, unknown> | undefined;
   do {
     const page = await table.send(new ScanCommand({ TableName, ExclusiveStartKey }));
     for (const item of page.Items ?? []) {
-      if (!isAccount({ accountId: String(item.accountId) })) continue;
+      const failing = failingProfile(item as FleetItem);
+      if (failing !== undefined) failingProfiles.push(failing);
+      if (!isAccount(item as FleetItem)) continue;
       if (item.authenticationType !== 'oauth2' || item.oauthProfile === undefined) continue;
       counts.accounts += 1;
       if (item.status === 'reauthorization_required') counts.needPerson += 1;
@@ -106,16 +112,17 @@ export async function takeCensus({ table, tableName: TableName }: Fleet): Promis
     }
     ExclusiveStartKey = page.LastEvaluatedKey;
   } while (ExclusiveStartKey !== undefined);
-  return { ...counts, unreadable, answers, profiles };
+  return { ...counts, unreadable, answers, failingProfiles, profiles };
 }
 
 async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
   const { fleet, census } = patient;
-  const { profiles: named } = await census();
+  const { profiles: named, failingProfiles } = await census();
   const names = [...new Set([...named.keys(), ...(await profileNames(fleet))])].sort();
   if (names.length === 0) return [notApplicable('there are none yet')];
   const profiles = createProfiles(createSecrets(fleet.secrets, fleet.secrets), fleet.secretNamePrefix, 300);
-  const findings: Finding[] = [];
+  const now = patient.now() / 1000;
+  const findings = failingProfiles.map((one) => failingNow(one, now));
   const fine: string[] = [];
   for (const name of names) {
     const loaded = await profiles.load(name);
@@ -126,7 +133,8 @@ async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
         : /can't be read|could not be read/.test(loaded.detail)
           ? [unreadableProfile(loaded.detail)]
           : [broken(`${shortened(loaded.detail)} (${users})`, todoOf(fleet, name, loaded.reason))];
-    if (found.length === 0) fine.push(name);
+    const isFailing = failingProfiles.some(({ profile }) => profile === name);
+    if (found.length === 0 && !isFailing) fine.push(name);
     findings.push(...found);
   }
   if (fine.length > 0)
@@ -136,6 +144,15 @@ async function checkProfiles(patient: Patient): Promise<readonly Finding[]> {
       ),
     );
   return findings;
+}
+
+/** What the function has found out: nobody has to wait until each account was tried. */
+function failingNow({ profile, reason, message, since, accounts }: FailingProfile, now: number): Finding {
+  const turn = turnOf(reason);
+  return broken(
+    `${profile} has been failing for ${duration(now - since)} (${reason}); ${plural(accounts, 'account')} could not be refreshed. ${message}`,
+    `${isReason(reason) ? REASONS[reason].remedy : 'docs/reasons.md says what to do.'}${turn === undefined ? '' : ` It is the turn of ${turn}.`}`,
+  );
 }
 
 const unreadableProfile = (text: string): Finding => ({

@@ -5,6 +5,7 @@ import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { SendHttpsRequest } from '../../adapters/oauth/https-request.ts';
+import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
 export type Finding =
@@ -47,6 +48,8 @@ export interface Census {
   readonly answers: readonly string[];
   /** Ids of items that the function can't read, the first few. */
   readonly unreadable: readonly string[];
+  /** Those that are failing, by the function's notes. */
+  readonly failingProfiles: readonly FailingProfile[];
   /** How many accounts name each profile. */
   readonly profiles: ReadonlyMap<string, number>;
 }

@@ -1,6 +1,6 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
-import { now, readItems } from '../accounts/items.ts';
+import { now, readFleet } from '../accounts/items.ts';
 import { needsAttention, statusKey } from '../accounts/list.ts';
 import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
@@ -17,11 +17,11 @@ export async function showStatus({ terminal, fleet }: Context, check: boolean): 
   const at = now();
   const late = lateAfter(await scheduleOf(target, new EventBridgeClient(target.config)));
   const span = Math.max(LONG_LOOK, late);
-  const [items, lastRuns] = await Promise.all([
-    readItems(target, terminal),
+  const [{ accounts: items, failingProfiles }, lastRuns] = await Promise.all([
+    readFleet(target, terminal),
     readLastRuns(target, at, span, SHOWN_RUNS),
   ]);
-  const status = statusOfFleet(items, lastRuns, { target: target.label, at, late });
+  const status = { ...statusOfFleet(items, lastRuns, { target: target.label, at, late }), failingProfiles };
   terminal.result(statusText(status, span, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
   const attention = status.late || items.some(needsAttention);
   return check && attention ? EXIT.attention : EXIT.done;
@@ -32,7 +32,7 @@ function statusOfFleet(
   items: readonly FleetItem[],
   lastRuns: LastRuns,
   { target, at, late }: { target: string; at: number; late: number },
-): Status {
+): Omit<Status, 'failingProfiles'> {
   const expiring = items
     .filter((item) => statusKey(item) === 'healthy')
     .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt, doesNotExpire }) =>

@@ -1,6 +1,8 @@
+import { turnOf } from '../../core/who-can-help.ts';
 import { countdown, duration } from '../../terminal/fleet-table.ts';
 import type { Style } from '../../terminal/paint.ts';
 import { printable } from '../../terminal/printable.ts';
+import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { type Cell, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { count } from '../accounts/list.ts';
@@ -8,6 +10,7 @@ import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import type { LastRuns } from './last-runs.ts';
 
 const SHOWN_PROFILES = 6;
+const SHOWN_BESIDE_FAILING = 2;
 
 const COLUMNS: Readonly<Record<StatusKey, { readonly title: string; readonly style: Style }>> = {
   reauthorization_required: { title: 'PERSON', style: 'red' },
@@ -34,6 +37,7 @@ export interface Status {
     oauthProfile: unknown;
     accessTokenExpiresAt: number;
   }[];
+  readonly failingProfiles: readonly FailingProfile[];
   readonly lastRuns: LastRuns;
   /** Whether no run has ended for longer than the schedule allows. */
   readonly late: boolean;
@@ -48,6 +52,7 @@ export function statusText(status: Status, span: number, terminal: Terminal): st
     '',
     ...profileLines(status, terminal),
     '',
+    ...failingLines(status, terminal),
     ...expiryLines(status, terminal),
     '',
     ...runLines(status, span, terminal),
@@ -59,13 +64,13 @@ function number(value: number, style?: Style): Cell {
 }
 
 function profileLines(
-  { byProfile, byStatus, accounts }: Status,
+  { byProfile, byStatus, accounts, failingProfiles }: Status,
   { tableWidth, color, paint }: Terminal,
 ): string[] {
   const counts = (row: Readonly<Record<StatusKey, number>>) =>
     STATUSES.map((status) => number(row[status], COLUMNS[status].style));
   const rows = byProfile
-    .slice(0, SHOWN_PROFILES)
+    .slice(0, failingProfiles.length > 0 ? SHOWN_BESIDE_FAILING : SHOWN_PROFILES)
     .map((row) => [{ text: row.profile }, ...counts(row), number(row.accounts)]);
   const all = [{ text: 'all' }, ...counts(byStatus), number(accounts)];
   const columns = [
@@ -77,6 +82,31 @@ function profileLines(
   const more = byProfile.length - rows.length;
   if (more > 0) lines.splice(-1, 0, paint('dim', `… and ${more} more profile${more === 1 ? '' : 's'}`));
   return lines;
+}
+
+const SHOWN_FAILING = 2;
+
+function failingLines({ failingProfiles, at }: Status, { tableWidth, color, paint }: Terminal): string[] {
+  if (failingProfiles.length === 0) return [];
+  const rows = failingProfiles
+    .slice(0, SHOWN_FAILING)
+    .map(({ profile, reason, since, accounts }): Cell[] => [
+      { text: profile, style: 'yellow' },
+      { text: reason, style: 'yellow' },
+      { text: duration(at - since) },
+      number(accounts),
+      { text: turnOf(reason) ?? '—' },
+    ]);
+  const columns = [
+    { title: 'FAILING PROFILE', least: 12 },
+    { title: 'REASON' },
+    { title: 'FOR' },
+    { title: 'WAITING', align: 'right' as const },
+    { title: 'WHOSE TURN' },
+  ];
+  const more = failingProfiles.length - rows.length;
+  const rest = more > 0 ? [paint('dim', `… and ${more} more (--json shows all)`)] : [];
+  return [...renderTable({ columns, rows }, tableWidth, color), ...rest, ''];
 }
 
 function expiryLines(

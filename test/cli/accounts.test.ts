@@ -29,7 +29,7 @@ test.each([
 test("the function's own notes in the table are no accounts to any command", async () => {
   const id = '#secret:oauth/accounts/crm-acme';
   await fleet.put({ accountId: id, secretOwner: 'crm-acme' });
-  await fleet.put({ accountId: '#profile:crm', failure: { reason: 'client_rejected', accounts: 3 } });
+  await fleet.put({ accountId: '#profile:unused', failure: { reason: 'client_rejected', accounts: 3 } });
   await fleet.put({ accountId: '#pause' });
   await fleet.put({ accountId: '#later:x', authenticationType: 'oauth2', oauthProfile: 'crm' });
   const { value } = await fleet.json(['status']);
@@ -47,8 +47,8 @@ test("the function's own notes in the table are no accounts to any command", asy
     ['accounts', 'show', id],
     ['accounts', 'refresh', id],
     ['accounts', 'enable', '#pause'],
-    ['accounts', 'disable', '#profile:crm'],
-    ['accounts', 'answer', '#profile:crm', '--out', 'nowhere'],
+    ['accounts', 'disable', '#profile:unused'],
+    ['accounts', 'answer', '#profile:unused', '--out', 'nowhere'],
     ['token', id],
   ])
     expect((await fleet.run(args)).code, args.join(' ')).toBe(1);

@@ -1,0 +1,62 @@
+import { PROFILE_NOTE } from '../core/account/account.ts';
+import { isJsonObject } from '../core/json-object.ts';
+import { type FleetItem, isAccount } from './fleet-table.ts';
+
+/** What a profile's note in the table says of it, while it is failing. Times are seconds since the epoch. */
+export interface FailingProfile {
+  readonly profile: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly since: number;
+  readonly at: number;
+  readonly count: number;
+  /** Due accounts that could not be refreshed for it, tried or not. */
+  readonly accounts: number;
+}
+
+/** What the note says; undefined where the item is none, or its profile is well. */
+export function failingProfile({ accountId, failure }: FleetItem): FailingProfile | undefined {
+  if (!accountId.startsWith(PROFILE_NOTE) || !isJsonObject(failure)) return undefined;
+  const { reason, message, since, at, count, accounts } = failure;
+  if (typeof reason !== 'string') return undefined;
+  const number = (value: unknown) => (typeof value === 'number' ? value : 0);
+  return {
+    profile: accountId.slice(PROFILE_NOTE.length),
+    reason,
+    message: typeof message === 'string' ? message : '',
+    since: number(since),
+    at: number(at),
+    count: number(count),
+    accounts: number(accounts),
+  };
+}
+
+/** The function's usual refresh window, seconds: who has less left waits already. Short-lived tokens have a smaller one. */
+const WINDOW = 300;
+
+/**
+ * The accounts of a scan, each as it is: one that is due while its profile is failing waits for that, though nobody has tried it
+ * yet and its own item is older.
+ */
+export function accountsOf(items: readonly FleetItem[], now: number): FleetItem[] {
+  const failing = new Map(
+    items.flatMap((item) => {
+      const found = failingProfile(item);
+      return found === undefined ? [] : [[found.profile, found] as const];
+    }),
+  );
+  return items.filter(isAccount).map((item) => waiting(item, failing.get(String(item.oauthProfile)), now));
+}
+
+/** An account as it is while its profile is failing, if it is. */
+export function waiting(item: FleetItem, profile: FailingProfile | undefined, now: number): FleetItem {
+  if (profile === undefined || item.authenticationType !== 'oauth2' || item.enabled === false) return item;
+  if (item.status === 'reauthorization_required' || item.doesNotExpire === true) return item;
+  const { accessTokenExpiresAt: expiresAt, lastRefreshedAt, failure } = item;
+  const lifetime = typeof lastRefreshedAt === 'number' ? Number(expiresAt) - lastRefreshedAt : WINDOW;
+  const isDue = typeof expiresAt !== 'number' || expiresAt <= now + Math.min(WINDOW, lifetime / 4);
+  const { at: ownAt } = (failure ?? {}) as { at?: unknown };
+  if (!isDue || (typeof ownAt === 'number' && ownAt >= profile.since)) return item;
+  const { accounts: _, profile: __, ...shown } = profile;
+  return { ...item, status: 'failing', failure: shown, waitsForProfile: true };
+}
