@@ -5,6 +5,7 @@ import { wrapTo } from '../../terminal/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { inBulk, tellLeft } from '../shared/bulk.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import { confirmed } from '../shared/confirm.ts';
@@ -40,7 +41,8 @@ export async function switchAccounts(
 ): Promise<ExitCode> {
   const fleet = await context.fleet();
   const result = enabled ? 'enabled' : 'disabled';
-  return await changeEach(context, accountIds, fleet, async (accountId) => {
+  const command = [enabled ? 'enable' : 'disable'];
+  const change = async (accountId: string): Promise<Change> => {
     const found = await ifConditionHolds(() =>
       fleet.table.send(
         new UpdateCommand({
@@ -60,7 +62,8 @@ export async function switchAccounts(
     return found === undefined
       ? refusalOf(await findItem(fleet, accountId), accountId, fleet, 0)
       : { accountId, result, message: `${result} in ${fleet.label}` };
-  });
+  };
+  return await changeEach(context, accountIds, { fleet, command, change });
 }
 
 export interface RemoveOptions {
@@ -84,9 +87,18 @@ export async function removeAccounts(
     context.terminal.say('Nothing was removed.');
     return EXIT.interrupted;
   }
-  return await changeEach(context, accountIds, fleet, (accountId) =>
-    removeAccount(fleet, accountId, options),
-  );
+  const change = (accountId: string) => removeAccount(fleet, accountId, options);
+  return await changeEach(context, accountIds, { fleet, command: removeAgain(options), change });
+}
+
+function removeAgain({ recoveryWindow, keepSecret, discardEscrow }: RemoveOptions): string[] {
+  return [
+    'remove',
+    '--recovery-window',
+    String(recoveryWindow),
+    ...(keepSecret ? ['--keep-secret'] : []),
+    ...(discardEscrow ? ['--discard-escrow'] : []),
+  ];
 }
 
 export async function removeAccount(
@@ -166,22 +178,36 @@ function inEscrow({ accountId, escrow }: FleetItem): string {
   }
 }
 
-/** One after the other: each must be done though another fails. */
+interface Changing {
+  readonly fleet: Fleet;
+  /** What goes on with those that are left. */
+  readonly command: readonly string[];
+  readonly change: (accountId: string) => Promise<Change>;
+}
+
+/** One after the other, each told as it is done. */
 async function changeEach(
   { terminal, signal }: Context,
   accountIds: readonly string[],
-  fleet: Fleet,
-  change: (accountId: string) => Promise<Change>,
+  { fleet, command, change }: Changing,
 ): Promise<ExitCode> {
-  const changes: Change[] = [];
-  for (const accountId of new Set(accountIds)) {
-    if (signal.aborted) break;
-    changes.push(isAccount({ accountId }) ? await change(accountId) : notFound(accountId, fleet));
-  }
-  terminal.result(changes.map((one) => changeText(one, terminal)).join('\n'), changes);
+  const end = await inBulk([...new Set(accountIds)], {
+    size: 1,
+    work: async ([accountId = '']) => [
+      isAccount({ accountId }) ? await change(accountId) : notFound(accountId, fleet),
+    ],
+    onDone: (changes) => {
+      if (terminal.json) return;
+      for (const one of changes) terminal.result(changeText(one, terminal), one);
+    },
+    signal,
+  });
+  const { results: changes, left } = end;
+  if (terminal.json)
+    terminal.result('', [...changes, ...left.map((accountId) => ({ accountId, result: 'not_done' }))]);
   tellUndo(changes, fleet, terminal);
-  if (signal.aborted) return EXIT.interrupted;
-  return changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed;
+  const code = tellLeft(end, ['accounts', ...command, ...left], terminal);
+  return code ?? (changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed);
 }
 
 function changeText({ accountId, result, message }: Change, { paint, width, height }: Terminal): string {

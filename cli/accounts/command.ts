@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { readCount, readDuration, readRecoveryWindow } from '../options/arguments.ts';
+import { readCount, readDuration, readInstant, readRecoveryWindow } from '../options/arguments.ts';
 import { addExamples } from '../options/help.ts';
 import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
@@ -117,6 +117,11 @@ export const addAccounts: AddCommands = (program, action) => {
       .option('--profile <name>', 'all of this profile that are due')
       .option('--force', 'even if they are not due, or need a person')
       .option('--dry-run', 'only show what would be done')
+      .option(
+        '--refreshed-before <time>',
+        'leave out what was refreshed since, to go on with --force',
+        readInstant,
+      )
       .action(
         action<[string[], RefreshOptions]>(async (...all) =>
           (await import('./refresh.ts')).refreshAccounts(...all),

@@ -5,22 +5,25 @@ import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../
 import type { Style } from '../../terminal/paint.ts';
 import { renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { inBulk, tellLeft } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { type RunOptions, runForAccounts } from '../shared/run-function.ts';
+import { ACCOUNTS_A_RUN, type RunOptions, runForAccounts } from '../shared/run-function.ts';
 import { findItem, now, readItems, requireProfile } from './items.ts';
 import { count, screenful, statusKey } from './list.ts';
 
 export interface RefreshOptions extends RunOptions {
   readonly allFailing?: boolean;
   readonly profile?: string;
+  /** Seconds since the epoch: who was refreshed since then is left out. */
+  readonly refreshedBefore?: number;
 }
 
 /** What became of one account: what the function reports, or why it was not asked. */
 interface Result extends Partial<Pick<Report, 'reason' | 'accessTokenExpiresAt'>> {
   readonly accountId: string;
-  readonly action: Report['action'] | 'not_found' | 'not_oauth2';
+  readonly action: Report['action'] | 'not_found' | 'not_oauth2' | 'not_done';
 }
 
 /** Has the function refresh accounts now rather than with its next run. */
@@ -38,32 +41,65 @@ export async function refreshAccounts(
       'Name accounts, or --all-failing, or --profile: one of the three.',
       EXIT.usage,
     );
+  const begun = now();
   const fleet = await context.fleet();
   const { known, refused } = await select(fleet, accountIds, options, terminal);
   terminal.progress(known.length === 0 ? undefined : `Looking at ${count(known.length)} …`);
-  const reports = await runForAccounts(
-    fleet,
-    known,
-    // An account that fails is backing off; who asks for it by hand wants it tried now.
-    { force: force || allFailing, dryRun },
-    { signal, onProgress: (done) => terminal.progress(`Looked at ${done} of ${count(known.length)} …`) },
+  // An account that fails is backing off; who asks for it by hand wants it tried now.
+  const [failing, others] = force ? [known, []] : partition(known, (item) => statusKey(item) === 'failing');
+  const forced = new Set(failing.map(({ accountId }) => accountId));
+  const end = await inBulk(
+    [...failing, ...others].map(({ accountId }) => accountId),
+    {
+      size: ACCOUNTS_A_RUN,
+      work: async (ids) => {
+        const ways = [true, false].map((isForced) => ids.filter((id) => forced.has(id) === isForced));
+        const reports: Report[] = [];
+        for (const [way, own] of ways.entries())
+          if (own.length > 0)
+            reports.push(...(await runForAccounts(fleet, own, { force: way === 0, dryRun })));
+        return reports;
+      },
+      onDone: (reports, done) => {
+        const { length: all } = known;
+        if (all > ACCOUNTS_A_RUN) terminal.say(`${done} of ${count(all)}: ${summaryOf(reports, dryRun)}`);
+      },
+      signal,
+    },
   );
   terminal.progress(undefined);
-  const results: Result[] = [...refused, ...reports].sort(
+  const notDone = end.left.map((accountId): Result => ({ accountId, action: 'not_done' }));
+  const results: Result[] = [...refused, ...end.results, ...notDone].sort(
     (a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action),
   );
   terminal.result(resultsText(results, dryRun, fleet.label, terminal), results);
   if (results.some(({ action }) => TROUBLE.includes(action)))
     terminal.say('\nWhat to do about one of them: accounts show ACCOUNT');
-  return signal.aborted ? EXIT.interrupted : exitCodeOf(results);
+  const again = againLine(end.left, options, begun);
+  return tellLeft(end, again, terminal) ?? exitCodeOf(results);
+}
+
+/** The line that goes on where this ended. With --force, who was refreshed since the beginning is left out. */
+function againLine(left: readonly string[], options: RefreshOptions, begun: number): string[] {
+  const { allFailing, profile, force, dryRun, refreshedBefore = begun } = options;
+  return [
+    'accounts',
+    'refresh',
+    ...(allFailing ? ['--all-failing'] : profile === undefined ? left : ['--profile', profile]),
+    ...(force ? ['--force'] : []),
+    ...(dryRun ? ['--dry-run'] : []),
+    ...(force ? ['--refreshed-before', new Date(refreshedBefore * 1_000).toISOString()] : []),
+  ];
 }
 
 async function select(
   fleet: Fleet,
   accountIds: readonly string[],
-  { profile }: RefreshOptions,
+  { profile, refreshedBefore = Number.POSITIVE_INFINITY }: RefreshOptions,
   terminal: Terminal,
-): Promise<{ known: readonly string[]; refused: readonly Result[] }> {
+): Promise<{ known: readonly FleetItem[]; refused: readonly Result[] }> {
+  const isLeft = ({ lastRefreshedAt }: FleetItem) =>
+    typeof lastRefreshedAt !== 'number' || lastRefreshedAt < refreshedBefore;
   if (accountIds.length === 0) {
     const items = await readItems(fleet, terminal);
     await requireProfile(fleet, items, profile);
@@ -71,7 +107,7 @@ async function select(
       profile === undefined
         ? statusKey(item) === 'failing'
         : item.oauthProfile === profile && !['disabled', 'other'].includes(statusKey(item));
-    return { known: items.filter(wanted).map(({ accountId }) => accountId), refused: [] };
+    return { known: items.filter((item) => wanted(item) && isLeft(item)), refused: [] };
   }
   const ids = [...new Set(accountIds)];
   const items = await Promise.all(ids.map((accountId) => findItem(fleet, accountId)));
@@ -80,14 +116,19 @@ async function select(
     if (item === undefined) return [{ accountId, action: 'not_found' }];
     return isLookedAt(item) ? [] : [{ accountId, action: 'not_oauth2' }];
   });
-  return { known: ids.filter((_, index) => isLookedAt(items[index])), refused };
+  return { known: items.filter((item) => isLookedAt(item)).filter(isLeft), refused };
 }
 
-function isLookedAt(item: FleetItem | undefined): boolean {
+function isLookedAt(item: FleetItem | undefined): item is FleetItem {
   return item?.authenticationType === 'oauth2';
 }
 
+function partition<T>(all: readonly T[], is: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(is), all.filter((one) => !is(one))];
+}
+
 const ORDER: readonly Result['action'][] = [
+  'not_done',
   'not_found',
   'not_oauth2',
   'reauthorize',
@@ -99,7 +140,7 @@ const ORDER: readonly Result['action'][] = [
 ];
 const TROUBLE: readonly Result['action'][] = ['reauthorize', 'retry'];
 
-const NOT_DONE: readonly Result['action'][] = ['not_found', 'not_oauth2', 'retry', 'defer'];
+const NOT_DONE: readonly Result['action'][] = ['not_done', 'not_found', 'not_oauth2', 'retry', 'defer'];
 
 /** Trying and failing weighs more than an account that waits for a person, which is no news. */
 function exitCodeOf(results: readonly Result[]): ExitCode {
@@ -124,6 +165,8 @@ function said({ action, reason }: Result, dryRun: boolean): readonly [string, St
       return ['deferred', 'cyan'];
     case 'not_found':
       return ['no such account', 'red'];
+    case 'not_done':
+      return ['not done', 'cyan'];
     case 'not_oauth2':
       return ['not oauth2', 'red'];
   }
@@ -157,11 +200,18 @@ function resultsText(results: readonly Result[], dryRun: boolean, label: string,
     terminal.tableWidth,
     terminal.color,
   );
-  const counts = Map.groupBy(results, (result) => said(result, dryRun)[0]);
-  const summary = [...counts]
-    .map(([what, { length }]) => `${length} ${length === 1 ? what : what.replace(/^needs /, 'need ')}`)
-    .join(', ');
   const more = results.length - shown.length;
   const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
-  return [...table, ...rest, '', ...wrapTo(`In ${label}: ${summary}`, terminal.width)].join('\n');
+  return [
+    ...table,
+    ...rest,
+    '',
+    ...wrapTo(`In ${label}: ${summaryOf(results, dryRun)}`, terminal.width),
+  ].join('\n');
+}
+
+function summaryOf(results: readonly Result[], dryRun: boolean): string {
+  return [...Map.groupBy(results, (result) => said(result, dryRun)[0])]
+    .map(([what, { length }]) => `${length} ${length === 1 ? what : what.replace(/^needs /, 'need ')}`)
+    .join(', ');
 }

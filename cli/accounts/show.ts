@@ -24,7 +24,7 @@ export interface ShowOptions {
 
 /** Everything that is known about one account, without its tokens. */
 export async function showAccount(
-  { terminal, fleet, signal }: Context,
+  { terminal, fleet }: Context,
   accountId: string,
   { tokenSecret: named }: ShowOptions,
 ): Promise<undefined> {
@@ -32,7 +32,7 @@ export async function showAccount(
   const item = await readAccount(target, accountId);
   const [secret, decision] = await Promise.all([
     readTokenSecret(target, item, named),
-    isOAuth(item) ? decisionOf(target, accountId, signal) : NOT_OAUTH,
+    isOAuth(item) ? decisionOf(target, accountId) : NOT_OAUTH,
   ]);
   const at = now();
   const { authorizedBy, authorizedAt, enabled, parameters, authenticationType } = item;
@@ -66,9 +66,9 @@ const isOAuth = ({ authenticationType }: FleetItem) => authenticationType === 'o
 const NOT_OAUTH: DecisionShown = { action: 'leave', because: 'it is not an OAuth account' };
 
 /** What a run would do with the account now, by the function's own word: a dry run changes nothing. */
-async function decisionOf(fleet: Fleet, accountId: string, signal: AbortSignal): Promise<DecisionShown> {
+async function decisionOf(fleet: Fleet, accountId: string): Promise<DecisionShown> {
   try {
-    const [report] = await runForAccounts(fleet, [accountId], { dryRun: true }, { signal });
+    const [report] = await runForAccounts(fleet, [accountId], { dryRun: true });
     return report === undefined
       ? { problem: 'The function did not report on it.' }
       : { action: report.action, reason: report.reason };

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { instant } from '../../core/times.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
@@ -13,6 +14,13 @@ export function readDuration(text: string): number {
   const seconds = Number(amount) * (UNITS[unit] ?? Number.NaN);
   if (Number.isNaN(seconds))
     throw new InvalidArgumentError('Write a number with s, m, h or d, such as 60s or 1h.');
+  return seconds;
+}
+
+/** Reads a time, such as 2026-11-29T16:40:00Z. @returns seconds since the epoch @throws InvalidArgumentError */
+export function readInstant(text: string): number {
+  const seconds = instant(text);
+  if (seconds === undefined) throw new InvalidArgumentError('Write a time such as 2026-11-29T16:40:00Z.');
   return seconds;
 }
 

@@ -1,4 +1,5 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Report } from '../../core/account/outcome.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { printable } from '../../terminal/printable.ts';
@@ -11,32 +12,22 @@ export interface RunOptions {
   readonly dryRun?: boolean;
 }
 
-/** Small enough that a run ends well within its time limit, and that progress is seen. */
-const ACCOUNTS_A_RUN = 100;
+/** So many at once that a run ends well within its time limit, and that progress is seen. */
+export const ACCOUNTS_A_RUN = 100;
 
 /**
- * Has the function look at these accounts, in several runs one after the other where there are many.
+ * Has the function look at these accounts, in one run.
  *
- * @param onProgress told how many have been looked at, after each run
  * @returns what became of each, in no certain order
- * @throws CliError where the function could not be invoked, or failed
+ * @throws CliError where the function could not be invoked, or failed; the SDK's error where it was denied or throttled
  */
 export async function runForAccounts(
   fleet: Fleet,
   accountIds: readonly string[],
   options: RunOptions,
-  { signal, onProgress = () => {} }: { signal: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<readonly Report[]> {
-  const reports: Report[] = [];
-  for (let start = 0; start < accountIds.length; start += ACCOUNTS_A_RUN) {
-    // A run that has begun spends refresh tokens, so it may end. No other one begins.
-    if (signal.aborted) break;
-    const chunk = accountIds.slice(start, start + ACCOUNTS_A_RUN);
-    const { accounts = [] } = await runFunction(fleet, { accountIds: chunk, ...options });
-    reports.push(...accounts);
-    onProgress(Math.min(start + ACCOUNTS_A_RUN, accountIds.length));
-  }
-  return reports;
+  const { accounts = [] } = await runFunction(fleet, { accountIds, ...options });
+  return accounts;
 }
 
 /** Invokes the function once and waits for its result. @throws CliError */
@@ -62,7 +53,8 @@ async function invoke({ lambda, functionName }: InvokedFunction, event: unknown)
     return { payload: jsonIn(Payload), functionError: FunctionError };
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
-    if (name === 'AccessDeniedException') throw error;
+    // A throttled invocation has not begun.
+    if (name === 'AccessDeniedException' || awsFailure(error).kind === 'throttled') throw error;
     throw new CliError(
       'FUNCTION_UNREACHABLE',
       `The function "${functionName}" could not be invoked: ${name}: ${message}`,

@@ -83,7 +83,8 @@ async function obtain(context: Context, accountId: string, options: TokenOptions
     // Each refresh would spend a refresh token and give a token that is too short again.
     if (stored !== undefined && lifetimeOf(stored) < options.for)
       throw livesTooShort(accountId, lifetimeOf(stored), options);
-    const [report] = await runForAccounts(await context.fleetToChange(), [accountId], run, { signal });
+    signal.throwIfAborted();
+    const [report] = await runForAccounts(await context.fleetToChange(), [accountId], run);
     if (report === undefined) signal.throwIfAborted();
     const next = nextStep({ accountId, report, stored }, run, options);
     if (next === 'read') {

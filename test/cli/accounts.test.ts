@@ -1,5 +1,9 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { DescribeSecretCommand, RestoreSecretCommand } from '@aws-sdk/client-secrets-manager';
+import {
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  RestoreSecretCommand,
+} from '@aws-sdk/client-secrets-manager';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
@@ -561,8 +565,77 @@ describe('accounts refresh', () => {
     const { stderr } = await fleet.run(['accounts', 'refresh', '--profile', 'many', '--dry-run'], {
       columns: 80,
     });
-    expect(stderr).toContain('Looked at 100 of 120 accounts');
-    expect(stderr).toContain('Looked at 120 of 120 accounts');
+    expect(stderr).toContain('100 of 120 accounts: 100 would fail');
+    expect(stderr).toContain('120 of 120 accounts: 20 would fail');
+  });
+
+  test('is repeated where it is throttled, and says what is left where it is refused', async () => {
+    const { aws } = fleet.system;
+    const many = ['accounts', 'refresh', '--profile', 'many', '--force'];
+    let invocations = 0;
+    aws.inject(({ service }) => {
+      if (service !== 'lambda') return undefined;
+      invocations++;
+      return invocations % 2 === 1 ? { kind: 'throttle' } : undefined;
+    });
+    const { value } = await fleet.json(many);
+    expect({ invocations, reported: idsOf(value).length }).toEqual({ invocations: 4, reported: 120 });
+    invocations = 0;
+    aws.inject(({ service }) => {
+      if (service !== 'lambda' || ++invocations === 1) return undefined;
+      return { kind: 'error', status: 403, type: 'AccessDeniedException', message: 'not any more' };
+    });
+    const { code, stdout, stderr } = await fleet.run([...many, '--json']);
+    aws.inject(undefined);
+    const actions = Map.groupBy(JSON.parse(stdout) as { action: string }[], ({ action }) => action);
+    expect({ code, notDone: actions.get('not_done')?.length }).toEqual({ code: 1, notDone: 20 });
+    expect(stderr).toMatch(
+      /^Stopped by an error \(AccessDeniedException: .*\): 20 accounts are left\. To go on:\n {2}accounts refresh --profile many --force --refreshed-before \d{4}-.*Z$/m,
+    );
+  });
+
+  test('leaves out what was refreshed since a time', async () => {
+    const refresh = ['accounts', 'refresh', 'crm-acme', 'mail-stark', '--force', '--dry-run'];
+    const later = await fleet.json([...refresh, '--refreshed-before', '2099-01-01T00:00:00Z']);
+    expect(idsOf(later.value).sort()).toEqual(['crm-acme', 'mail-stark']);
+    const earlier = await fleet.json([...refresh, '--refreshed-before', '2020-01-01T00:00:00Z']);
+    expect(idsOf(earlier.value)).toEqual([]);
+    expect((await fleet.run([...refresh, '--refreshed-before', 'soon'])).code).toBe(2);
+  });
+
+  test('looks again at an account whose secret was restored', async () => {
+    const secretId = 'oauth/accounts/mail-initech';
+    const { secrets } = fleet.system.clients;
+    await secrets.send(new DeleteSecretCommand({ SecretId: secretId, RecoveryWindowInDays: 7 }));
+    await fleet.run(['accounts', 'refresh', 'mail-initech', '--force']);
+    expect(await fleet.item('mail-initech')).toMatchObject({
+      status: 'failing',
+      failure: { reason: 'secret_missing' },
+    });
+    await secrets.send(new RestoreSecretCommand({ SecretId: secretId }));
+    const { code, value } = await fleet.json(['accounts', 'refresh', 'mail-initech']);
+    expect({ code, value }).toMatchObject({ code: 0, value: [{ action: 'refresh' }] });
+  });
+
+  test('accounts disable goes on where it was throttled, and says what is left where it is denied', async () => {
+    const { aws } = fleet.system;
+    let updates = 0;
+    aws.inject(({ operation, input }) => {
+      const isOurs = operation === 'UpdateItem' && JSON.stringify(input).includes('many-');
+      return isOurs && ++updates % 2 === 1 ? { kind: 'throttle' } : undefined;
+    });
+    const some = ['many-1', 'many-2', 'many-3'];
+    const { code, stdout } = await fleet.run(['accounts', 'disable', ...some]);
+    expect({ code, lines: stdout.trimEnd().split('\n').length }).toEqual({ code: 0, lines: 3 });
+    aws.inject(({ operation, input }) =>
+      operation === 'UpdateItem' && JSON.stringify(input).includes('many-2')
+        ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'not this one' }
+        : undefined,
+    );
+    const denied = await fleet.run(['accounts', 'enable', ...some]);
+    aws.inject(undefined);
+    expect(denied).toMatchObject({ code: 1, stdout: expect.stringMatching(/^. many-1: enabled.*\n$/) });
+    expect(denied.stderr).toContain('2 accounts are left. To go on:\n  accounts enable many-2 many-3\n');
   });
 
   test.each([

@@ -130,7 +130,7 @@ export async function beginTrial(signal: AbortSignal): Promise<Trial> {
     // A scheduled run may be at it.
     refresh: (accountId) =>
       eventually('the lease is free', 180, async () => {
-        const [report] = await runForAccounts(fleet, [accountId], { force: true }, { signal });
+        const [report] = await runForAccounts(fleet, [accountId], { force: true });
         return report?.reason === 'leased_elsewhere' ? undefined : report;
       }),
     eventually,

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { inBulk } from '../../cli/shared/bulk.ts';
+
+const ids = Array.from({ length: 500 }, (_, n) => `account-${n}`);
+
+/** One call in ten is throttled, before it has any effect. */
+function throttled(random: () => number) {
+  const done: string[] = [];
+  const work = async (some: readonly string[]) => {
+    if (random() < 0.1) throw Object.assign(new Error('slow down'), { name: 'TooManyRequestsException' });
+    done.push(...some);
+    return some;
+  };
+  return { done, work };
+}
+
+/** A repeatable sequence of numbers below 1. */
+function sequence(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+}
+
+const pause = async () => {};
+const { signal } = new AbortController();
+
+describe('work over many accounts', () => {
+  test('is done once for each, though one call in ten is throttled', async () => {
+    const { done, work } = throttled(sequence(7));
+    const told: number[] = [];
+    const onDone = (_: readonly string[], so_far: number) => told.push(so_far);
+    const end = await inBulk(ids, { size: 10, work, onDone, signal, pause });
+    expect(done).toEqual(ids);
+    expect({ results: end.results, left: end.left }).toEqual({ results: ids, left: [] });
+    expect(told).toEqual(ids.flatMap((_, n) => (n % 10 === 9 ? [n + 1] : [])));
+  });
+
+  test.each([1, 2, 3, 4, 5])('goes on where Ctrl-C has stopped it (seed %s)', async (seed) => {
+    const random = sequence(seed);
+    const { done, work } = throttled(random);
+    let left: readonly string[] = ids;
+    for (let sessions = 0; left.length > 0 && sessions < 100; sessions++) {
+      const stopping = new AbortController();
+      const onDone = () => {
+        if (random() < 0.2) stopping.abort();
+      };
+      ({ left } = await inBulk(left, { size: 7, work, onDone, signal: stopping.signal, pause }));
+    }
+    expect(done).toEqual(ids);
+  });
+
+  test('ends at an error that a repetition does not help, and says what is left', async () => {
+    const work = async (some: readonly string[]) => {
+      if (some.includes('account-30')) throw new Error('no such function');
+      return some;
+    };
+    const end = await inBulk(ids, { size: 10, work, onDone: () => {}, signal, pause });
+    expect(end).toMatchObject({ left: ids.slice(30), stopped: { kind: 'failed' } });
+  });
+
+  test('ends where it is throttled again and again', async () => {
+    const pauses: number[] = [];
+    const work = async () => {
+      throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' });
+    };
+    const waiting = async (milliseconds: number) => void pauses.push(milliseconds);
+    const end = await inBulk(ids, { size: 10, work, onDone: () => {}, signal, pause: waiting });
+    expect(end).toMatchObject({ results: [], left: ids, stopped: { kind: 'failed' } });
+    expect(pauses).toEqual([200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000]);
+  });
+});
