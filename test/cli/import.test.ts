@@ -422,7 +422,7 @@ describe('a dry run', () => {
     );
     const calls = world.aws.calls().slice(before);
     expect(new Set(calls.map(({ operation }) => operation))).toEqual(
-      new Set(['DescribeSecret', 'BatchGetItem']),
+      new Set(['GetFunctionConfiguration', 'DescribeSecret', 'BatchGetItem']),
     );
   });
 });

@@ -196,14 +196,14 @@ describe('G4: whoever takes a secret over waits for the lease of the account tha
     await expectKept(['left', 'right']);
     // Later both go on with what they name now, and back again.
     const names = { left: secretOf('right'), right: secretOf('left') };
-    await world.runAt(400, { force: true });
-    await world.runAt(700, { force: true });
+    await world.runAt(500, { force: true });
+    await world.runAt(900, { force: true });
     expect(provider.truth('left').grants + provider.truth('right').grants).toBeGreaterThan(2);
     await expectKept(['left', 'right']);
     for (const id of ['left', 'right'] as const)
       expect(await world.item(id)).toMatchObject({ status: 'healthy', tokenSecretId: names[id] });
     for (const id of ['left', 'right']) await change(id, 'REMOVE tokenSecretId');
-    await world.runAt(1_100, { force: true });
+    await world.runAt(1_400, { force: true });
     await expectKept(['left', 'right']);
   });
 

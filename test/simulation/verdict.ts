@@ -1,6 +1,6 @@
 import { parseJsonObject } from '../../core/json-object.ts';
 import type { Item } from './expressions.ts';
-import type { Holder, Issued } from './provider.ts';
+import type { Grant, Holder, Issued } from './provider.ts';
 import {
   BEGIN,
   type Broken,
@@ -92,7 +92,9 @@ function judge(world: World, accountId: string): AccountVerdict {
   if (status !== 'healthy' && status !== 'reauthorization_required')
     world.break('stuck', `${accountId} is ${status} (${failure?.reason})`);
   if (good) {
-    if (world.find(token)?.grant !== grant)
+    // Who was told that it was not kept signs in again, some day.
+    const wasToldSo = issuedOf(world, grant).some(({ holder }) => holder?.knows);
+    if (world.find(token)?.grant !== grant && !wasToldSo)
       world.break('overwritten', `${accountId} has another grant than its person gave last`);
     if (status === 'reauthorization_required' && world.waiting.get(accountId) === grant)
       return { accountId, end: 'waits for its person' };
@@ -133,13 +135,18 @@ export function isGivenUp({ status, failure }: Item): boolean {
   return status === 'reauthorization_required' || (status === 'failing' && reason === 'secret_invalid');
 }
 
+function issuedOf(world: World, grant: Grant | undefined): Issued[] {
+  const all = [...world.providers.values()].flatMap((provider) => [...provider.all()]);
+  return all.filter((issued) => issued.grant === grant);
+}
+
 /** Which successor came nowhere where it is kept, and why. */
 function whyLost(world: World, accountId: string): Loss | undefined {
   const grant = world.wanted.get(accountId);
   if (grant?.endedBy !== undefined) return whyNotKept(world, grant.endedBy);
-  const all = [...world.providers.values()].flatMap((provider) => [...provider.all()]);
-  const ofGrant = all.filter((issued) => issued.grant === grant);
-  const whys = ofGrant.map((issued) => whyNotKept(world, issued)).filter((why) => why !== undefined);
+  const whys = issuedOf(world, grant)
+    .map((issued) => whyNotKept(world, issued))
+    .filter((why) => why !== undefined);
   return whys.find((why) => why !== 'refused wrongly') ?? whys[0];
 }
 

@@ -290,7 +290,8 @@ export class World {
     const { accountId } = next.grant;
     if (older && (this.#forgetful.get(accountId) ?? 0) + TIME_LIMIT * 1_000 > this.time.now)
       this.tamper(accountId, 'its item has forgotten the last store, which a read does not show');
-    else if (older)
+    // Who was told that nothing was kept signs in again.
+    else if (older && !old.holder?.knows)
       this.break(
         'overwritten',
         `${name}: ${short(next.token)} was put over ${short(old.token)}, which is newer`,
