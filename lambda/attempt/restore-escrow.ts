@@ -5,6 +5,7 @@ import { type ReadTokens, readTokenSet } from '../../adapters/aws/token-secret.t
 import { CLOCK_ERROR, isUrgent, nextObtainedAt } from '../../core/account/decision.ts';
 import type { Deferred, Failed } from '../../core/account/outcome.ts';
 import { tokenSecretIdOf } from '../../core/account/secret-id.ts';
+import { secondsOf } from '../../core/clock.ts';
 import { serializeTokenSet, withRefreshToken } from '../../core/tokens/token-set.ts';
 import type { Attempt, EscrowedToken, EscrowState } from './attempt.ts';
 import { errorNameOf } from './errors.ts';
@@ -112,11 +113,11 @@ async function moveIntoSecret(
 ): Promise<ReadTokens | Failed | Deferred> {
   const { accountId, escrow } = account;
   const from = read.version.versionId;
-  // Follows from what was read, so that it is the same text whenever it is tried again.
-  const obtainedAt = nextObtainedAt(escrowed.obtainedAt, read, newest);
+  // It comes into the secret only now, and for a while a read may not show it. So the item must not think it old.
+  const obtainedAt = nextObtainedAt(secondsOf(ports.clock), read, newest, escrowed.obtainedAt);
   const tokenSet = withRefreshToken(read.tokenSet, escrowed.refreshToken, obtainedAt);
   const text = serializeTokenSet(tokenSet);
-  const versionId = versionNamed('escrow', escrow?.attemptId ?? '', from);
+  const versionId = versionNamed('escrow', escrow?.attemptId ?? '', from, String(obtainedAt));
   await waitForReplaceTurns(ports);
   const begun = ports.clock.now();
   const { store: replace, wasOvertaken } = replacing({ secretId, from, text, versionId }, ports);

@@ -333,6 +333,13 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     find: 'const mayBeUnseen = readAfter < madeAt',
     replace: 'const mayBeUnseen = readAfter + 70 < madeAt',
   },
+  {
+    name: 'an escrow that goes home is dated by when it was obtained',
+    isRare: true,
+    file: RESTORE,
+    find: 'nextObtainedAt(secondsOf(ports.clock), read, newest, escrowed.obtainedAt)',
+    replace: 'nextObtainedAt(escrowed.obtainedAt, read, newest)',
+  },
 ];
 
 const root = new URL('../../', import.meta.url);
