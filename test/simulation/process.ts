@@ -82,6 +82,8 @@ export const TIME_IS_UP = 'its time is up';
  * sent before goes on its way.
  */
 export class SimulatedProcess {
+  /** What is carried out right now lands after its caller gave up. */
+  isLate = false;
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -221,7 +223,11 @@ export class SimulatedProcess {
         }
         if (wrong === 'late') {
           const at = sentAt + timeout + this.random.below(LATE_WRITES_FOR * 1_000 - timeout);
-          time.at(at, () => void carryOut(wrong));
+          time.at(at, () => {
+            this.isLate = true;
+            carryOut(wrong);
+            this.isLate = false;
+          });
           return giveUp();
         }
         const answer = carryOut(wrong);

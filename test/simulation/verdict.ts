@@ -198,12 +198,6 @@ function placesTried({ process, deadline }: Holder, heardAt: number, { grant, od
 /** Milliseconds that a process keeps free for storing what it gets. */
 const LEAST_TIME = 5_000;
 
-/** Seconds between the two clocks that differ most. */
-function clocksApart({ plan: { runs, people } }: World): number {
-  const errors = [0, ...[...runs, ...people].map(({ clockError = 0 }) => clockError)];
-  return Math.max(...errors) - Math.min(...errors);
-}
-
 /** Invariant: who listens to the bus knows how each account is, and hears of nothing that was not so. */
 function judgeEvents(world: World, accountId: string): void {
   const keeper = keeperOfSet(world, accountId);
@@ -211,14 +205,15 @@ function judgeEvents(world: World, accountId: string): void {
   if (item === undefined || world.tampered.has(accountId)) return;
   // What an account that was removed had been told of is nothing to the one that was made since.
   const made = world.table(keeper).madeAt(accountId) ?? 0;
-  const events = world.bus.filter(
+  const all = world.bus.filter(
     ({ at, table, about }) => at >= made && table === keeper && about === accountId,
   );
-  // What is put after another's, by a frozen process or late, is told by its time, as far as clocks agree.
-  const latest = Math.max(...events.map(({ since }) => since));
-  const apart = clocksApart(world);
-  const latestOnes = events.filter(({ since }) => since >= latest - apart).map(({ type }) => type);
-  const lasts = [events.at(-1)?.type, ...latestOnes];
+  // What its caller gave up, and put again, may land a minute later (docs/guarantee.md).
+  const isAgain = (type: string) => all.some((one) => one.type === type && !one.isLate);
+  const events = all.filter(({ type, isLate }) => !isLate || !isAgain(type));
+  // A process that was frozen may put its event after another's; then its time tells.
+  const latest = events.toSorted((a, b) => a.since - b.since).at(-1)?.type;
+  const lasts = [events.at(-1)?.type, latest];
   const last = lasts[0];
   const { status } = item;
   if (status === 'healthy' && last !== undefined && !lasts.includes('OAuth Account Recovered'))

@@ -33,6 +33,8 @@ export interface Told {
   readonly type: string;
   readonly about: string;
   readonly reason: string;
+  /** Its caller had given up by then. */
+  readonly isLate: boolean;
 }
 
 /** What must never be so, and is: an invariant's name, and the case. */
@@ -105,7 +107,7 @@ export class World {
         this.table(String(input.TableName)).carryOut(operation, input, caller),
       secretsmanager: (operation, input, caller) => this.secrets.carryOut(operation, input, caller),
       kms: (operation, input) => this.kms.carryOut(operation, input),
-      events: (_, input, caller) => this.#put(input, this.#tableOf(caller)),
+      events: (_, input, caller) => this.#put(input, caller),
       provider: () => {
         throw serviceError('NotHere', 500);
       },
@@ -397,7 +399,8 @@ export class World {
       this.break('marked dead wrongly', `${id} (${reason}), though its refresh token is good`);
   }
 
-  #put({ Entries }: Readonly<Record<string, unknown>>, table: string): object {
+  #put({ Entries }: Readonly<Record<string, unknown>>, caller: SimulatedProcess): object {
+    const table = this.#tableOf(caller);
     for (const { DetailType: type, Detail } of Entries as readonly { DetailType: string; Detail: string }[]) {
       const detail = JSON.parse(Detail) as Record<string, string> & { at: number };
       const { accountId, oauthProfile, reason, at: since } = detail;
@@ -408,6 +411,7 @@ export class World {
         type,
         about: accountId ?? oauthProfile ?? '',
         reason: reason ?? '',
+        isLate: caller.isLate,
       });
     }
     return { Entries: [{}] };
