@@ -8,6 +8,7 @@ import {
 } from '../../core/tokens/token-set.ts';
 import { type AwsFailure, awsFailure, isHopeless } from '../aws/aws-error.ts';
 import { createSecret, findSecret, replaceVersion, restoreSecret } from '../aws/secret-versions.ts';
+import { putFence } from '../aws/secrets.ts';
 import { AuthorizationError } from './authorization-error.ts';
 import { foreignKeeper, keptByOf } from './keeper.ts';
 import { keptElsewhere, type LeasedAccount, type Target } from './leased-account.ts';
@@ -63,6 +64,9 @@ export async function storeGrant(
   let current = leased.current;
   let missing = current === undefined;
   let wasPut = false;
+  // A store of theirs that was given up may still land, over this one.
+  const { lease, escrow } = leased.account;
+  const earlier = new Set([lease?.owner, escrow?.attemptId].filter((id) => id !== undefined));
   for (let patience = true; patience; patience = clock.now() + PAUSE <= deadline) {
     try {
       if (missing) {
@@ -79,6 +83,11 @@ export async function storeGrant(
         if (current.versionId === leased.owner) return;
         const keptBy = foreignKeeper(current.text, current.arn, keeper);
         if (keptBy !== undefined) throw notKept(keptElsewhere(secretId, keptBy));
+        for (const versionId of earlier) {
+          if (versionId !== current.versionId)
+            await putFence(secrets, { secretId, text: current.text ?? '', versionId });
+          earlier.delete(versionId);
+        }
         wasPut = true;
         const done = await replaceVersion(secrets, { ...version, from: current.versionId });
         if (done === 'replaced') return;

@@ -149,15 +149,12 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
         return overtaken.includes(failure.code) ? { kind: 'overtaken' } : { kind: 'failed', failure };
       }
     },
-    fence: async (SecretId, SecretString, ClientRequestToken, timeoutMilliseconds) => {
+    fence: async (secretId, text, versionId, timeoutMilliseconds) => {
       try {
-        const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [FENCE_LABEL] };
         const abortSignal = AbortSignal.timeout(timeoutMilliseconds);
-        await writer.send(new PutSecretValueCommand(put), { abortSignal });
-        return { kind: 'stored' };
+        return { kind: await putFence(writer, { secretId, text, versionId }, { abortSignal }) };
       } catch (error) {
-        const failure = awsFailure(error);
-        return failure.code === 'ResourceExistsException' ? { kind: 'taken' } : { kind: 'failed', failure };
+        return { kind: 'failed', failure: awsFailure(error) };
       }
     },
     versionDates: async (SecretId) => {
@@ -181,6 +178,22 @@ export function createSecrets(client: SecretsManagerClient, writer: SecretsManag
       }
     },
   };
+}
+
+/** Makes sure that nothing is stored under a version's id any more: see `Secrets.fence`. Rejects with the SDK's error. */
+export async function putFence(
+  client: SecretsManagerClient,
+  { secretId: SecretId, text: SecretString, versionId: ClientRequestToken }: Omit<Replacement, 'from'>,
+  options: { abortSignal?: AbortSignal } = {},
+): Promise<'stored' | 'taken'> {
+  try {
+    const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [FENCE_LABEL] };
+    await client.send(new PutSecretValueCommand(put), options);
+    return 'stored';
+  } catch (error) {
+    if (awsFailure(error).code === 'ResourceExistsException') return 'taken';
+    throw error;
+  }
 }
 
 /** Makes another version of a secret the current one, if the one that was read still is. Rejects with the SDK's error. */

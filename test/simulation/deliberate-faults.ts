@@ -28,6 +28,7 @@ const JUDGE = 'lambda/attempt/judge-error.ts';
 const RECORD = 'lambda/attempt/record.ts';
 const OUTCOME = 'core/account/outcome.ts';
 const DECISION = 'core/account/decision.ts';
+const STORE_GRANT = 'adapters/authorization/store-grant.ts';
 const ITEM = 'adapters/authorization/account-item.ts';
 
 const FREE = '`attribute_exists(#accountId) AND (#lease.#owner = :owner OR ${known})`';
@@ -261,6 +262,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   },
   {
     name: "a slow machine's sign-in counts as old",
+    isRare: true,
     file: DECISION,
     find: 'return isPersons ? PERSONS_CLOCK_ERROR : 0;',
     replace: 'return isPersons ? 0 : 0;',
@@ -339,6 +341,13 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     file: RESTORE,
     find: 'nextObtainedAt(secondsOf(ports.clock), read, newest, escrowed.obtainedAt)',
     replace: 'nextObtainedAt(escrowed.obtainedAt, read, newest)',
+  },
+  {
+    name: 'a sign-in is stored while the store that failed can still land',
+    isRare: true,
+    file: STORE_GRANT,
+    find: 'if (versionId !== current.versionId)',
+    replace: "if (versionId === '')",
   },
 ];
 
