@@ -32,7 +32,7 @@ const LONGEST_PAUSE = 10_000;
 
 /**
  * Works on many accounts in turn, and tells as it goes. It ends early at Ctrl-C, and at an error that a repetition doesn't
- * help; then it says what is left. Never rejects.
+ * help; then it says what is left. It rejects with that error if nothing has been done.
  */
 export async function inBulk<Result>(
   accountIds: readonly string[],
@@ -48,6 +48,7 @@ export async function inBulk<Result>(
       results.push(...found);
       onDone(found, Math.min(start + size, accountIds.length));
     } catch (error) {
+      if (results.length === 0) throw error;
       return { results, left, stopped: { kind: 'failed', error } };
     }
   }

@@ -365,20 +365,21 @@ export class World {
 
   /** An item that forgets a store which reads of the secret may not show yet: only the item knows of that. */
   #judgeMemory(id: string, before: Item | undefined, after: Item | undefined): void {
-    const known = this.#lastRefreshed.get(id) ?? 0;
+    const { known, at } = this.#lastRefreshed.get(id) ?? { known: 0, at: 0 };
     const now = Number(after?.lastRefreshedAt ?? 0);
-    if (now > known) this.#lastRefreshed.set(id, now);
+    if (now > known) this.#lastRefreshed.set(id, { known: now, at: this.time.now });
     const byPeople = this.byHand || now === 0;
-    const isFresh = this.time.now / 1_000 - known < UNSEEN_FOR;
+    const isFresh = this.time.now - at < UNSEEN_FOR * 1_000;
     if (after !== undefined && now < known && byPeople && isFresh)
-      this.#forgetful.set(id, (known + UNSEEN_FOR) * 1_000);
+      this.#forgetful.set(id, at + UNSEEN_FOR * 1_000);
     // With the lease of a run that died, its store is forgotten.
     const lease = before?.lease as { owner: string } | undefined;
     const kept = after?.lease as typeof lease;
     if (lease !== undefined && lease.owner !== kept?.owner && this.byHand)
       this.#forgetful.set(id, this.time.now + UNSEEN_FOR * 1_000);
   }
-  readonly #lastRefreshed = new Map<string, number>();
+  /** What each item knows, and since when. */
+  readonly #lastRefreshed = new Map<string, { readonly known: number; readonly at: number }>();
   /** Accounts of which nobody can tell a stale read, and until when. */
   readonly #forgetful = new Map<string, number>();
 
