@@ -186,16 +186,22 @@ async function ownedBy(
 
 /**
  * Sees the version quota coming, before a grant could be lost to it: for token sets that are replaced often, by their
- * lifetime or by force, or that a claim replaces just before.
+ * lifetime or by force, or in whose secret this attempt has made a version already, or will.
  *
  * @returns seconds until the secret has room for one more version; 0 where it has
  */
-async function secondsUntilRoom(owned: Owned, { input }: Attempt, { secrets }: Ports): Promise<number> {
+async function secondsUntilRoom(
+  owned: Owned,
+  { account, input }: Attempt,
+  { secrets }: Ports,
+): Promise<number> {
   const { read, secretId } = owned;
   const { tokenSet } = read;
   // How often a set changes is not known before it was first stored.
   const isKnown = tokenSet.obtained_at !== undefined && isClaimed(owned);
-  if (isKnown && !input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
+  // A fence takes a version, and so does an escrow that goes home.
+  const isFirstVersion = account.lease === undefined && account.escrow === undefined;
+  if (isKnown && isFirstVersion && !input.force && !isShortLived(tokenSet, input.refreshWindow)) return 0;
   const dates = await secrets.versionDates(secretId);
   return dates === undefined ? 0 : Math.ceil(roomForVersion(dates, input.now) - input.now);
 }

@@ -349,6 +349,13 @@ export const deliberateFaults: readonly DeliberateFault[] = [
     find: 'if (versionId !== current.versionId)',
     replace: "if (versionId === '')",
   },
+  {
+    name: 'the versions are not counted after a fence',
+    isRare: true,
+    file: ATTEMPT,
+    find: 'const isFirstVersion = account.lease === undefined && account.escrow === undefined;',
+    replace: 'const isFirstVersion = account !== undefined;',
+  },
 ];
 
 const root = new URL('../../', import.meta.url);
