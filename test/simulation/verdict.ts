@@ -202,7 +202,8 @@ const LEAST_TIME = 5_000;
 function judgeEvents(world: World, accountId: string): void {
   const keeper = keeperOfSet(world, accountId);
   const item = world.table(keeper).item(accountId);
-  if (item === undefined || world.tampered.has(accountId)) return;
+  // Of one that was disabled, an owed event waits until it is enabled again.
+  if (item === undefined || item.enabled === false || world.tampered.has(accountId)) return;
   // What an account that was removed had been told of is nothing to the one that was made since.
   const made = world.table(keeper).madeAt(accountId) ?? 0;
   const all = world.bus.filter(
@@ -210,7 +211,9 @@ function judgeEvents(world: World, accountId: string): void {
   );
   // What its caller gave up, and put again, may land a minute later (docs/guarantee.md).
   const isAgain = (type: string) => all.some((one) => one.type === type && !one.isLate);
-  const events = all.filter(({ type, isLate }) => !isLate || !isAgain(type));
+  const events = all.filter(
+    ({ type, isLate, since }) => !isLate || (!isAgain(type) && since * 1_000 >= made),
+  );
   // A process that was frozen may put its event after another's; then its time tells.
   const latest = events.toSorted((a, b) => a.since - b.since).at(-1)?.type;
   const lasts = [events.at(-1)?.type, latest];
