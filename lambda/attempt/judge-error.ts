@@ -1,8 +1,9 @@
 import type { Escrowed } from '../../adapters/aws/escrow.ts';
 import { readTokenSet } from '../../adapters/aws/token-secret.ts';
 import type { Exchange } from '../../adapters/oauth/token-endpoint.ts';
+import { doubtSince } from '../../core/account/doubt.ts';
 import { judgeDeath, type Refusal } from '../../core/account/evidence.ts';
-import { doubtSince, type Failed, type Outcome } from '../../core/account/outcome.ts';
+import type { Failed, Outcome } from '../../core/account/outcome.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { type Reason, severityOf } from '../../core/reason.ts';

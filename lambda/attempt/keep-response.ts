@@ -1,7 +1,8 @@
 import type { AwsFailure } from '../../adapters/aws/aws-error.ts';
 import { type Escrowed, fingerprintOf, packResponse } from '../../adapters/aws/escrow.ts';
 import { nextObtainedAt } from '../../core/account/decision.ts';
-import { doubtSince, type Failed, type Outcome } from '../../core/account/outcome.ts';
+import { doubtSince } from '../../core/account/doubt.ts';
+import type { Failed, Outcome } from '../../core/account/outcome.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import type { ErrorResponse } from '../../core/response/error-response.ts';
 import type { TokenResponse } from '../../core/response/token-response.ts';

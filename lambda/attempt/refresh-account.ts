@@ -10,13 +10,8 @@ import {
   roomForVersion,
   STALE_READS_FOR,
 } from '../../core/account/decision.ts';
-import {
-  ambiguousSince,
-  type Deferred,
-  type Outcome,
-  type Report,
-  reportOn,
-} from '../../core/account/outcome.ts';
+import { ambiguousSince } from '../../core/account/doubt.ts';
+import { type Deferred, type Outcome, type Report, reportOn } from '../../core/account/outcome.ts';
 import { tokenSecretIdOf, unusualSecret } from '../../core/account/secret-id.ts';
 import { secondsOf } from '../../core/clock.ts';
 import type { Reason } from '../../core/reason.ts';

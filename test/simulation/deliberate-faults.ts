@@ -27,6 +27,7 @@ const CLAIM = 'lambda/attempt/claim-token-set.ts';
 const JUDGE = 'lambda/attempt/judge-error.ts';
 const RECORD = 'lambda/attempt/record.ts';
 const OUTCOME = 'core/account/outcome.ts';
+const DOUBT = 'core/account/doubt.ts';
 const DECISION = 'core/account/decision.ts';
 const STORE_GRANT = 'adapters/authorization/store-grant.ts';
 const ITEM = 'adapters/authorization/account-item.ts';
@@ -199,7 +200,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   },
   {
     name: "a dead run's lease raises no doubt",
-    file: OUTCOME,
+    file: DOUBT,
     find: 'const harmless = kept || wasDeadBefore(account, read);',
     replace: 'const harmless = kept || !wasDeadBefore(account, read) || kept !== undefined;',
   },
@@ -256,7 +257,7 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   },
   {
     name: 'a doubt begins when this clock says so',
-    file: OUTCOME,
+    file: DOUBT,
     find: 'return Math.max(now, obtainedAtOf(read) ?? 0);',
     replace: 'return now;',
   },
@@ -310,14 +311,14 @@ export const deliberateFaults: readonly DeliberateFault[] = [
   {
     name: "a refusal that isn't believed yet counts as a death",
     isRare: true,
-    file: OUTCOME,
+    file: DOUBT,
     find: "if (status !== 'reauthorization_required' || failure?.reason !== 'grant_revoked') return false;",
     replace: "if (status === undefined || failure?.reason !== 'grant_revoked') return false;",
   },
   {
     name: 'a second doubt is not noticed while the first one lasts',
     isRare: true,
-    file: OUTCOME,
+    file: DOUBT,
     find: 'Math.max(failure?.ambiguousSince ?? 0, ofDeadRun ?? 0) || undefined',
     replace: 'failure?.ambiguousSince ?? ofDeadRun',
   },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Account, AccountStatus, Failure } from '../../../core/account/account.ts';
-import { ambiguousSince, backOff, conclude, type Failed } from '../../../core/account/outcome.ts';
+import { ambiguousSince } from '../../../core/account/doubt.ts';
+import { backOff, conclude, type Failed } from '../../../core/account/outcome.ts';
 import type { Reason } from '../../../core/reason.ts';
 import { anAccount, aTokenSet, NOW } from '../../support/builders.ts';
 
