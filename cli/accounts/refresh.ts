@@ -52,14 +52,9 @@ export async function refreshAccounts(
     [...failing, ...others].map(({ accountId }) => accountId),
     {
       size: ACCOUNTS_A_RUN,
-      work: async (ids) => {
-        const ways = [true, false].map((isForced) => ids.filter((id) => forced.has(id) === isForced));
-        const reports: Report[] = [];
-        for (const [way, own] of ways.entries())
-          if (own.length > 0)
-            reports.push(...(await runForAccounts(fleet, own, { force: way === 0, dryRun })));
-        return reports;
-      },
+      // One run each: a repetition must not refresh again what another run has done.
+      together: (one, other) => forced.has(one) === forced.has(other),
+      work: (ids) => runForAccounts(fleet, ids, { force: forced.has(ids[0] ?? ''), dryRun }),
       onDone: (reports, done) => {
         const { length: all } = known;
         if (all > ACCOUNTS_A_RUN) terminal.say(`${done} of ${count(all)}: ${summaryOf(reports, dryRun)}`);

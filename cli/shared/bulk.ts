@@ -9,13 +9,17 @@ export interface BulkEnd<Result> {
   readonly results: readonly Result[];
   /** Those that were not begun, or of which nobody knows what became. */
   readonly left: readonly string[];
-  /** Why something is left: Ctrl-C, or an error. */
-  readonly stopped: { readonly kind: 'interrupted' } | { readonly kind: 'failed'; readonly error: unknown };
+  /** All is done, or why something is left: Ctrl-C, or an error. */
+  readonly stopped:
+    | { readonly kind: 'done' | 'interrupted' }
+    | { readonly kind: 'failed'; readonly error: unknown };
 }
 
 interface Bulk<Result> {
-  /** Accounts that are worked on at once. */
+  /** Accounts that are worked on at once, at most. */
   readonly size: number;
+  /** Whether two may be worked on at once; by default any. */
+  readonly together?: (one: string, other: string) => boolean;
   /** Rejects where it isn't known what became of them. What is throttled had no effect, and is repeated. */
   readonly work: (accountIds: readonly string[]) => Promise<readonly Result[]>;
   /** Told what is new, and how many are done. */
@@ -36,23 +40,27 @@ const LONGEST_PAUSE = 10_000;
  */
 export async function inBulk<Result>(
   accountIds: readonly string[],
-  { size, work, onDone, signal, pause = sleep }: Bulk<Result>,
+  { size, together = () => true, work, onDone, signal, pause = sleep }: Bulk<Result>,
 ): Promise<BulkEnd<Result>> {
   const results: Result[] = [];
-  for (let start = 0; start < accountIds.length; start += size) {
-    const left = accountIds.slice(start);
+  let left = accountIds;
+  while (left.length > 0) {
+    const [first = ''] = left;
+    const apart = left.slice(0, size).findIndex((one) => !together(first, one));
+    const batch = left.slice(0, apart === -1 ? size : apart);
     // What has begun may spend refresh tokens, so it may end. Nothing more begins.
     if (signal.aborted) return { results, left, stopped: { kind: 'interrupted' } };
     try {
-      const found = await untilNotThrottled(() => work(left.slice(0, size)), pause);
+      const found = await untilNotThrottled(() => work(batch), pause);
       results.push(...found);
-      onDone(found, Math.min(start + size, accountIds.length));
+      left = left.slice(batch.length);
+      onDone(found, accountIds.length - left.length);
     } catch (error) {
       if (results.length === 0) throw error;
       return { results, left, stopped: { kind: 'failed', error } };
     }
   }
-  return { results, left: [], stopped: { kind: 'interrupted' } };
+  return { results, left, stopped: { kind: 'done' } };
 }
 
 async function untilNotThrottled<T>(
@@ -80,11 +88,10 @@ export function tellLeft(
   { stderr }: Terminal,
 ): ExitCode | undefined {
   if (left.length === 0) return undefined;
-  const why =
-    stopped.kind === 'interrupted' ? 'Stopped' : `Stopped by an error (${messageOf(stopped.error)})`;
+  const why = stopped.kind === 'failed' ? `Stopped by an error (${messageOf(stopped.error)})` : 'Stopped';
   const what = left.length === 1 ? '1 account is' : `${left.length} accounts are`;
   stderr.write(`\n${why}: ${what} left. To go on:\n  ${again.map(shellWord).join(' ')}\n`);
-  return stopped.kind === 'interrupted' ? EXIT.interrupted : EXIT.failed;
+  return stopped.kind === 'failed' ? EXIT.failed : EXIT.interrupted;
 }
 
 function messageOf(error: unknown): string {

@@ -51,6 +51,19 @@ describe('work over many accounts', () => {
     expect(done).toEqual(ids);
   });
 
+  test('keeps apart what may not be worked on at once', async () => {
+    const batches: number[] = [];
+    const work = async (some: readonly string[]) => {
+      batches.push(some.length);
+      return some;
+    };
+    const isFirst = (id: string) => ids.indexOf(id) < 105;
+    const together = (one: string, other: string) => isFirst(one) === isFirst(other);
+    const end = await inBulk(ids, { size: 100, together, work, onDone: () => {}, signal, pause });
+    expect(batches).toEqual([100, 5, 100, 100, 100, 95]);
+    expect(end).toEqual({ results: ids, left: [], stopped: { kind: 'done' } });
+  });
+
   test('ends at an error that a repetition does not help, and says what is left', async () => {
     const work = async (some: readonly string[]) => {
       if (some.includes('account-30')) throw new Error('no such function');
