@@ -23,6 +23,8 @@ export interface EmulatedAwsOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What stands for the function URL of a template, which the emulator doesn't know. */
   readonly functionUrl?: string;
+  /** A stack is about to be created. */
+  readonly onDeploy?: () => void;
 }
 
 const INVOCATION = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
@@ -94,6 +96,11 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
       void bodyOf(request).then((body) =>
         forward(request, response, withoutLeftOut(body, options.functionUrl)),
       );
+    else if (/\/cloudformation\//.test(String(request.headers.authorization)))
+      void bodyOf(request).then((body) => {
+        if (/\bAction=CreateStack\b/.test(body.toString())) options.onDeploy?.();
+        forward(request, response, body);
+      });
     else if (/^secretsmanager\./.test(String(request.headers['x-amz-target'])))
       void forwardSecret(request, response);
     else forward(request, response);

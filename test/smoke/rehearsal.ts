@@ -26,6 +26,9 @@ if (emulator === undefined) {
 }
 await fetch(`${emulator}/moto-api/reset`, { method: 'POST' });
 
+/** What a trial does while the stack is being deployed. */
+let onDeploy = () => {};
+
 /** The provider's code in a process, as its function URL would run it. */
 let provider: FunctionProcess | undefined;
 let providerFails = false;
@@ -50,6 +53,7 @@ const aws = await startEmulatedAws({
   deployedModule: () => join(projectRoot, 'dist/function/index.mjs'),
   environment: { ALLOW_HTTP_LOOPBACK: 'true' },
   functionUrl,
+  onDeploy: () => onDeploy(),
 });
 Object.assign(process.env, aws.environment);
 const secrets = new SecretsManagerClient();
@@ -116,7 +120,8 @@ const TRIALS: readonly Trial[] = [
     exits: 130,
     prints: [/Stopping, and destroying/, /✗ stopped by Ctrl-C/, /✓ Everything is destroyed/],
     onLine: (line, send) => {
-      if (line.startsWith('Deploying')) setTimeout(() => send('SIGINT'), 6_000);
+      if (line.startsWith('Deploying')) onDeploy = () => send('SIGINT');
+      if (line.startsWith('Stopping')) onDeploy = () => {};
     },
   },
   {
