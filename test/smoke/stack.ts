@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CloudFormationClient,
   DeleteStackCommand,
@@ -74,7 +75,13 @@ export async function deploy(signal: AbortSignal): Promise<void> {
     });
   } finally {
     rmSync(assembly, { recursive: true });
+    if (signal.aborted) await mayAppear();
   }
+}
+
+/** A deployment that was stopped may have sent the call that creates the stack. */
+async function mayAppear(): Promise<void> {
+  for (let seconds = 0; seconds < 15 && (await existingStack()) === 'none'; seconds++) await sleep(1_000);
 }
 
 /** Deletes all that trials made, and nothing else. @throws Error if something stays */
