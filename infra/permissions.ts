@@ -9,7 +9,7 @@ export type Refresher = OAuthTokenRefresher;
 
 export function grantTable({ table }: Refresher, grantee: IGrantable): void {
   // The function's notes are items, too. It never deletes one.
-  table.grant(grantee, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+  table.grant(grantee, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:UpdateItem');
   if (table.encryptionKey === undefined) return;
   grantee.grantPrincipal.addToPrincipalPolicy(
     new PolicyStatement({

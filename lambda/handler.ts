@@ -11,7 +11,7 @@ import { systemClock } from '../adapters/system-clock.ts';
 import { tableNameOf } from '../core/account/kept-by.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { readEvent } from './event.ts';
-import { type Invocation, runInvocation } from './invocation.ts';
+import { type Invocation, runInvocation, sampleAfterRun } from './invocation.ts';
 import { MAX_IN_FLIGHT } from './run.ts';
 import type { RunResult } from './run-result.ts';
 import { logger, publishRunMetrics } from './telemetry.ts';
@@ -42,6 +42,8 @@ const clients = {
 };
 
 const discoveryCache: DiscoveryCache = new Map();
+/** When this process last read a sample of secrets, seconds since the epoch. */
+let sampledAt: number | undefined;
 
 /** Milliseconds to run, where no context tells, as in a test of your own. */
 const DEFAULT_TIME = 120_000;
@@ -79,7 +81,9 @@ async function runWith(environment: Environment, event: unknown, times: Times): 
   const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, log: logger };
   try {
     const invocation = { ...times, environment, request };
-    const { summary, counters } = await runInvocation(invocation, { ...outside, send: https.send });
+    const world = { ...outside, send: https.send };
+    const { summary, counters } = await runInvocation(invocation, world);
+    sampledAt = await sampleAfterRun(invocation, world, summary, sampledAt);
     const over = request.accountIds === undefined ? 'table' : 'named accounts';
     if (!request.dryRun) publishRunMetrics(summary, counters, over);
     logger.info('Run finished.', { ...summary.result });

@@ -10,7 +10,8 @@ import { createSecrets } from '../adapters/aws/secrets.ts';
 import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
 import type { SendHttpsRequest } from '../adapters/oauth/https-request.ts';
 import { createTokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, secondsOf } from '../core/clock.ts';
+import { createClockCheck } from '../core/clock-check.ts';
 import { createPace } from '../core/pace.ts';
 import { createLimits } from './attempt/limits.ts';
 import type { Log } from './attempt/log.ts';
@@ -20,6 +21,7 @@ import type { Environment } from './environment.ts';
 import type { RunRequest } from './event.ts';
 import { run, STARTS_PER_SECOND } from './run.ts';
 import type { RunSummary } from './run-result.ts';
+import { sampleSecrets } from './sample-secrets.ts';
 
 export interface Invocation {
   readonly runId: string;
@@ -46,6 +48,28 @@ export interface Outside {
   readonly log: Log;
 }
 
+/**
+ * Reads the secrets of a few accounts that are not due, after a run of the schedule over the whole table or its first share.
+ *
+ * @param before when the last sample was taken, seconds since the epoch
+ * @returns when this one was; `before` where none was taken
+ */
+export async function sampleAfterRun(
+  { environment, request, deadline }: Invocation,
+  { clock, log, ...outside }: Outside,
+  { result }: RunSummary,
+  before: number | undefined,
+): Promise<number | undefined> {
+  const { accountIds, force, dryRun, share = { segment: 0, totalSegments: 1 } } = request;
+  if (accountIds !== undefined || force || dryRun || share.segment > 0 || result.incomplete) return before;
+  const table = createAccountsTable(outside.table, outside.callableTable);
+  const secrets = createSecrets(outside.secrets, outside.secretsWriter);
+  const items = result.scanned * share.totalSegments;
+  const { secretNamePrefix } = environment;
+  await sampleSecrets({ items, before, secretNamePrefix, deadline }, { table, secrets, clock, log });
+  return secondsOf(clock);
+}
+
 /** Builds the ports of one run, and runs it. Rejects with the SDK's error if the table can't be read or written. */
 export async function runInvocation(
   { environment, request, ...invocation }: Invocation,
@@ -66,13 +90,14 @@ export async function runInvocation(
       table,
       secrets,
       profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
-      notes: createProfileNotes({ table, events, clock, log }),
+      notes: createProfileNotes({ table, events, clock, log, dryRun: request.dryRun }),
       endpoint: createTokenEndpoint({ ...addresses, send, cache, now: clock.now }),
       vault: escrowKeyId === undefined ? undefined : createEscrowVault(outside.kms, escrowKeyId),
       events,
       limits: createLimits(segments),
       turn: createPace(STARTS_PER_SECOND / segments, clock),
       clock,
+      clockCheck: createClockCheck(),
       log,
       count: (what) => {
         counters[what] = (counters[what] ?? 0) + 1;

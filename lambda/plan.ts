@@ -2,18 +2,25 @@ import { awsFailure } from '../adapters/aws/aws-error.ts';
 import { type LoadedProfile, windowOf } from '../adapters/aws/profiles.ts';
 import type { Item } from '../adapters/aws/table-items.ts';
 import { readTokenSet } from '../adapters/aws/token-secret.ts';
-import { type Account, NOTE, type ParsedAccount, parseAccount } from '../core/account/account.ts';
+import {
+  type Account,
+  NOTE,
+  type ParsedAccount,
+  PROFILE_NOTE,
+  parseAccount,
+} from '../core/account/account.ts';
 import { type DecisionInput, decide, decideTokenSet, isUrgent } from '../core/account/decision.ts';
 import { ambiguousSince } from '../core/account/doubt.ts';
 import { isDueAgain } from '../core/account/evidence.ts';
 import { type Report, reportOn } from '../core/account/outcome.ts';
+import { parseProfileNote } from '../core/account/parse-profile-note.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
 import type { DueAccount } from './attempt/attempt.ts';
 import { throwIfFatal } from './attempt/errors.ts';
 import type { Ports } from './attempt/ports.ts';
-import { recordOutcome } from './attempt/record.ts';
+import { BEING_TOLD, recordOutcome } from './attempt/record.ts';
 import { LEASE_MARGIN, refreshAccount } from './attempt/refresh-account.ts';
 import type { RunRequest } from './event.ts';
 import { type OwedEvent, owedEvent } from './owed-events.ts';
@@ -51,10 +58,12 @@ export async function planPage(
   settings: RunSettings,
   ports: Ports,
 ): Promise<readonly Plan[]> {
-  const parsed = items.map((item) => ({ item, parsed: parseAccount(item) }));
+  const isNote = ({ accountId }: Item) => request.accountIds === undefined && isProfileNote(accountId);
+  const parsed = items.filter((item) => !isNote(item)).map((item) => ({ item, parsed: parseAccount(item) }));
   const profiles = new Set(
     parsed.flatMap(({ parsed: { kind, account } }) => (kind === 'account' ? [account.oauthProfile] : [])),
   );
+  for (const item of items) if (isNote(item)) lookAtNote(item, ports);
   const load = async (name: string) => {
     const [profile] = await Promise.all([ports.profiles.load(name), ports.notes.load(name)]);
     return [name, profile] as const;
@@ -63,6 +72,7 @@ export async function planPage(
   return parsed.flatMap(({ item, parsed }) => {
     const { account } = parsed;
     if (isUrgent(account.escrow)) ports.count('inEscrow');
+    if (owedEvent(account, secondsOf(ports.clock)) !== undefined) ports.count('eventsOwed');
     const why = whyLeftAlone(item);
     if (why !== undefined) {
       ports.log.warn(`The account is left alone: ${why}`, { accountId: account.accountId });
@@ -72,6 +82,20 @@ export async function planPage(
     const profile = loaded.get(account.oauthProfile);
     return profile === undefined ? [] : [planAccount(account, profile, { request, settings }, ports)];
   });
+}
+
+function isProfileNote(accountId: unknown): boolean {
+  return String(accountId).startsWith(PROFILE_NOTE);
+}
+
+/** A profile's note that a scan found: what it says is counted, and an event that it owes is put. */
+function lookAtNote(item: Item, { notes, count, clock }: Ports): void {
+  const { failure, atRisk, eventOwed, eventOwedAt = 0 } = parseProfileNote(item);
+  if (failure !== undefined) count('profilesFailing');
+  else if (atRisk !== undefined) count('profilesAtRisk');
+  if (eventOwed === undefined || secondsOf(clock) - eventOwedAt < BEING_TOLD) return;
+  count('eventsOwed');
+  void notes.load(String(item.accountId).slice(PROFILE_NOTE.length));
 }
 
 function nothing(
@@ -95,7 +119,7 @@ function planAccount(
     force: request.force,
     dueAgain: isDueAgain(account, ports.notes.get(account.oauthProfile)),
   };
-  const { action, reason } = decide(account, input);
+  const { action, reason } = ports.notes.isPaused(account.oauthProfile) ? PAUSED : decide(account, input);
   return action === 'refresh'
     ? planDue({ account, reason, input, loaded }, request, settings, ports)
     : {
@@ -103,6 +127,9 @@ function planAccount(
         owed: request.dryRun ? undefined : owedEvent(account, input.now),
       };
 }
+
+/** What people have paused is left alone like what they have disabled. */
+const PAUSED = { action: 'leave', reason: 'disabled' } as const;
 
 /** The version of the items that this version of the function writes and understands. */
 const FORMAT_VERSION = 1;
@@ -123,6 +150,7 @@ function planInvalid(
   ports: Ports,
 ): Plan {
   const { accountId, nextAttemptAt = 0 } = account;
+  if (ports.notes.isPaused(account.oauthProfile)) return nothing(account, 'leave', 'disabled');
   if (nextAttemptAt > secondsOf(ports.clock) && accountIds === undefined)
     return nothing(account, 'leave', 'account_invalid');
   const tooLate = reportOn(account, 'retry', 'account_invalid');

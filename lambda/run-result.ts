@@ -16,6 +16,8 @@ export interface RunResult {
   readonly invalid: number;
   readonly deferred: number;
   readonly durationMs: number;
+  /** The run's time was up before it had read all; absent otherwise. */
+  readonly incomplete?: true;
   /** Only where `accountIds` or `dryRun` asked for it. */
   readonly accounts?: readonly Report[];
   /** How many more accounts there are than fit into a result; absent where all fit. */
@@ -25,7 +27,7 @@ export interface RunResult {
 /** Lambda returns 6 MB at most; more accounts than this are counted and not listed. */
 const MAX_REPORTS = 25_000;
 
-type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 'durationMs'>;
+type Counter = keyof Omit<RunResult, 'runId' | 'accounts' | 'accountsOmitted' | 'durationMs' | 'incomplete'>;
 
 export interface RunSummary {
   readonly result: RunResult;
@@ -37,6 +39,8 @@ export interface Tally {
   add(counter: 'scanned' | 'due', accounts: number): void;
   /** Counts one account by what became of it. */
   count(report: Report): void;
+  /** Not all that was to be read was read. */
+  cutOff(): void;
   summary(durationMs: number): RunSummary;
 }
 
@@ -56,6 +60,7 @@ export function createTally(runId: string, request: RunRequest, clock: Clock): T
   const accounts: Report[] | undefined = request.accountIds !== undefined || request.dryRun ? [] : undefined;
   let accountsOmitted = 0;
   let accessTokensExpired = 0;
+  let incomplete = false;
   return {
     add: (counter: Counter, count: number) => {
       counts[counter] += count;
@@ -68,11 +73,15 @@ export function createTally(runId: string, request: RunRequest, clock: Clock): T
       if (accounts.length < MAX_REPORTS) accounts.push(report);
       else accountsOmitted++;
     },
+    cutOff: () => {
+      incomplete = true;
+    },
     summary: (durationMs: number): RunSummary => ({
       result: {
         runId,
         ...counts,
         durationMs,
+        ...(incomplete && { incomplete }),
         ...(accounts && { accounts }),
         ...(accountsOmitted > 0 && { accountsOmitted }),
       },

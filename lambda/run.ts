@@ -22,6 +22,8 @@ export const STARTS_PER_SECOND = 48;
 const STORE_PATIENCE = 5_000;
 /** If the buffer is full and nothing has started for so many milliseconds, it is full of accounts that can't start. */
 const STUCK_AFTER = 5_000;
+/** People may pause a profile while a run is at work. Milliseconds. */
+const PAUSES_READ_EVERY = 10_000;
 /** Milliseconds for which a run waits for its data key before it goes on without escrow. */
 const KEY_PATIENCE = 3_000;
 
@@ -37,7 +39,8 @@ export async function run(request: RunRequest, settings: RunSettings, ports: Por
   const owedEvents = createOwedEvents(settings.deadline, ports);
   let fatal: unknown;
   try {
-    for await (const items of pagesOf(request, settings, ports, tally)) {
+    let isIncomplete = false;
+    for await (const { items, isLast } of pagesOf(request, settings, ports, tally)) {
       for (const plan of await planPage(items, request, settings, ports)) {
         if (plan.kind === 'due') tally.add('due', 1);
         if (plan.kind === 'nothing') {
@@ -45,7 +48,15 @@ export async function run(request: RunRequest, settings: RunSettings, ports: Por
           if (plan.owed !== undefined) owedEvents.add(plan.owed);
         } else worker.add(plan.work);
       }
+      isIncomplete = !isLast;
       if (!(await worker.wantsMore())) break;
+    }
+    if (isIncomplete) {
+      tally.cutOff();
+      ports.log.warn(
+        'There was no time to read the whole table. If this goes on, raise the timeout or add segments.',
+        { reason: 'out_of_time' },
+      );
     }
   } catch (error) {
     fatal = error;
@@ -54,6 +65,7 @@ export async function run(request: RunRequest, settings: RunSettings, ports: Por
   // Whatever has gone wrong: nothing that can spend or write outlives the run.
   const stopped = await worker.ended();
   await owedEvents.ended();
+  checkClock(ports);
   if (!request.dryRun) {
     // A run over a few named accounts does not know who waits.
     if (request.accountIds === undefined) ports.notes.waiting(worker.waitingFor(), segmentOf(request));
@@ -108,6 +120,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
     limit = Math.min(MAX_IN_FLIGHT, limit * 2);
     wake();
   });
+  const stopLooking = clock.every(PAUSES_READ_EVERY, () => void notes.loadPauses());
   const over = () => stopped !== undefined || timeIsUp(settings, ports);
   const finish = ({ oauthProfile }: Account, report: Report) => {
     if (notes.get(oauthProfile).failure?.reason === report.reason)
@@ -150,8 +163,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
       }
       openSince = undefined;
       const next = inFlight < limit ? schedule.next() : undefined;
-      if (next?.kind === 'defer')
-        finish(next.work.account, reportOn(next.work.account, 'defer', next.reason));
+      if (next?.kind === 'end') finish(next.work.account, next.report);
       else if (next?.kind === 'start') {
         if (!request.dryRun) await ports.turn();
         startedAt = clock.now();
@@ -164,7 +176,10 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
       }
     }
   };
-  const dispatched = dispatch().finally(stopTicking);
+  const dispatched = dispatch().finally(() => {
+    stopTicking();
+    stopLooking();
+  });
   return {
     add: (work) => {
       schedule.add(work);
@@ -202,6 +217,18 @@ async function escrowKey({ vault, clock, log, count }: Ports): Promise<void> {
   );
 }
 
+/** A clock that is ahead refreshes early, one that is behind late; leases are only good for clocks that agree. */
+function checkClock({ clockCheck, count, log }: Ports): void {
+  const clockAheadSeconds = clockCheck.secondsAhead();
+  if (clockAheadSeconds === undefined) return;
+  count('clockInDoubt');
+  const how = `${Math.abs(clockAheadSeconds)} s ${clockAheadSeconds > 0 ? 'ahead' : 'behind'}`;
+  log.error(
+    `By the date of the providers' responses, this function's clock is ${how}. Compare both with the time, and deploy the function again.`,
+    { clockAheadSeconds },
+  );
+}
+
 function timeIsUp({ deadline }: RunSettings, { clock }: Ports): boolean {
   return deadline - clock.now() < MINIMUM_TIME;
 }
@@ -211,10 +238,10 @@ async function* pagesOf(
   { refreshSpread }: RunSettings,
   { table, profiles, clock }: Ports,
   tally: Tally,
-): AsyncGenerator<readonly Item[]> {
+): AsyncGenerator<{ readonly items: readonly Item[]; readonly isLast: boolean }> {
   if (accountIds === undefined) {
     const wanted = force || dryRun ? 'all' : 'due';
-    for await (const { items, scanned } of table.scan({
+    for await (const { items, scanned, isLast } of table.scan({
       now: secondsOf(clock),
       wanted,
       windows: profiles.windows,
@@ -222,13 +249,13 @@ async function* pagesOf(
       segment: share,
     })) {
       tally.add('scanned', scanned);
-      yield items;
+      yield { items, isLast };
     }
     return;
   }
-  for (const accountId of accountIds) {
+  for (const [index, accountId] of accountIds.entries()) {
     const item = await table.get(accountId);
     if (item !== undefined) tally.add('scanned', 1);
-    yield [item ?? { accountId }];
+    yield { items: [item ?? { accountId }], isLast: index === accountIds.length - 1 };
   }
 }

@@ -1,6 +1,6 @@
 import type { Account } from '../core/account/account.ts';
-import type { Report } from '../core/account/outcome.ts';
-import type { Reason } from '../core/reason.ts';
+import { type Report, reportOn } from '../core/account/outcome.ts';
+import type { Admission } from './attempt/profile-notes.ts';
 
 /** What is to be done with one account. */
 export interface Work {
@@ -14,7 +14,7 @@ export interface Work {
 
 export type Next =
   | { readonly kind: 'start'; readonly work: Work }
-  | { readonly kind: 'defer'; readonly work: Work; readonly reason: Reason };
+  | { readonly kind: 'end'; readonly work: Work; readonly report: Report };
 
 /**
  * Which of the accounts in a run's buffer is next: what is healthy and due comes before what failed before, which still
@@ -40,7 +40,7 @@ export interface ScheduleOptions {
   /** Accounts in flight at once, at most. */
   readonly maxInFlight: number;
   /** Whether an account may be tried now, for all that is known of its profile. */
-  readonly admit: (account: Account) => 'start' | 'wait' | { readonly defer: Reason };
+  readonly admit: (account: Account) => Admission;
 }
 
 /** The buffer's size: accounts that wait at once, at most, before the next page is read. */
@@ -102,7 +102,8 @@ export function createSchedule({ maxInFlight, admit }: ScheduleOptions): Schedul
       if (admitted === 'wait') continue;
       line[queue].shift();
       gone([work]);
-      if (admitted !== 'start') return { kind: 'defer', work, reason: admitted.defer };
+      if (admitted !== 'start')
+        return { kind: 'end', work, report: reportOn(work.account, admitted.action, admitted.reason) };
       line.inFlight++;
       starts++;
       lines.delete(profile);

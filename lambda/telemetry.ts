@@ -11,11 +11,22 @@ export const logger = new Logger({ serviceName });
 
 const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName });
 
+/** What is in the state that a metric names: only a run that has read all of its share knows. */
+const LEVELS: readonly (keyof typeof METRIC)[] = [
+  'scanned',
+  'reauthorizationRequired',
+  'accessTokensExpired',
+  'inEscrow',
+  'eventsOwed',
+  'profilesFailing',
+  'profilesAtRisk',
+];
+
 /**
  * Writes one EMF line with the run's metrics; the only dimension is the service.
  *
- * @param over what the run looked at: a look at some accounts by hand has no duration, as the alarm for runs that do
- *   not happen counts durations
+ * @param over what the run looked at: a look at some accounts by hand has no levels, and no duration, as the alarm for
+ *   runs that do not happen counts durations
  */
 export function publishRunMetrics(
   { result, accessTokensExpired }: RunSummary,
@@ -23,9 +34,11 @@ export function publishRunMetrics(
   over: 'table' | 'named accounts',
 ): void {
   const { runDuration, ...names } = METRIC;
-  const counts = { ...result, ...counters, accessTokensExpired };
-  for (const [key, name] of Object.entries(names))
-    metrics.addMetric(name, MetricUnit.Count, counts[key as keyof typeof names] ?? 0);
+  const scansIncomplete = result.incomplete ? 1 : 0;
+  const counts = { ...result, ...counters, accessTokensExpired, scansIncomplete };
+  const knowsLevels = over === 'table' && !result.incomplete;
+  for (const [key, name] of Object.entries(names) as [keyof typeof names, string][])
+    if (knowsLevels || !LEVELS.includes(key)) metrics.addMetric(name, MetricUnit.Count, counts[key] ?? 0);
   if (over === 'table') metrics.addMetric(runDuration, MetricUnit.Milliseconds, result.durationMs);
   metrics.publishStoredMetrics();
 }

@@ -1,7 +1,7 @@
 import { type DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { Account, Changes, Escrow, Failure, Lease } from '../../core/account/account.ts';
 import { createStoredProfileNotes, type StoredProfileNotes } from './profile-notes.ts';
-import { scanFilter } from './scan-filter.ts';
+import { goodFilter, scanFilter } from './scan-filter.ts';
 import { createSecretNotes, type SecretNotes } from './secret-notes.ts';
 import { createTableItems, type Item, type Written } from './table-items.ts';
 
@@ -9,6 +9,8 @@ interface ScanPage {
   readonly items: readonly Item[];
   /** How many items of the table were read for this page, before the filter. */
   readonly scanned: number;
+  /** Nothing comes after it. */
+  readonly isLast: boolean;
 }
 
 interface ScanOptions {
@@ -29,6 +31,13 @@ interface ScanOptions {
 /** The accounts table. Every call rejects with the SDK's error, but for a lost condition, which is a result. */
 export interface AccountsTable extends SecretNotes, StoredProfileNotes {
   scan(options: ScanOptions): AsyncGenerator<ScanPage>;
+  /** The healthy accounts of one slice whose access token is good and ends, unless somebody works on them. */
+  scanSlice(
+    slice: { readonly segment: number; readonly totalSegments: number },
+    now: number,
+  ): AsyncGenerator<ScanPage>;
+  /** Makes a healthy account due, if it is as it was read and nobody works on it. */
+  expire(account: Account, now: number): Promise<Written>;
   get(accountId: string): Promise<Item | undefined>;
   /**
    * Takes the right to spend the account's refresh token.
@@ -88,26 +97,48 @@ export const FIRST_PAGE = 50;
 export function createAccountsTable(client: DynamoDBDocumentClient, TableName: string): AccountsTable {
   const items = createTableItems(client, TableName);
   const { update } = items;
+  const pages = async function* (
+    request: () => ReturnType<typeof scanFilter>,
+    segment: ScanOptions['segment'],
+    firstLimit?: number,
+  ): AsyncGenerator<ScanPage> {
+    let ExclusiveStartKey: Record<string, unknown> | undefined;
+    do {
+      const Limit = ExclusiveStartKey === undefined ? firstLimit : undefined;
+      const page = await client.send(
+        new ScanCommand({
+          TableName,
+          ...request(),
+          ExclusiveStartKey,
+          Limit,
+          ...(segment && { Segment: segment.segment, TotalSegments: segment.totalSegments }),
+        }),
+      );
+      ExclusiveStartKey = page.LastEvaluatedKey;
+      const isLast = ExclusiveStartKey === undefined;
+      yield { items: page.Items ?? [], scanned: page.ScannedCount ?? 0, isLast };
+    } while (ExclusiveStartKey !== undefined);
+  };
   return {
     ...createSecretNotes(items),
     ...createStoredProfileNotes(items),
     scan: async function* ({ now, wanted, windows, spread, segment }) {
-      let ExclusiveStartKey: Record<string, unknown> | undefined;
-      do {
-        const first = wanted === 'due' && ExclusiveStartKey === undefined;
-        const page = await client.send(
-          new ScanCommand({
-            TableName,
-            ...scanFilter({ now, spread }, wanted, windows()),
-            ExclusiveStartKey,
-            ...(first && { Limit: FIRST_PAGE }),
-            ...(segment && { Segment: segment.segment, TotalSegments: segment.totalSegments }),
-          }),
-        );
-        yield { items: page.Items ?? [], scanned: page.ScannedCount ?? 0 };
-        ExclusiveStartKey = page.LastEvaluatedKey;
-      } while (ExclusiveStartKey !== undefined);
+      // Asked anew for each page, as more windows are known by then.
+      const request = () => scanFilter({ now, spread }, wanted, windows());
+      yield* pages(request, segment, wanted === 'due' ? FIRST_PAGE : undefined);
     },
+    scanSlice: async function* (slice, now) {
+      yield* pages(() => goodFilter(now), slice);
+    },
+    expire: async ({ accountId, accessTokenExpiresAt }, now) =>
+      await update(
+        accountId,
+        { set: { accessTokenExpiresAt: now } },
+        {
+          expression: '#accessTokenExpiresAt = :known AND attribute_not_exists(#lease)',
+          values: { ':known': accessTokenExpiresAt },
+        },
+      ),
     get: async (accountId) => await items.read(accountId, 'account'),
     lease: async (account, lease, now) => {
       // A lease that was not there when the item was scanned, or another's, is an attempt that this run knows nothing of,

@@ -1,18 +1,33 @@
-import { PROFILE_NOTE } from '../../core/account/account.ts';
+import { PAUSE_NOTE, PROFILE_NOTE, pauseNoteOf } from '../../core/account/account.ts';
 import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
 import type { ProfileNote } from '../../core/account/profile-note.ts';
 import type { TableItems, Written } from './table-items.ts';
 
 /** The notes about profiles in the accounts table (`#profile:<name>`). */
 export interface StoredProfileNotes {
-  profileNote(profile: string): Promise<ProfileNote>;
+  /** A profile's note, and whether people have paused its accounts. One call, as a run makes it for each profile. */
+  readProfile(profile: string): Promise<{ readonly note: ProfileNote; readonly isPaused: boolean }>;
+  /** Which of these profiles people have paused. */
+  pausedAmong(profiles: readonly string[]): Promise<ReadonlySet<string>>;
   /** Writes a profile's note, if it is still as it was when `before` was read. */
   putProfileNote(profile: string, note: ProfileNote, before: ProfileNote): Promise<Written>;
 }
 
-export function createStoredProfileNotes({ read, update }: TableItems): StoredProfileNotes {
+export function createStoredProfileNotes({ readNotes, update }: TableItems): StoredProfileNotes {
   return {
-    profileNote: async (profile) => parseProfileNote(await read(`${PROFILE_NOTE}${profile}`, 'note')),
+    readProfile: async (profile) => {
+      const key = `${PROFILE_NOTE}${profile}`;
+      const notes = await readNotes([key, PAUSE_NOTE, pauseNoteOf(profile)]);
+      const note = notes.find(({ accountId }) => accountId === key);
+      return { note: parseProfileNote(note), isPaused: notes.some((one) => one !== note) };
+    },
+    pausedAmong: async (profiles) => {
+      const notes = await readNotes([PAUSE_NOTE, ...profiles.map(pauseNoteOf)]);
+      const paused = new Set(notes.map(({ accountId }) => accountId));
+      return paused.has(PAUSE_NOTE)
+        ? new Set(profiles)
+        : new Set(profiles.filter((profile) => paused.has(pauseNoteOf(profile))));
+    },
     putProfileNote: async (profile, note, before) => {
       const set = { ...note, revision: (before.revision ?? 0) + 1 };
       const gone = (Object.keys(before) as (keyof ProfileNote)[]).filter(

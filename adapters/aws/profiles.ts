@@ -28,6 +28,8 @@ export interface Profiles {
   alternatives(name: string, rejected: Profile): Promise<readonly Profile[]>;
   /** Makes a profile that worked the one for the rest of the run. */
   adopt(name: string, profile: Profile): void;
+  /** Whether this is the current version of the profile, as it was last read, or the one before it. */
+  versionOf(name: string, profile: Profile): 'current' | 'previous';
   /** The refresh windows, seconds, of the profiles read so far. */
   windows(): ReadonlyMap<string, number>;
 }
@@ -38,8 +40,12 @@ const MAX_KEPT = 500;
 export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: number): Profiles {
   const loading = new Map<string, Promise<LoadedProfile>>();
   const windows = new Map<string, number>();
-  const read = async (name: string) =>
-    interpret(name, prefix, await secrets.read(profileSecretIdOf(prefix, name)));
+  const current = new Map<string, Profile>();
+  const read = async (name: string) => {
+    const loaded = interpret(name, prefix, await secrets.read(profileSecretIdOf(prefix, name)));
+    if (loaded.kind === 'profile') keepNewest(current, name, loaded.profile, MAX_KEPT);
+    return loaded;
+  };
   const load = async (name: string) => {
     const loaded = await read(name);
     windows.set(name, windowOf(loaded, defaultWindow));
@@ -72,6 +78,11 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
     },
     adopt: (name, profile) => {
       keepNewest(loading, name, Promise.resolve({ kind: 'profile', profile }), MAX_KEPT);
+    },
+    versionOf: (name, profile) => {
+      const now = current.get(name);
+      const isSame = now === undefined || now === profile || JSON.stringify(now) === JSON.stringify(profile);
+      return isSame ? 'current' : 'previous';
     },
     windows: () => windows,
   };

@@ -1,5 +1,5 @@
 import type { ScanCommandInput } from '@aws-sdk/lib-dynamodb';
-import { ATTRIBUTES, NOTE } from '../../core/account/account.ts';
+import { ATTRIBUTES, NOTE, PROFILE_NOTE } from '../../core/account/account.ts';
 import { LONGEST_LIFETIME } from '../../core/account/decision.ts';
 
 /** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
@@ -7,10 +7,32 @@ const MAX_KNOWN_PROFILES = 100;
 const MAX_WINDOWS = 20;
 
 /** Asks for these attributes alone. */
-export function projection(): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
+export function projection(
+  attributes: readonly string[] = ATTRIBUTES,
+): Pick<ScanCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'> {
   return {
-    ProjectionExpression: ATTRIBUTES.map((name) => `#${name}`).join(', '),
-    ExpressionAttributeNames: Object.fromEntries(ATTRIBUTES.map((name) => [`#${name}`, name])),
+    ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])),
+  };
+}
+
+/** The attributes of accounts, and what else a profile's note says while something is wrong. */
+const SCANNED = [...ATTRIBUTES, 'atRisk', 'eventOwedAt'];
+
+/** The notes about profiles in trouble come along: what they say costs no further read. */
+const TROUBLED_PROFILE =
+  'begins_with(#accountId, :profile) AND (attribute_exists(#failure) OR attribute_exists(#atRisk) OR attribute_exists(#eventOwed))';
+
+const ACCOUNT =
+  '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT begins_with(#accountId, :note)';
+const ACCOUNT_VALUES = { ':oauth2': 'oauth2', ':note': NOTE };
+
+/** The healthy accounts whose access token is good and ends, and that nobody works on. @param now seconds since the epoch */
+export function goodFilter(now: number) {
+  return {
+    ...projection(),
+    FilterExpression: `${ACCOUNT} AND NOT (#enabled = :false) AND #status = :healthy AND #accessTokenExpiresAt > :now AND attribute_not_exists(#lease)`,
+    ExpressionAttributeValues: { ...ACCOUNT_VALUES, ':false': false, ':healthy': 'healthy', ':now': now },
   };
 }
 
@@ -30,11 +52,14 @@ export function scanFilter(
   wanted: 'due' | 'all',
   windows: ReadonlyMap<string, number>,
 ) {
-  const values: Record<string, unknown> = { ':oauth2': 'oauth2', ':note': NOTE };
-  const lookedAt =
-    '#authenticationType = :oauth2 AND attribute_exists(#oauthProfile) AND NOT begins_with(#accountId, :note)';
+  const values: Record<string, unknown> = { ...ACCOUNT_VALUES, ':profile': PROFILE_NOTE };
+  const lookedAt = ACCOUNT;
   if (wanted === 'all')
-    return { ...projection(), FilterExpression: lookedAt, ExpressionAttributeValues: values };
+    return {
+      ...projection(SCANNED),
+      FilterExpression: `(${lookedAt}) OR (${TROUBLED_PROFILE})`,
+      ExpressionAttributeValues: values,
+    };
   const fresh = freshExpression(now + spread, windows, values);
   values[':false'] = false;
   values[':person'] = 'reauthorization_required';
@@ -45,8 +70,8 @@ export function scanFilter(
       ? 'attribute_exists(#accountId)'
       : `attribute_exists(#escrow) OR attribute_exists(#eventOwed) OR NOT (${fresh})`;
   return {
-    ...projection(),
-    FilterExpression: `${lookedAt} AND NOT (#enabled = :false) AND (attribute_exists(#eventOwed) OR NOT (#doesNotExpire = :true AND #nextAttemptAt > :now)) AND (${due} OR #status = :person)`,
+    ...projection(SCANNED),
+    FilterExpression: `(${lookedAt} AND NOT (#enabled = :false) AND (attribute_exists(#eventOwed) OR NOT (#doesNotExpire = :true AND #nextAttemptAt > :now)) AND (${due} OR #status = :person)) OR (${TROUBLED_PROFILE})`,
     ExpressionAttributeValues: values,
   };
 }

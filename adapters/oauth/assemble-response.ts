@@ -1,5 +1,6 @@
 import type * as http from 'node:http';
 import type { HttpResponse } from '../../core/response/http-response.ts';
+import { requestIdOf } from '../../core/response/request-id.ts';
 import { MAX_SECRET_BYTES } from '../../core/secret-size.ts';
 import type { CollectedBytes } from './collected-bytes.ts';
 import { readRawResponse } from './raw-response.ts';
@@ -63,6 +64,7 @@ export async function responseFrom({ raw, parsed, incoming, ended, closed }: Arr
     unframed: header('content-length') === undefined && header('transfer-encoding') === undefined,
     tooLarge: overrun,
     date: header('date'),
+    requestId: requestIdOf(header),
     head: own.head,
     undecodable: legible ? undefined : bytes.subarray(0, MAX_SECRET_BYTES),
   };

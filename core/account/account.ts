@@ -168,6 +168,14 @@ export const CLAIM = '#secret:';
 /** Begins the key of a note about a profile. */
 export const PROFILE_NOTE = '#profile:';
 
+/** The key of the note that pauses everything; with `:` and a profile's name, of the one that pauses its accounts. */
+export const PAUSE_NOTE = '#pause';
+
+/** The key of the note that pauses a profile's accounts. */
+export function pauseNoteOf(profile: string): string {
+  return `${PAUSE_NOTE}:${profile}`;
+}
+
 export interface Changes {
   readonly set: Readonly<Partial<Omit<Account, 'accountId' | 'lease'>>>;
   readonly remove: readonly (keyof Account)[];

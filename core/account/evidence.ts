@@ -14,6 +14,8 @@ export interface Evidence {
   readonly at: number;
   /** Undefined for a grant. */
   readonly refusal: Refusal | undefined;
+  /** Where the client was rejected before: the version of the profile with which it was granted after all. */
+  readonly grantedWith?: 'current' | 'previous' | undefined;
 }
 
 export interface Refusal {
@@ -66,7 +68,7 @@ function withoutExpired(note: ProfileNote, at: number): ProfileNote {
   return { ...note, wideRefusal: undefined, failure: isOfWideRefusal(note) ? undefined : note.failure };
 }
 
-function afterGrant(note: ProfileNote, { account, at }: Evidence): ProfileNote {
+function afterGrant(note: ProfileNote, { account, at, grantedWith }: Evidence): ProfileNote {
   const wideEnds = note.wideRefusal !== undefined && isAmongRefused(account, note);
   const wideRefusal = wideEnds ? undefined : note.wideRefusal;
   const failureStays = isOfWideRefusal(note) && !wideEnds;
@@ -78,7 +80,14 @@ function afterGrant(note: ProfileNote, { account, at }: Evidence): ProfileNote {
     wideRefusal,
     wideRefusalEndedAt: wideEnds ? at : note.wideRefusalEndedAt,
     failure: failureStays ? note.failure : shownFor(wideRefusal, note),
+    atRisk: riskAfter(note, at, grantedWith),
   };
+}
+
+/** One thing is told at a time: that a failure has ended before that its profile is at risk. */
+function riskAfter({ atRisk, failure }: ProfileNote, at: number, grantedWith: Evidence['grantedWith']) {
+  if (grantedWith === 'current') return undefined;
+  return grantedWith === 'previous' && failure === undefined ? (atRisk ?? { since: at }) : atRisk;
 }
 
 /** Where the client's failure ends, a provider-wide refusal that still stands is what is left. */

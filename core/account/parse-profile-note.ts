@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { isReason, type Reason } from '../reason.ts';
-import type { ProfileNote } from './profile-note.ts';
+import { PROFILE_EVENTS, type ProfileNote } from './profile-note.ts';
 
 /** What can't be read counts as absent, and stays in the table as it is: evidence is gathered anew. */
 const orAbsent = <Value>(schema: v.GenericSchema<unknown, Value>) =>
@@ -22,13 +22,14 @@ const failure = v.object({
 const noteSchema = v.object({
   lastGrantAt: orAbsent(number),
   failure: orAbsent(failure),
+  atRisk: orAbsent(v.object({ since: number })),
   streak: orAbsent(v.array(v.string())),
   asked: orAbsent(v.record(v.string(), asked)),
   wideRefusal: orAbsent(v.object({ since: number, countedSince: number, triedSince: number, tries: number })),
   wideRefusalEndedAt: orAbsent(number),
   refusedAt: orAbsent(number),
   waiting: orAbsent(v.record(v.string(), number)),
-  eventOwed: orAbsent(v.picklist(['OAuth Profile Failing', 'OAuth Profile Recovered'])),
+  eventOwed: orAbsent(v.picklist(PROFILE_EVENTS)),
   eventOwedAt: orAbsent(number),
   revision: orAbsent(number),
 });

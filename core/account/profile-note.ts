@@ -7,6 +7,11 @@ export interface ProfileNote {
   readonly lastGrantAt?: number | undefined;
   /** The profile's failure, while it stands. */
   readonly failure?: ProfileFailure | undefined;
+  /**
+   * Since when the profile's current version is refused while the one before it works: all is well until the next change of
+   * the secret pushes that one out.
+   */
+  readonly atRisk?: { readonly since: number } | undefined;
   /** The last accounts asked, while each was refused for its provider's sake and none was granted. */
   readonly streak?: readonly string[] | undefined;
   /** Minutes since the epoch → how many accounts were asked, and how many first called dead, in it. */
@@ -26,7 +31,12 @@ export interface ProfileNote {
   readonly revision?: number | undefined;
 }
 
-export type ProfileEventType = 'OAuth Profile Failing' | 'OAuth Profile Recovered';
+export const PROFILE_EVENTS = [
+  'OAuth Profile Failing',
+  'OAuth Profile At Risk',
+  'OAuth Profile Recovered',
+] as const;
+export type ProfileEventType = (typeof PROFILE_EVENTS)[number];
 
 export interface ProfileFailure extends Omit<Failure, 'ambiguousSince' | 'untold'> {
   readonly reason: Reason;
@@ -55,14 +65,32 @@ export function isOfWideRefusal({ failure }: ProfileNote): boolean {
   return failure?.reason === 'provider_wide_refusal';
 }
 
-/** What is told when the profile's failure begins or is ended by a grant; undefined where neither is so. */
+/** What is told when the profile's state changes; undefined where it doesn't. */
 export function eventOf(before: ProfileNote, now: ProfileNote): ProfileEventType | undefined {
-  const was = before.failure !== undefined;
-  const is = now.failure !== undefined;
-  if (!was && is) return 'OAuth Profile Failing';
+  const was = stateOf(before);
+  const is = stateOf(now);
   // A provider-wide refusal can also run out, and nobody has recovered then.
   const ranOut = isOfWideRefusal(before) && now.wideRefusalEndedAt === before.wideRefusalEndedAt;
-  return was && !is && !ranOut ? 'OAuth Profile Recovered' : undefined;
+  if (was === is || (was === 'failing' && ranOut)) return undefined;
+  if (is === 'failing') return 'OAuth Profile Failing';
+  return is === 'at risk' && was === 'well' ? 'OAuth Profile At Risk' : 'OAuth Profile Recovered';
+}
+
+function stateOf({ failure, atRisk }: ProfileNote): 'failing' | 'at risk' | 'well' {
+  if (failure !== undefined) return 'failing';
+  return atRisk === undefined ? 'well' : 'at risk';
+}
+
+/** The log line beside an event. */
+export function messageOf(
+  type: ProfileEventType,
+  profile: string,
+  failure?: Pick<Failure, 'message'>,
+): string {
+  if (type === 'OAuth Profile Recovered') return 'The profile works again.';
+  return type === 'OAuth Profile Failing'
+    ? `The profile is failing. ${failure?.message ?? ''}`
+    : `The profile's current version is refused; the one before it still works. Correct it before it is changed again: profiles check ${profile}`;
 }
 
 const GRANT_WRITTEN_EVERY = 600;

@@ -13,6 +13,8 @@ export interface HttpResponse {
   readonly tooLarge?: boolean | undefined;
   /** The `date` header: the server's clock. */
   readonly date?: string | undefined;
+  /** The provider's own id of the request. */
+  readonly requestId?: string | undefined;
   /** Status line and headers as they came: a token may be there too. */
   readonly head?: string | undefined;
   /** The body's bytes, at most 64 KB, where they are no text. */

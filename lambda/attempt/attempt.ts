@@ -28,6 +28,18 @@ export interface DueAccount {
 export interface Attempt extends DueAccount {
   readonly id: string;
   readonly lease: Lease;
+  /** Filled in by the last token request. */
+  readonly request: TokenRequestFacts;
+}
+
+/** What the log says of an attempt's last token request, so that it can be found at the provider. */
+export interface TokenRequestFacts {
+  /** 0 where the response has none; absent where there was no response. */
+  httpStatus?: number | undefined;
+  /** The provider's own id of the request. */
+  providerRequestId?: string | undefined;
+  /** Milliseconds. */
+  exchangeMs?: number | undefined;
 }
 
 /** What the account has, under the lease, when a refresh token is about to be spent. */

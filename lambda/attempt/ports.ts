@@ -5,6 +5,7 @@ import type { Profiles } from '../../adapters/aws/profiles.ts';
 import type { Secrets } from '../../adapters/aws/secrets.ts';
 import type { TokenEndpoint } from '../../adapters/oauth/token-endpoint.ts';
 import type { Clock } from '../../core/clock.ts';
+import type { ClockCheck } from '../../core/clock-check.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ProfileNotes } from './profile-notes.ts';
@@ -23,6 +24,7 @@ export interface Ports {
   /** Resolves when it is this run's turn for the writes of one more refresh to Secrets Manager. */
   readonly turn: () => Promise<void>;
   readonly clock: Clock;
+  readonly clockCheck: ClockCheck;
   readonly log: Log;
   /** Counts what only a metric shows. */
   readonly count: (what: keyof RunCounters) => void;
@@ -37,4 +39,11 @@ export interface RunCounters {
   escrowUnavailable?: number;
   /** Accounts found with a refresh token in escrow. */
   inEscrow?: number;
+  /** Events found that an earlier run could not put. */
+  eventsOwed?: number;
+  /** Profiles found failing, and those whose current version is refused while the one before works. */
+  profilesFailing?: number;
+  profilesAtRisk?: number;
+  /** 1 where the responses of providers say that the function's clock is wrong. */
+  clockInDoubt?: number;
 }

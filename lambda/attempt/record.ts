@@ -21,11 +21,14 @@ import {
 } from '../../core/account/outcome.ts';
 import { secondsOf } from '../../core/clock.ts';
 import { severityOf } from '../../core/reason.ts';
+import type { TokenRequestFacts } from './attempt.ts';
 import { errorNameOf, throwIfFatal } from './errors.ts';
 import type { Ports } from './ports.ts';
 
 /** How the account's item is held: by an attempt, whose lease is given back, or by nobody, where nothing could be leased. */
-export type Holder = { readonly kind: 'attempt'; readonly attemptId: string } | { readonly kind: 'nobody' };
+export type Holder =
+  | { readonly kind: 'attempt'; readonly attemptId: string; readonly request: TokenRequestFacts }
+  | { readonly kind: 'nobody' };
 
 /**
  * Writes in the account's item how it ended, which gives the lease back; says so in the log and, where the account's state
@@ -70,7 +73,8 @@ function log(
   { conclusion: { message, status }, holder }: { conclusion: Conclusion; holder: Holder },
   { log }: Ports,
 ): void {
-  const fields = { accountId, oauthProfile, reason, status };
+  const { attemptId, request } = holder.kind === 'attempt' ? holder : {};
+  const fields = { accountId, oauthProfile, reason, status, attemptId, ...request };
   if (kind !== 'failed') log.info(message, fields);
   else if (holder.kind === 'attempt' && severityOf(reason) === 'transient') log.warn(message, fields);
   else log.error(message, fields);

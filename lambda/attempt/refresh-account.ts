@@ -47,8 +47,9 @@ export async function refreshAccount(due: DueAccount, ports: Ports): Promise<Rep
   const lease = { owner: id, expiresAt, secretId: unusualSecret(account, secretNamePrefix) };
   if ((await ports.table.lease(account, lease, input.now)) === 'conflict')
     return reportOn(account, 'leave', 'leased_elsewhere');
-  const { outcome, leasedSecret } = await attemptLeased({ ...due, id, lease }, ports);
-  const report = await recordOutcome(account, outcome, { kind: 'attempt', attemptId: id }, ports);
+  const request = {};
+  const { outcome, leasedSecret } = await attemptLeased({ ...due, id, lease, request }, ports);
+  const report = await recordOutcome(account, outcome, { kind: 'attempt', attemptId: id, request }, ports);
   if (leasedSecret !== undefined) await releaseSecret(leasedSecret, id, outcome.obtainedAt, ports);
   return report;
 }

@@ -103,7 +103,7 @@ interface Heard {
  * would fill the memory.
  */
 async function ask(
-  { account }: Attempt,
+  { account, request }: Attempt,
   { profile, grant, sentToken, longest }: Request,
   ports: Ports,
 ): Promise<Heard> {
@@ -114,15 +114,32 @@ async function ask(
     refreshToken: sentToken,
     timeoutMilliseconds: Math.min(tokenRequestTimeout(profile), longest),
   });
-  if (exchange.kind === 'response')
-    ports.limits.responseTook(account.oauthProfile, ports.clock.now() - begun);
+  const exchangeMs = ports.clock.now() - begun;
   const at = secondsOf(ports.clock);
+  if (exchange.kind === 'response') {
+    ports.limits.responseTook(account.oauthProfile, exchangeMs);
+    ports.clockCheck.heard(account.oauthProfile, exchange.response.date, at);
+  }
   const response = understood(
     exchange,
     { profile, previous: grant.tokenSet, sent: sentToken, now: at },
     ports,
   );
+  request.exchangeMs = exchangeMs;
+  request.httpStatus = exchange.kind === 'response' ? exchange.response.status : undefined;
+  request.providerRequestId = requestIdIn(exchange, response, sentToken);
   return { exchange: exchange.kind, response, at };
+}
+
+/** The provider's own id of the request, unless it says something of what must stay secret. */
+function requestIdIn(exchange: Exchange, response: TokenResponse, sentToken: string): string | undefined {
+  if (exchange.kind !== 'response') return undefined;
+  const { requestId, body } = exchange.response;
+  if (requestId === undefined) return undefined;
+  const candidate = response.kind === 'error' ? response.candidate : undefined;
+  const secrets = [sentToken, candidate ?? '', ...exchange.secrets];
+  const isSecret = body.includes(requestId) || secrets.some((secret) => secret.includes(requestId));
+  return isSecret || requestId.includes(sentToken) ? undefined : requestId;
 }
 
 /**

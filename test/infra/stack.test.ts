@@ -134,6 +134,7 @@ describe('the stack', () => {
     ])
       expect(allowed).not.toContain(`secretsmanager:${action}`);
     expect(allowed.filter((action) => action.startsWith('dynamodb:')).sort()).toEqual([
+      'dynamodb:BatchGetItem',
       'dynamodb:GetItem',
       'dynamodb:Scan',
       'dynamodb:UpdateItem',

@@ -100,11 +100,16 @@ describe('who is next', () => {
 
   test('is said with the reason where an account has to wait for a later run', () => {
     const schedule = aSchedule({
-      admit: ({ oauthProfile }) => (oauthProfile === 'wrong' ? { defer: 'client_rejected' } : 'start'),
+      admit: ({ oauthProfile }) =>
+        oauthProfile === 'wrong' ? { action: 'defer', reason: 'client_rejected' } : 'start',
     });
     const one = work('wrong');
     schedule.add(one);
-    expect(schedule.next()).toEqual({ kind: 'defer', work: one, reason: 'client_rejected' });
+    expect(schedule.next()).toMatchObject({
+      kind: 'end',
+      work: one,
+      report: { action: 'defer', reason: 'client_rejected' },
+    });
     expect(schedule.size()).toBe(0);
   });
 

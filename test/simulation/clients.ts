@@ -59,12 +59,22 @@ export function clientsOf(process: SimulatedProcess, services: Services): Client
 }
 
 function aboutOf(input: Command['input']): string {
-  const { Key, Item, SecretId, Name, Entries } = input as {
+  const {
+    Key,
+    Item,
+    SecretId,
+    Name,
+    Entries,
+    RequestItems = {},
+  } = input as {
     Key?: { accountId: string };
     Item?: { accountId: string };
     SecretId?: string;
     Name?: string;
     Entries?: readonly { DetailType?: string }[];
+    RequestItems?: Readonly<Record<string, { readonly Keys: readonly { readonly accountId: string }[] }>>;
   };
+  const [batch] = Object.values(RequestItems);
+  if (batch !== undefined) return batch.Keys[0]?.accountId ?? '';
   return Key?.accountId ?? Item?.accountId ?? SecretId ?? Name ?? Entries?.[0]?.DetailType ?? '';
 }

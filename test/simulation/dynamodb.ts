@@ -12,6 +12,9 @@ interface Input extends Bindings {
   readonly ReturnValues?: string;
   readonly Segment?: number;
   readonly TotalSegments?: number;
+  readonly RequestItems?: Readonly<
+    Record<string, { readonly Keys: readonly { readonly accountId: string }[] }>
+  >;
 }
 
 interface State {
@@ -76,6 +79,11 @@ export class SimulatedTable {
   carryOut(operation: string, input: Input, reader: SimulatedProcess): object {
     const { time } = reader;
     if (operation === 'Scan') return this.#scan(input, reader);
+    if (operation === 'BatchGet') {
+      const keys = Object.values(input.RequestItems ?? {}).flatMap(({ Keys }) => Keys);
+      const found = keys.flatMap(({ accountId }) => this.item(accountId) ?? []);
+      return { Responses: { [this.name]: found } };
+    }
     const accountId = input.Key?.accountId ?? String(input.Item?.accountId);
     const before = this.item(accountId);
     if (operation === 'Get') return { Item: before };

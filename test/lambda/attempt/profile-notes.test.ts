@@ -16,6 +16,7 @@ function aWorld(before: ProfileNote = {}) {
     events: put,
     busIsDown: false,
     tableIsDown: false,
+    isPaused: false,
     writes: 0,
     note: () => note,
     pass: (seconds: number) => {
@@ -26,10 +27,11 @@ function aWorld(before: ProfileNote = {}) {
     run: async (): Promise<ProfileNotes> => {
       const notes = createProfileNotes({
         table: {
-          profileNote: async () => {
+          readProfile: async () => {
             await moment();
-            return parseProfileNote(note);
+            return { note: parseProfileNote(note), isPaused: world.isPaused };
           },
+          pausedAmong: async (profiles) => new Set(world.isPaused ? profiles : []),
           putProfileNote: async (_, next, known) => {
             await moment();
             if (world.tableIsDown) throw Object.assign(new Error('out of order'), { name: 'Outage' });
@@ -246,7 +248,10 @@ describe('an account of a profile', () => {
     await before.flushed();
     const notes = await world.run();
     expect(admitted(notes, accounts)).toBe(tried);
-    expect(notes.admit(failing('x', 'client_rejected'))).toEqual({ defer: 'client_rejected' });
+    expect(notes.admit(failing('x', 'client_rejected'))).toEqual({
+      action: 'defer',
+      reason: 'client_rejected',
+    });
   });
 
   test('waits for the one that is being tried', async () => {
@@ -281,7 +286,10 @@ describe('an account of a profile', () => {
     await one.flushed();
     const other = await world.run();
     expect(admitted(other, waiting)).toBe(2);
-    expect(other.admit(failing('x', 'provider_wide_refusal'))).toEqual({ defer: 'provider_wide_refusal' });
+    expect(other.admit(failing('x', 'provider_wide_refusal'))).toEqual({
+      action: 'defer',
+      reason: 'provider_wide_refusal',
+    });
     expect(other.admit(anAccount()), 'everybody else is tried as ever').toBe('start');
     await other.flushed();
     world.pass(900);
