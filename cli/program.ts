@@ -10,6 +10,7 @@ import { addDoctor } from './doctor/command.ts';
 import { addImport } from './import/command.ts';
 import { addExport } from './import/export.ts';
 import { addInvoke } from './invoke.ts';
+import { addPause } from './pause/command.ts';
 import { addProfiles } from './profiles/command.ts';
 import { asCliError } from './shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
@@ -26,6 +27,7 @@ const groups: readonly AddCommands[] = [
   addStatus,
   addToken,
   addInvoke,
+  addPause,
   addImport,
   addExport,
   addDoctor,

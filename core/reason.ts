@@ -40,8 +40,8 @@ export const REASONS = {
   forced: { severity: 'calm', meaning: 'the event asked for it', remedy: '' },
   disabled: {
     severity: 'calm',
-    meaning: 'the account has enabled = false',
-    remedy: 'Set enabled to true, or remove it.',
+    meaning: 'the account is disabled (enabled = false), or people have paused its profile or everything',
+    remedy: 'Enable it (accounts enable), or end the pause (resume).',
   },
   does_not_expire: {
     severity: 'calm',

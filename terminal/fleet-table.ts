@@ -145,6 +145,7 @@ function signature({ status, failure, lastRefreshedAt, lease, enabled }: FleetIt
 export function statusOf(item: FleetItem): readonly [string, Style] {
   if (item.authenticationType !== 'oauth2') return ['not oauth2', 'dim'];
   if (item.enabled === false) return ['disabled', 'dim'];
+  if (item.paused !== undefined) return ['paused', 'dim'];
   switch (item.status) {
     case 'healthy':
       return ['healthy', 'green'];
@@ -201,7 +202,8 @@ export function duration(seconds: number): string {
 /** 0 for accounts that need a person, then failing, new, healthy, disabled, and the rest. */
 export function rank(item: FleetItem): number {
   const order = ['needs a person', 'failing', 'new', 'healthy', 'disabled', 'not oauth2'];
-  const place = order.indexOf(statusOf(item)[0]);
+  const [status] = statusOf(item);
+  const place = order.indexOf(status === 'paused' ? 'disabled' : status);
   return place === -1 ? order.length - 1 : place;
 }
 

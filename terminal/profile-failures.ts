@@ -1,4 +1,4 @@
-import { PROFILE_NOTE } from '../core/account/account.ts';
+import { PAUSE_NOTE, PROFILE_NOTE, pauseNoteOf } from '../core/account/account.ts';
 import { isJsonObject } from '../core/json-object.ts';
 import { type FleetItem, isAccount } from './fleet-table.ts';
 
@@ -39,13 +39,32 @@ const WINDOW = 300;
  * yet and its own item is older.
  */
 export function accountsOf(items: readonly FleetItem[], now: number): FleetItem[] {
+  const keys = new Set(items.filter((item) => !isAccount(item)).map(({ accountId }) => accountId));
   const failing = new Map(
     items.flatMap((item) => {
       const found = failingProfile(item);
       return found === undefined ? [] : [[found.profile, found] as const];
     }),
   );
-  return items.filter(isAccount).map((item) => waiting(item, failing.get(String(item.oauthProfile)), now));
+  return items
+    .filter(isAccount)
+    .map((item) => withPause(waiting(item, failing.get(String(item.oauthProfile)), now), keys));
+}
+
+/** What people have paused, by the notes of a scan: `everything`, then the names of profiles. */
+export function pausedIn(items: readonly FleetItem[]): string[] {
+  const keys = items.map(({ accountId }) => accountId);
+  const profiles = keys
+    .filter((key) => key.startsWith(`${PAUSE_NOTE}:`))
+    .map((key) => key.slice(PAUSE_NOTE.length + 1))
+    .sort();
+  return keys.includes(PAUSE_NOTE) ? ['everything', ...profiles] : profiles;
+}
+
+/** An account as it is while people have paused its profile, or everything. @param notes the keys of notes that there are */
+export function withPause(item: FleetItem, notes: ReadonlySet<string>): FleetItem {
+  if (notes.has(PAUSE_NOTE)) return { ...item, paused: 'everything' };
+  return notes.has(pauseNoteOf(String(item.oauthProfile))) ? { ...item, paused: 'profile' } : item;
 }
 
 /** An account as it is while its profile is failing, if it is. */

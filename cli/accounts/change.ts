@@ -6,12 +6,12 @@ import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.
 import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { inBulk, tellLeft } from '../shared/bulk.ts';
-import { EXIT, type ExitCode } from '../shared/cli-error.ts';
+import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import { confirmed } from '../shared/confirm.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { escrowKind } from './escrow.ts';
-import { findItem } from './items.ts';
+import { findItem, readItems, requireProfile } from './items.ts';
 import { count } from './list.ts';
 import { removeSecret } from './remove-secret.ts';
 import { undoCommands } from './undo-commands.ts';
@@ -33,13 +33,25 @@ interface Change {
 
 const GOOD: readonly Change['result'][] = ['enabled', 'disabled', 'removed'];
 
+/** Accounts by their ids, or all of a profile. */
+export interface WhichOptions {
+  readonly profile?: string | undefined;
+}
+
 /** Has the function look at these accounts, or leave them alone. */
 export async function switchAccounts(
   context: Context,
-  accountIds: readonly string[],
+  named: readonly string[],
+  { profile }: WhichOptions,
   enabled: boolean,
 ): Promise<ExitCode> {
   const fleet = await context.fleet();
+  const accountIds = await select(
+    context,
+    fleet,
+    { named, profile },
+    (item) => (item.enabled !== false) !== enabled,
+  );
   const result = enabled ? 'enabled' : 'disabled';
   const command = [enabled ? 'enable' : 'disable'];
   const change = async (accountId: string): Promise<Change> => {
@@ -63,10 +75,28 @@ export async function switchAccounts(
       ? refusalOf(await findItem(fleet, accountId), accountId, fleet, 0)
       : { accountId, result, message: `${result} in ${fleet.label}` };
   };
-  return await changeEach(context, accountIds, { fleet, command, change });
+  return await changeEach(context, accountIds, { fleet, command, profile, change });
 }
 
-export interface RemoveOptions {
+/** The accounts that are named, or those of a profile for which there is something to do. */
+async function select(
+  { terminal }: Context,
+  fleet: Fleet,
+  { named, profile }: WhichOptions & { readonly named: readonly string[] },
+  isWanted: (item: FleetItem) => boolean,
+): Promise<readonly string[]> {
+  if (named.length > 0 === (profile !== undefined))
+    throw new CliError('USAGE', 'Name accounts, or --profile: one of the two.', EXIT.usage);
+  if (profile === undefined) return named;
+  const items = await readItems(fleet, terminal);
+  await requireProfile(fleet, items, profile);
+  return items
+    .filter((item) => item.oauthProfile === profile && isWanted(item))
+    .map(({ accountId }) => accountId)
+    .sort();
+}
+
+export interface RemoveOptions extends WhichOptions {
   readonly yes?: boolean;
   readonly recoveryWindow: number;
   readonly keepSecret?: boolean;
@@ -76,10 +106,12 @@ export interface RemoveOptions {
 /** Removes accounts and, where it has the default name, the token secret of each, which can be restored for a time. */
 export async function removeAccounts(
   context: Context,
-  accountIds: readonly string[],
+  named: readonly string[],
   options: RemoveOptions,
 ): Promise<ExitCode> {
   const fleet = await context.fleet();
+  const { profile } = options;
+  const accountIds = await select(context, fleet, { named, profile }, () => true);
   const which =
     accountIds.length === 1 ? `account ${printable(accountIds[0] ?? '')}` : count(accountIds.length);
   const question = `Remove ${which} from ${fleet.label}?`;
@@ -88,7 +120,7 @@ export async function removeAccounts(
     return EXIT.interrupted;
   }
   const change = (accountId: string) => removeAccount(fleet, accountId, options);
-  return await changeEach(context, accountIds, { fleet, command: removeAgain(options), change });
+  return await changeEach(context, accountIds, { fleet, command: removeAgain(options), profile, change });
 }
 
 function removeAgain({ recoveryWindow, keepSecret, discardEscrow }: RemoveOptions): string[] {
@@ -182,6 +214,7 @@ interface Changing {
   readonly fleet: Fleet;
   /** What goes on with those that are left. */
   readonly command: readonly string[];
+  readonly profile: string | undefined;
   readonly change: (accountId: string) => Promise<Change>;
 }
 
@@ -189,7 +222,7 @@ interface Changing {
 async function changeEach(
   { terminal, signal }: Context,
   accountIds: readonly string[],
-  { fleet, command, change }: Changing,
+  { fleet, command, profile, change }: Changing,
 ): Promise<ExitCode> {
   const end = await inBulk([...new Set(accountIds)], {
     size: 1,
@@ -206,7 +239,9 @@ async function changeEach(
   if (terminal.json)
     terminal.result('', [...changes, ...left.map((accountId) => ({ accountId, result: 'not_done' }))]);
   tellUndo(changes, fleet, terminal);
-  const code = tellLeft(end, ['accounts', ...command, ...left], terminal);
+  if (accountIds.length === 0 && !terminal.json) terminal.result('No account is left to change.', []);
+  const which = profile === undefined ? left : ['--profile', profile];
+  const code = tellLeft(end, ['accounts', ...command, ...which], terminal);
   return code ?? (changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed);
 }
 

@@ -4,7 +4,7 @@ import { addExamples } from '../options/help.ts';
 import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { AnswerOptions } from './answer.ts';
-import type { RemoveOptions } from './change.ts';
+import type { RemoveOptions, WhichOptions } from './change.ts';
 import type { ListOptions } from './list.ts';
 import type { RefreshOptions } from './refresh.ts';
 import type { ShowOptions } from './show.ts';
@@ -58,7 +58,8 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('enable')
       .description('Lets the function refresh accounts again.')
-      .argument('<accountIds...>', 'which accounts')
+      .argument('[accountIds...]', 'which accounts')
+      .option('--profile <name>', 'all of this profile')
       .action(action(switchAll(true))),
     [['accounts enable acme globex', 'both, from the next run on']],
   );
@@ -66,7 +67,8 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('disable')
       .description('Stops the refreshing of accounts. Their tokens run out.')
-      .argument('<accountIds...>', 'which accounts')
+      .argument('[accountIds...]', 'which accounts')
+      .option('--profile <name>', 'all of this profile; to stop it for a time, see "pause"')
       .action(action(switchAll(false))),
     [['accounts disable acme', 'until it is enabled again']],
   );
@@ -74,7 +76,8 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('remove')
       .description('Removes accounts. Their token secrets are deleted some days later.')
-      .argument('<accountIds...>', 'which accounts')
+      .argument('[accountIds...]', 'which accounts')
+      .option('--profile <name>', 'all of this profile')
       .option('-y, --yes', 'do not ask')
       .option(
         '--recovery-window <days>',
@@ -136,6 +139,6 @@ export const addAccounts: AddCommands = (program, action) => {
 };
 
 function switchAll(on: boolean) {
-  return async (context: Context, ids: string[]) =>
-    (await import('./change.ts')).switchAccounts(context, ids, on);
+  return async (context: Context, ids: string[], options: WhichOptions) =>
+    (await import('./change.ts')).switchAccounts(context, ids, options, on);
 }

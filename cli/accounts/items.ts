@@ -1,11 +1,18 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
-import { PROFILE_NOTE } from '../../core/account/account.ts';
+import { PAUSE_NOTE, PROFILE_NOTE, pauseNoteOf } from '../../core/account/account.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import { printable } from '../../terminal/printable.ts';
-import { accountsOf, type FailingProfile, failingProfile, waiting } from '../../terminal/profile-failures.ts';
+import {
+  accountsOf,
+  type FailingProfile,
+  failingProfile,
+  pausedIn,
+  waiting,
+  withPause,
+} from '../../terminal/profile-failures.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';
@@ -16,6 +23,8 @@ interface Fleetwide {
   readonly accounts: FleetItem[];
   /** The one that holds up most accounts first. */
   readonly failingProfiles: FailingProfile[];
+  /** What people have paused: `everything`, then the names of profiles. */
+  readonly paused: string[];
 }
 
 /** Every account of the table, with a count as progress, and the profiles that are failing. */
@@ -30,7 +39,7 @@ export async function readFleet(fleet: Fleet, terminal?: Pick<Terminal, 'progres
     .map(failingProfile)
     .filter((one) => one !== undefined)
     .sort((a, b) => b.accounts - a.accounts);
-  return { accounts: accountsOf(items, now()), failingProfiles };
+  return { accounts: accountsOf(items, now()), failingProfiles, paused: pausedIn(items) };
 }
 
 export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {
@@ -40,8 +49,11 @@ export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progres
 /** An account as it is now, also where it waits for its profile. @throws CliError where there is none */
 export async function readAccount(fleet: Fleet, accountId: string): Promise<FleetItem> {
   const item = await readItem(fleet, accountId);
-  const note = await findNote(fleet, `${PROFILE_NOTE}${item.oauthProfile}`);
-  return waiting(item, note && failingProfile(note), now());
+  const profile = String(item.oauthProfile);
+  const keys = [`${PROFILE_NOTE}${profile}`, PAUSE_NOTE, pauseNoteOf(profile)];
+  const [note, ...pauses] = await Promise.all(keys.map((key) => findNote(fleet, key)));
+  const paused = new Set(pauses.flatMap((one) => one?.accountId ?? []));
+  return withPause(waiting(item, note && failingProfile(note), now()), paused);
 }
 
 /** One account's item, as it is now; undefined where there is none. */

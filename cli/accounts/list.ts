@@ -141,6 +141,7 @@ export function summaryOf(item: FleetItem, at: number): Record<string, unknown> 
     status: statusKey(item),
     reason: reasonOf(item, at) || undefined,
     failure: failureIn(item.failure),
+    ...(item.paused !== undefined && { paused: item.paused }),
     ...(item.waitsForProfile === true && { waitsForProfile: true }),
     accessTokenExpiresAt,
     refreshTokenExpiresAt,

@@ -94,6 +94,8 @@ function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined 
   const { remedy, severity } = REASONS[reason];
   if (severity === 'person' || reason === 'secret_missing')
     return `${remedy} Run: authorize ${printable(accountId)}`;
+  if (reason === 'disabled' && item.enabled !== false)
+    return `Run: resume${item.paused === 'profile' ? ` --profile ${printable(String(item.oauthProfile))}` : ''}`;
   if (reason === 'disabled') return `Run: accounts enable ${printable(accountId)}`;
   return remedy === '' ? undefined : remedy;
 }

@@ -17,7 +17,7 @@ import { deviceFlow } from './device.ts';
 import { isLoopback, startLoopback } from './loopback.ts';
 import { PASTE_REDIRECT_URI, pasteFlow } from './paste.ts';
 import { type Preflight, preflight } from './preflight.ts';
-import { connected, connectedPage, failedPage } from './result.ts';
+import { connectedPage, failedPage, type Outcome, outcomeText, outcomeValue } from './result.ts';
 import { showToFunction } from './show-to-function.ts';
 import { type WantedOptions, wantedAccount } from './wanted.ts';
 
@@ -35,7 +35,19 @@ export async function authorize(
   options: AuthorizeOptions,
 ): Promise<ExitCode | undefined> {
   const { terminal } = context;
-  const fleet = await context.fleet();
+  const outcome = await authorizeOne(context, await context.fleet(), accountId, options);
+  terminal.result(outcomeText(terminal, outcome), outcomeValue(outcome));
+  return outcome.seen.kind === 'trouble' ? EXIT.attention : EXIT.done;
+}
+
+/** Has somebody sign in for one account, and keeps the grant. @throws CliError where it did not work */
+export async function authorizeOne(
+  context: Context,
+  fleet: Fleet,
+  accountId: string,
+  options: AuthorizeOptions,
+): Promise<Outcome> {
+  const { terminal } = context;
   const known = await readAccount(fleet, accountId);
   const wanted = await wantedAccount(fleet, accountId, known, options);
   // Better found out now than after somebody has signed in.
@@ -44,9 +56,7 @@ export async function authorize(
   const found = await preflight(fleet, wanted);
   const kept = await signIn(context, { fleet, wanted, options, redirectUri }, found);
   const seen = await showToFunction(fleet, accountId, kept.tokenSet, terminal);
-  const outcome = { wanted, kept, seen, label: labelOf(wanted.account) };
-  connected(terminal, outcome);
-  return seen.kind === 'trouble' ? EXIT.attention : EXIT.done;
+  return { wanted, kept, seen, label: labelOf(wanted.account) };
 }
 
 function redirectFor({ redirect_uri }: Profile, { device, paste }: AuthorizeOptions): string | undefined {

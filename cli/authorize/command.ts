@@ -4,6 +4,7 @@ import { tokenSecretOption } from '../options/token-secret-option.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { AuthorizeOptions } from './authorize.ts';
+import type { ManyOptions } from './many.ts';
 
 const HELP = `
 A new account needs --profile. An account that exists is connected again in
@@ -24,6 +25,7 @@ Examples:
       --parameter subdomain=acme
   $ oauth-token-refresher authorize acme --with prompt=select_account
   $ oauth-token-refresher authorize acme --device
+  $ oauth-token-refresher authorize --needs-person --profile crm
 
 Exit code 3: connected, but the function can't use it yet; it says why.
 What each failure means: docs/authorizing.md.`;
@@ -32,7 +34,8 @@ export const addAuthorize: AddCommands = (program, action) => {
   program
     .command('authorize')
     .description('Connects an account by signing in at its provider, or repairs one in place.')
-    .argument('<accountId>', 'the account; a new id makes a new account')
+    .argument('[accountIds...]', 'the account; a new id makes a new account. Several, one after another')
+    .option('--needs-person', 'all accounts that need a person, one after another')
     .option('--profile <name>', 'the OAuth client to sign in with (see "profiles list")')
     .option('--name <name>', 'the name that people use for the account')
     .option('--parameter <name=value>', "fills a {placeholder} of the profile's endpoints", collectPairs)
@@ -54,10 +57,20 @@ export const addAuthorize: AddCommands = (program, action) => {
 
 async function authorize(
   context: Context,
-  accountId: string,
-  options: AuthorizeOptions,
+  accountIds: readonly string[],
+  options: AuthorizeOptions & ManyOptions,
 ): Promise<ExitCode | undefined> {
   if (options.device && (options.paste || options.with !== undefined))
     throw new CliError('USAGE', '--device can’t be combined with --paste or --with.', EXIT.usage);
-  return (await import('./authorize.ts')).authorize(context, accountId, options);
+  const [accountId, ...more] = accountIds;
+  if ((accountId === undefined) !== (options.needsPerson === true))
+    throw new CliError('USAGE', 'Name accounts, or --needs-person: one of the two.', EXIT.usage);
+  if (accountId !== undefined && more.length === 0)
+    return (await import('./authorize.ts')).authorize(context, accountId, options);
+  const single = (['name', 'parameter', 'tokenSecret'] as const).find((name) => options[name] !== undefined);
+  if (single !== undefined)
+    throw new CliError('USAGE', `--${OPTION[single]} goes with one account only.`, EXIT.usage);
+  return (await import('./many.ts')).authorizeMany(context, accountIds, options);
 }
+
+const OPTION = { name: 'name', parameter: 'parameter', tokenSecret: 'token-secret' } as const;

@@ -17,8 +17,8 @@ export interface Outcome {
 
 const INDENT = 16;
 
-export function connected(terminal: Terminal, { wanted, kept, seen, label }: Outcome): void {
-  const { paint } = terminal;
+/** For people: the account, who signed in, and what the function says. */
+export function outcomeText({ paint, width }: Terminal, { wanted, kept, seen, label }: Outcome): string {
   const { accountId, oauthProfile } = wanted.account;
   const done = kept.created ? 'connected' : 'reauthorized';
   const rows: (readonly [string, string])[] = [
@@ -27,25 +27,29 @@ export function connected(terminal: Terminal, { wanted, kept, seen, label }: Out
     ['function', functionSays(seen)],
   ];
   if (label !== accountId) rows.unshift(['name', label]);
-  const text = [
+  return [
     `${seen.kind === 'trouble' ? paint('yellow', '!') : paint('green', '✓')} ${paint('bold', printable(accountId))} is ${done}.`,
     ...rows.map(([name, value]) => {
-      const lines = wrapTo(printable(value), terminal.width - INDENT);
+      const lines = wrapTo(printable(value), width - INDENT);
       return `  ${name.padEnd(INDENT - 2)}${lines.join(`\n${' '.repeat(INDENT)}`)}`;
     }),
   ].join('\n');
-  const person = authorizedBy(kept);
-  terminal.result(text, {
+}
+
+/** The same for scripts. */
+export function outcomeValue({ wanted, kept, seen }: Outcome) {
+  const { accountId, oauthProfile } = wanted.account;
+  return {
     accountId,
     oauthProfile,
     created: kept.created,
-    authorizedBy: person ?? null,
+    authorizedBy: authorizedBy(kept) ?? null,
     function: {
       state: seen.kind,
       accessTokenExpiresAt: seen.kind === 'healthy' ? (seen.accessTokenExpiresAt ?? null) : null,
       message: seen.kind === 'later' ? seen.remark : seen.kind === 'trouble' ? seen.message : null,
     },
-  });
+  };
 }
 
 function functionSays(seen: Seen): string {

@@ -3,6 +3,7 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
+import { untilNotThrottled } from '../shared/bulk.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import type { Source } from './file/source.ts';
 import type { Plan } from './plan.ts';
@@ -107,7 +108,8 @@ export async function runImport(
     if (signal.aborted || failure !== undefined) break;
     void work.add(async () => {
       try {
-        await one(row.line, candidate, write, found.takesSecretFrom);
+        // Neither write overwrites what is there, so both may be repeated.
+        await untilNotThrottled(() => one(row.line, candidate, write, found.takesSecretFrom));
         progress.step();
       } catch (error) {
         // Never the message: it can quote what was sent.

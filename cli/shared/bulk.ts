@@ -26,7 +26,7 @@ interface Bulk<Result> {
   readonly onDone: (results: readonly Result[], done: number) => void;
   readonly signal: AbortSignal;
   /** Milliseconds. */
-  readonly pause?: (milliseconds: number) => Promise<void>;
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
 }
 
 const MOST_TRIES = 10;
@@ -56,6 +56,7 @@ export async function inBulk<Result>(
       left = left.slice(batch.length);
       onDone(found, accountIds.length - left.length);
     } catch (error) {
+      if (signal.aborted && isAbort(error)) return { results, left, stopped: { kind: 'interrupted' } };
       if (results.length === 0) throw error;
       return { results, left, stopped: { kind: 'failed', error } };
     }
@@ -63,9 +64,16 @@ export async function inBulk<Result>(
   return { results, left, stopped: { kind: 'done' } };
 }
 
-async function untilNotThrottled<T>(
+/** What was waited for was given up at Ctrl-C. Any other error still shows: a grant may not have been stored. */
+function isAbort(error: unknown): boolean {
+  const { name } = error as { name?: unknown };
+  return ['AbortError', 'AbortPromptError', 'ExitPromptError'].includes(String(name));
+}
+
+/** Repeats what was throttled, which had no effect, up to ten times. Rejects with its error after that, and with any other. */
+export async function untilNotThrottled<T>(
   work: () => Promise<T>,
-  pause: (milliseconds: number) => Promise<void>,
+  pause: (milliseconds: number) => Promise<unknown> = sleep,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

@@ -17,11 +17,15 @@ export async function showStatus({ terminal, fleet }: Context, check: boolean): 
   const at = now();
   const late = lateAfter(await scheduleOf(target, new EventBridgeClient(target.config)));
   const span = Math.max(LONG_LOOK, late);
-  const [{ accounts: items, failingProfiles }, lastRuns] = await Promise.all([
+  const [{ accounts: items, failingProfiles, paused }, lastRuns] = await Promise.all([
     readFleet(target, terminal),
     readLastRuns(target, at, span, SHOWN_RUNS),
   ]);
-  const status = { ...statusOfFleet(items, lastRuns, { target: target.label, at, late }), failingProfiles };
+  const status = {
+    ...statusOfFleet(items, lastRuns, { target: target.label, at, late }),
+    failingProfiles,
+    paused,
+  };
   terminal.result(statusText(status, span, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
   const attention = status.late || items.some(needsAttention);
   return check && attention ? EXIT.attention : EXIT.done;
@@ -32,7 +36,7 @@ function statusOfFleet(
   items: readonly FleetItem[],
   lastRuns: LastRuns,
   { target, at, late }: { target: string; at: number; late: number },
-): Omit<Status, 'failingProfiles'> {
+): Omit<Status, 'failingProfiles' | 'paused'> {
   const expiring = items
     .filter((item) => statusKey(item) === 'healthy')
     .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt, doesNotExpire }) =>

@@ -38,6 +38,8 @@ export interface Status {
     accessTokenExpiresAt: number;
   }[];
   readonly failingProfiles: readonly FailingProfile[];
+  /** What people have paused: `everything`, then profiles. */
+  readonly paused: readonly string[];
   readonly lastRuns: LastRuns;
   /** Whether no run has ended for longer than the schedule allows. */
   readonly late: boolean;
@@ -45,11 +47,12 @@ export interface Status {
 
 /** The fleet on one screen of 80 by 24 characters. @param span how far back the log was looked at, seconds */
 export function statusText(status: Status, span: number, terminal: Terminal): string {
-  const { target, at, accounts } = status;
+  const { target, at, accounts, paused } = status;
   const time = new Date(at * 1000).toISOString().slice(11, 19);
   return [
     `${terminal.paint('bold', `${count(accounts)} in ${printable(target)}`)} at ${time}Z`,
-    '',
+    // In place of the empty line, so that the screen stays as high.
+    paused.length === 0 ? '' : terminal.paint('yellow', pausedText(paused, terminal.width)),
     ...profileLines(status, terminal),
     '',
     ...failingLines(status, terminal),
@@ -57,6 +60,14 @@ export function statusText(status: Status, span: number, terminal: Terminal): st
     '',
     ...runLines(status, span, terminal),
   ].join('\n');
+}
+
+/** On one line; names that have no room are counted. */
+function pausedText(paused: readonly string[], width: number): string {
+  const all = `Paused: ${paused.map(printable).join(', ')}`;
+  return all.length <= width
+    ? all
+    : `Paused: ${paused[0] === 'everything' ? 'everything' : `${paused.length} profiles`}`;
 }
 
 function number(value: number, style?: Style): Cell {

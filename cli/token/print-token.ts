@@ -144,7 +144,8 @@ function refused(
       `${id} needs a person: ${meaning} (${reason}). Run: authorize ${id}`,
       EXIT.attention,
     );
-  if (reason === 'disabled') return new CliError('DISABLED', `${id} is disabled. Run: accounts enable ${id}`);
+  if (reason === 'disabled')
+    return new CliError('DISABLED', `${id} is disabled or paused. What to do: accounts show ${id}`);
   const rest = stored === undefined ? 0 : left(stored);
   const leftover = rest > 0 ? ` The stored token is good for ${rest} s. Ask for less with --for.` : '';
   return new CliError(

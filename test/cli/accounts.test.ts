@@ -34,7 +34,7 @@ test("the function's own notes in the table are no accounts to any command", asy
   const id = '#secret:oauth/accounts/crm-acme';
   await fleet.put({ accountId: id, secretOwner: 'crm-acme' });
   await fleet.put({ accountId: '#profile:unused', failure: { reason: 'client_rejected', accounts: 3 } });
-  await fleet.put({ accountId: '#pause' });
+  await fleet.put({ accountId: '#secret:unused' });
   await fleet.put({ accountId: '#later:x', authenticationType: 'oauth2', oauthProfile: 'crm' });
   const { value } = await fleet.json(['status']);
   expect(value).toMatchObject({ accounts: 21, byStatus: { other: 1 } });
@@ -50,7 +50,7 @@ test("the function's own notes in the table are no accounts to any command", asy
   for (const args of [
     ['accounts', 'show', id],
     ['accounts', 'refresh', id],
-    ['accounts', 'enable', '#pause'],
+    ['accounts', 'enable', '#secret:unused'],
     ['accounts', 'disable', '#profile:unused'],
     ['accounts', 'answer', '#profile:unused', '--out', 'nowhere'],
     ['token', id],

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seconds, startFleet, type TestFleet } from '../support/fleet.ts';
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await startFleet();
+});
+afterAll(() => fleet.close());
+
+const statuses = async (profile: string) => {
+  const { value } = await fleet.json(['accounts', 'list', '--profile', profile]);
+  return new Set(
+    (value as { status: string; paused?: string }[]).map(({ status, paused }) => `${status} ${paused}`),
+  );
+};
+
+describe('pause', () => {
+  test('of a profile leaves its accounts alone, which show it; resume ends it', async () => {
+    const { code, stdout, stderr } = await fleet.run(['pause', '--profile', 'crm']);
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('Acting on') });
+    expect(stdout).toContain('The profile crm');
+    expect(stdout).toContain('resume --profile crm');
+    expect([...(await statuses('crm'))]).toEqual(['disabled profile']);
+    expect([...(await statuses('mail'))].join()).not.toContain('profile');
+    const { stdout: shown } = await fleet.run(['accounts', 'show', 'crm-acme']);
+    expect(shown).toContain('Run: resume --profile crm');
+    const before = await fleet.tokenSet('crm-acme');
+    await fleet.run(['accounts', 'refresh', 'crm-acme', '--force']);
+    expect(await fleet.tokenSet('crm-acme')).toEqual(before);
+    expect((await fleet.run(['status'], { columns: 80 })).stdout).toContain('Paused: crm');
+    expect((await fleet.json(['resume', '--profile', 'crm'])).value).toMatchObject({ wasPaused: true });
+    expect([...(await statuses('crm'))].join()).not.toContain('profile');
+  });
+
+  test('of everything stands above that of a profile, and each is ended by itself', async () => {
+    await fleet.run(['pause']);
+    await fleet.run(['pause', '--profile', 'crm']);
+    expect([...(await statuses('mail'))]).toEqual(['disabled everything']);
+    expect((await fleet.run(['status'], { columns: 80 })).stdout).toContain('Paused: everything, crm');
+    const { code, stdout } = await fleet.run(['resume', '--profile', 'crm']);
+    expect({ code, stdout }).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('still paused: resume'),
+    });
+    expect(await fleet.json(['resume'])).toMatchObject({ code: 0, value: { stillPaused: [] } });
+  });
+
+  test('twice says since when, and changes nothing', async () => {
+    const { value } = await fleet.json(['pause']);
+    const again = await fleet.json(['pause']);
+    const { at } = value as { at: number };
+    expect(again.value).toMatchObject({ isNew: false, at });
+    expect(await fleet.json(['resume'])).toMatchObject({ code: 0 });
+    expect(await fleet.json(['resume'])).toMatchObject({ code: 0, value: { wasPaused: false } });
+  });
+
+  test('--wait ends when runs know and nothing is leased', async () => {
+    await fleet.change('mail-initech', { lease: { owner: 'a run', expiresAt: seconds() + 14 } });
+    const began = Date.now();
+    const { value } = await fleet.json(['pause', '--profile', 'mail', '--wait']);
+    expect(value).toMatchObject({ idle: true });
+    expect(Date.now() - began).toBeGreaterThan(12_000);
+    await fleet.change('mail-initech', { lease: undefined });
+    await fleet.run(['resume', '--profile', 'mail']);
+  });
+
+  test('of a profile that does not exist is refused', async () => {
+    expect(await fleet.json(['pause', '--profile', 'nobody'])).toMatchObject({
+      code: 1,
+      value: { error: { code: 'NO_PROFILE' } },
+    });
+  });
+});
