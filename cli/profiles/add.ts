@@ -9,11 +9,14 @@ import {
 } from '../../adapters/aws/secret-versions.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { parseJsonObject } from '../../core/json-object.ts';
+import type { Profile } from '../../core/profile/profile.ts';
 import { type Fields, fieldsFromFlags, fieldsFromInput } from '../profile/fields.ts';
 import { parseWholeProfile } from '../profile/presets.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
+import { askProvider } from './ask-provider.ts';
+import { anAccountOf } from './check.ts';
 
 export interface AddOptions {
   readonly provider?: string;
@@ -29,6 +32,7 @@ export interface AddOptions {
   readonly change?: true;
   readonly replace?: true;
   readonly kmsKey?: string;
+  readonly unchecked?: true;
 }
 
 export async function addProfile(context: Context, name: string, options: AddOptions): Promise<undefined> {
@@ -57,7 +61,12 @@ export async function addProfile(context: Context, name: string, options: AddOpt
   const given = { ...own, ...flags, ...input };
   const asks = terminal.interactive && !options.stdin && !options.change;
   const fields = asks ? await (await import('./ask.ts')).askForFields(given, context) : given;
-  refuseInvalid(fields);
+  const profile = validProfile(fields);
+  if (before.kind === 'found' && !options.unchecked) {
+    terminal.progress('Asking the provider …');
+    await refuseRejected(fleet, name, { profile, before: parseJsonObject(before.text ?? '') ?? {}, fields });
+    terminal.progress(undefined);
+  }
   const written = await writeProfile(fleet, { secretId, text: JSON.stringify(fields), before }, options);
   if (written === 'changed_by_another')
     throw new CliError(
@@ -114,11 +123,56 @@ function refuseWrongMode(name: string, exists: boolean, { change, replace, kmsKe
     );
 }
 
-function refuseInvalid(fields: Fields): void {
+function validProfile(fields: Fields): Profile {
   const parsed = parseWholeProfile(JSON.stringify(fields));
-  if (parsed.kind === 'profile') return;
+  if (parsed.kind === 'profile') return parsed.profile;
   const hint = /^(client_secret|private_key|tls_client_\w+): is missing/.test(parsed.problem)
     ? ' Give it by --stdin, or run the command on a terminal.'
     : '';
   throw new CliError('PROFILE_INVALID', `${parsed.problem}. Nothing was written.${hint}`, EXIT.usage);
+}
+
+/** A change of these alone can't make the provider refuse the client. */
+const NOT_OF_THE_CLIENT: readonly string[] = [
+  'scope',
+  'redirect_uri',
+  'authorization_endpoint',
+  'device_authorization_endpoint',
+  'pkce',
+  'authorization_code_parameter',
+  'callback_parameters',
+  'token_response_fields',
+  'token_error_fields',
+  'dead_grant_errors',
+  'transient_errors',
+  'client_errors',
+  'public_fields',
+  'token_request_timeout_seconds',
+  'default_expires_in',
+  'refresh_window_seconds',
+  'max_requests_per_minute',
+] satisfies (keyof Profile)[];
+
+/**
+ * Asks the provider about a changed client before it takes the place of one that works. Accounts would go on with the version
+ * before it, and stop at the next change.
+ */
+async function refuseRejected(
+  fleet: Fleet,
+  name: string,
+  { profile, before, fields }: { profile: Profile; before: Fields; fields: Fields },
+): Promise<void> {
+  const changed = Object.keys({ ...before, ...fields }).filter(
+    (field) => JSON.stringify(before[field]) !== JSON.stringify(fields[field]),
+  );
+  if (changed.every((field) => NOT_OF_THE_CLIENT.includes(field))) return;
+  const { account } = await anAccountOf(fleet, name);
+  const findings = await askProvider(profile, account?.parameters, fleet);
+  const wrong = findings.find(({ verdict }) => verdict === 'wrong');
+  if (wrong === undefined) return;
+  const again = 'If it is right all the same, add --unchecked.';
+  throw new CliError(
+    'PROFILE_REFUSED',
+    `With this change the profile would not work: ${wrong.message}. Nothing was written. ${again}`,
+  );
 }

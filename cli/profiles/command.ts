@@ -70,6 +70,7 @@ export const addProfiles: AddCommands = (program, action) => {
     .option('--stdin', 'read the secret, or a JSON object of fields, from standard input')
     .option('--change', 'change the given fields of an existing profile')
     .option('--replace', 'replace an existing profile')
+    .option('--unchecked', 'change it without asking the provider first')
     .option('--kms-key <id>', "for the secret of a new profile, where it is not AWS's own")
     .addHelpText('after', ADD_HELP)
     .action(action<[string, AddOptions]>(async (...all) => (await import('./add.ts')).addProfile(...all)));

@@ -182,6 +182,39 @@ describe('add', () => {
     expect(await profiles(['check', 'changing'])).toMatchObject({ code: 0 });
   });
 
+  describe('a change of the client', () => {
+    const add = ['add', 'rotated', '--issuer', '', '--client-id', 'crm', '--stdin'];
+    const change = ['add', 'rotated', '--change', '--stdin'];
+    const versionOf = async () => {
+      const { VersionId, SecretString } = await system.clients.secrets.send(
+        new GetSecretValueCommand({ SecretId: 'oauth/profiles/rotated' }),
+      );
+      return { VersionId, secret: JSON.parse(SecretString ?? '{}').client_secret };
+    };
+
+    test('that the provider refuses is not written, unless it is asked for', async () => {
+      const whole = add.map((word) => (word === '' ? issuer() : word));
+      expect(await profiles(whole, { input: 'local-secret-of-crm' })).toMatchObject({ code: 0 });
+      const before = await versionOf();
+      const refused = await profiles([...change, '--json'], { input: `wrong-${CANARY}` });
+      expect(refused).toMatchObject({ code: 1 });
+      expect(JSON.parse(refused.stdout).error).toMatchObject({
+        code: 'PROFILE_REFUSED',
+        message: expect.stringContaining('Nothing was written'),
+      });
+      expect(linesWithCanary(refused.stdout + refused.stderr)).toEqual([]);
+      expect(await versionOf()).toEqual(before);
+      const forced = await profiles([...change, '--unchecked'], { input: 'wrong' });
+      expect(forced).toMatchObject({ code: 0 });
+      expect((await versionOf()).secret).toBe('wrong');
+    });
+
+    test('that the provider knows is written', async () => {
+      expect(await profiles(change, { input: 'local-secret-of-crm' })).toMatchObject({ code: 0 });
+      expect((await versionOf()).secret).toBe('local-secret-of-crm');
+    });
+  });
+
   test.each([
     [
       'a secret on the command line',
