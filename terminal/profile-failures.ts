@@ -31,6 +31,11 @@ export function failingProfile({ accountId, failure }: FleetItem): FailingProfil
   };
 }
 
+/** Whether an item is the note of a profile whose current version is refused while the one before works. */
+export function isAtRisk({ accountId, atRisk }: FleetItem): boolean {
+  return accountId.startsWith(PROFILE_NOTE) && isJsonObject(atRisk);
+}
+
 /** The function's usual refresh window, seconds: who has less left waits already. Short-lived tokens have a smaller one. */
 const WINDOW = 300;
 

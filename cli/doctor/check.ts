@@ -50,6 +50,12 @@ export interface Census {
   readonly unreadable: readonly string[];
   /** Those that are failing, by the function's notes. */
   readonly failingProfiles: readonly FailingProfile[];
+  /** Those whose current version is refused while the one before works. */
+  readonly atRisk: readonly string[];
+  /** Events that are written down and not yet on the bus. */
+  readonly eventsOwed: number;
+  /** What people have paused: `everything`, then profiles. */
+  readonly paused: readonly string[];
   /** How many accounts name each profile. */
   readonly profiles: ReadonlyMap<string, number>;
 }

@@ -1,9 +1,11 @@
+import { paginateFilterLogEvents } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeRuleCommand } from '@aws-sdk/client-eventbridge';
 import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { parseJsonObject } from '../../core/json-object.ts';
 import { readEnvironment } from '../../lambda/environment.ts';
 import { duration } from '../../terminal/fleet-table.ts';
-import { lateAfter, scheduledRuns, scheduleOf } from '../shared/scheduled-runs.ts';
+import { type LoggedRun, lateAfter, scheduledRuns, scheduleOf } from '../shared/scheduled-runs.ts';
 import {
   attention,
   broken,
@@ -25,6 +27,7 @@ export const runChecks: readonly Check[] = [
   },
   { title: 'Rules', needs: 'events:DescribeRule', run: checkRules },
   { title: 'Last run', needs: "logs:FilterLogEvents on the function's log group", run: checkLastRun },
+  { title: 'Its clock', needs: "logs:FilterLogEvents on the function's log group", run: checkItsClock },
   {
     title: 'Dead letters',
     needs: 'sqs:GetQueueAttributes',
@@ -121,17 +124,52 @@ async function checkRules({ fleet, rules }: Patient): Promise<readonly Finding[]
   );
 }
 
-async function checkLastRun({ fleet, logs, rules, now, configuration }: Patient): Promise<Finding> {
+async function checkLastRun(patient: Patient): Promise<Finding> {
+  const { fleet, logs, now } = patient;
   const at = now() / 1000;
-  const since = at - lateAfter(await scheduleOf(fleet, rules));
-  const logGroup = (await configuration())?.LoggingConfig?.LogGroup ?? `/aws/lambda/${fleet.functionName}`;
-  let latest = 0;
-  for await (const run of scheduledRuns(logs, logGroup, Math.floor(since))) latest = Math.max(latest, run.at);
-  if (latest > 0) return good(`a run finished ${duration(at - latest)} ago`);
+  const since = await sinceWhen(patient);
+  let latest: LoggedRun | undefined;
+  for await (const run of scheduledRuns(logs, await logGroupOf(patient), since))
+    if (run.at >= (latest?.at ?? 0)) latest = run;
+  if (latest?.result?.incomplete)
+    return attention(
+      `a run finished ${duration(at - latest.at)} ago, and had no time to read the whole table`,
+      'If this stays so: raise the timeout, or add segments. docs/runbook.md#more-work-than-time',
+    );
+  if (latest !== undefined) return good(`a run finished ${duration(at - latest.at)} ago`);
   return broken(
     `no run has finished in the last ${duration(at - since)}`,
     fleet.kind === 'local'
       ? 'Look into the log of the function, logs/function.log in the data directory.'
       : 'See Rules and Function here, and read the errors in the log of the function.',
   );
+}
+
+/** What runs have found by the dates of the providers' responses. */
+async function checkItsClock(patient: Patient): Promise<Finding> {
+  const request = {
+    logGroupName: await logGroupOf(patient),
+    startTime: (await sinceWhen(patient)) * 1000,
+    filterPattern: '"clockAheadSeconds"',
+  };
+  let seconds: number | undefined;
+  for await (const { events = [] } of paginateFilterLogEvents({ client: patient.logs }, request))
+    for (const { message = '' } of events) {
+      const found = parseJsonObject(message)?.clockAheadSeconds;
+      if (typeof found === 'number') seconds = found;
+    }
+  if (seconds === undefined) return good("it agrees with the dates of the providers' responses");
+  return attention(
+    `by the dates of the providers' responses the function is ${duration(Math.abs(seconds))} ${seconds > 0 ? 'ahead' : 'behind'}`,
+    'See docs/runbook.md#the-clock-is-wrong.',
+  );
+}
+
+/** Seconds since the epoch: a run that ended before is too long ago. */
+async function sinceWhen({ fleet, rules, now }: Patient): Promise<number> {
+  return Math.floor(now() / 1000 - lateAfter(await scheduleOf(fleet, rules)));
+}
+
+async function logGroupOf({ fleet, configuration }: Patient): Promise<string> {
+  return (await configuration())?.LoggingConfig?.LogGroup ?? `/aws/lambda/${fleet.functionName}`;
 }

@@ -4,7 +4,7 @@ import type { RunResult } from '../../lambda/run-result.ts';
 import type { Fleet } from './fleet.ts';
 
 /** The last line of a run in the function's log. */
-interface LoggedRun {
+export interface LoggedRun {
   /** When it ended, seconds since the epoch. */
   readonly at: number;
   /** Undefined where the line can't be read. */

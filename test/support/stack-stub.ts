@@ -15,6 +15,9 @@ export interface StackState {
   runs: number[];
   /** When dry runs, and runs over named accounts, finished. */
   runsByHand?: number[];
+  /** What the last run says besides, and a line of it. */
+  lastRun?: object;
+  line?: object;
   deadLetters: number;
   /** KMS's DescribeKey; undefined: there is no such key. */
   keyState: string | undefined;
@@ -97,9 +100,11 @@ function answerOf(operation: string, body: string, state: StackState): Answered 
       return rule === undefined ? { ...missing(), status: 400 } : fine(rule);
     }
     case 'FilterLogEvents': {
-      const { startTime } = JSON.parse(body);
+      const { startTime, filterPattern } = JSON.parse(body);
+      const line = { timestamp: Date.now(), message: JSON.stringify(state.line ?? {}) };
+      if (filterPattern !== '"Run finished."') return fine({ events: state.line ? [line] : [] });
       const events = [
-        ...state.runs.map((timestamp) => loggedRun(timestamp, {})),
+        ...state.runs.map((timestamp) => loggedRun(timestamp, state.lastRun ?? {})),
         ...(state.runsByHand ?? []).map((timestamp) => loggedRun(timestamp, { accounts: [] })),
       ];
       return fine({ events: events.filter(({ timestamp }) => timestamp >= startTime) });
