@@ -25,9 +25,7 @@ export const METRIC = {
   escrowed: 'RefreshTokensEscrowed',
   escrowUnavailable: 'EscrowUnavailable',
   storesThrottled: 'StoresThrottled',
-  /** Runs that ended before they had read all of their share of the table. Such a run publishes no level. */
   scansIncomplete: 'ScansIncomplete',
-  /** Runs whose clock is wrong, by what the providers' responses say. */
   clockInDoubt: 'ClockInDoubt',
   // Levels: each run finds the same accounts again until they are mended.
   reauthorizationRequired: 'ReauthorizationRequired',
@@ -35,8 +33,45 @@ export const METRIC = {
   inEscrow: 'RefreshTokensInEscrow',
   eventsOwed: 'EventsOwed',
   profilesFailing: 'ProfilesFailing',
-  /** Profiles whose current version is refused while the one before still works. */
   profilesAtRisk: 'ProfilesAtRisk',
   // Milliseconds; how many there are is how many runs finished.
   runDuration: 'RunDuration',
 } as const;
+
+/** What a metric is, for docs/logs.md. The function itself takes nothing of it. */
+export interface AboutMetric {
+  readonly kind: 'count' | 'level' | 'duration';
+  readonly unit: string;
+  readonly meaning: string;
+}
+
+const count = (unit: string, meaning: string): AboutMetric => ({ kind: 'count', unit, meaning });
+const level = (unit: string, meaning: string): AboutMetric => ({ kind: 'level', unit, meaning });
+
+/** Each metric, in words. */
+export const ABOUT_METRICS: Readonly<Record<keyof typeof METRIC, AboutMetric>> = {
+  scanned: count('items', 'read, notes included'),
+  due: count('accounts', 'whose token was to be refreshed'),
+  refreshed: count('accounts', 'refreshed'),
+  reconciled: count('accounts', 'whose stored token set an earlier run had not recorded'),
+  leasedElsewhere: count('accounts', 'left to another run, which had the lease'),
+  failed: count('accounts', 'that failed and will be tried again'),
+  invalid: count('accounts', 'with something to be corrected'),
+  deferred: count('accounts', 'left to a later run'),
+  escrowed: count('refresh tokens', 'put into escrow'),
+  escrowUnavailable: count('runs', "whose escrow key can't be used"),
+  storesThrottled: count('writes', 'that Secrets Manager throttled'),
+  scansIncomplete: count('runs', 'that ended before they had read their share of the table'),
+  clockInDoubt: count('runs', "whose clock is wrong, by the providers' responses"),
+  reauthorizationRequired: level('accounts', 'that need a person'),
+  accessTokensExpired: level('access tokens', 'that have expired though no person is needed'),
+  inEscrow: level('refresh tokens', 'in escrow'),
+  eventsOwed: level('events', 'that are owed'),
+  profilesFailing: level('profiles', 'that are failing'),
+  profilesAtRisk: level('profiles', 'whose current version is refused while the one before works'),
+  runDuration: {
+    kind: 'duration',
+    unit: 'milliseconds',
+    meaning: 'that a run took; how many there are is how many finished',
+  },
+};

@@ -1,6 +1,6 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect } from 'vitest';
-import { WHO_NEEDS_A_PERSON } from '../../infra/monitoring/dashboard.ts';
+import { LOG_QUERIES } from '../../infra/monitoring/queries.ts';
 import { METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
 import { alarmsOf, templateOf, widgetsOf } from '../support/synthesized.ts';
 import type { World } from '../support/world.ts';
@@ -75,7 +75,7 @@ describe('a run', () => {
       .flatMap(({ properties }) => properties.metrics ?? [])
       .filter(([namespace]) => namespace === METRIC_NAMESPACE)
       .map((metric) => metric.slice(0, 4).join());
-    expect(alarmed).toHaveLength(6);
+    expect(alarmed).toHaveLength(11);
     expect(emitted).toEqual(expect.arrayContaining(alarmed));
     // And the dashboard shows all there is.
     expect([...new Set(drawn)].sort()).toEqual(emitted?.sort());
@@ -159,7 +159,7 @@ describe('the list of accounts that need a person', () => {
         message: 'No OAuth refresh token. Manual reauthorization required. Account="Listed Inc"',
       }),
     ]);
-    const query = WHO_NEEDS_A_PERSON.join(' ');
+    const query = LOG_QUERIES.needsAPerson.lines.join(' ');
     for (const field of ['accountId', 'status', 'latest(reason)', 'oauthProfile', 'latest(message)'])
       expect(query).toContain(field);
   });
