@@ -1,4 +1,128 @@
-import type { LogFields } from '../log-fields.ts';
+/** What a field of a log line holds, for docs/logs.md. The function takes only the types from here. */
+export interface AboutField {
+  readonly type: keyof TypeNamed;
+  /** Where the value has one. */
+  readonly unit?: string;
+  readonly meaning: string;
+  /** The lines that have it. */
+  readonly where: LinesWithIt;
+}
+
+interface TypeNamed {
+  readonly text: string;
+  readonly number: number;
+  readonly boolean: boolean;
+  readonly list: readonly object[];
+}
+
+type LinesWithIt =
+  | 'every line'
+  | 'with tracing'
+  | 'about an account'
+  | 'about a profile'
+  | 'outcome of an attempt'
+  | 'outcome after a token request'
+  | 'trouble with AWS'
+  | 'a failed run'
+  | 'the last one'
+  | 'the last one, by hand';
+
+/** A count of accounts, in the run's last line. */
+const accounts = (meaning: string) =>
+  ({ type: 'number', unit: 'accounts', meaning, where: 'the last one' }) as const;
+
+/** Each field of the function's log lines. A field that is not here can't be logged: `LogFields` is made from it. */
+export const LOG_FIELDS = {
+  timestamp: { type: 'text', unit: 'ISO 8601, UTC', meaning: 'when', where: 'every line' },
+  level: { type: 'text', meaning: '`INFO`, `WARN` or `ERROR`', where: 'every line' },
+  message: {
+    type: 'text',
+    meaning: 'what happened; may quote a provider, never a token',
+    where: 'every line',
+  },
+  service: { type: 'text', meaning: "the deployment, as in the metrics' dimension", where: 'every line' },
+  runId: { type: 'text', meaning: 'the run; events have it too', where: 'every line' },
+  requestId: { type: 'text', meaning: "Lambda's id of the invocation", where: 'every line' },
+  sampling_rate: { type: 'number', meaning: "the logger's; means nothing here", where: 'every line' },
+  xray_trace_id: { type: 'text', meaning: 'the trace in X-Ray', where: 'with tracing' },
+  accountId: { type: 'text', meaning: 'the account', where: 'about an account' },
+  oauthProfile: { type: 'text', meaning: 'its profile', where: 'about a profile' },
+  reason: { type: 'text', meaning: '[why](reasons.md)', where: 'about an account' },
+  status: {
+    type: 'text',
+    meaning: '`healthy`, `failing` or `reauthorization_required` from now on',
+    where: 'outcome of an attempt',
+  },
+  attemptId: {
+    type: 'text',
+    meaning: 'the attempt, as in `lease` and `escrow`',
+    where: 'outcome of an attempt',
+  },
+  httpStatus: {
+    type: 'number',
+    meaning: "status of the provider's last response",
+    where: 'outcome after a token request',
+  },
+  providerRequestId: {
+    type: 'text',
+    meaning: "the provider's own id of the request, from its response's headers, for its support",
+    where: 'outcome after a token request',
+  },
+  exchangeMs: {
+    type: 'number',
+    unit: 'milliseconds',
+    meaning: 'from sending the token request to its response',
+    where: 'outcome after a token request',
+  },
+  awsError: { type: 'text', meaning: 'name of the error that AWS gave', where: 'trouble with AWS' },
+  tries: { type: 'number', meaning: 'puts that have failed so far', where: 'trouble with AWS' },
+  errorName: { type: 'text', meaning: 'name of an error, never its text', where: 'a failed run' },
+  code: { type: 'text', meaning: 'code of the error, stable', where: 'a failed run' },
+  accountsWaiting: {
+    type: 'number',
+    unit: 'accounts',
+    meaning: 'due accounts that wait for their profile',
+    where: 'about a profile',
+  },
+  at: { type: 'number', unit: 'seconds since the epoch', meaning: 'when that was', where: 'about a profile' },
+  clockAheadSeconds: {
+    type: 'number',
+    unit: 'seconds',
+    meaning: "how far the function's clock is ahead of the providers'; negative: behind",
+    where: 'the last one',
+  },
+  incomplete: {
+    type: 'boolean',
+    meaning: '`true` where the run ended before it had read its whole share of the table',
+    where: 'the last one',
+  },
+  scanned: { ...accounts('read, notes included'), unit: 'items' },
+  due: accounts('whose token was to be refreshed'),
+  refreshed: accounts('refreshed'),
+  reconciled: accounts('whose stored token set an earlier run had not recorded'),
+  leasedElsewhere: accounts('left to another run, which had the lease'),
+  failed: accounts('that failed and will be tried again'),
+  reauthorizationRequired: accounts('that need a person'),
+  invalid: accounts('with something to be corrected'),
+  deferred: accounts('left to a later run'),
+  durationMs: { type: 'number', unit: 'milliseconds', meaning: 'how long it took', where: 'the last one' },
+  accounts: {
+    type: 'list',
+    meaning: 'what became of each: `accountId`, `action`, `reason`, `accessTokenExpiresAt`',
+    where: 'the last one, by hand',
+  },
+  accountsOmitted: {
+    type: 'number',
+    unit: 'accounts',
+    meaning: 'that did not fit into `accounts`',
+    where: 'the last one, by hand',
+  },
+} as const satisfies Record<string, AboutField>;
+
+/** The fields that a line may have beside its message. */
+export type LogFields = {
+  readonly [Field in keyof typeof LOG_FIELDS]?: TypeNamed[(typeof LOG_FIELDS)[Field]['type']] | undefined;
+};
 
 /** A field that is not described in `LOG_FIELDS` can't be logged: it doesn't compile. */
 type Described<Fields> = Fields & { readonly [Field in Exclude<keyof Fields, keyof LogFields>]: never };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LOG_QUERIES } from '../../infra/monitoring/queries.ts';
-import { type AboutField, LOG_FIELDS } from '../../lambda/log-fields.ts';
+import { type AboutField, LOG_FIELDS } from '../../lambda/attempt/log.ts';
 import { ABOUT_METRICS, METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
 
 const RENEW = 'npx vitest run test/docs/logs-page.test.ts --update';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LOG_QUERIES } from '../../infra/monitoring/queries.ts';
-import { LOG_FIELDS } from '../../lambda/log-fields.ts';
+import { LOG_FIELDS } from '../../lambda/attempt/log.ts';
 import { templateOf, widgetsOf } from '../support/synthesized.ts';
 
 const template = templateOf();

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { type AboutField, LOG_FIELDS } from '../../../lambda/log-fields.ts';
+import { type AboutField, LOG_FIELDS } from '../../../lambda/attempt/log.ts';
 import type { World } from '../../support/world.ts';
 import { test } from '../../support/world-test.ts';
 
@@ -57,7 +57,7 @@ describe('a line has only fields that are described, of their types:', () => {
   });
 
   test('of a run that fails', async ({ world }) => {
-    const broken = world.process({ environment: { ACCOUNTS_TABLE_NAME: 'absent' } });
+    const broken = world.process({ environment: { ACCOUNTS_TABLE_NAME: '' } });
     expect(await broken.invoke({})).toMatchObject({ kind: 'failed' });
     const lines = broken
       .takeLog()
