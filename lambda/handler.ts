@@ -8,6 +8,7 @@ import type { Context } from 'aws-lambda';
 import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
 import { createHttpsClient } from '../adapters/oauth/https-request.ts';
 import { systemClock } from '../adapters/system-clock.ts';
+import { createTrace } from '../adapters/xray-trace.ts';
 import { tableNameOf } from '../core/account/kept-by.ts';
 import type { Log } from './attempt/log.ts';
 import { type Environment, readEnvironment } from './environment.ts';
@@ -82,7 +83,8 @@ async function runWith(environment: Environment, event: unknown, times: Times): 
   const request = readEvent(event);
   const https = createHttpsClient(environment.addresses, environment.proxy);
   const callableTable = callableName(environment.accountsTableName);
-  const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, log };
+  const trace = createTrace(process.env);
+  const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, trace, log };
   try {
     const invocation = { ...times, environment, request };
     const world = { ...outside, send: https.send };

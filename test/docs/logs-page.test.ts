@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { LOG_QUERIES } from '../../infra/monitoring/queries.ts';
+import { ABOUT_METRICS } from '../../lambda/about-metrics.ts';
 import { type AboutField, LOG_FIELDS } from '../../lambda/attempt/log.ts';
-import { ABOUT_METRICS, METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
+import { METRIC, METRIC_NAMESPACE } from '../../lambda/metric-names.ts';
 
 const RENEW = 'npx vitest run test/docs/logs-page.test.ts --update';
 
@@ -38,6 +39,10 @@ function page(): string {
     '## Metrics',
     `Namespace \`${METRIC_NAMESPACE}\`, one dimension: \`service\`. With several segments each run tells of its share.`,
     ...Object.keys(KINDS).flatMap((kind) => metricLines(kind as keyof typeof KINDS)),
+    '',
+    '## Traces',
+    'X-Ray has subsegments `exchange` and `store`, with `accountId`, `oauthProfile` and `reason`',
+    '([24](decisions/24-subsegments-by-hand.md)). `tracing: Tracing.DISABLED` turns them off.',
     '',
     '## Saved queries',
     "In CloudWatch Logs Insights, in the folder with the service's name. Replace what is in capitals.",
