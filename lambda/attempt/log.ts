@@ -20,20 +20,20 @@ type LinesWithIt =
   | 'with tracing'
   | 'about an account'
   | 'about a profile'
-  | 'outcome of an attempt'
-  | 'outcome after a token request'
+  | "an attempt's outcome"
+  | 'an outcome after a token request'
   | 'trouble with AWS'
   | 'a failed run'
-  | 'the last one'
-  | 'the last one, by hand';
+  | 'the last line of a run'
+  | 'the last line of a run by hand';
 
 /** A count of accounts, in the run's last line. */
 const accounts = (meaning: string) =>
-  ({ type: 'number', unit: 'accounts', meaning, where: 'the last one' }) as const;
+  ({ type: 'number', unit: 'accounts', meaning, where: 'the last line of a run' }) as const;
 
 /** Each field of the function's log lines. A field that is not here can't be logged: `LogFields` is made from it. */
 export const LOG_FIELDS = {
-  timestamp: { type: 'text', unit: 'ISO 8601, UTC', meaning: 'when', where: 'every line' },
+  timestamp: { type: 'text', meaning: 'when, in UTC', where: 'every line' },
   level: { type: 'text', meaning: '`INFO`, `WARN` or `ERROR`', where: 'every line' },
   message: {
     type: 'text',
@@ -46,33 +46,33 @@ export const LOG_FIELDS = {
   sampling_rate: { type: 'number', meaning: "the logger's; means nothing here", where: 'every line' },
   xray_trace_id: { type: 'text', meaning: 'the trace in X-Ray', where: 'with tracing' },
   accountId: { type: 'text', meaning: 'the account', where: 'about an account' },
-  oauthProfile: { type: 'text', meaning: 'its profile', where: 'about a profile' },
+  oauthProfile: { type: 'text', meaning: 'the profile', where: 'about a profile' },
   reason: { type: 'text', meaning: '[why](reasons.md)', where: 'about an account' },
   status: {
     type: 'text',
     meaning: '`healthy`, `failing` or `reauthorization_required` from now on',
-    where: 'outcome of an attempt',
+    where: "an attempt's outcome",
   },
   attemptId: {
     type: 'text',
     meaning: 'the attempt, as in `lease` and `escrow`',
-    where: 'outcome of an attempt',
+    where: "an attempt's outcome",
   },
   httpStatus: {
     type: 'number',
     meaning: "status of the provider's last response",
-    where: 'outcome after a token request',
+    where: 'an outcome after a token request',
   },
   providerRequestId: {
     type: 'text',
     meaning: "the provider's own id of the request, from its response's headers, for its support",
-    where: 'outcome after a token request',
+    where: 'an outcome after a token request',
   },
   exchangeMs: {
     type: 'number',
     unit: 'milliseconds',
     meaning: 'from sending the token request to its response',
-    where: 'outcome after a token request',
+    where: 'an outcome after a token request',
   },
   awsError: { type: 'text', meaning: 'name of the error that AWS gave', where: 'trouble with AWS' },
   tries: { type: 'number', meaning: 'puts that have failed so far', where: 'trouble with AWS' },
@@ -89,12 +89,12 @@ export const LOG_FIELDS = {
     type: 'number',
     unit: 'seconds',
     meaning: "how far the function's clock is ahead of the providers'; negative: behind",
-    where: 'the last one',
+    where: 'the last line of a run',
   },
   incomplete: {
     type: 'boolean',
     meaning: '`true` where the run ended before it had read its whole share of the table',
-    where: 'the last one',
+    where: 'the last line of a run',
   },
   scanned: { ...accounts('read, notes included'), unit: 'items' },
   due: accounts('whose token was to be refreshed'),
@@ -105,17 +105,22 @@ export const LOG_FIELDS = {
   reauthorizationRequired: accounts('that need a person'),
   invalid: accounts('with something to be corrected'),
   deferred: accounts('left to a later run'),
-  durationMs: { type: 'number', unit: 'milliseconds', meaning: 'how long it took', where: 'the last one' },
+  durationMs: {
+    type: 'number',
+    unit: 'milliseconds',
+    meaning: 'how long it took',
+    where: 'the last line of a run',
+  },
   accounts: {
     type: 'list',
     meaning: 'what became of each: `accountId`, `action`, `reason`, `accessTokenExpiresAt`',
-    where: 'the last one, by hand',
+    where: 'the last line of a run by hand',
   },
   accountsOmitted: {
     type: 'number',
     unit: 'accounts',
     meaning: 'that did not fit into `accounts`',
-    where: 'the last one, by hand',
+    where: 'the last line of a run by hand',
   },
 } as const satisfies Record<string, AboutField>;
 
