@@ -61,6 +61,8 @@ describe('at 40 columns', () => {
     ['accounts', 'enable', idOf(0)],
     ['profiles', 'list'],
     ['profiles', 'list', '--all'],
+    ['profiles', 'check', 'crm'],
+    ['doctor'],
   ])('no line is longer, of %s %s %s', async (...args) => {
     const lines = (await narrow(args)).split('\n');
     expect(lines.length).toBeGreaterThan(1);
