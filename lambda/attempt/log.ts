@@ -24,6 +24,7 @@ type LinesWithIt =
   | 'an outcome after a token request'
   | 'trouble with AWS'
   | 'a failed run'
+  | 'a doubt about the clock'
   | 'the last line of a run'
   | 'the last line of a run by hand';
 
@@ -89,7 +90,7 @@ export const LOG_FIELDS = {
     type: 'number',
     unit: 'seconds',
     meaning: "how far the function's clock is ahead of the providers'; negative: behind",
-    where: 'the last line of a run',
+    where: 'a doubt about the clock',
   },
   incomplete: {
     type: 'boolean',
