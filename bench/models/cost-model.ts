@@ -65,8 +65,8 @@ export const usualFleet: Omit<Fleet, 'accounts'> = {
   profiles: 10,
   itemBytes: 400,
   memoryGigabytes: 0.5,
-  logBytesAccount: 620,
-  logBytesRun: 1_400,
+  logBytesAccount: 850,
+  logBytesRun: 1_850,
   secondsPage: 0.05,
   secondsRun: 0.1,
 };
