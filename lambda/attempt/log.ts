@@ -23,7 +23,7 @@ type LinesWithIt =
   | "an attempt's outcome"
   | 'an outcome after a token request'
   | 'trouble with AWS'
-  | 'a failed run'
+  | 'a failed run, or a fault of the program'
   | 'a doubt about the clock'
   | 'the last line of a run'
   | 'the last line of a run by hand';
@@ -77,8 +77,16 @@ export const LOG_FIELDS = {
   },
   awsError: { type: 'text', meaning: 'name of the error that AWS gave', where: 'trouble with AWS' },
   tries: { type: 'number', meaning: 'puts that have failed so far', where: 'trouble with AWS' },
-  errorName: { type: 'text', meaning: 'name of an error, never its text', where: 'a failed run' },
-  code: { type: 'text', meaning: 'code of the error, stable', where: 'a failed run' },
+  errorName: {
+    type: 'text',
+    meaning: 'name of an error, never its text',
+    where: 'a failed run, or a fault of the program',
+  },
+  code: {
+    type: 'text',
+    meaning: 'code of the error, stable',
+    where: 'a failed run, or a fault of the program',
+  },
   accountsWaiting: {
     type: 'number',
     unit: 'accounts',
