@@ -17,6 +17,7 @@ import { createAlarmTopic, tellWhoNeedsAPerson } from './mail-topic.ts';
 import { createAlarms } from './monitoring/alarms.ts';
 import { createDashboard } from './monitoring/dashboard.ts';
 import { knownMetric, ownMetric, type Statistic, type Watched } from './monitoring/metrics.ts';
+import { createQueries } from './monitoring/queries.ts';
 import { serviceName } from './monitoring/service-name.ts';
 import { sharedNames, sharedSecrets } from './one-table.ts';
 import { createOutputs } from './outputs.ts';
@@ -108,6 +109,7 @@ export class OAuthTokenRefresher extends Construct {
       settings,
     };
     this.alarms = props.alarms === false ? [] : createAlarms(this, this.watched, this.alarmTopic);
+    createQueries(this, this.service, this.function.logGroup);
     if (props.dashboard !== false) this.dashboard = createDashboard(this, this.watched, this.alarms);
     this.operatorPolicy = new ManagedPolicy(this, 'Operator');
     this.grantOperate(this.operatorPolicy);

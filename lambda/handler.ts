@@ -8,7 +8,9 @@ import type { Context } from 'aws-lambda';
 import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
 import { createHttpsClient } from '../adapters/oauth/https-request.ts';
 import { systemClock } from '../adapters/system-clock.ts';
+import { createTrace } from '../adapters/xray-trace.ts';
 import { tableNameOf } from '../core/account/kept-by.ts';
+import type { Log } from './attempt/log.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { readEvent } from './event.ts';
 import { type Invocation, runInvocation, sampleAfterRun } from './invocation.ts';
@@ -41,6 +43,9 @@ const clients = {
   events: new EventBridgeClient(calls),
 };
 
+/** The logger takes any field, these only what is described. */
+const log = logger as Log;
+
 const discoveryCache: DiscoveryCache = new Map();
 /** When this process last read a sample of secrets, seconds since the epoch. */
 let sampledAt: number | undefined;
@@ -66,7 +71,7 @@ export async function handler(event: unknown, context?: Context): Promise<RunRes
     return await runWith(readEnvironment(process.env), event, { runId, begun, deadline });
   } catch (error) {
     const { name, code } = error as { name?: unknown; code?: unknown };
-    logger.error('The run failed.', { errorName: String(name), code: String(code ?? name) });
+    log.error('The run failed.', { errorName: String(name), code: String(code ?? name) });
     throw error;
   }
 }
@@ -78,7 +83,8 @@ async function runWith(environment: Environment, event: unknown, times: Times): 
   const request = readEvent(event);
   const https = createHttpsClient(environment.addresses, environment.proxy);
   const callableTable = callableName(environment.accountsTableName);
-  const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, log: logger };
+  const trace = createTrace(process.env);
+  const outside = { ...clients, callableTable, discoveryCache, clock: systemClock, trace, log };
   try {
     const invocation = { ...times, environment, request };
     const world = { ...outside, send: https.send };
@@ -86,7 +92,7 @@ async function runWith(environment: Environment, event: unknown, times: Times): 
     sampledAt = await sampleAfterRun(invocation, world, summary, sampledAt);
     const over = request.accountIds === undefined ? 'table' : 'named accounts';
     if (!request.dryRun) publishRunMetrics(summary, counters, over);
-    logger.info('Run finished.', { ...summary.result });
+    log.info('Run finished.', { ...summary.result });
     return summary.result;
   } finally {
     https.close();

@@ -10,6 +10,7 @@ import { createSecrets } from '../adapters/aws/secrets.ts';
 import type { DiscoveryCache } from '../adapters/oauth/discovery.ts';
 import type { SendHttpsRequest } from '../adapters/oauth/https-request.ts';
 import { createTokenEndpoint } from '../adapters/oauth/token-endpoint.ts';
+import type { Trace } from '../adapters/xray-trace.ts';
 import { type Clock, secondsOf } from '../core/clock.ts';
 import { createClockCheck } from '../core/clock-check.ts';
 import { createPace } from '../core/pace.ts';
@@ -45,6 +46,8 @@ export interface Outside {
   readonly send: SendHttpsRequest;
   readonly discoveryCache: DiscoveryCache;
   readonly clock: Clock;
+  /** Absent where nobody traces. */
+  readonly trace?: Trace;
   readonly log: Log;
 }
 
@@ -73,7 +76,7 @@ export async function sampleAfterRun(
 /** Builds the ports of one run, and runs it. Rejects with the SDK's error if the table can't be read or written. */
 export async function runInvocation(
   { environment, request, ...invocation }: Invocation,
-  { clock, log, ...outside }: Outside,
+  { clock, log, trace = () => {}, ...outside }: Outside,
 ): Promise<{ readonly summary: RunSummary; readonly counters: RunCounters }> {
   const { accountsTableName, formerAccountsTables, escrowKeyId, addresses, ...settings } = environment;
   const { secretNamePrefix, refreshWindow } = settings;
@@ -98,6 +101,7 @@ export async function runInvocation(
       turn: createPace(STARTS_PER_SECOND / segments, clock),
       clock,
       clockCheck: createClockCheck(),
+      trace,
       log,
       count: (what) => {
         counters[what] = (counters[what] ?? 0) + 1;

@@ -25,9 +25,7 @@ export const METRIC = {
   escrowed: 'RefreshTokensEscrowed',
   escrowUnavailable: 'EscrowUnavailable',
   storesThrottled: 'StoresThrottled',
-  /** Runs that ended before they had read all of their share of the table. Such a run publishes no level. */
   scansIncomplete: 'ScansIncomplete',
-  /** Runs whose clock is wrong, by what the providers' responses say. */
   clockInDoubt: 'ClockInDoubt',
   // Levels: each run finds the same accounts again until they are mended.
   reauthorizationRequired: 'ReauthorizationRequired',
@@ -35,7 +33,6 @@ export const METRIC = {
   inEscrow: 'RefreshTokensInEscrow',
   eventsOwed: 'EventsOwed',
   profilesFailing: 'ProfilesFailing',
-  /** Profiles whose current version is refused while the one before still works. */
   profilesAtRisk: 'ProfilesAtRisk',
   // Milliseconds; how many there are is how many runs finished.
   runDuration: 'RunDuration',

@@ -10,6 +10,13 @@ export function widthOf(text: string): number {
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
+/** What a reader sees as the characters of a text. */
+export function segmentsOf(text: string): string[] {
+  return ONE_CELL_EACH.test(text)
+    ? text.split('')
+    : [...graphemes.segment(text)].map(({ segment }) => segment);
+}
+
 /** Cuts a text to this many cells, with "…" at its end. */
 export function cutTo(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
@@ -26,7 +33,7 @@ export function cutTo(text: string, width: number): string {
 /** Like `cutTo`, but cuts in the middle: ids often differ at their end. */
 export function cutMiddleTo(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
-  const segments = [...graphemes.segment(text)].map(({ segment }) => segment);
+  const segments = segmentsOf(text);
   const room = Math.max(0, width - 1);
   const start = takeTo(segments, Math.ceil(room / 2));
   const end = takeTo(segments.reverse(), room - widthOf(start.join(''))).reverse();

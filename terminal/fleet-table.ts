@@ -1,6 +1,7 @@
 import { type Account, NOTE } from '../core/account/account.ts';
 import type { RunResult } from '../lambda/run-result.ts';
 import { wrapTo } from './display-text.ts';
+import { rowsFitting } from './fitting.ts';
 import { paint, type Style } from './paint.ts';
 import { type Cell, type Column, type Concession, renderTable } from './table.ts';
 
@@ -39,9 +40,25 @@ export function renderFleet(
     return before.length > 0 && (last === undefined || signature(last) !== signature(item));
   };
   const accounts = items.filter(isAccount);
-  const shown = fitting(accounts, isChanged, height - 1);
+  const linesFor = (rows: number) =>
+    linesOf(first(accounts, isChanged, rows), isChanged, { now, width, color });
+  const more = (rows: number) => accounts.length - rows;
+  // A row may take several lines, and how many are left out takes one.
+  const shown = rowsFitting(
+    Math.min(accounts.length, height - 1),
+    height,
+    (rows) => linesFor(rows).length + Math.min(1, more(rows)),
+  );
+  return [...linesFor(shown), ...(more(shown) > 0 ? [`   … and ${more(shown)} more`] : [])].join('\n');
+}
+
+function linesOf(
+  shown: readonly FleetItem[],
+  isChanged: (item: FleetItem) => boolean,
+  { now, width, color }: Pick<TableOptions, 'now' | 'width' | 'color'>,
+): string[] {
   const rows = shown
-    .sort((a, b) => rank(a) - rank(b) || a.accountId.localeCompare(b.accountId))
+    .toSorted((a, b) => rank(a) - rank(b) || a.accountId.localeCompare(b.accountId))
     .map((item): readonly Cell[] => [
       { text: isChanged(item) ? '●' : ' ', style: 'cyan' },
       { text: item.accountId, style: isChanged(item) ? 'bold' : undefined },
@@ -56,36 +73,34 @@ export function renderFleet(
     { drop: 'PROFILE' },
     { shorten: 'ACCESS TOKEN' },
   ];
-  const lines = renderTable({ columns, rows, concessions }, width, color);
-  const more = accounts.length - shown.length;
-  return [...lines, ...(more > 0 ? [`   … and ${more} more`] : [])].join('\n');
+  return renderTable({ columns, rows, concessions }, width, color);
 }
 
 /** Ranks in the order in which they are left out: healthy, not looked at, disabled, new, failing, needs a person. */
 const GIVES_WAY = [3, 5, 4, 2, 1, 0];
 
-/** The accounts that fit into this many lines, with one line for how many are left out. */
-function fitting(
+/** So many accounts, those first that must not be left out. */
+function first(
   accounts: readonly FleetItem[],
   isChanged: (item: FleetItem) => boolean,
-  lines: number,
-): FleetItem[] {
-  if (accounts.length <= lines) return [...accounts];
+  rows: number,
+): readonly FleetItem[] {
+  if (accounts.length <= rows) return accounts;
   const importance = (item: FleetItem) => GIVES_WAY.indexOf(rank(item)) * 2 + (isChanged(item) ? 1 : 0);
-  return accounts.toSorted((a, b) => importance(b) - importance(a)).slice(0, Math.max(1, lines - 1));
+  return accounts.toSorted((a, b) => importance(b) - importance(a)).slice(0, rows);
 }
 
 /** Commands take ids, so only a very long one is cut, in its middle. */
-export const accountColumn: Column = { title: 'ACCOUNT', cut: 'middle' };
+export const accountColumn: Column = { title: 'ACCOUNT', cut: 'id' };
 export const squeezeAccount: Concession = { squeeze: 'ACCOUNT', to: 36 };
 
 /** The columns of `stateCells`. */
 export const stateColumns: readonly Column[] = [
-  { title: 'PROFILE', least: 10 },
+  { title: 'PROFILE', least: 10, cut: 'id' },
   { title: 'STATUS', floor: 14 },
   { title: 'REASON', floor: 17 },
   { title: 'ACCESS TOKEN', shortTitle: 'TOKEN', floor: 7 },
-  { title: 'REFRESHED' },
+  { title: 'REFRESHED', cut: 'never' },
 ];
 
 /** An account's state, in the same words and colours everywhere. */

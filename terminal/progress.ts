@@ -16,12 +16,13 @@ const BAR = 24;
 export function startProgress(terminal: Terminal, total: number, now: () => number = Date.now): Progress {
   const begun = now();
   const bars = terminal.stderr.isTTY === true;
+  const width = bars ? terminal.progressWidth : undefined;
   let done = 0;
   let shown = begun;
   const say = bars ? terminal.progress : terminal.say;
   const tell = () => {
     shown = now();
-    say(progressLine(done, total, (shown - begun) / 1000, bars));
+    say(progressLine(done, total, (shown - begun) / 1000, width));
   };
   if (bars) tell();
   return {
@@ -36,14 +37,22 @@ export function startProgress(terminal: Terminal, total: number, now: () => numb
   };
 }
 
-/** @param seconds since the job began */
-export function progressLine(done: number, total: number, seconds: number, bar: boolean): string {
+/**
+ * How far a job is: a bar, where there is room for it, and as much of the rest as there is room for. What is done is never cut.
+ *
+ * @param seconds since the job began
+ * @param width cells for it; undefined for a line without a bar
+ */
+export function progressLine(done: number, total: number, seconds: number, width?: number): string {
   const share = total === 0 ? 1 : done / total;
   const rate = done / Math.max(seconds, 0.001);
   const left = done === 0 ? '' : `, ${duration((total - done) / rate)} left`;
   const full = Math.floor(share * BAR);
-  const drawn = bar ? `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ` : '';
-  return `${drawn}${number(done)} of ${number(total)} (${Math.floor(share * 100)} %), ${Math.round(rate)}/s${left}`;
+  const bar = `${'█'.repeat(full)}${'░'.repeat(BAR - full)} `;
+  const count = `${number(done)} of ${number(total)} (${Math.floor(share * 100)} %)`;
+  const words = `${count}, ${Math.round(rate)}/s${left}`;
+  if (width === undefined) return words;
+  return [bar + words, words, count + left].find((line) => line.length <= width) ?? count;
 }
 
 /** A whole number, such as 10,000. */

@@ -1,6 +1,8 @@
-import { cutMiddleTo, cutTo, padTo, widthOf } from './display-text.ts';
+import { cutTo, padTo, widthOf } from './display-text.ts';
 import { paint, type Style } from './paint.ts';
 import { printable } from './printable.ts';
+import { leastWidthOf, shortenedIds } from './shortened-ids.ts';
+import { NOTHING, noteLines, stackedLines } from './stacked-rows.ts';
 
 export interface Cell {
   readonly text: string;
@@ -13,66 +15,89 @@ export interface Column {
   readonly title: string;
   /** The title when the cells are short. */
   readonly shortTitle?: string;
-  /** It is never cut below this many cells. Without it, it is only cut if nothing else helps. */
+  /** It is never cut below this many cells while another column can give way. */
   readonly least?: number;
-  /** It keeps this many cells even then, if there is any other way. Default 3. */
+  /** It is never cut below this many cells at all. Default 3. */
   readonly floor?: number;
-  /** Where a cell is cut; at its end by default. */
-  readonly cut?: 'middle';
+  /**
+   * How a cell is cut; at its end by default. `id`: in the middle, and never so that two different ones look the same.
+   * `never`: what is counted, for one; so is a column that is aligned right.
+   */
+  readonly cut?: 'id' | 'never';
   readonly align?: 'right';
 }
 
 /** Steps that make a table narrower. They are taken in order, only while the line is too long. */
 export type Concession =
   | { readonly drop: string }
+  /** Drops the columns in which no row has anything. */
+  | { readonly dropEmpty: true }
   /** Shows this column's short cells. */
   | { readonly shorten: string }
-  /** Cuts this column to this many cells of the terminal. */
+  /** Cuts this column of ids to this many cells of the terminal. */
   | { readonly squeeze: string; readonly to: number };
 
 export interface Table {
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly Cell[])[];
+  /** What stands below a row, such as what is wrong with it; wrapped. */
+  readonly notes?: readonly (Cell | undefined)[];
   readonly concessions?: readonly Concession[];
 }
 
 const GAP = 2;
 const LEAST = 3;
+const READABLE_ID = 24;
 
 /**
- * A table for people: one line for each row, none longer than `width` cells. Texts are made printable.
+ * A table for people: one line for each row, none longer than `width` cells. Where the columns can't get as narrow as that, each
+ * row takes several lines. Texts are made printable.
  *
  * @returns lines, the titles first
  */
-export function renderTable(
-  { columns, rows, concessions = [] }: Table,
-  width: number,
-  color: boolean,
-): string[] {
-  const clean = rows.map((row) =>
-    row.map(({ text, short, ...rest }) => ({
-      ...rest,
-      text: printable(text),
-      ...(short !== undefined && { short: printable(short) }),
-    })),
-  );
-  const table = concede({ columns, rows: clean, concessions }, width);
-  const titles = table.columns.map(({ title }): Cell => ({ text: title, style: 'dim' }));
-  const widths = columnWidths(table, width);
-  return [titles, ...table.rows].map((row) =>
-    row
-      .map(({ text, style }, column) => {
-        const room = widths[column] ?? 0;
-        const cut = cutCell(text, room, table.columns[column]);
+export function renderTable(table: Table, width: number, color: boolean): string[] {
+  const { notes = [] } = table;
+  const clean = concede({ ...table, rows: table.rows.map((row) => row.map(printableCell)) }, width);
+  const below = notes.map((note) => note && printableCell(note));
+  const widths = columnWidths(clean, width);
+  if (widths === undefined) return stackedLines({ ...clean, notes: below }, width, color);
+  const { columns, rows } = clean;
+  const cuts = columns.map((column, index) => cutter(rows, column, { index, room: widths[index] ?? 0 }));
+  const line = (cells: readonly Cell[], cut: (text: string, column: number) => string) =>
+    cells
+      .map(({ text, style }, index) => {
+        const room = widths[index] ?? 0;
+        const shown = cut(text, index);
         const filled =
-          table.columns[column]?.align === 'right'
-            ? ' '.repeat(Math.max(0, room - widthOf(cut))) + cut
-            : padTo(cut, column === row.length - 1 ? 0 : room);
+          columns[index]?.align === 'right'
+            ? ' '.repeat(Math.max(0, room - widthOf(shown))) + shown
+            : padTo(shown, index === cells.length - 1 ? 0 : room);
         return paint(filled, style, color);
       })
       .join(' '.repeat(GAP))
-      .trimEnd(),
-  );
+      .trimEnd();
+  const titles = columns.map(({ title }): Cell => ({ text: title, style: 'dim' }));
+  return [
+    line(titles, (title, index) => cutTo(title, widths[index] ?? 0)),
+    ...rows.flatMap((row, index) => [
+      line(row, (text, column) => cuts[column]?.(text) ?? text),
+      ...noteLines(below[index], width, color),
+    ]),
+  ];
+}
+
+function printableCell({ text, short, ...rest }: Cell): Cell {
+  return { ...rest, text: printable(text), ...(short !== undefined && { short: printable(short) }) };
+}
+
+function cutter(
+  rows: Table['rows'],
+  { cut }: Column,
+  { index, room }: { readonly index: number; readonly room: number },
+): (text: string) => string {
+  if (cut !== 'id') return (text) => cutTo(text, room);
+  const shown = shortenedIds(textsOf(rows, index), room);
+  return (text) => shown?.get(text) ?? text;
 }
 
 /** Takes one step after another until the narrowest form of the rest fits. */
@@ -83,24 +108,20 @@ function concede(table: Table, width: number): Table {
 }
 
 function given(table: Table, concession: Concession): Table {
-  if ('drop' in concession) return without(table, concession.drop);
-  return 'shorten' in concession
-    ? shortened(table, concession.shorten)
-    : squeezed(table, concession.squeeze, concession.to);
+  if ('drop' in concession) return without(table, ({ title }) => title === concession.drop);
+  if ('dropEmpty' in concession)
+    return without(table, (_, index) => textsOf(table.rows, index).every((text) => NOTHING.includes(text)));
+  if ('shorten' in concession) return shortened(table, concession.shorten);
+  const { squeeze, to } = concession;
+  return {
+    ...table,
+    columns: table.columns.map((column) => (column.title === squeeze ? { ...column, least: to } : column)),
+  };
 }
 
-function squeezed({ columns, rows }: Table, title: string, to: number): Table {
-  const index = columns.findIndex((column) => column.title === title);
-  const cut = (cell: Cell) => ({ ...cell, text: cutCell(cell.text, to, columns[index]) });
-  return { columns, rows: rows.map((row) => row.map((cell, at) => (at === index ? cut(cell) : cell))) };
-}
-
-function cutCell(text: string, room: number, column: Column | undefined): string {
-  return column?.cut === 'middle' ? cutMiddleTo(text, room) : cutTo(text, room);
-}
-
-function without({ columns, rows }: Table, title: string): Table {
-  const keep = <T>(list: readonly T[]) => list.filter((_, index) => columns[index]?.title !== title);
+function without({ columns, rows }: Table, isLeftOut: (column: Column, index: number) => boolean): Table {
+  const kept = columns.map((column, index) => !isLeftOut(column, index));
+  const keep = <T>(list: readonly T[]) => list.filter((_, index) => kept[index]);
   return { columns: keep(columns), rows: rows.map(keep) };
 }
 
@@ -116,6 +137,10 @@ function shortened({ columns, rows }: Table, title: string): Table {
   };
 }
 
+function textsOf(rows: Table['rows'], index: number): string[] {
+  return rows.map((row) => row[index]?.text ?? '');
+}
+
 function naturalWidths({ columns, rows }: Table): number[] {
   return columns.map(({ title }, index) =>
     rows.reduce((most, row) => Math.max(most, widthOf(row[index]?.text ?? '')), widthOf(title)),
@@ -128,20 +153,42 @@ function leastWidths(table: Table): number[] {
   );
 }
 
-/** Natural widths. If the line is too long, columns that may be cut shrink, from the right. */
-function columnWidths(table: Table, width: number): number[] {
-  const { columns } = table;
+/** The fewest cells that a column can do with. */
+function floorOf({ columns, rows }: Table, index: number, natural: number): number {
+  const { cut, align, floor = LEAST } = columns[index] ?? {};
+  if (cut === 'never' || align === 'right') return natural;
+  return Math.min(natural, cut === 'id' ? leastWidthOf(textsOf(rows, index)) : floor);
+}
+
+/** Natural widths. If the line is too long, columns shrink, from the right; undefined where they can't shrink so far. */
+function columnWidths(table: Table, width: number): number[] | undefined {
   const widths = naturalWidths(table);
   const least = leastWidths(table);
   const give = (index: number, floor: number) => {
-    const tooMuch = Math.max(0, lineWidth(widths) - width);
-    widths[index] = Math.max(floor, (widths[index] ?? 0) - tooMuch);
+    const [now = 0, tooMuch] = [widths[index], Math.max(0, lineWidth(widths) - width)];
+    widths[index] = Math.max(Math.min(now, floor), now - tooMuch);
   };
   const fromTheRight = widths.map((_, index) => index).reverse();
-  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, least[index] ?? 0));
-  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, columns[index]?.floor ?? LEAST));
-  for (const index of fromTheRight) give(index, Math.min(widths[index] ?? 0, LEAST));
-  return widths;
+  for (const index of fromTheRight) give(index, least[index] ?? 0);
+  const isId = (index: number) => table.columns[index]?.cut === 'id';
+  const natural = naturalWidths(table);
+  const ids = fromTheRight.filter(isId);
+  // Whole ids give way last: commands take them. One that is cut already is good for its looks only.
+  for (const index of ids.filter((one) => (widths[one] ?? 0) < (natural[one] ?? 0)))
+    give(index, Math.max(READABLE_ID, floorOf(table, index, widths[index] ?? 0)));
+  for (const index of [...fromTheRight.filter((one) => !isId(one)), ...ids]) {
+    if (lineWidth(widths) <= width) break;
+    give(index, floorOf(table, index, widths[index] ?? 0));
+  }
+  if (lineWidth(widths) > width) return undefined;
+  return widths.map((room, index) => (isId(index) ? roomForIds(table, index, room) : room));
+}
+
+/** As many cells, or the next fewer, as tell the ids apart. */
+function roomForIds({ rows }: Table, index: number, room: number): number {
+  const ids = textsOf(rows, index);
+  for (let less = room; less > 0; less--) if (shortenedIds(ids, less) !== undefined) return less;
+  return room;
 }
 
 function lineWidth(widths: readonly number[]): number {

@@ -24,6 +24,8 @@ export interface Terminal extends Streams {
   /** Lines on the screen; undefined if standard output is no terminal. */
   readonly height: number | undefined;
   readonly color: boolean;
+  /** Cells of the progress line. */
+  readonly progressWidth: number;
   /** Prints the result: `text` for people, or `value` as JSON. */
   result(text: string, value: unknown): void;
   /** Prints a remark for people; nothing with `--json`. */
@@ -41,6 +43,8 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
   const { stdin, stdout, stderr, env } = streams;
   // A terminal that does not know its size says 0.
   const width = stdout.columns || DEFAULT_WIDTH;
+  // In the last cell some terminals would begin a new line.
+  const progressWidth = (stderr.columns || DEFAULT_WIDTH) - 1;
   let drawn = false;
   const clear = () => {
     if (drawn) stderr.write('\r\u001b[2K');
@@ -56,6 +60,7 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     tableWidth: stdout.isTTY === true ? width : Number.POSITIVE_INFINITY,
     height: stdout.isTTY === true ? stdout.rows || DEFAULT_HEIGHT : undefined,
     color: hasColor(stdout, env),
+    progressWidth,
     result: (text, value) => {
       clear();
       stdout.write(`${json ? safeJson(value) : safeText(text, hasColor(stdout, env))}\n`);
@@ -68,7 +73,7 @@ export function createTerminal(streams: Streams, json: boolean): Terminal {
     progress: (line) => {
       clear();
       if (json || line === undefined || stderr.isTTY !== true) return;
-      stderr.write(safeText(line, false).slice(0, (stderr.columns || DEFAULT_WIDTH) - 1));
+      stderr.write(safeText(line, false).slice(0, progressWidth));
       drawn = true;
     },
     paint: paintOn(stdout),

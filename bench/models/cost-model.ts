@@ -27,10 +27,11 @@ const PRICES = {
 } as const;
 
 const MONTH = 30 * 86_400;
-/** The function's metrics, and the stack's keys (for table, escrow and alarms) and alarms. */
+/** The function's metrics, and the stack's keys (for table, escrow and alarms). */
 const METRICS = Object.keys(METRIC).length;
 const KEYS = 3;
-const ALARMS = 8;
+/** The metrics that alarms watch: an alarm costs $0.10 for each of its metrics. */
+export const ALARMS = 14;
 /** The size of a page of a scan. */
 const PAGE_BYTES = 1_048_576;
 /** Seconds between two notes of a profile's last grant (core/account/profile-note.ts). */
@@ -64,8 +65,8 @@ export const usualFleet: Omit<Fleet, 'accounts'> = {
   profiles: 10,
   itemBytes: 400,
   memoryGigabytes: 0.5,
-  logBytesAccount: 620,
-  logBytesRun: 1_400,
+  logBytesAccount: 850,
+  logBytesRun: 1_850,
   secondsPage: 0.05,
   secondsRun: 0.1,
 };

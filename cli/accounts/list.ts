@@ -9,6 +9,7 @@ import {
   stateCells,
   stateColumns,
 } from '../../terminal/fleet-table.ts';
+import { type Extent, showList } from '../../terminal/list.ts';
 import { type Concession, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
@@ -17,13 +18,11 @@ import { escrowKind } from './escrow.ts';
 import { now, readItems, requireProfile } from './items.ts';
 import { STATUSES, type StatusKey } from './statuses.ts';
 
-export interface ListOptions {
+export interface ListOptions extends Extent {
   readonly status?: readonly string[];
   readonly profile?: string;
   /** Seconds. */
   readonly expiring?: number;
-  readonly limit?: number;
-  readonly all?: boolean;
   readonly check?: boolean;
 }
 
@@ -36,21 +35,19 @@ export async function listAccounts(
   const items = await readItems(target, terminal);
   await requireProfile(target, items, options.profile);
   const found = items.filter((item) => isWanted(item, options, at)).sort(byAttention);
-  const limit = options.limit ?? (options.all || terminal.json ? found.length : screenful(terminal));
-  const shown = found.slice(0, limit);
-  terminal.result(
-    terminal.json ? '' : listText(shown, { found: found.length, all: items.length }, at, terminal),
-    shown.map((item) => summaryOf(item, at)),
-  );
+  const nothing = whyEmpty(found.length, items.length);
+  if (nothing !== undefined) terminal.result(nothing, []);
+  else
+    await showList(
+      terminal,
+      {
+        rows: found,
+        render: (shown) => tableOf(shown, at, terminal),
+        value: (shown) => shown.map((item) => summaryOf(item, at)),
+      },
+      options,
+    );
   return options.check && found.some((item) => needsAttention(item)) ? EXIT.attention : EXIT.done;
-}
-
-/** Below the table: an empty line, what is left out, and the prompt. */
-const LINES_BESIDE = 4;
-
-/** Rows of a table that fit on the screen; all of them where standard output is no terminal. */
-export function screenful({ height }: Terminal): number {
-  return height === undefined ? Number.POSITIVE_INFINITY : Math.max(5, height - LINES_BESIDE);
 }
 
 /** `STATUSES` in the order of `rank`. */
@@ -104,25 +101,19 @@ const concessions: readonly Concession[] = [
   { drop: 'PROFILE' },
 ];
 
-function listText(
-  shown: readonly FleetItem[],
-  { found, all }: { found: number; all: number },
-  at: number,
-  { tableWidth, color }: Terminal,
-): string {
+function whyEmpty(found: number, all: number): string | undefined {
   if (all === 0) return 'There are no accounts yet. Add one with "authorize", or many with "import".';
-  if (found === 0) return `None of ${count(all)} matches.`;
+  return found === 0 ? `None of ${count(all)} matches.` : undefined;
+}
+
+function tableOf(shown: readonly FleetItem[], at: number, { tableWidth, color }: Terminal): string[] {
   const rows = shown.map((item) => [
     { text: item.accountId },
     { text: nameOf(item) === item.accountId ? '' : nameOf(item) },
     ...stateCells(item, at),
   ]);
   const columns = [accountColumn, { title: 'NAME', least: 12 }, ...stateColumns];
-  const table = renderTable({ columns, rows, concessions }, tableWidth, color);
-  const more = found - shown.length;
-  return more === 0
-    ? table.join('\n')
-    : [...table, '', `… and ${more} more (--all, or --limit N)`].join('\n');
+  return renderTable({ columns, rows, concessions }, tableWidth, color);
 }
 
 export function count(accounts: number): string {

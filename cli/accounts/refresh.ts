@@ -2,8 +2,9 @@ import type { Report } from '../../core/account/outcome.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
 import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import { rowsThatFit } from '../../terminal/list.ts';
 import type { Style } from '../../terminal/paint.ts';
-import { renderTable } from '../../terminal/table.ts';
+import { type Column, type Concession, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { inBulk, tellLeft } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
@@ -11,7 +12,7 @@ import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { ACCOUNTS_A_RUN, type RunOptions, runForAccounts } from '../shared/run-function.ts';
 import { findItem, now, readItems, requireProfile } from './items.ts';
-import { count, screenful, statusKey } from './list.ts';
+import { count, statusKey } from './list.ts';
 
 export interface RefreshOptions extends RunOptions {
   readonly allFailing?: boolean;
@@ -169,9 +170,23 @@ function said({ action, reason }: Result, dryRun: boolean): readonly [string, St
 
 function resultsText(results: readonly Result[], dryRun: boolean, label: string, terminal: Terminal): string {
   if (results.length === 0) return `No account in ${label} matches: nothing to do.`;
+  const shown = results.slice(
+    0,
+    rowsThatFit(results, (some) => tableOf(some, dryRun, terminal), terminal, 2),
+  );
+  const more = results.length - shown.length;
+  const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
+  return [
+    ...tableOf(shown, dryRun, terminal),
+    ...rest,
+    '',
+    ...wrapTo(`In ${label}: ${summaryOf(results, dryRun)}`, terminal.width),
+  ].join('\n');
+}
+
+function tableOf(results: readonly Result[], dryRun: boolean, { tableWidth, color }: Terminal): string[] {
   const at = now();
-  const shown = results.slice(0, screenful(terminal));
-  const rows = shown.map((result) => {
+  const rows = results.map((result) => {
     const [what, style] = said(result, dryRun);
     const { accountId, reason, accessTokenExpiresAt: expiresAt } = result;
     const left = (expiresAt ?? 0) - at;
@@ -183,26 +198,15 @@ function resultsText(results: readonly Result[], dryRun: boolean, label: string,
       { text: isReason(reason) ? REASONS[reason].meaning : '' },
     ];
   });
-  const columns = [
+  const columns: readonly Column[] = [
     accountColumn,
-    { title: 'RESULT', floor: 14 },
+    { title: 'RESULT', cut: 'never' },
     { title: 'REASON', floor: 17 },
-    { title: 'ACCESS TOKEN', floor: 7 },
+    { title: 'ACCESS TOKEN', cut: 'never' },
     { title: 'WHICH MEANS', least: 30 },
   ];
-  const table = renderTable(
-    { columns, rows, concessions: [{ drop: 'WHICH MEANS' }, squeezeAccount] },
-    terminal.tableWidth,
-    terminal.color,
-  );
-  const more = results.length - shown.length;
-  const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
-  return [
-    ...table,
-    ...rest,
-    '',
-    ...wrapTo(`In ${label}: ${summaryOf(results, dryRun)}`, terminal.width),
-  ].join('\n');
+  const concessions: readonly Concession[] = [{ drop: 'WHICH MEANS' }, squeezeAccount];
+  return renderTable({ columns, rows, concessions }, tableWidth, color);
 }
 
 function summaryOf(results: readonly Result[], dryRun: boolean): string {

@@ -1,4 +1,5 @@
 import { RECOVERY_DAYS } from '../../core/account/secret-id.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { collectPairs } from '../options/arguments.ts';
 import type { AddCommands } from '../shared/command.ts';
 import type { AddOptions } from './add.ts';
@@ -77,8 +78,14 @@ export const addProfiles: AddCommands = (program, action) => {
   profiles
     .command('list')
     .description('Shows all profiles and their problems.')
+    .option('--all', 'more than fit on the screen, too')
     .addHelpText('after', '\nExamples:\n  $ oauth-token-refresher profiles list --json')
-    .action(action<[]>(async (...all) => (await import('./existing.ts')).listProfiles(...all), 'reads'));
+    .action(
+      action<[Pick<Extent, 'all'>]>(
+        async (...all) => (await import('./existing.ts')).listProfiles(...all),
+        'reads',
+      ),
+    );
   profiles
     .command('show')
     .description('Shows one profile with its preset and the defaults. Never shows secrets.')

@@ -1,28 +1,43 @@
 import { accountsOf } from '../../adapters/authorization/other-accounts.ts';
 import { deleteSecret, readSecret, restoreSecret } from '../../adapters/aws/secret-versions.ts';
 import { profileSecretIdOf, RECOVERY_DAYS } from '../../core/account/secret-id.ts';
+import { type Extent, showList } from '../../terminal/list.ts';
 import { profileNames, readProfile } from '../profile/profile-secret.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { renderList, renderProfile, summaryOf } from './render.ts';
+import { type ProfileSummary, profilesTable, renderProfile, summaryOf } from './render.ts';
 
 export interface RemoveOptions {
   readonly yes?: boolean;
   readonly force?: boolean;
 }
 
-export async function listProfiles({ terminal, fleet: find }: Context): Promise<ExitCode> {
+export async function listProfiles(
+  { terminal, fleet: find }: Context,
+  { all = false }: Pick<Extent, 'all'>,
+): Promise<ExitCode> {
   const fleet = await find();
   const names = await profileNames(fleet);
-  const profiles = [];
+  const profiles: ProfileSummary[] = [];
   for (const name of names) {
     const text = await readSecret(fleet.secrets, profileSecretIdOf(fleet.secretNamePrefix, name));
     profiles.push(summaryOf(name, text));
   }
-  terminal.result(renderList(profiles, terminal), profiles);
+  const nothing = 'There are no profiles yet. Create one with "profiles add <name>".';
+  // What is wrong is on the first screen.
+  const rows = terminal.json ? profiles : profiles.toSorted((a, b) => wrong(b) - wrong(a));
+  if (profiles.length === 0) terminal.result(nothing, []);
+  else
+    await showList(
+      terminal,
+      { rows, render: (some) => profilesTable(some, terminal), value: (some) => some },
+      { all },
+    );
   return profiles.some(({ problem }) => problem !== null) ? EXIT.attention : EXIT.done;
 }
+
+const wrong = ({ problem }: ProfileSummary) => (problem === null ? 0 : 1);
 
 export async function showProfile({ terminal, fleet: find }: Context, name: string): Promise<ExitCode> {
   const { text, value, problem } = renderProfile(await readProfile(await find(), name), terminal);

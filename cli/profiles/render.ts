@@ -2,13 +2,14 @@ import { parseJsonObject } from '../../core/json-object.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { withoutUserinfo } from '../../core/profile/shown-address.ts';
 import { printable } from '../../terminal/printable.ts';
+import { type Column, type Concession, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { withoutSecrets } from '../profile/fields.ts';
 import { parseWholeProfile } from '../profile/presets.ts';
 import type { StoredProfile } from '../profile/profile-secret.ts';
 
 /** One line of `profiles list`. */
-interface ProfileSummary {
+export interface ProfileSummary {
   readonly name: string;
   readonly provider: string | null;
   /** The host of its endpoint or issuer. */
@@ -37,28 +38,29 @@ function hostOf({ token_endpoint, issuer }: Profile): string | null {
   return /^https?:\/\/(?:…@)?([^/\\?#]+)/i.exec(address)?.[1] ?? null;
 }
 
-export function renderList(profiles: readonly ProfileSummary[], { paint, width }: Terminal): string {
-  if (profiles.length === 0) return 'There are no profiles yet. Create one with "profiles add <name>".';
-  const rows = profiles.map(({ name, provider, host, authMethod, problem }) => ({
-    cells: [name, provider ?? '—', authMethod ?? '—', host ?? '—'].map(printable),
-    problem: problem === null ? null : printable(problem),
-  }));
-  const header = ['PROFILE', 'PROVIDER', 'CLIENT PROVES ITSELF BY', 'HOST'];
-  const widths = header.map((title, at) =>
-    Math.max(title.length, ...rows.map(({ cells }) => cells[at]?.length ?? 0)),
+/** The table of `profiles list`, and below each profile what is wrong with it. */
+export function profilesTable(
+  profiles: readonly ProfileSummary[],
+  { tableWidth, color }: Pick<Terminal, 'tableWidth' | 'color'>,
+): string[] {
+  const columns: readonly Column[] = [
+    { title: 'PROFILE', cut: 'id' },
+    { title: 'PROVIDER', floor: 12 },
+    { title: 'CLIENT PROVES ITSELF BY', shortTitle: 'PROVED BY', floor: 19 },
+    { title: 'HOST', least: 20 },
+  ];
+  const rows = profiles.map(({ name, provider, host, authMethod }) =>
+    [name, provider ?? '—', authMethod ?? '—', host ?? '—'].map((text) => ({ text })),
   );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd()
-      .slice(0, Math.max(width, 40));
-  return [
-    paint('dim', line(header)),
-    ...rows.flatMap(({ cells, problem }) =>
-      problem === null ? [line(cells)] : [line(cells), paint('yellow', `  ! ${problem}`)],
-    ),
-  ].join('\n');
+  const notes = profiles.map(({ problem }) =>
+    problem === null ? undefined : ({ text: `! ${problem}`, style: 'yellow' } as const),
+  );
+  const concessions: readonly Concession[] = [
+    { dropEmpty: true },
+    { drop: 'HOST' },
+    { shorten: 'CLIENT PROVES ITSELF BY' },
+  ];
+  return renderTable({ columns, rows, notes, concessions }, tableWidth, color);
 }
 
 /** A profile with its preset and defaults, for people and as JSON; no secret in either. */

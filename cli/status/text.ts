@@ -1,4 +1,5 @@
 import { turnOf } from '../../core/who-can-help.ts';
+import { wrapTo } from '../../terminal/display-text.ts';
 import { countdown, duration } from '../../terminal/fleet-table.ts';
 import type { Style } from '../../terminal/paint.ts';
 import { printable } from '../../terminal/printable.ts';
@@ -49,8 +50,9 @@ export interface Status {
 export function statusText(status: Status, span: number, terminal: Terminal): string {
   const { target, at, accounts, paused } = status;
   const time = new Date(at * 1000).toISOString().slice(11, 19);
+  const heading = `${count(accounts)} in ${printable(target)} at ${time}Z`;
   return [
-    `${terminal.paint('bold', `${count(accounts)} in ${printable(target)}`)} at ${time}Z`,
+    ...wrapTo(heading, terminal.tableWidth).map((line) => terminal.paint('bold', line)),
     // In place of the empty line, so that the screen stays as high.
     paused.length === 0 ? '' : terminal.paint('yellow', pausedText(paused, terminal.width)),
     ...profileLines(status, terminal),
@@ -76,7 +78,7 @@ function number(value: number, style?: Style): Cell {
 
 function profileLines(
   { byProfile, byStatus, accounts, failingProfiles }: Status,
-  { tableWidth, color, paint }: Terminal,
+  { tableWidth, color }: Terminal,
 ): string[] {
   const counts = (row: Readonly<Record<StatusKey, number>>) =>
     STATUSES.map((status) => number(row[status], COLUMNS[status].style));
@@ -85,14 +87,18 @@ function profileLines(
     .map((row) => [{ text: row.profile }, ...counts(row), number(row.accounts)]);
   const all = [{ text: 'all' }, ...counts(byStatus), number(accounts)];
   const columns = [
-    { title: 'PROFILE', least: 12 },
+    { title: 'PROFILE', least: 12, cut: 'id' as const },
     ...STATUSES.map((status) => ({ title: COLUMNS[status].title, align: 'right' as const })),
     { title: 'ALL', align: 'right' as const },
   ];
-  const lines = renderTable({ columns, rows: [...rows, all] }, tableWidth, color);
   const more = byProfile.length - rows.length;
-  if (more > 0) lines.splice(-1, 0, paint('dim', `… and ${more} more profile${more === 1 ? '' : 's'}`));
-  return lines;
+  const rest = {
+    text: `… and ${more} more profile${more === 1 ? '' : 's'} (--json shows all)`,
+    style: 'dim' as const,
+  };
+  const notes = rows.map((_, index) => (more > 0 && index === rows.length - 1 ? rest : undefined));
+  const concessions = [{ dropEmpty: true }] as const;
+  return renderTable({ columns, rows: [...rows, all], notes, concessions }, tableWidth, color);
 }
 
 const SHOWN_FAILING = 2;
@@ -109,11 +115,11 @@ function failingLines({ failingProfiles, at }: Status, { tableWidth, color, pain
       { text: turnOf(reason) ?? '—' },
     ]);
   const columns = [
-    { title: 'FAILING PROFILE', least: 12 },
-    { title: 'REASON' },
-    { title: 'FOR' },
+    { title: 'FAILING PROFILE', least: 12, cut: 'id' as const },
+    { title: 'REASON', floor: 17 },
+    { title: 'FOR', cut: 'never' as const },
     { title: 'WAITING', align: 'right' as const },
-    { title: 'WHOSE TURN' },
+    { title: 'WHOSE TURN', cut: 'never' as const },
   ];
   const more = failingProfiles.length - rows.length;
   const rest = more > 0 ? [paint('dim', `… and ${more} more (--json shows all)`)] : [];
@@ -138,9 +144,9 @@ function expiryLines(
     ];
   });
   const columns = [
-    { title: 'EXPIRES NEXT', least: 20, cut: 'middle' as const },
-    { title: 'PROFILE', least: 12 },
-    { title: 'WHEN' },
+    { title: 'EXPIRES NEXT', least: 20, cut: 'id' as const },
+    { title: 'PROFILE', least: 12, cut: 'id' as const },
+    { title: 'WHEN', cut: 'never' as const },
   ];
   return renderTable({ columns, rows }, tableWidth, color);
 }
@@ -179,7 +185,10 @@ function runLines(
     'DEFERRED',
     'TOOK',
   ];
-  const columns = [{ title: 'LAST RUNS' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
-  const concessions = [{ drop: 'DEFERRED' }, { drop: 'RECONCILED' }, { drop: 'INVALID' }, { drop: 'TOOK' }];
+  const columns = [
+    { title: 'LAST RUNS', cut: 'never' as const },
+    ...titles.map((title) => ({ title, align: 'right' as const })),
+  ];
+  const concessions = [{ dropEmpty: true }] as const;
   return renderTable({ columns, rows, concessions }, tableWidth, color);
 }

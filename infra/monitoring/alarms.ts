@@ -36,7 +36,8 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
   const silence = longestSilence(watched.settings);
   // What each run finds again: one finding is enough, and the alarm ends when none came for as long as a healthy
   // function may be silent. Maximum, since each share of the table reports its own part, and a run by hand over a few
-  // accounts must not hide the rest. If nothing runs, the state stays as it is, and DidNotRun fires.
+  // accounts must not hide the rest. If nothing runs, the state stays as it is, and DidNotRun fires. If no run gets through
+  // the table, there are no levels either, and ScansIncomplete fires.
   const level = {
     breaching: 'from 1',
     datapoints: 1,
@@ -99,6 +100,48 @@ function alarmTable(watched: Watched): readonly AlarmRow[] {
       anchor: 'access-tokens-expired',
       metric: ownMetric(watched, 'accessTokensExpired', 'Maximum'),
       ...level,
+    },
+    {
+      id: 'ProfileFailing',
+      setting: 'profileFailing',
+      means: 'A profile is failing, so its accounts wait.',
+      anchor: 'a-profile-is-failing',
+      metric: ownMetric(watched, 'profilesFailing', 'Maximum'),
+      ...level,
+    },
+    {
+      id: 'ProfileAtRisk',
+      setting: 'profileAtRisk',
+      means: "A profile's current version is refused. Its accounts live on the version before.",
+      anchor: 'a-profile-is-at-risk',
+      metric: ownMetric(watched, 'profilesAtRisk', 'Maximum'),
+      ...level,
+    },
+    {
+      id: 'ScansIncomplete',
+      setting: 'scansIncomplete',
+      means: 'Runs end before they have read the whole table.',
+      anchor: 'more-work-than-time',
+      metric: ownMetric(watched, 'scansIncomplete', 'Sum'),
+      ...goesOn,
+    },
+    {
+      id: 'ClockWrong',
+      setting: 'clockWrong',
+      means: "The function's clock is wrong, by what providers' responses say.",
+      anchor: 'the-clock-is-wrong',
+      metric: ownMetric(watched, 'clockInDoubt', 'Sum'),
+      ...goesOn,
+    },
+    {
+      // Twice: the next run usually puts what the bus did not take.
+      id: 'EventsOwed',
+      setting: 'eventsOwed',
+      means: 'The event bus does not take our events.',
+      anchor: 'events-are-owed',
+      metric: ownMetric(watched, 'eventsOwed', 'Maximum'),
+      ...level,
+      datapoints: 2,
     },
     {
       id: 'WritesThrottled',

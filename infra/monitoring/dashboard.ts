@@ -13,15 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { level, ownMetric, type Watched } from './metrics.ts';
-
-/** The accounts whose last log line in the time shown says that they need a person. */
-export const WHO_NEEDS_A_PERSON = [
-  'filter ispresent(accountId) and ispresent(status)',
-  'stats latest(status) as lastStatus, latest(reason) as lastReason, latest(message) as lastMessage by accountId, oauthProfile',
-  'filter lastStatus = "reauthorization_required"',
-  'display accountId, oauthProfile, lastReason, lastMessage',
-  'limit 100',
-];
+import { LOG_QUERIES, type LogQuery } from './queries.ts';
 
 /** For the screen on the wall: is all well, who needs a person, how hard is it working. */
 export function createDashboard(scope: Construct, watched: Watched, alarms: readonly Alarm[]): Dashboard {
@@ -43,6 +35,8 @@ export function createDashboard(scope: Construct, watched: Watched, alarms: read
     now('Need a person', level(watched, 'reauthorizationRequired', 'accounts')),
     now('Access tokens expired', level(watched, 'accessTokensExpired', 'tokens')),
     now('Refresh tokens in escrow', level(watched, 'inEscrow', 'tokens')),
+    now('Profiles failing', level(watched, 'profilesFailing', 'profiles')),
+    now('Profiles at risk', level(watched, 'profilesAtRisk', 'profiles')),
   );
   dashboard.addWidgets(
     graph('Accounts due, refreshed and failed', {
@@ -102,13 +96,15 @@ export function createDashboard(scope: Construct, watched: Watched, alarms: read
     }),
   );
   dashboard.addWidgets(
-    new LogQueryWidget({
-      title: 'Accounts that came to need a person in the time shown',
-      logGroupNames: [logGroup.logGroupName],
-      queryLines: WHO_NEEDS_A_PERSON,
-      view: LogQueryVisualizationType.TABLE,
-      width: 16,
-      height: 6,
+    graph('Profiles', {
+      left: [level(watched, 'profilesFailing', 'failing'), level(watched, 'profilesAtRisk', 'at risk')],
+    }),
+    graph('Runs in doubt, and events owed', {
+      left: [
+        sum('scansIncomplete', 'runs that did not read all'),
+        sum('clockInDoubt', 'runs with a wrong clock'),
+        level(watched, 'eventsOwed', 'events owed'),
+      ],
     }),
     graph('Dead-letter queue', {
       left: [
@@ -116,11 +112,28 @@ export function createDashboard(scope: Construct, watched: Watched, alarms: read
       ],
     }),
   );
+  // From the log: as dimensions of metrics, profiles and reasons would cost $0.30 a month for each pair.
+  const table = (title: string, { lines }: LogQuery, width: number) =>
+    new LogQueryWidget({
+      title,
+      logGroupNames: [logGroup.logGroupName],
+      queryLines: [...lines],
+      view: LogQueryVisualizationType.TABLE,
+      width,
+      height: 6,
+    });
+  dashboard.addWidgets(
+    table('Failures by profile and reason', LOG_QUERIES.failuresByProfile, 12),
+    table('Token requests by profile (ms)', LOG_QUERIES.slowProviders, 12),
+  );
+  dashboard.addWidgets(
+    table('Accounts that came to need a person in the time shown', LOG_QUERIES.needsAPerson, 24),
+  );
   return dashboard;
 }
 
 function now(title: string, metric: IMetric): SingleValueWidget {
-  return new SingleValueWidget({ title, metrics: [metric], width: 6, height: 3 });
+  return new SingleValueWidget({ title, metrics: [metric], width: 4, height: 3 });
 }
 
 function graph(title: string, props: Omit<GraphWidgetProps, 'title'>): GraphWidget {

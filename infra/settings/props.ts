@@ -208,6 +208,11 @@ export interface AlarmSettings {
   readonly errors?: AlarmSetting;
   readonly accountsNeedAPerson?: AlarmSetting;
   readonly tokensExpired?: AlarmSetting;
+  readonly profileFailing?: AlarmSetting;
+  readonly profileAtRisk?: AlarmSetting;
+  readonly scansIncomplete?: AlarmSetting;
+  readonly clockWrong?: AlarmSetting;
+  readonly eventsOwed?: AlarmSetting;
   readonly writesThrottled?: AlarmSetting;
   readonly escrowInUse?: AlarmSetting;
   readonly escrowUnavailable?: AlarmSetting;

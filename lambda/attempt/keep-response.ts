@@ -67,7 +67,15 @@ async function store(
   const atStake = rotated ? escrowWrite(attempt, 'token', content) : undefined;
   const { kind, tokenSet, text } = storable(merged, grant.tokenSet, namedFields(profile));
   const { store, deadline, wasOvertaken } = storing(attempt, grant, text, ports);
+  const begun = ports.clock.now();
   const kept = await keepTokens({ accountId, secretId, store, atStake, isEvidence: true, deadline }, ports);
+  ports.trace({
+    name: 'store',
+    begun,
+    ended: ports.clock.now(),
+    annotations: { accountId, oauthProfile, reason },
+    failed: kept.kind !== 'stored',
+  });
   if (kept.kind === 'stored' && version.isClaim)
     await ports.secrets.relabel(secretId, version.versionId, attempt.id);
   for (const doubt of response.doubts) ports.log.warn(doubt, { accountId, oauthProfile });

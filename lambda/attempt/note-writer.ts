@@ -133,8 +133,9 @@ export function createNoteWriter({ table, events, clock, log, dryRun = false }: 
       at: secondsOf(clock),
     } as const;
     const message = messageOf(type, oauthProfile, failure);
-    if (type === 'OAuth Profile Recovered') log.info(message, detail);
-    else log.error(message, detail);
+    const { accounts: accountsWaiting, ...fields } = detail;
+    if (type === 'OAuth Profile Recovered') log.info(message, fields);
+    else log.error(message, { ...fields, accountsWaiting });
     try {
       await events.putOfProfile({ type, detail });
     } catch (error) {

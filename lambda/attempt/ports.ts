@@ -4,6 +4,7 @@ import type { Events } from '../../adapters/aws/events.ts';
 import type { Profiles } from '../../adapters/aws/profiles.ts';
 import type { Secrets } from '../../adapters/aws/secrets.ts';
 import type { TokenEndpoint } from '../../adapters/oauth/token-endpoint.ts';
+import type { Trace } from '../../adapters/xray-trace.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ClockCheck } from '../../core/clock-check.ts';
 import type { Limits } from './limits.ts';
@@ -25,6 +26,7 @@ export interface Ports {
   readonly turn: () => Promise<void>;
   readonly clock: Clock;
   readonly clockCheck: ClockCheck;
+  readonly trace: Trace;
   readonly log: Log;
   /** Counts what only a metric shows. */
   readonly count: (what: keyof RunCounters) => void;

@@ -128,6 +128,18 @@ async function ask(
   request.exchangeMs = exchangeMs;
   request.httpStatus = exchange.kind === 'response' ? exchange.response.status : undefined;
   request.providerRequestId = requestIdIn(exchange, response, sentToken);
+  ports.trace({
+    name: 'exchange',
+    begun,
+    ended: begun + exchangeMs,
+    annotations: {
+      accountId: account.accountId,
+      oauthProfile: account.oauthProfile,
+      reason: response.kind === 'error' ? response.reason : undefined,
+    },
+    httpStatus: request.httpStatus,
+    failed: response.kind === 'error',
+  });
   return { exchange: exchange.kind, response, at };
 }
 

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import {
+  ALARMS,
   accountsPerRegion,
   type Fleet,
   monthlyCost,
   regionsFor,
   usualFleet,
 } from '../../bench/models/cost-model.ts';
+import { alarmsOf, templateOf } from '../support/synthesized.ts';
 
 const fleet = (accounts: number, changes: Partial<Fleet> = {}): Fleet => ({
   ...usualFleet,
@@ -31,6 +33,13 @@ describe('a month', () => {
     expect(none.notes).toBe(0);
     expect(ten.notes).toBeCloseTo((10 * 43_200 * 0.125) / 1e6, 6);
     expect(ten.tableWrites - none.tableWrites).toBeCloseTo((10 * 720 * 6 * 0.625) / 1e6, 6);
+  });
+
+  test('has as many metrics with an alarm as the stack', () => {
+    const watched = [...alarmsOf(templateOf()).values()].map(({ Metrics }) =>
+      Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length,
+    );
+    expect(ALARMS).toBe(watched.reduce((sum, one) => sum + one, 0));
   });
 
   test('is the sum of its terms', () => {

@@ -76,7 +76,7 @@ describe('accounts list', () => {
   test('shows a screenful on a terminal, says how many more there are, and all of them on request', async () => {
     const first = await fleet.run(['accounts', 'list'], { columns: 80 });
     expect(first.stdout.trimEnd().split('\n')).toHaveLength(1 + 20 + 2);
-    expect(first.stdout).toContain('… and 1 more (--all, or --limit N)');
+    expect(first.stdout).toContain('… and 1 more (--all shows all)');
     const { stdout: all } = await fleet.run(['accounts', 'list', '--all'], { columns: 80 });
     expect(all.trimEnd().split('\n')).toHaveLength(1 + 21);
     const { stdout: piped } = await fleet.run(['accounts', 'list']);

@@ -4,14 +4,17 @@ import { progressLine, startProgress } from '../../terminal/progress.ts';
 import { createTerminal } from '../../terminal/terminal.ts';
 
 test.each<[string, Parameters<typeof progressLine>, string]>([
-  ['nothing yet', [0, 10_000, 0, true], `${'░'.repeat(24)} 0 of 10,000 (0 %), 0/s`],
+  ['nothing yet', [0, 10_000, 0, 79], `${'░'.repeat(24)} 0 of 10,000 (0 %), 0/s`],
   [
     'half of it',
-    [5_000, 10_000, 125, true],
+    [5_000, 10_000, 125, 79],
     `${'█'.repeat(12)}${'░'.repeat(12)} 5,000 of 10,000 (50 %), 40/s, 2 min left`,
   ],
-  ['all of it', [3, 3, 1, true], `${'█'.repeat(24)} 3 of 3 (100 %), 3/s, 0 s left`],
-  ['without a bar', [5_000, 10_000, 125, false], '5,000 of 10,000 (50 %), 40/s, 2 min left'],
+  ['all of it', [3, 3, 1, 79], `${'█'.repeat(24)} 3 of 3 (100 %), 3/s, 0 s left`],
+  ['no room for a bar', [12_345, 20_000, 275, 45], '12,345 of 20,000 (61 %), 45/s, 3 min left'],
+  ['no room for the rate', [12_345, 20_000, 275, 39], '12,345 of 20,000 (61 %), 3 min left'],
+  ['room for hardly anything', [12_345, 20_000, 275, 20], '12,345 of 20,000 (61 %)'],
+  ['without a bar', [5_000, 10_000, 125], '5,000 of 10,000 (50 %), 40/s, 2 min left'],
 ])('%s', (_, args, line) => {
   expect(progressLine(...args)).toBe(line);
 });
@@ -39,9 +42,10 @@ test('a pipe gets a line each ten seconds', () => {
   expect(told({})).toEqual(['40 of 100 (40 %), 4/s, 15 s left\n', '80 of 100 (80 %), 4/s, 5 s left\n']);
 });
 
-test('a terminal gets a bar, cut to its width, and no bar in the end', () => {
-  const lines = told({ isTTY: true, columns: 40 });
-  expect(lines[0]).toBe(`${'░'.repeat(24)} 0 of 100 (0 %)`);
+test('a terminal gets a bar where it has room for one, and none in the end', () => {
+  expect(told({ isTTY: true, columns: 40 })[0]).toBe('0 of 100 (0 %), 0/s');
+  const lines = told({ isTTY: true, columns: 60 });
+  expect(lines[0]).toBe(`${'░'.repeat(24)} 0 of 100 (0 %), 0/s`);
   expect(lines.at(-1)).toBe('\r\u001b[2K');
   expect(lines.length).toBeGreaterThan(100);
 });

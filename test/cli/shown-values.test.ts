@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseWholeProfile } from '../../cli/profile/presets.ts';
-import { renderList, renderProfile, summaryOf } from '../../cli/profiles/render.ts';
+import { profilesTable, renderProfile, summaryOf } from '../../cli/profiles/render.ts';
 import { looksLikeName } from '../../core/field-name.ts';
 import { createTerminal } from '../../terminal/terminal.ts';
 import { CANARY, linesWithCanary } from '../support/canary.ts';
@@ -130,7 +130,7 @@ test.each(profiles)('a profile with %s shows nothing of it', (_, fields) => {
     shown.text,
     JSON.stringify(shown.value),
     JSON.stringify(summary),
-    renderList([summary], terminal),
+    profilesTable([summary], terminal).join('\n'),
     parsed.kind === 'invalid' ? parsed.problem : '',
   ].join('\n');
   expect(linesWithCanary(told)).toEqual([]);

@@ -69,6 +69,22 @@ describe('an alarm', () => {
     { name: 'is OK if KMS fails in one run', alarm: 'EscrowUnavailable', points: [0, 0, 1, 0], state: 'OK' },
     { name: 'fires when two runs find it', alarm: 'EscrowUnavailable', points: [0, 0, 1, 1], state: 'ALARM' },
     { name: 'ends when runs can use it', alarm: 'EscrowUnavailable', points: [1, 1, 0, 0, 0], state: 'OK' },
+    { name: 'fires when one run finds one', alarm: 'ProfileFailing', points: [0, 0, 0, 1], state: 'ALARM' },
+    {
+      name: 'goes on while runs that read too little tell nothing',
+      alarm: 'ProfileFailing',
+      points: [1, 1, none, none],
+      state: 'ALARM',
+    },
+    { name: 'ends when its profiles work', alarm: 'ProfileFailing', points: [1, 0, 0, 0, 0], state: 'OK' },
+    { name: 'fires when one run finds one', alarm: 'ProfileAtRisk', points: [0, 0, 0, 1], state: 'ALARM' },
+    { name: 'is OK if the next run puts it', alarm: 'EventsOwed', points: [0, 0, 5, 0], state: 'OK' },
+    { name: 'fires when two runs find it', alarm: 'EventsOwed', points: [0, 5, 0, 5], state: 'ALARM' },
+    { name: 'is OK after one of them', alarm: 'ScansIncomplete', points: [0, 1, 0], state: 'OK' },
+    { name: 'fires for two of three', alarm: 'ScansIncomplete', points: [1, none, 1], state: 'ALARM' },
+    { name: 'ends when runs read all', alarm: 'ScansIncomplete', points: [1, 1, 0, 0], state: 'OK' },
+    { name: 'is OK after one run with it', alarm: 'ClockWrong', points: [0, 1, 0], state: 'OK' },
+    { name: 'fires for two of three', alarm: 'ClockWrong', points: [1, 0, 1], state: 'ALARM' },
     { name: 'fires for one message', alarm: 'DeadLetters', points: [1], state: 'ALARM' },
     { name: 'is OK while an idle queue has no data', alarm: 'DeadLetters', points: [none], state: 'OK' },
   ])('$alarm $name', ({ alarm, points, state }) => {
@@ -80,6 +96,9 @@ describe('an alarm', () => {
     'TokensExpired',
     'EscrowInUse',
     'EscrowUnavailable',
+    'ProfileFailing',
+    'ProfileAtRisk',
+    'EventsOwed',
   ])('%s stays as it is while nothing runs', (name) => {
     const silence = [none, none, none, none];
     expect([stateOf(name, silence, 'ALARM'), stateOf(name, silence, 'OK')]).toEqual(['ALARM', 'OK']);
@@ -89,7 +108,7 @@ describe('an alarm', () => {
     const topic = { Ref: Object.keys(template.findResources('AWS::SNS::Topic'))[0] };
     for (const alarm of alarms.values())
       expect([alarm.AlarmActions, alarm.OKActions]).toEqual([[topic], [topic]]);
-    expect(alarms.size).toBe(8);
+    expect(alarms.size).toBe(13);
   });
 
   test('takes the maximum of levels and the sum of events', () => {
@@ -99,7 +118,12 @@ describe('an alarm', () => {
       TokensExpired: 'Maximum',
       EscrowInUse: 'Maximum',
       EscrowUnavailable: 'Maximum',
+      ProfileFailing: 'Maximum',
+      ProfileAtRisk: 'Maximum',
+      EventsOwed: 'Maximum',
       WritesThrottled: 'Sum',
+      ScansIncomplete: 'Sum',
+      ClockWrong: 'Sum',
     });
   });
 

@@ -10,14 +10,20 @@ const newApp = () => new App({ analyticsReporting: false });
 const refresher = (scope: Construct, id: string, props: OAuthTokenRefresherProps = {}) =>
   new OAuthTokenRefresher(scope, id, props);
 
-/** Everything that has a name of its own in an AWS account: alarms, the dashboard, and the metrics' dimension. */
+/** Everything that has a name of its own in an AWS account: alarms, the dashboard, queries, and the metrics' dimension. */
 function namesOf(template: Template): string[] {
-  const named = ['AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::Lambda::Function'];
+  const named = [
+    'AWS::CloudWatch::Alarm',
+    'AWS::CloudWatch::Dashboard',
+    'AWS::Logs::QueryDefinition',
+    'AWS::Lambda::Function',
+  ];
   return named
     .flatMap((type) => Object.values(template.findResources(type)))
     .flatMap(({ Properties }) => [
       Properties.AlarmName,
       Properties.DashboardName,
+      Properties.Name,
       Properties.Environment?.Variables.POWERTOOLS_SERVICE_NAME,
     ])
     .filter((name) => name !== undefined)
@@ -72,7 +78,7 @@ describe('two have no name in common', () => {
     refresher(stack, 'Support', { secretNamePrefix: 'support/' });
     const names = namesOf(Template.fromStack(stack));
     expect(new Set(names).size).toBe(names.length);
-    expect(names).toHaveLength(2 * 10);
+    expect(names).toHaveLength(2 * 22);
   });
 
   test('with one path in apps of their own, whose stacks are called blue and green', () => {

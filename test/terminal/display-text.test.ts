@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cutMiddleTo, cutTo, padTo, widthOf, wrapTo } from '../../terminal/display-text.ts';
 import { printable } from '../../terminal/printable.ts';
-import { renderTable } from '../../terminal/table.ts';
 
 describe('printable', () => {
   test.each([
@@ -81,24 +80,4 @@ describe('widths', () => {
     // Eight times the text; its square would be 64 times the work.
     expect(costOf(400_000)).toBeLessThan(24 * costOf(50_000) + 100_000);
   });
-});
-
-test('a table is never wider than it may be, whatever is in it', () => {
-  const cell = fc.record({ text: fc.string({ unit: 'grapheme', maxLength: 60 }) });
-  fc.assert(
-    fc.property(fc.array(fc.tuple(cell, cell, cell)), fc.integer({ min: 20, max: 120 }), (rows, width) => {
-      const columns = [
-        { title: 'ONE', cut: 'middle' as const },
-        { title: 'TWO', least: 5, floor: 30 },
-        { title: 'THREE', align: 'right' as const },
-      ];
-      const lines = renderTable(
-        { columns, rows, concessions: [{ squeeze: 'ONE', to: 9 }, { drop: 'TWO' }] as const },
-        width,
-        false,
-      );
-      for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(width);
-      expect(lines).toHaveLength(rows.length + 1);
-    }),
-  );
 });

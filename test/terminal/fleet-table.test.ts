@@ -66,6 +66,21 @@ describe('the table of npm start', () => {
     ]);
   });
 
+  test('at 40 columns fits on the screen too, and cuts no id, state or reason', () => {
+    const long = [...Array(30)].map((_, n) =>
+      account(`tenant-${n}-of-a-customer-in-production-eu-central-1`, failing),
+    );
+    const lines = render([...fleet, ...long], 40, 20);
+    expect(lines.filter((line) => widthOf(line) > 40)).toEqual([]);
+    expect(lines.length).toBeLessThanOrEqual(20);
+    expect(lines.slice(0, 3)).toEqual([
+      'waits',
+      '  STATUS needs a person',
+      '  REASON grant_revoked  TOKEN 1:40',
+    ]);
+    expect(lines.at(-1)).toMatch(/^ {3}… and 4\d more$/);
+  });
+
   test("leaves out the function's own notes", () => {
     const note = { accountId: '#secret:oauth/accounts/acme', secretOwner: 'acme' };
     expect(render([account('acme'), note], 80, 100)).toHaveLength(2);
