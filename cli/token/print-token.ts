@@ -145,7 +145,7 @@ function refused(
       EXIT.attention,
     );
   if (reason === 'disabled')
-    return new CliError('DISABLED', `${id} is disabled or paused. What to do: accounts show ${id}`);
+    return new CliError('DISABLED', `${id} is disabled. Run: accounts enable ${id}. If it is paused: resume`);
   const rest = stored === undefined ? 0 : left(stored);
   const leftover = rest > 0 ? ` The stored token is good for ${rest} s. Ask for less with --for.` : '';
   return new CliError(

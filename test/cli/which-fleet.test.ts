@@ -34,6 +34,8 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   'accounts refresh': ['crm-acme'],
   import: [file],
   invoke: ['{"dryRun": true}'],
+  pause: ['--profile', 'crm'],
+  resume: ['--profile', 'crm'],
 };
 const READING = [
   'profiles list',

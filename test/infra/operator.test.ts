@@ -149,7 +149,7 @@ describe('with the policy of an operator', () => {
     JSON.stringify({ client_id: 'c', client_secret: secret, token_endpoint: 'https://id.example/token' });
   const rows: readonly { args: readonly string[]; input?: string; code?: number }[] = [
     { args: ['profiles', 'add', 'ours', '--stdin'], input: profile('s') },
-    { args: ['profiles', 'add', 'ours', '--stdin', '--change'], input: profile('t') },
+    { args: ['profiles', 'add', 'ours', '--stdin', '--change', '--unchecked'], input: profile('t') },
     { args: ['profiles', 'add', 'under-our-key', '--stdin', '--kms-key', OUR_KEY], input: profile('s') },
     { args: ['profiles', 'list'], code: 3 },
     { args: ['profiles', 'show', 'ours'] },
@@ -162,6 +162,12 @@ describe('with the policy of an operator', () => {
     { args: ['accounts', 'show', 'new'] },
     { args: ['accounts', 'disable', 'new'] },
     { args: ['accounts', 'enable', 'new'] },
+    { args: ['accounts', 'disable', '--profile', 'crm'] },
+    { args: ['accounts', 'enable', '--profile', 'crm'] },
+    { args: ['pause', '--profile', 'crm'] },
+    { args: ['pause'] },
+    { args: ['resume'] },
+    { args: ['resume', '--profile', 'crm'] },
     { args: ['accounts', 'remove', 'new', '--yes'] },
     { args: ['accounts', 'answer', 'odd', '--out', join(folder, 'answer')] },
     { args: ['status'] },
