@@ -65,9 +65,13 @@ export async function resume(context: Context, { profile }: PauseOptions): Promi
   );
   const others = await pausesOf(fleet);
   const isStillPaused = profile !== undefined && others.includes(PAUSE_NOTE);
-  const state = Attributes === undefined ? 'was not paused' : 'is no longer paused';
+  const what = whatOf(profile);
+  const said =
+    Attributes === undefined
+      ? `There is no pause of ${what.charAt(0).toLowerCase()}${what.slice(1)} in ${fleet.label}.`
+      : `${what} in ${fleet.label} is no longer paused.`;
   const lines = [
-    `${terminal.paint('green', '✓')} ${whatOf(profile)} in ${fleet.label} ${state}.`,
+    `${terminal.paint('green', '✓')} ${said}`,
     ...(isStillPaused ? ['  Everything is still paused: resume'] : []),
     ...(profile === undefined && others.length > 0
       ? [`  Still paused: ${others.map((key) => printable(key.slice(PAUSE_NOTE.length + 1))).join(', ')}`]
