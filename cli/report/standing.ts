@@ -1,0 +1,86 @@
+import { isJsonObject } from '../../core/json-object.ts';
+import { turnOf } from '../../core/who-can-help.ts';
+import type { FleetItem } from '../../terminal/fleet-table.ts';
+import type { FailingProfile } from '../../terminal/profile-failures.ts';
+import { statusKey } from '../accounts/list.ts';
+
+/** What the pauses that people wrote into the table hold up. */
+export interface Pauses {
+  readonly everything: boolean;
+  readonly profiles: ReadonlySet<string>;
+  /** Seconds since the epoch; of `''` for everything. */
+  readonly since: ReadonlyMap<string, number>;
+}
+
+const PAUSE = '#pause';
+
+/** @param notes the items of the table that are no accounts */
+export function pausesIn(notes: readonly FleetItem[]): Pauses {
+  const found = notes.flatMap(({ accountId, at }) => {
+    if (accountId !== PAUSE && !accountId.startsWith(`${PAUSE}:`)) return [];
+    return [[accountId.slice(PAUSE.length + 1), at] as const];
+  });
+  return {
+    everything: found.some(([profile]) => profile === ''),
+    profiles: new Set(found.flatMap(([profile]) => (profile === '' ? [] : [profile]))),
+    since: new Map(
+      found.flatMap(([profile, at]) => (typeof at === 'number' ? [[profile, at] as const] : [])),
+    ),
+  };
+}
+
+/** What of the table's notes bears on accounts. */
+export interface Bearing {
+  readonly pauses: Pauses;
+  readonly failingProfiles: readonly FailingProfile[];
+}
+
+/** Why nobody refreshes an account, by people's wish; undefined where it is refreshed. */
+export function switchedOff(item: FleetItem, pauses: Pauses): 'disabled' | 'paused' | undefined {
+  if (item.enabled === false) return 'disabled';
+  return pauses.everything || pauses.profiles.has(String(item.oauthProfile)) ? 'paused' : undefined;
+}
+
+/** Whether the function looks at an item at all. */
+export function isLookedAt({ authenticationType, oauthProfile }: FleetItem): boolean {
+  return authenticationType === 'oauth2' && typeof oauthProfile === 'string';
+}
+
+export function profileOf({ oauthProfile }: FleetItem): string {
+  return typeof oauthProfile === 'string' ? oauthProfile : '—';
+}
+
+/** What is wrong with an account; an item of a later version may say what this one doesn't know. */
+export interface Trouble {
+  readonly reason: string;
+  readonly message: string | undefined;
+  /** Seconds since the epoch. */
+  readonly since: number | undefined;
+  /** Whose turn it is, in words; undefined where nobody's, or not known. */
+  readonly turn: string | undefined;
+}
+
+const UNSAID = 'unknown';
+
+/** What is wrong with an account that needs a person or fails; undefined for the others. */
+export function troubleOf(item: FleetItem): Trouble | undefined {
+  const status = statusKey(item);
+  if (status !== 'reauthorization_required' && status !== 'failing') return undefined;
+  const { reason, message, since } = isJsonObject(item.failure) ? item.failure : {};
+  return {
+    reason: typeof reason === 'string' && reason !== '' ? reason : UNSAID,
+    message: typeof message === 'string' ? message : undefined,
+    since: timeIn(since),
+    turn: status === 'reauthorization_required' ? turnOf('grant_revoked') : turnOf(reason),
+  };
+}
+
+/** A time in an item, seconds since the epoch; undefined for anything else that may stand there. */
+export function timeIn(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** When the access token ends, seconds since the epoch; undefined where that isn't known, or never. */
+export function tokenEnd({ accessTokenExpiresAt, doesNotExpire }: FleetItem): number | undefined {
+  return doesNotExpire === true ? undefined : timeIn(accessTokenExpiresAt);
+}
