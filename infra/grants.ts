@@ -60,7 +60,9 @@ export function grantOperate(
         actions: names('lambda', 'GetFunctionConcurrency GetFunctionConfiguration InvokeFunction'),
         resourceArns: [fn.functionArn],
       },
-      { actions: ['logs:FilterLogEvents'], resourceArns: [fn.logGroup.logGroupArn] },
+      { actions: names('logs', 'FilterLogEvents StartQuery'), resourceArns: [fn.logGroup.logGroupArn] },
+      // A query, once started, has no resource of its own. `accounts history` and `report` ask the log.
+      { actions: names('logs', 'GetQueryResults StopQuery'), resourceArns: ['*'] },
       { actions: ['events:DescribeRule'], resourceArns: rules.map(({ ruleArn }) => ruleArn) },
       { actions: ['sqs:GetQueueAttributes'], resourceArns: [deadLetterQueue.queueArn] },
       // By the beginning of their names: their ARNs would not all fit into a managed policy.

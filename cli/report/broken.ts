@@ -89,7 +89,7 @@ function answerOf({ at, since, broken, before, byReason }: Found): Answer {
         columns: [
           { title: 'ACCOUNTS', align: 'right' },
           { title: 'REASON', floor: 17 },
-          { title: 'WHOSE TURN', least: 12 },
+          { title: 'WHOSE TURN' },
           { title: 'MEANS', least: 10 },
         ],
         rows: byReason.map(({ reason, accounts, meaning, turn }) => [
@@ -98,7 +98,7 @@ function answerOf({ at, since, broken, before, byReason }: Found): Answer {
           { text: turn ?? '—' },
           { text: meaning ?? 'this version does not know it' },
         ]),
-        concessions: [{ drop: 'MEANS' }],
+        concessions: [{ drop: 'MEANS' }, { drop: 'WHOSE TURN' }],
       },
       {
         columns: [

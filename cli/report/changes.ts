@@ -185,7 +185,7 @@ function answerOf({ at, since, changes, refreshed }: Found, fromLog: FromLog): A
           { title: 'DATE' },
           { title: 'WHAT' },
           { title: 'OF', least: 12, cut: 'middle' },
-          { title: 'DETAIL', least: 10 },
+          { title: 'DETAIL', least: 17 },
         ],
         rows: changes.map((one) => [
           { text: whenText(one.at, at) },

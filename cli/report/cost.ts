@@ -1,5 +1,5 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { LONGEST_LIFETIME } from '../../core/account/decision.ts';
+import { LONGEST_LIFETIME, VERSIONS_PER_DAY } from '../../core/account/decision.ts';
 import {
   costOf,
   type Load,
@@ -47,8 +47,8 @@ export interface CostLook {
 }
 
 const USUAL_LIFETIME = 3_600;
-/** Secrets Manager keeps 100 versions a day: nothing is refreshed more often for long, seconds. */
-const LEAST_INTERVAL = 900;
+/** Seconds. Secrets Manager keeps 100 versions a day, so nothing is refreshed more often for long. */
+const LEAST_INTERVAL = 86_400 / VERSIONS_PER_DAY;
 
 /** What the fleet costs by profile, as it is now: who isn't refreshed costs a secret all the same. */
 export function fleetCost(accounts: readonly FleetItem[], look: CostLook): FleetCost {

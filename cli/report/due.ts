@@ -159,14 +159,14 @@ function answerOf({ at, refreshWindow, due, byReason }: Found): Answer {
     head: [
       due.length === 0
         ? 'Nothing is due and left.'
-        : `${plural(due.length, 'account')} ${are(due.length)} due and not refreshed; of ${ended.length === 1 ? '1' : ended.length.toLocaleString('en-US')} the token has ended.`,
+        : `${plural(due.length, 'account')} ${are(due.length)} due and not refreshed; the token of ${ended.length.toLocaleString('en-US')} has ended.`,
     ],
     tables: [
       {
         columns: [
           { title: 'ACCOUNTS', align: 'right' },
           { title: 'WHY NOT', floor: 17 },
-          { title: 'WHOSE TURN', least: 12 },
+          { title: 'WHOSE TURN' },
           { title: 'WHAT TO DO', least: 10 },
         ],
         rows: byReason.map(({ why, accounts, turn }) => [
@@ -175,7 +175,7 @@ function answerOf({ at, refreshWindow, due, byReason }: Found): Answer {
           { text: turn ?? '—' },
           { text: WORDS[why] ?? 'docs/reasons.md says it' },
         ]),
-        concessions: [{ drop: 'WHAT TO DO' }],
+        concessions: [{ drop: 'WHAT TO DO' }, { drop: 'WHOSE TURN' }],
       },
       {
         columns: [

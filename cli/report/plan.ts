@@ -82,7 +82,7 @@ function answerOf(
       {
         columns: [
           { title: 'ACCOUNTS', align: 'right' },
-          { title: 'A RUN WOULD' },
+          { title: 'A RUN WOULD', floor: 11 },
           { title: 'REASON', floor: 12 },
           { title: 'MEANS', least: 12 },
         ],
@@ -97,7 +97,7 @@ function answerOf(
       {
         columns: [
           accountColumn,
-          { title: 'A RUN WOULD' },
+          { title: 'A RUN WOULD', floor: 11 },
           { title: 'REASON', floor: 12 },
           { title: 'TOKEN ENDS' },
         ],

@@ -176,7 +176,11 @@ function answerOf({ prefix, secrets, complete, withoutAccount, withoutSecret, el
     tables: [
       {
         title: 'Accounts without a secret',
-        columns: [accountColumn, { title: 'SECRET', least: 12, cut: 'middle' }, { title: 'WHAT TO DO' }],
+        columns: [
+          accountColumn,
+          { title: 'SECRET', least: 12, cut: 'middle' },
+          { title: 'WHAT TO DO', floor: 10 },
+        ],
         rows: withoutSecret
           .slice(0, 50)
           .map(({ accountId, secretId, waitsForDeletion }) => [

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { accountColumn, type FleetItem, nameOf, squeezeAccount } from '../../terminal/fleet-table.ts';
-import { now, readFleet } from '../accounts/items.ts';
+import { now, readFleet, requireProfile } from '../accounts/items.ts';
 import { statusKey } from '../accounts/list.ts';
 import { protectCell } from '../import/row/csv-cells.ts';
 import type { Context } from '../shared/command.ts';
@@ -49,7 +49,9 @@ export interface SignInsOptions extends Shown {
 }
 
 export async function showSignIns({ terminal, fleet }: Context, options: SignInsOptions): Promise<undefined> {
-  const { accounts } = await readFleet(await fleet(), terminal);
+  const target = await fleet();
+  const { accounts } = await readFleet(target, terminal);
+  await requireProfile(target, accounts, options.profile);
   const at = now();
   const ofProfile = accounts.filter(({ oauthProfile }) => (options.profile ?? oauthProfile) === oauthProfile);
   const found = signIns(ofProfile);
