@@ -74,7 +74,7 @@ export const addAccounts: AddCommands = (program, action) => {
         ),
       ),
     [
-      ['accounts history acme', 'its last ten attempts; asks the log of 7 days'],
+      ['accounts history acme', 'its last ten attempts, by the log'],
       ['accounts history acme --since 1h --json', 'reads less of the log'],
     ],
   );
