@@ -3,7 +3,7 @@ import { duration } from '../../terminal/fleet-table.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import { statusKey } from '../accounts/list.ts';
-import { askLog, costText, instantIn, type LogAnswer, type LogCost } from '../logs/query.ts';
+import { askLog, costText, instantIn, type LogAnswer, type LogCost, MAX_ROWS } from '../logs/query.ts';
 import type { Context } from '../shared/command.ts';
 import { brokenSince } from './broken.ts';
 import { type Answer, answerText, dateText, plural, type Shown, whenText } from './print.ts';
@@ -94,7 +94,13 @@ export function recoveries(rows: LogAnswer['rows'], accounts: readonly FleetItem
 }
 
 type FromLog =
-  | { readonly kind: 'read'; readonly changes: readonly Change[]; readonly cost: LogCost }
+  | {
+      readonly kind: 'read';
+      readonly changes: readonly Change[];
+      readonly cost: LogCost;
+      /** Whether the log had more rows than it gives. */
+      readonly cutOff: boolean;
+    }
   | { readonly kind: 'unreadable'; readonly problem: string };
 
 export interface ChangesOptions extends Shown {
@@ -125,7 +131,8 @@ export async function showChanges(context: Context, options: ChangesOptions): Pr
     (a, b) => b.at - a.at || a.of.localeCompare(b.of),
   );
   const refreshed = accounts.filter(({ lastRefreshedAt }) => (timeIn(lastRefreshedAt) ?? 0) >= since).length;
-  const log = fromLog.kind === 'read' ? fromLog.cost : { problem: fromLog.problem };
+  const log =
+    fromLog.kind === 'read' ? { ...fromLog.cost, cutOff: fromLog.cutOff } : { problem: fromLog.problem };
   const text = () => answerText(answerOf({ at, since, changes, refreshed }, fromLog), options, terminal);
   terminal.result(terminal.json ? '' : text(), { at, since, changes, refreshed, log });
   return undefined;
@@ -139,6 +146,7 @@ async function readLog(
   const profiles = await ask(PROFILE_QUERY);
   return {
     kind: 'read',
+    cutOff: trouble.rows.length >= MAX_ROWS,
     changes: [
       ...recoveries(trouble.rows, accounts),
       ...profiles.rows.flatMap(({ oauthProfile = '', reason, last }): Change[] => {
@@ -199,6 +207,11 @@ function answerOf({ at, since, changes, refreshed }: Found, fromLog: FromLog): A
     ],
     foot: [
       ...(fromLog.kind === 'read' ? [costText(fromLog.cost)] : []),
+      ...(fromLog.kind === 'read' && fromLog.cutOff
+        ? [
+            `More than ${MAX_ROWS.toLocaleString('en-US')} accounts had trouble, so some recoveries are missing: take a later --since.`,
+          ]
+        : []),
       'Nobody keeps who made, edited, switched or removed an item: CloudTrail does, if you log its data events.',
     ],
   };

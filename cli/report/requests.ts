@@ -20,7 +20,7 @@ export interface ProfileRequests {
 /** One line of the log for each account's outcome that took a token request. */
 export const REQUESTS_QUERY = [
   'filter ispresent(exchangeMs) and ispresent(oauthProfile)',
-  'stats count(*) as n by oauthProfile, bin(1m) as minute',
+  'stats count(*) as n by oauthProfile, bin(1m)',
   'stats sum(n) as requests, max(n) as busiest by oauthProfile',
 ].join(' | ');
 
