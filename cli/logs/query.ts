@@ -36,6 +36,8 @@ export interface LogCost {
 export const MAX_ROWS = 10_000;
 
 const DOLLARS_A_GIGABYTE = 0.005;
+/** Seconds. */
+const LEEWAY = 60;
 /** Milliseconds. */
 const POLL_EVERY = 250;
 const LONGEST_WAIT = 180_000;
@@ -59,7 +61,8 @@ export async function askLog(
       logGroupName,
       queryString: query,
       startTime: since,
-      endTime: until,
+      // What was logged in this very second, and by a clock that is a little ahead.
+      endTime: until + LEEWAY,
       limit: MAX_ROWS,
     }),
   );

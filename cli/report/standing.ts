@@ -1,3 +1,4 @@
+import { PAUSE_NOTE, pauseNoteOf } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
@@ -12,13 +13,11 @@ export interface Pauses {
   readonly since: ReadonlyMap<string, number>;
 }
 
-const PAUSE = '#pause';
-
 /** @param notes the items of the table that are no accounts */
 export function pausesIn(notes: readonly FleetItem[]): Pauses {
   const found = notes.flatMap(({ accountId, at }) => {
-    if (accountId !== PAUSE && !accountId.startsWith(`${PAUSE}:`)) return [];
-    return [[accountId.slice(PAUSE.length + 1), at] as const];
+    if (accountId !== PAUSE_NOTE && !accountId.startsWith(pauseNoteOf(''))) return [];
+    return [[accountId.slice(PAUSE_NOTE.length + 1), at] as const];
   });
   return {
     everything: found.some(([profile]) => profile === ''),

@@ -34,7 +34,6 @@ export interface Upcoming {
 interface AtRisk {
   readonly profile: string;
   readonly since: number | undefined;
-  readonly message: string;
   readonly accounts: number;
 }
 
@@ -104,12 +103,11 @@ export function profilesAtRisk(notes: readonly FleetItem[], accounts: readonly F
   return notes.flatMap(({ accountId, atRisk }) => {
     if (!accountId.startsWith(PROFILE_NOTE) || !isJsonObject(atRisk)) return [];
     const profile = accountId.slice(PROFILE_NOTE.length);
-    const { since, message } = atRisk;
+    const { since } = atRisk;
     return [
       {
         profile,
         since: typeof since === 'number' ? since : undefined,
-        message: typeof message === 'string' ? message : '',
         accounts: accounts.filter(({ oauthProfile }) => oauthProfile === profile).length,
       },
     ];
@@ -156,8 +154,8 @@ function answerOf(
         ? [`${plural(brokenAlready, 'account')} ${are(brokenAlready)} broken already: accounts list --check.`]
         : []),
       ...risky.map(
-        ({ profile, accounts, message }) =>
-          `The profile ${profile} works only with the version before its current one: ${plural(accounts, 'account')} would break when that goes. ${message}`,
+        ({ profile, accounts }) =>
+          `The current version of the profile ${profile} is refused, and the one before works: ${plural(accounts, 'account')} would break at its next change. Run: profiles check ${profile}`,
       ),
     ],
     tables: [

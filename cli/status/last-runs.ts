@@ -7,8 +7,6 @@ import { scheduledRuns } from '../shared/scheduled-runs.ts';
 export interface LastRun extends RunResult {
   /** When it ended, seconds since the epoch. */
   readonly at: number;
-  /** Its scan was cut off: it has not seen every account. */
-  readonly incomplete?: true;
 }
 
 export type LastRuns =

@@ -71,6 +71,31 @@ describe('accounts history', () => {
       );
   };
 
+  test('tells of a real run what the function has logged of it, also how many requests that were', async () => {
+    const { authorizationServer, clients, function: fn } = fleet.system;
+    const { refresh_token } = await authorizationServer.seedGrant({ clientId: 'crm', accountId: 'real' });
+    await clients.putSecret('oauth/accounts/real', JSON.stringify({ refresh_token }));
+    await fleet.put({ accountId: 'real', authenticationType: 'oauth2', oauthProfile: 'crm' });
+    const run = await fn.invoke({});
+    const { runId } = (run as { payload: { runId: string } }).payload;
+    const { attempts, secret } = await history('real');
+    const [refreshed] = attempts.filter(({ outcome }) => outcome === 'refreshed');
+    expect(refreshed).toMatchObject({ runId, reason: 'no_access_token', httpStatus: 200 });
+    expect(refreshed?.exchangeMs).toBeGreaterThan(0);
+    const { ListSecretVersionIdsCommand } = await import('@aws-sdk/client-secrets-manager');
+    const { Versions = [] } = await clients.secrets.send(
+      new ListSecretVersionIdsCommand({ SecretId: 'oauth/accounts/real' }),
+    );
+    const current = Versions.find(({ VersionStages }) => VersionStages?.includes('AWSCURRENT'));
+    expect(refreshed?.attemptId).toBe(current?.VersionId);
+    // What was put by hand, the claim, and the refresh: each once.
+    expect(secret).toMatchObject({ versions: 3 });
+    expect(attempts.map(({ outcome }) => outcome).sort()).toEqual(['refreshed', 'stored', 'stored']);
+    const { value } = await fleet.ask('report', 'requests', '--since', '1h');
+    const { profiles } = value as { profiles: { profile: string; requests: number }[] };
+    expect(profiles.find(({ profile }) => profile === 'crm')?.requests).toBe(1);
+  });
+
   test('has the run and the answer of the log, and each version of the secret once', async () => {
     const attemptId = randomUUID();
     await fleet.put({ accountId: 'acme', authenticationType: 'oauth2', oauthProfile: 'crm' });
