@@ -335,6 +335,7 @@ test('the worst profiles are those that fail themselves, then those of which mos
     { accountId: 'r-2', oauthProfile: 'refused', ...token(HOUR) },
     ...[1, 2, 3].map((n) => ({ accountId: `b-${n}`, oauthProfile: 'bad', ...person(now) })),
     ...[4, 5, 6].map((n) => ({ accountId: `b-${n}`, oauthProfile: 'bad', ...token(HOUR) })),
+    { accountId: 'b-off', oauthProfile: 'bad', ...person(now), enabled: false },
     ...[1, 2, 3].map((n) => ({
       accountId: `s-${n}`,
       oauthProfile: 'small',
