@@ -87,9 +87,12 @@ export async function showUses(
   if (asked === undefined || (profile !== undefined && clientId !== undefined))
     throw new CliError('USAGE', 'Name one: a profile, or a client with --client-id.', EXIT.usage);
   const target = await fleet();
-  const [{ accounts }, names] = await Promise.all([readFleet(target, terminal), profileNames(target)]);
+  const [{ accounts }, known] = await Promise.all([
+    readFleet(target, terminal),
+    profileNames(target).then((names) => readProfiles(target, names)),
+  ]);
   await requireProfile(target, accounts, profile);
-  const uses = usesOf(accounts, await readProfiles(target, names), asked);
+  const uses = usesOf(accounts, known, asked);
   if (uses.profiles.length === 0)
     throw new CliError(
       'NO_CLIENT',
