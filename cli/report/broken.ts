@@ -1,7 +1,6 @@
 import { isReason, REASONS } from '../../core/reason.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import { now, readFleet } from '../accounts/items.ts';
-import { statusKey } from '../accounts/list.ts';
 import type { Context } from '../shared/command.ts';
 import {
   type Answer,
@@ -33,7 +32,13 @@ export function brokenSince(accounts: readonly FleetItem[], since: number): read
       const { accountId } = item;
       const waitsForProfile = item.waitsForProfile === true;
       return [
-        { accountId, oauthProfile: profileOf(item), status: statusKey(item), waitsForProfile, ...trouble },
+        {
+          accountId,
+          oauthProfile: profileOf(item),
+          status: String(item.status),
+          waitsForProfile,
+          ...trouble,
+        },
       ];
     })
     .sort((a, b) => (b.since ?? 0) - (a.since ?? 0) || a.accountId.localeCompare(b.accountId));

@@ -2,13 +2,12 @@ import type { FleetItem } from '../../terminal/fleet-table.ts';
 import { duration } from '../../terminal/fleet-table.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
-import { statusKey } from '../accounts/list.ts';
 import { askLog, costText, instantIn, type LogAnswer, type LogCost, MAX_ROWS } from '../logs/query.ts';
 import type { Context } from '../shared/command.ts';
 import { brokenSince } from './broken.ts';
 import { type Answer, answerText, dateText, plural, type Shown, whenText } from './print.ts';
 import { type ListedSecret, listSecrets } from './secrets.ts';
-import { type Pauses, pausesIn, timeIn } from './standing.ts';
+import { pausesSince, timeIn } from './standing.ts';
 
 /** Something that changed, and when, seconds since the epoch. */
 export interface Change {
@@ -32,7 +31,8 @@ export interface Change {
 interface InTable {
   readonly accounts: readonly FleetItem[];
   readonly failingProfiles: readonly FailingProfile[];
-  readonly pauses: Pauses;
+  /** When people paused profiles, or everything. */
+  readonly pauses: ReadonlyMap<string, number>;
   /** The profiles' secrets, their names below the prefix. */
   readonly profiles: readonly ListedSecret[];
 }
@@ -59,7 +59,7 @@ export function changesOfTable(
       .map(
         (one): Change => ({ at: one.since, what: 'profile_failing', of: one.profile, detail: one.reason }),
       ),
-    ...[...pauses.since]
+    ...[...pauses]
       .filter(([, at]) => at >= since)
       .map(([profile, at]): Change => ({ at, what: 'paused', of: profile, detail: undefined })),
     ...profiles.flatMap(({ name, createdAt, changedAt }): Change[] => {
@@ -81,7 +81,7 @@ export const PROFILE_QUERY =
 /** Who failed by the log and is healthy by the table has recovered; when is known only to be after the last failure. */
 export function recoveries(rows: LogAnswer['rows'], accounts: readonly FleetItem[]): readonly Change[] {
   const healthy = new Set(
-    accounts.filter((item) => statusKey(item) === 'healthy').map(({ accountId }) => accountId),
+    accounts.filter(({ status }) => status === 'healthy').map(({ accountId }) => accountId),
   );
   const last = new Map<string, Change>();
   for (const { accountId = '', reason, last: text } of rows) {
@@ -126,7 +126,7 @@ export async function showChanges(context: Context, options: ChangesOptions): Pr
       problem: `The log can’t be asked, so recoveries are missing: ${name}: ${message}`,
     };
   });
-  const table = changesOfTable({ accounts, failingProfiles, pauses: pausesIn(notes), profiles }, since);
+  const table = changesOfTable({ accounts, failingProfiles, pauses: pausesSince(notes), profiles }, since);
   const changes = [...table, ...(fromLog.kind === 'read' ? fromLog.changes : [])].sort(
     (a, b) => b.at - a.at || a.of.localeCompare(b.of),
   );

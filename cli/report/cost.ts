@@ -16,7 +16,7 @@ import { readFunctionSettings } from '../logs/function-settings.ts';
 import type { Context } from '../shared/command.ts';
 import { scheduleOf } from '../shared/scheduled-runs.ts';
 import { type Answer, answerText, plural, type Shown } from './print.ts';
-import { isLookedAt, type Pauses, pausesIn, profileOf, switchedOff, timeIn, tokenEnd } from './standing.ts';
+import { isLookedAt, profileOf, switchedOff, timeIn, tokenEnd } from './standing.ts';
 
 /** What a profile's accounts cost in a month of 30 days, US dollars. */
 export interface ProfileCost {
@@ -41,7 +41,6 @@ export interface FleetCost {
 /** What is looked at beside the accounts. */
 export interface CostLook {
   readonly running: Omit<Running, 'profiles'>;
-  readonly pauses: Pauses;
   /** Seconds. */
   readonly refreshWindow: number;
 }
@@ -59,7 +58,7 @@ export function fleetCost(accounts: readonly FleetItem[], look: CostLook): Fleet
     const usual = lifetimes[Math.floor(lifetimes.length / 2)] ?? USUAL_LIFETIME;
     let refreshes = 0;
     for (const item of own) {
-      if (!isRefreshed(item, look.pauses)) continue;
+      if (!isRefreshed(item)) continue;
       const lifetime = lifetimeOf(item);
       if (lifetime === undefined) assumed++;
       refreshes += refreshesOf(intervalOf(lifetime ?? usual, look));
@@ -94,9 +93,9 @@ export function fleetCost(accounts: readonly FleetItem[], look: CostLook): Fleet
   };
 }
 
-function isRefreshed(item: FleetItem, pauses: Pauses): boolean {
+function isRefreshed(item: FleetItem): boolean {
   return (
-    switchedOff(item, pauses) === undefined &&
+    switchedOff(item) === undefined &&
     item.doesNotExpire !== true &&
     item.status !== 'reauthorization_required'
   );
@@ -130,14 +129,14 @@ function bytesOf(items: readonly FleetItem[]): number {
 
 export async function showCost({ terminal, fleet }: Context, options: Shown): Promise<undefined> {
   const target = await fleet();
-  const [{ accounts, notes }, schedule, settings] = await Promise.all([
+  const [{ accounts }, schedule, settings] = await Promise.all([
     readFleet(target, terminal),
     scheduleOf(target, new EventBridgeClient(target.config)),
     readFunctionSettings(target).catch(() => undefined),
   ]);
   const { memoryGigabytes = USUAL_RUNNING.memoryGigabytes, refreshWindow = 300 } = settings ?? {};
   const running = { ...USUAL_RUNNING, metrics: Object.keys(METRIC).length, schedule, memoryGigabytes };
-  const cost = fleetCost(accounts, { running, pauses: pausesIn(notes), refreshWindow });
+  const cost = fleetCost(accounts, { running, refreshWindow });
   const value = { at: now(), accounts: accounts.length, ...cost };
   terminal.result(terminal.json ? '' : answerText(answerOf(cost, accounts.length), options, terminal), value);
   return undefined;

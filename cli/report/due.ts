@@ -9,16 +9,7 @@ import { readFunctionSettings } from '../logs/function-settings.ts';
 import type { Context } from '../shared/command.ts';
 import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
 import { type Answer, answerText, are, numberCell, plural, type Shown, tally, whenText } from './print.ts';
-import {
-  isLookedAt,
-  type Pauses,
-  pausesIn,
-  profileOf,
-  switchedOff,
-  timeIn,
-  tokenEnd,
-  troubleOf,
-} from './standing.ts';
+import { isLookedAt, profileOf, switchedOff, timeIn, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account that is due and was not refreshed, and why not. */
 export interface Due {
@@ -35,7 +26,6 @@ export interface Due {
 
 /** What is looked at, seconds. */
 export interface DueLook {
-  readonly pauses: Pauses;
   readonly at: number;
   /** The function's refresh window. A profile can have another, which is in its secret and not asked. */
   readonly refreshWindow: number;
@@ -76,12 +66,9 @@ function isDue(item: FleetItem, { at, refreshWindow }: DueLook): boolean {
   return end === undefined || end <= at + windowFor(item, refreshWindow);
 }
 
-function whyNot(
-  item: FleetItem,
-  { pauses, at, refreshWindow, late }: DueLook,
-): Pick<Due, 'why' | 'turn' | 'until'> {
+function whyNot(item: FleetItem, { at, refreshWindow, late }: DueLook): Pick<Due, 'why' | 'turn' | 'until'> {
   const plain = (why: string, until?: number) => ({ why, turn: turnOf(why), until });
-  const off = switchedOff(item, pauses);
+  const off = switchedOff(item);
   if (off !== undefined) return { why: off, turn: undefined, until: undefined };
   const leaseEnd = isJsonObject(item.lease) ? timeIn(item.lease.expiresAt) : undefined;
   if (leaseEnd !== undefined && leaseEnd > at) return plain('leased_elsewhere', leaseEnd);
@@ -104,7 +91,7 @@ function whyNot(
 
 export async function showDue({ terminal, fleet }: Context, options: Shown): Promise<undefined> {
   const target = await fleet();
-  const [{ accounts, notes }, schedule, settings] = await Promise.all([
+  const [{ accounts }, schedule, settings] = await Promise.all([
     readFleet(target, terminal),
     scheduleOf(target, new EventBridgeClient(target.config)),
     // Who may not read the configuration is told of the usual window.
@@ -112,12 +99,7 @@ export async function showDue({ terminal, fleet }: Context, options: Shown): Pro
   ]);
   const at = now();
   const refreshWindow = settings?.refreshWindow ?? USUAL_WINDOW;
-  const due = dueAccounts(accounts, {
-    pauses: pausesIn(notes),
-    at,
-    refreshWindow,
-    late: lateAfter(schedule),
-  });
+  const due = dueAccounts(accounts, { at, refreshWindow, late: lateAfter(schedule) });
   const byReason = tally(due.map(({ why }) => why)).map(({ text: why, count }) => ({
     why,
     accounts: count,

@@ -1,8 +1,9 @@
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { type Answer, answerText, dateText, plural, type Shown, whenText } from './print.ts';
-import { type Bearing, isLookedAt, pausesIn, profileOf, switchedOff, timeIn, troubleOf } from './standing.ts';
+import { isLookedAt, profileOf, switchedOff, timeIn, troubleOf } from './standing.ts';
 
 /** When an account's grant ends, where its refresh token has an end. */
 export interface GrantEnd {
@@ -25,7 +26,7 @@ const ALIKE = 120;
  */
 export function grantEnds(
   accounts: readonly FleetItem[],
-  { pauses, failingProfiles }: Bearing,
+  failingProfiles: readonly FailingProfile[],
 ): readonly GrantEnd[] {
   const failing = new Set(failingProfiles.map(({ profile }) => profile));
   const renewing = profilesThatRenew(accounts);
@@ -37,7 +38,7 @@ export function grantEnds(
       if (endsAt === undefined) return [];
       const profile = profileOf(item);
       const refreshed =
-        switchedOff(item, pauses) === undefined && troubleOf(item) === undefined && !failing.has(profile);
+        switchedOff(item) === undefined && troubleOf(item) === undefined && !failing.has(profile);
       const { accountId, authorizedBy } = item;
       return [
         {
@@ -86,11 +87,9 @@ export interface GrantsOptions extends Shown {
 }
 
 export async function showGrants({ terminal, fleet }: Context, options: GrantsOptions): Promise<undefined> {
-  const { accounts, notes, failingProfiles } = await readFleet(await fleet(), terminal);
+  const { accounts, failingProfiles } = await readFleet(await fleet(), terminal);
   const at = now();
-  const ends = grantEnds(accounts, { pauses: pausesIn(notes), failingProfiles }).filter(
-    ({ endsAt }) => endsAt <= at + options.within,
-  );
+  const ends = grantEnds(accounts, failingProfiles).filter(({ endsAt }) => endsAt <= at + options.within);
   const ending = ends.filter(({ endsAt, renewed }) => !renewed && endsAt > at);
   const renewed = ends.filter((one) => one.renewed).length;
   const over = ends.filter(({ endsAt, renewed }) => !renewed && endsAt <= at).length;

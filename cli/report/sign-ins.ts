@@ -2,7 +2,6 @@ import { stringify } from 'csv-stringify/sync';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { accountColumn, type FleetItem, nameOf, squeezeAccount } from '../../terminal/fleet-table.ts';
 import { now, readFleet, requireProfile } from '../accounts/items.ts';
-import { statusKey } from '../accounts/list.ts';
 import { protectCell } from '../import/row/csv-cells.ts';
 import type { Context } from '../shared/command.ts';
 import { shellWord } from '../shared/shell-word.ts';
@@ -23,10 +22,10 @@ export interface SignIn {
   readonly command: string;
 }
 
-/** Who has to sign in, whoever has waited longest first. What people have disabled is left out: a sign-in would be in vain. */
+/** Who has to sign in, whoever has waited longest first. What people have disabled is left out. */
 export function signIns(accounts: readonly FleetItem[]): readonly SignIn[] {
   return accounts
-    .filter((item) => statusKey(item) === 'reauthorization_required')
+    .filter((item) => item.status === 'reauthorization_required' && troubleOf(item) !== undefined)
     .map((item) => {
       const { accountId, authorizedBy } = item;
       const { reason = 'unknown', since } = troubleOf(item) ?? {};

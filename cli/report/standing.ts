@@ -2,42 +2,21 @@ import { PAUSE_NOTE, pauseNoteOf } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
-import { statusKey } from '../accounts/list.ts';
 
-/** What the pauses that people wrote into the table hold up. */
-export interface Pauses {
-  readonly everything: boolean;
-  readonly profiles: ReadonlySet<string>;
-  /** Seconds since the epoch; of `''` for everything. */
-  readonly since: ReadonlyMap<string, number>;
-}
-
-/** @param notes the items of the table that are no accounts */
-export function pausesIn(notes: readonly FleetItem[]): Pauses {
-  const found = notes.flatMap(({ accountId, at }) => {
-    if (accountId !== PAUSE_NOTE && !accountId.startsWith(pauseNoteOf(''))) return [];
-    return [[accountId.slice(PAUSE_NOTE.length + 1), at] as const];
-  });
-  return {
-    everything: found.some(([profile]) => profile === ''),
-    profiles: new Set(found.flatMap(([profile]) => (profile === '' ? [] : [profile]))),
-    since: new Map(
-      found.flatMap(([profile, at]) => (typeof at === 'number' ? [[profile, at] as const] : [])),
-    ),
-  };
-}
-
-/** What of the table's notes bears on accounts. */
-export interface Bearing {
-  readonly pauses: Pauses;
-  readonly failingProfiles: readonly FailingProfile[];
+/** When people paused profiles, or everything (`''`), seconds since the epoch. @param notes the table's other items */
+export function pausesSince(notes: readonly FleetItem[]): ReadonlyMap<string, number> {
+  return new Map(
+    notes.flatMap(({ accountId, at }) => {
+      if (accountId !== PAUSE_NOTE && !accountId.startsWith(pauseNoteOf(''))) return [];
+      return typeof at === 'number' ? [[accountId.slice(PAUSE_NOTE.length + 1), at] as const] : [];
+    }),
+  );
 }
 
 /** Why nobody refreshes an account, by people's wish; undefined where it is refreshed. */
-export function switchedOff(item: FleetItem, pauses: Pauses): 'disabled' | 'paused' | undefined {
-  if (item.enabled === false) return 'disabled';
-  return pauses.everything || pauses.profiles.has(String(item.oauthProfile)) ? 'paused' : undefined;
+export function switchedOff({ enabled, paused }: FleetItem): 'disabled' | 'paused' | undefined {
+  if (enabled === false) return 'disabled';
+  return paused === undefined ? undefined : 'paused';
 }
 
 /** Whether the function looks at an item at all. */
@@ -61,9 +40,13 @@ export interface Trouble {
 
 const UNSAID = 'unknown';
 
-/** What is wrong with an account that needs a person or fails; undefined for the others. */
+/**
+ * What is wrong with an account that needs a person or fails; undefined for the others, and for what people have disabled. A
+ * pause ends, and changes nothing about that.
+ */
 export function troubleOf(item: FleetItem): Trouble | undefined {
-  const status = statusKey(item);
+  const { status, enabled, authenticationType } = item;
+  if (authenticationType !== 'oauth2' || enabled === false) return undefined;
   if (status !== 'reauthorization_required' && status !== 'failing') return undefined;
   const { reason, message, since } = isJsonObject(item.failure) ? item.failure : {};
   return {

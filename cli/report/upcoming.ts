@@ -2,19 +2,12 @@ import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { grantEnds } from './grants.ts';
 import { type Answer, answerText, are, plural, type Shown, whenText } from './print.ts';
-import {
-  type Bearing,
-  isLookedAt,
-  pausesIn,
-  profileOf,
-  switchedOff,
-  tokenEnd,
-  troubleOf,
-} from './standing.ts';
+import { isLookedAt, profileOf, switchedOff, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account whose access token ends, and which nobody will refresh by then as things stand. */
 export interface Upcoming {
@@ -45,7 +38,8 @@ interface Forecast {
 }
 
 /** What the table is looked at for. Times are seconds since the epoch. */
-interface Look extends Bearing {
+interface Look {
+  readonly failingProfiles: readonly FailingProfile[];
   readonly at: number;
   readonly until: number;
 }
@@ -53,21 +47,21 @@ interface Look extends Bearing {
 /** What will break until a time, as things stand; what breaks first comes first. */
 export function forecast(
   accounts: readonly FleetItem[],
-  { at, until, ...bearing }: Look,
+  { failingProfiles, at, until }: Look,
 ): Omit<Forecast, 'profilesAtRisk'> {
   const looked = accounts.filter(isLookedAt);
   const ends = new Map(
-    grantEnds(looked, bearing)
+    grantEnds(looked, failingProfiles)
       .filter(({ endsAt, renewed }) => !renewed && endsAt > at && endsAt <= until)
       .map(({ accountId, endsAt }) => [accountId, endsAt]),
   );
   // An account that isn't due yet will be, and its profile is failing.
-  const failing = new Map(bearing.failingProfiles.map(({ profile, reason }) => [profile, reason]));
+  const failing = new Map(failingProfiles.map(({ profile, reason }) => [profile, reason]));
   const upcoming: Upcoming[] = [];
   let brokenAlready = 0;
   for (const item of looked) {
     const trouble = troubleOf(item);
-    const off = switchedOff(item, bearing.pauses);
+    const off = switchedOff(item);
     const end = tokenEnd(item);
     if (trouble !== undefined && (end === undefined || end <= at)) brokenAlready++;
     const reason = trouble?.reason ?? failing.get(profileOf(item));
@@ -127,7 +121,7 @@ export async function showUpcoming(
   const { accounts, notes, failingProfiles } = await readFleet(target, terminal);
   const at = now();
   const found: Forecast = {
-    ...forecast(accounts, { pauses: pausesIn(notes), failingProfiles, at, until: at + options.within }),
+    ...forecast(accounts, { failingProfiles, at, until: at + options.within }),
     profilesAtRisk: profilesAtRisk(notes, accounts),
   };
   terminal.result(terminal.json ? '' : answerText(answerOf(found, at, options.within), options, terminal), {

@@ -132,12 +132,15 @@ function failingLines({ failingProfiles, at }: Status, { tableWidth, color, pain
 
 function expiryLines(
   { nextExpiries, byStatus, at }: Status,
-  { tableWidth, color, paint }: Terminal,
+  { tableWidth, width, color, paint }: Terminal,
 ): string[] {
   if (nextExpiries.length === 0)
     return [
       paint('dim', 'EXPIRES NEXT'),
-      byStatus.healthy === 0 ? 'No account is healthy.' : 'No access token of a healthy account expires.',
+      ...wrapTo(
+        byStatus.healthy === 0 ? 'No account is healthy.' : 'No access token of a healthy account expires.',
+        width,
+      ),
     ];
   const rows = nextExpiries.map(({ accountId, oauthProfile, accessTokenExpiresAt }): Cell[] => {
     const left = accessTokenExpiresAt - at;
@@ -158,9 +161,10 @@ function expiryLines(
 function runLines(
   { lastRuns, at, late }: Status,
   span: number,
-  { tableWidth, color, paint }: Terminal,
+  { tableWidth, width, color, paint }: Terminal,
 ): string[] {
-  if (lastRuns.kind === 'unreadable') return [paint('dim', 'LAST RUNS'), printable(lastRuns.problem)];
+  if (lastRuns.kind === 'unreadable')
+    return [paint('dim', 'LAST RUNS'), ...wrapTo(printable(lastRuns.problem), width)];
   if (lastRuns.runs.length === 0)
     return [
       paint('dim', 'LAST RUNS'),

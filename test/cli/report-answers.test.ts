@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { instantIn, quoted } from '../../cli/logs/query.ts';
 import { fleetCost } from '../../cli/report/cost.ts';
 import { match } from '../../cli/report/secrets.ts';
-import { pausesIn } from '../../cli/report/standing.ts';
 import { limitsOf } from '../../cli/status/limits.ts';
 import { costOf, USUAL_RUNNING } from '../../core/monthly-cost.ts';
 
@@ -22,7 +21,7 @@ const account = (accountId: string, more: object = {}) => ({
 describe('what a fleet costs', () => {
   const running = { ...USUAL_RUNNING, metrics: 16 };
   const cost = (...accounts: ReturnType<typeof account>[]) =>
-    fleetCost(accounts, { running, pauses: pausesIn([{ accountId: '#pause:paused' }]), refreshWindow: 300 });
+    fleetCost(accounts, { running, refreshWindow: 300 });
 
   test('adds up: the profiles and what is shared make the total of the whole load', () => {
     const accounts = [
@@ -48,7 +47,7 @@ describe('what a fleet costs', () => {
   test.each([
     { name: 'healthy, an hour', more: {}, refreshes: 778, secrets: 2 },
     { name: 'disabled', more: { enabled: false }, refreshes: 0, secrets: 2 },
-    { name: 'paused', more: { oauthProfile: 'paused' }, refreshes: 0, secrets: 2 },
+    { name: 'paused', more: { paused: 'profile' }, refreshes: 0, secrets: 2 },
     { name: 'needs a person', more: { status: 'reauthorization_required' }, refreshes: 0, secrets: 2 },
     { name: 'endless', more: { doesNotExpire: true }, refreshes: 0, secrets: 2 },
     { name: 'in the table', more: { tokenStore: 'table' }, refreshes: 778, secrets: 1 },

@@ -453,6 +453,7 @@ describe('who needs to sign in', () => {
       { accountId: 'off', oauthProfile: 'crm', ...person(now), enabled: false },
       { accountId: 'not-believed', oauthProfile: 'crm', status: 'failing', ...failure('grant_revoked', now) },
       { accountId: 'no-time', oauthProfile: 'mail', status: 'reauthorization_required' },
+      { accountId: '#pause:mail', at: now },
     ]),
   );
 
