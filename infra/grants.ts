@@ -43,7 +43,7 @@ export function grantOperate(
         resourceArns: [secretArn(refresher, 'profiles/*'), ...tokenSecrets],
       },
       { actions: ['secretsmanager:ListSecretVersionIds'], resourceArns: tokenSecrets },
-      // It lists names and can't be limited to some. `doctor` looks for secrets that no account uses.
+      // It lists names and can't be limited to some. `report secrets` looks for secrets that no account uses.
       { actions: ['secretsmanager:ListSecrets'], resourceArns: ['*'] },
       ...(props.secretsEncryptionKey === undefined
         ? []
