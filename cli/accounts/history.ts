@@ -194,14 +194,14 @@ function textOf({ accountId, at, since, attempts, versions, log }: Shown, termin
     { text: one.providerRequestId ?? '—' },
   ]);
   const columns = [
-    { title: 'WHEN' },
+    { title: 'WHEN', cut: 'never' as const },
     { title: 'UTC' },
     { title: 'OUTCOME' },
     { title: 'REASON', floor: 12 },
     { title: 'HTTP' },
     { title: 'TOOK' },
-    { title: 'RUN', least: 9 },
-    { title: 'PROVIDER’S REQUEST ID', least: 12, cut: 'middle' as const },
+    { title: 'RUN', least: 9, cut: 'id' as const },
+    { title: 'PROVIDER’S REQUEST ID', least: 12, cut: 'id' as const },
   ];
   const concessions = [
     { drop: 'UTC' },

@@ -1,18 +1,9 @@
 import { isReason, REASONS } from '../../core/reason.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
-import {
-  type Answer,
-  answerText,
-  are,
-  dateText,
-  numberCell,
-  plural,
-  type Shown,
-  tally,
-  whenText,
-} from './print.ts';
+import { type Answer, are, dateText, numberCell, plural, showAnswer, tally, whenText } from './print.ts';
 import { profileOf, type Trouble, troubleOf } from './standing.ts';
 
 /** An account in trouble that began since a time. */
@@ -44,7 +35,7 @@ export function brokenSince(accounts: readonly FleetItem[], since: number): read
     .sort((a, b) => (b.since ?? 0) - (a.since ?? 0) || a.accountId.localeCompare(b.accountId));
 }
 
-export interface BrokenOptions extends Shown {
+export interface BrokenOptions extends Extent {
   /** Seconds since the epoch. */
   readonly since: number;
 }
@@ -61,8 +52,7 @@ export async function showBroken({ terminal, fleet }: Context, options: BrokenOp
     turn: broken.find((one) => one.reason === reason)?.turn,
   }));
   const value = { at, since: options.since, broken, before, byReason };
-  terminal.result(terminal.json ? '' : answerText(answerOf(value), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(value), options);
 }
 
 interface Found {
@@ -107,9 +97,9 @@ function answerOf({ at, since, broken, before, byReason }: Found): Answer {
       },
       {
         columns: [
-          { title: 'SINCE' },
+          { title: 'SINCE', cut: 'never' },
           accountColumn,
-          { title: 'PROFILE', least: 8 },
+          { title: 'PROFILE', least: 8, cut: 'id' },
           { title: 'REASON', floor: 17 },
           { title: 'MESSAGE', least: 12 },
         ],

@@ -1,11 +1,12 @@
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import { duration } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import { askLog, costText, instantIn, type LogAnswer, type LogCost, MAX_ROWS } from '../logs/query.ts';
 import type { Context } from '../shared/command.ts';
 import { brokenSince } from './broken.ts';
-import { type Answer, answerText, dateText, plural, type Shown, whenText } from './print.ts';
+import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
 import { type ListedSecret, listSecrets } from './secrets.ts';
 import { pausesSince, timeIn } from './standing.ts';
 
@@ -103,7 +104,7 @@ type FromLog =
     }
   | { readonly kind: 'unreadable'; readonly problem: string };
 
-export interface ChangesOptions extends Shown {
+export interface ChangesOptions extends Extent {
   /** Seconds since the epoch. */
   readonly since: number;
 }
@@ -133,9 +134,12 @@ export async function showChanges(context: Context, options: ChangesOptions): Pr
   const refreshed = accounts.filter(({ lastRefreshedAt }) => (timeIn(lastRefreshedAt) ?? 0) >= since).length;
   const log =
     fromLog.kind === 'read' ? { ...fromLog.cost, cutOff: fromLog.cutOff } : { problem: fromLog.problem };
-  const text = () => answerText(answerOf({ at, since, changes, refreshed }, fromLog), options, terminal);
-  terminal.result(terminal.json ? '' : text(), { at, since, changes, refreshed, log });
-  return undefined;
+  return await showAnswer(
+    terminal,
+    { at, since, changes, refreshed, log },
+    () => answerOf({ at, since, changes, refreshed }, fromLog),
+    options,
+  );
 }
 
 async function readLog(
@@ -189,10 +193,10 @@ function answerOf({ at, since, changes, refreshed }: Found, fromLog: FromLog): A
     tables: [
       {
         columns: [
-          { title: 'WHEN' },
-          { title: 'DATE' },
-          { title: 'WHAT' },
-          { title: 'OF', least: 12, cut: 'middle' },
+          { title: 'WHEN', cut: 'never' },
+          { title: 'DATE', cut: 'never' },
+          { title: 'WHAT', cut: 'never' },
+          { title: 'OF', least: 12, cut: 'id' },
           { title: 'DETAIL', least: 17 },
         ],
         rows: changes.map((one) => [

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
+import type { Extent } from '../../terminal/list.ts';
 import { readCount, readDuration, readSince } from '../options/arguments.ts';
 import { addExamples } from '../options/help.ts';
 import type { AddCommands } from '../shared/command.ts';
 import type { BrokenOptions } from './broken.ts';
 import type { ChangesOptions } from './changes.ts';
 import type { GrantsOptions } from './grants.ts';
-import type { Shown } from './print.ts';
 import type { RequestsOptions } from './requests.ts';
 import type { SignInsOptions } from './sign-ins.ts';
 import type { UpcomingOptions } from './upcoming.ts';
@@ -64,13 +64,13 @@ export const addReport: AddCommands = (program, action) => {
   );
   addExamples(
     question('profiles', 'Which profiles are worst: how many of their accounts are in trouble.').action(
-      action<[Shown]>(async (...all) => (await import('./profiles.ts')).showProfiles(...all), 'reads'),
+      action<[Extent]>(async (...all) => (await import('./profiles.ts')).showProfiles(...all), 'reads'),
     ),
     [['report profiles', 'the worst first']],
   );
   addExamples(
     question('due', 'What is due and not refreshed now, and why not.').action(
-      action<[Shown]>(async (...all) => (await import('./due.ts')).showDue(...all), 'reads'),
+      action<[Extent]>(async (...all) => (await import('./due.ts')).showDue(...all), 'reads'),
     ),
     [
       ['report due', 'by reason, and each account'],
@@ -137,13 +137,13 @@ export const addReport: AddCommands = (program, action) => {
   );
   addExamples(
     question('secrets', 'Which secrets have no account, and which accounts no secret.').action(
-      action<[Shown]>(async (...all) => (await import('./secrets.ts')).showSecrets(...all), 'reads'),
+      action<[Extent]>(async (...all) => (await import('./secrets.ts')).showSecrets(...all), 'reads'),
     ),
     [['report secrets', 'lists all token secrets, 100 a call']],
   );
   addExamples(
     question('cost', 'What the fleet costs a month, by profile, on paper.').action(
-      action<[Shown]>(async (...all) => (await import('./cost.ts')).showCost(...all), 'reads'),
+      action<[Extent]>(async (...all) => (await import('./cost.ts')).showCost(...all), 'reads'),
     ),
     [['report cost', 'the dearest profile first']],
   );

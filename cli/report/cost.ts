@@ -11,11 +11,12 @@ import {
 } from '../../core/monthly-cost.ts';
 import { METRIC } from '../../lambda/metric-names.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import { readFunctionSettings } from '../logs/function-settings.ts';
 import type { Context } from '../shared/command.ts';
 import { scheduleOf } from '../shared/scheduled-runs.ts';
-import { type Answer, answerText, plural, type Shown } from './print.ts';
+import { type Answer, plural, showAnswer } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, timeIn, tokenEnd } from './standing.ts';
 
 /** What a profile's accounts cost in a month of 30 days, US dollars. */
@@ -127,7 +128,7 @@ function bytesOf(items: readonly FleetItem[]): number {
   return bytes;
 }
 
-export async function showCost({ terminal, fleet }: Context, options: Shown): Promise<undefined> {
+export async function showCost({ terminal, fleet }: Context, options: Extent): Promise<undefined> {
   const target = await fleet();
   const [{ accounts }, schedule, settings] = await Promise.all([
     readFleet(target, terminal),
@@ -138,8 +139,7 @@ export async function showCost({ terminal, fleet }: Context, options: Shown): Pr
   const running = { ...USUAL_RUNNING, metrics: Object.keys(METRIC).length, schedule, memoryGigabytes };
   const cost = fleetCost(accounts, { running, refreshWindow });
   const value = { at: now(), accounts: accounts.length, ...cost };
-  terminal.result(terminal.json ? '' : answerText(answerOf(cost, accounts.length), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(cost, accounts.length), options);
 }
 
 function dollars(value: number): string {
@@ -163,7 +163,7 @@ function answerOf({ profiles, shared, total, assumed }: FleetCost, accounts: num
     tables: [
       {
         columns: [
-          { title: 'PROFILE', least: 10 },
+          { title: 'PROFILE', least: 10, cut: 'id' },
           { title: 'ACCOUNTS', align: 'right' },
           { title: 'SECRETS', align: 'right' },
           { title: 'REFRESHES', align: 'right' },

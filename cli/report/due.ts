@@ -4,11 +4,12 @@ import { isUrgent } from '../../core/account/decision.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import { readFunctionSettings } from '../logs/function-settings.ts';
 import type { Context } from '../shared/command.ts';
 import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
-import { type Answer, answerText, are, numberCell, plural, type Shown, tally, whenText } from './print.ts';
+import { type Answer, are, numberCell, plural, showAnswer, tally, whenText } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, timeIn, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account that is due and was not refreshed, and why not. */
@@ -89,7 +90,7 @@ function whyNot(item: FleetItem, { at, refreshWindow, late }: DueLook): Pick<Due
     : plain('next_run');
 }
 
-export async function showDue({ terminal, fleet }: Context, options: Shown): Promise<undefined> {
+export async function showDue({ terminal, fleet }: Context, options: Extent): Promise<undefined> {
   const target = await fleet();
   const [{ accounts }, schedule, settings] = await Promise.all([
     readFleet(target, terminal),
@@ -106,8 +107,7 @@ export async function showDue({ terminal, fleet }: Context, options: Shown): Pro
     turn: due.find((one) => one.why === why)?.turn,
   }));
   const value = { at, refreshWindow, due, byReason };
-  terminal.result(terminal.json ? '' : answerText(answerOf(value), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(value), options);
 }
 
 const USUAL_WINDOW = 300;
@@ -161,11 +161,11 @@ function answerOf({ at, refreshWindow, due, byReason }: Found): Answer {
       },
       {
         columns: [
-          { title: 'TOKEN ENDS' },
+          { title: 'TOKEN ENDS', cut: 'never' },
           accountColumn,
-          { title: 'PROFILE', least: 8 },
+          { title: 'PROFILE', least: 8, cut: 'id' },
           { title: 'WHY NOT', floor: 17 },
-          { title: 'TRIED AGAIN' },
+          { title: 'TRIED AGAIN', cut: 'never' },
         ],
         rows: due.map((one) => [
           { text: whenText(one.accessTokenExpiresAt ?? undefined, at) },

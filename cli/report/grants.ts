@@ -1,8 +1,9 @@
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, answerText, dateText, plural, type Shown, whenText } from './print.ts';
+import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, timeIn, troubleOf } from './standing.ts';
 
 /** When an account's grant ends, where its refresh token has an end. */
@@ -81,7 +82,7 @@ function profilesThatRenew(accounts: readonly FleetItem[]): ReadonlySet<string> 
   );
 }
 
-export interface GrantsOptions extends Shown {
+export interface GrantsOptions extends Extent {
   /** Seconds. */
   readonly within: number;
 }
@@ -94,8 +95,7 @@ export async function showGrants({ terminal, fleet }: Context, options: GrantsOp
   const renewed = ends.filter((one) => one.renewed).length;
   const over = ends.filter(({ endsAt, renewed }) => !renewed && endsAt <= at).length;
   const value = { at, until: at + options.within, ending, renewed, over };
-  terminal.result(terminal.json ? '' : answerText(answerOf(value, options.within), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(value, options.within), options);
 }
 
 interface Ending {
@@ -118,10 +118,10 @@ function answerOf({ at, ending, renewed, over }: Ending, within: number): Answer
     tables: [
       {
         columns: [
-          { title: 'ENDS' },
-          { title: 'DATE' },
+          { title: 'ENDS', cut: 'never' },
+          { title: 'DATE', cut: 'never' },
           accountColumn,
-          { title: 'PROFILE', least: 8 },
+          { title: 'PROFILE', least: 8, cut: 'id' },
           { title: 'AUTHORIZED BY', least: 10 },
         ],
         rows: ending.map((one) => [

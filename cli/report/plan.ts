@@ -3,12 +3,13 @@ import { isJsonObject } from '../../core/json-object.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
 import { accountColumn, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { now } from '../accounts/items.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { InvokedFunction } from '../shared/fleet.ts';
 import { runFunction } from '../shared/run-function.ts';
-import { type Answer, answerText, numberCell, plural, type Shown, whenText } from './print.ts';
+import { type Answer, numberCell, plural, showAnswer, whenText } from './print.ts';
 
 /** What a run would do for one reason. */
 interface PlannedStep {
@@ -39,7 +40,7 @@ export async function showPlan(
   terminal: Terminal,
   fn: InvokedFunction,
   event: unknown,
-  shown: Shown,
+  shown: Extent,
 ): Promise<undefined> {
   if (!isJsonObject(event))
     throw new CliError('USAGE', 'With --dry-run the event must be a JSON object.', EXIT.usage);
@@ -51,11 +52,15 @@ export async function showPlan(
     terminal.progress(undefined);
   }
   const summary = summaryOf(result.accounts ?? []);
-  terminal.result(terminal.json ? '' : answerText(answerOf(result, summary), shown, terminal), {
-    summary,
-    ...result,
-  });
-  return undefined;
+  return await showAnswer(
+    terminal,
+    {
+      summary,
+      ...result,
+    },
+    () => answerOf(result, summary),
+    shown,
+  );
 }
 
 function answerOf(
@@ -99,7 +104,7 @@ function answerOf(
           accountColumn,
           { title: 'A RUN WOULD', floor: 11 },
           { title: 'REASON', floor: 12 },
-          { title: 'TOKEN ENDS' },
+          { title: 'TOKEN ENDS', cut: 'never' },
         ],
         rows: acted.map(({ accountId, action, reason, accessTokenExpiresAt }) => [
           { text: accountId },

@@ -1,58 +1,62 @@
 import { wrapTo } from '../../terminal/display-text.ts';
 import { duration } from '../../terminal/fleet-table.ts';
+import { type Extent, rowsThatFit } from '../../terminal/list.ts';
+import { pageThrough } from '../../terminal/pager.ts';
 import { printable } from '../../terminal/printable.ts';
 import { type Cell, renderTable, type Table } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { screenful } from '../accounts/list.ts';
 
-/** How many rows a person wants to see. */
-export interface Shown {
-  readonly limit?: number;
-  readonly all?: boolean;
-}
+type TitledTable = Table & { readonly title?: string };
 
 /** An answer for people: sentences, then tables, each followed by what it leaves out, then what is to be known of it. */
 export interface Answer {
   /** The answer in a sentence or two. */
   readonly head: readonly string[];
-  readonly tables?: readonly (Table & { readonly title?: string })[];
+  readonly tables?: readonly TitledTable[];
   /** What the answer does not cover. */
   readonly foot?: readonly string[];
 }
 
-/** A summary before a list takes so many lines of the screen, at least. */
-const LEAST_ROWS = 5;
-
 /**
- * An answer as text that fits the terminal. Only the last table, the list, gives way: its rows beyond a screenful are
- * counted, unless `--all` or `--limit` say otherwise.
+ * Prints an answer, as text or as JSON. Only the last table, the list, gives way: its rows beyond the first screenful are
+ * counted, unless more are asked for.
  */
-export function answerText(
-  { head, tables = [], foot = [] }: Answer,
-  shown: Shown,
+export async function showAnswer(
   terminal: Terminal,
-): string {
-  const { tableWidth, color, width, paint } = terminal;
-  const sentences = (texts: readonly string[], dim: boolean) =>
-    texts.flatMap((text) => wrapTo(printable(text), width)).map((line) => (dim ? paint('dim', line) : line));
-  const above = tables.slice(0, -1).reduce((sum, { rows }) => sum + rows.length + 3, 0);
-  const texts = tables.flatMap((table, index) => {
-    const { rows } = table;
-    if (rows.length === 0) return [];
-    const isList = index === tables.length - 1;
-    const room = Math.max(LEAST_ROWS, screenful(terminal) - above - head.length - foot.length - 2);
-    const most = isList ? (shown.limit ?? (shown.all ? rows.length : room)) : rows.length;
-    const lines = renderTable({ ...table, rows: rows.slice(0, most) }, tableWidth, color);
-    const more = rows.length - most;
-    return [
-      '',
-      ...(table.title === undefined ? [] : [paint('bold', table.title)]),
-      ...lines,
-      ...(more > 0 ? [`… and ${more.toLocaleString('en-US')} more (--all, or --limit N)`] : []),
-    ];
-  });
-  const below = foot.length === 0 ? [] : ['', ...sentences(foot, true)];
-  return [...sentences(head, false), ...texts, ...below].join('\n');
+  value: unknown,
+  answerOf: () => Answer,
+  { limit, all = false }: Extent,
+): Promise<undefined> {
+  if (terminal.json) {
+    terminal.result('', value);
+    return undefined;
+  }
+  const { tableWidth, color, width, height, paint } = terminal;
+  const { head, tables = [], foot = [] } = answerOf();
+  const sentences = (texts: readonly string[]) => texts.flatMap((text) => wrapTo(printable(text), width));
+  const draw = (table: TitledTable) => [
+    '',
+    ...(table.title === undefined ? [] : [paint('bold', table.title)]),
+    ...renderTable(table, tableWidth, color),
+  ];
+  const filled = tables.filter(({ rows }) => rows.length > 0);
+  const list = filled.at(-1);
+  const above = [...sentences(head), ...filled.slice(0, -1).flatMap(draw)];
+  const below = foot.length === 0 ? [] : ['', ...sentences(foot).map((line) => paint('dim', line))];
+  const rows = list?.rows ?? [];
+  const render = (some: typeof rows) => (list === undefined ? [] : draw({ ...list, rows: some }));
+  const room = { height: height === undefined ? undefined : height - above.length };
+  const shown = rows.slice(0, limit ?? (all ? rows.length : rowsThatFit(rows, render, room, below.length)));
+  const more = rows.length - shown.length;
+  const text = [
+    ...above,
+    ...render(shown),
+    ...(more > 0 ? ['', `… and ${more.toLocaleString('en-US')} more (--all shows all)`] : []),
+    ...below,
+  ].join('\n');
+  if (all && (await pageThrough(text, terminal))) return undefined;
+  terminal.result(text, undefined);
+  return undefined;
 }
 
 /** "1 account", "2,000 accounts". */

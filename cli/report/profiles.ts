@@ -1,9 +1,10 @@
 import { turnOf } from '../../core/who-can-help.ts';
 import { duration, type FleetItem } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, answerText, are, numberCell, plural, type Shown, tally } from './print.ts';
+import { type Answer, are, numberCell, plural, showAnswer, tally } from './print.ts';
 import { isLookedAt, profileOf, troubleOf } from './standing.ts';
 
 /** How a profile's accounts are. Those that people have disabled don't count. */
@@ -65,14 +66,13 @@ export function worstProfiles(
     );
 }
 
-export async function showProfiles({ terminal, fleet }: Context, options: Shown): Promise<undefined> {
+export async function showProfiles({ terminal, fleet }: Context, options: Extent): Promise<undefined> {
   const { accounts, failingProfiles } = await readFleet(await fleet(), terminal);
   const at = now();
   const profiles = worstProfiles(accounts, failingProfiles);
   const all = new Set(accounts.filter(isLookedAt).map(profileOf)).size;
   const value = { at, profiles, allProfiles: all };
-  terminal.result(terminal.json ? '' : answerText(answerOf(profiles, all, at), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(profiles, all, at), options);
 }
 
 function answerOf(profiles: readonly ProfileHealth[], all: number, at: number): Answer {
@@ -88,13 +88,13 @@ function answerOf(profiles: readonly ProfileHealth[], all: number, at: number): 
     tables: [
       {
         columns: [
-          { title: 'PROFILE', least: 10 },
+          { title: 'PROFILE', least: 10, cut: 'id' },
           { title: 'TROUBLE', align: 'right' },
           { title: 'OF', align: 'right' },
           { title: '%', align: 'right' },
           { title: 'PERSON', align: 'right' },
           { title: 'FAILING', align: 'right' },
-          { title: 'PROFILE FAILS' },
+          { title: 'PROFILE FAILS', cut: 'never' },
           { title: 'MOST FREQUENT REASON', shortTitle: 'REASON', floor: 12 },
           { title: 'WHOSE TURN' },
         ],

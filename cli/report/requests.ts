@@ -1,8 +1,9 @@
+import type { Extent } from '../../terminal/list.ts';
 import { now } from '../accounts/items.ts';
 import { askLog, costText, type LogAnswer, numberIn } from '../logs/query.ts';
 import { profileNames } from '../profile/profile-secret.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, answerText, dateText, plural, type Shown } from './print.ts';
+import { type Answer, dateText, plural, showAnswer } from './print.ts';
 import { type KnownProfile, readProfiles } from './profile-secrets.ts';
 
 /** The token requests of a profile in a time. */
@@ -53,7 +54,7 @@ export function requestsOf(
     );
 }
 
-export interface RequestsOptions extends Shown {
+export interface RequestsOptions extends Extent {
   /** Seconds since the epoch; by default midnight, UTC. */
   readonly since?: number;
 }
@@ -75,9 +76,7 @@ export async function showRequests(context: Context, options: RequestsOptions): 
     .map(([provider, own]) => ({ provider, requests: own.reduce((sum, { requests }) => sum + requests, 0) }))
     .sort((a, b) => b.requests - a.requests);
   const value = { at, since, profiles, providers, log: answer.cost };
-  const text = () => answerText(answerOf(value, costText(answer.cost)), options, terminal);
-  terminal.result(terminal.json ? '' : text(), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(value, costText(answer.cost)), options);
 }
 
 interface Found {
@@ -97,7 +96,7 @@ function answerOf({ since, profiles, providers }: Found, cost: string): Answer {
     tables: [
       {
         columns: [
-          { title: 'PROFILE', least: 10 },
+          { title: 'PROFILE', least: 10, cut: 'id' },
           { title: 'PROVIDER', least: 8 },
           { title: 'REQUESTS', align: 'right' },
           { title: 'BUSIEST MINUTE', shortTitle: 'BUSIEST', align: 'right' },

@@ -1,10 +1,11 @@
 import { DescribeSecretCommand, ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { namesSecret, nameWithin, plainName, tokenSecretIdOf } from '../../core/account/secret-id.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { type Answer, answerText, dateText, plural, type Shown } from './print.ts';
+import { type Answer, dateText, plural, showAnswer } from './print.ts';
 import { isLookedAt } from './standing.ts';
 
 /** A secret as the list shows it. Times are seconds since the epoch. */
@@ -118,7 +119,7 @@ export async function listSecrets(
 const secondsOf = (date: Date | undefined) =>
   date === undefined ? undefined : Math.floor(date.getTime() / 1000);
 
-export async function showSecrets(context: Context, options: Shown): Promise<undefined> {
+export async function showSecrets(context: Context, options: Extent): Promise<undefined> {
   const { terminal, fleet } = context;
   const target = await fleet();
   const prefix = `${target.secretNamePrefix}accounts/`;
@@ -129,8 +130,7 @@ export async function showSecrets(context: Context, options: Shown): Promise<und
   // Of a list that isn't whole nothing can be said about what is missing in it.
   const withoutSecret = complete ? await confirmed(target, found.withoutSecret) : [];
   const value = { prefix, secrets: listed.length, complete, ...found, withoutSecret };
-  terminal.result(terminal.json ? '' : answerText(answerOf(value), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(value), options);
 }
 
 /** The list may be behind, so the first of what it lacks is asked for by name. */
@@ -178,7 +178,7 @@ function answerOf({ prefix, secrets, complete, withoutAccount, withoutSecret, el
         title: 'Accounts without a secret',
         columns: [
           accountColumn,
-          { title: 'SECRET', least: 12, cut: 'middle' },
+          { title: 'SECRET', least: 12, cut: 'id' },
           { title: 'WHAT TO DO', floor: 10 },
         ],
         rows: withoutSecret
@@ -192,7 +192,11 @@ function answerOf({ prefix, secrets, complete, withoutAccount, withoutSecret, el
       },
       {
         title: 'Secrets without an account',
-        columns: [{ title: 'SECRET', least: 16, cut: 'middle' }, { title: 'CREATED' }, { title: 'CHANGED' }],
+        columns: [
+          { title: 'SECRET', least: 16, cut: 'id' },
+          { title: 'CREATED', cut: 'never' },
+          { title: 'CHANGED', cut: 'never' },
+        ],
         rows: withoutAccount.map(({ name, createdAt, changedAt }) => [
           { text: strip(name) },
           { text: dateText(createdAt) },

@@ -1,11 +1,12 @@
 import { stringify } from 'csv-stringify/sync';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { accountColumn, type FleetItem, nameOf, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet, requireProfile } from '../accounts/items.ts';
 import { protectCell } from '../import/row/csv-cells.ts';
 import type { Context } from '../shared/command.ts';
 import { shellWord } from '../shared/shell-word.ts';
-import { type Answer, answerText, dateText, plural, type Shown, whenText } from './print.ts';
+import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
 import { profileOf, troubleOf } from './standing.ts';
 
 /** An account whose holder has to sign in. */
@@ -42,7 +43,7 @@ export function signIns(accounts: readonly FleetItem[]): readonly SignIn[] {
     .sort((a, b) => (a.since ?? 0) - (b.since ?? 0) || a.accountId.localeCompare(b.accountId));
 }
 
-export interface SignInsOptions extends Shown {
+export interface SignInsOptions extends Extent {
   readonly profile?: string;
   readonly csv?: boolean;
 }
@@ -63,8 +64,7 @@ export async function showSignIns({ terminal, fleet }: Context, options: SignIns
     return undefined;
   }
   const value = { at, signIns: found, disabled };
-  terminal.result(terminal.json ? '' : answerText(answerOf(found, disabled, at), options, terminal), value);
-  return undefined;
+  return await showAnswer(terminal, value, () => answerOf(found, disabled, at), options);
 }
 
 /** For a spreadsheet, or a mail merge: no cell is taken for a formula. */
@@ -104,11 +104,11 @@ function answerOf(found: readonly SignIn[], disabled: number, at: number): Answe
     tables: [
       {
         columns: [
-          { title: 'SINCE' },
-          { title: 'DATE' },
+          { title: 'SINCE', cut: 'never' },
+          { title: 'DATE', cut: 'never' },
           accountColumn,
           { title: 'NAME', least: 10 },
-          { title: 'PROFILE', least: 8 },
+          { title: 'PROFILE', least: 8, cut: 'id' },
           { title: 'REASON', floor: 13 },
           { title: 'AUTHORIZED BY', least: 10 },
         ],

@@ -2,11 +2,12 @@ import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { grantEnds } from './grants.ts';
-import { type Answer, answerText, are, plural, type Shown, whenText } from './print.ts';
+import { type Answer, are, plural, showAnswer, whenText } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account whose access token ends, and which nobody will refresh by then as things stand. */
@@ -108,7 +109,7 @@ export function profilesAtRisk(notes: readonly FleetItem[], accounts: readonly F
   });
 }
 
-export interface UpcomingOptions extends Shown {
+export interface UpcomingOptions extends Extent {
   /** Seconds. */
   readonly within: number;
 }
@@ -124,12 +125,16 @@ export async function showUpcoming(
     ...forecast(accounts, { failingProfiles, at, until: at + options.within }),
     profilesAtRisk: profilesAtRisk(notes, accounts),
   };
-  terminal.result(terminal.json ? '' : answerText(answerOf(found, at, options.within), options, terminal), {
-    at,
-    until: at + options.within,
-    ...found,
-  });
-  return undefined;
+  return await showAnswer(
+    terminal,
+    {
+      at,
+      until: at + options.within,
+      ...found,
+    },
+    () => answerOf(found, at, options.within),
+    options,
+  );
 }
 
 function answerOf(
@@ -155,10 +160,10 @@ function answerOf(
     tables: [
       {
         columns: [
-          { title: 'WHEN' },
+          { title: 'WHEN', cut: 'never' },
           accountColumn,
-          { title: 'PROFILE', least: 8 },
-          { title: 'ENDS' },
+          { title: 'PROFILE', least: 8, cut: 'id' },
+          { title: 'ENDS', cut: 'never' },
           { title: 'WHY', floor: 12 },
           { title: 'WHOSE TURN' },
         ],

@@ -1,4 +1,5 @@
 import { accountColumn, type FleetItem, squeezeAccount, statusOf } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
 import { printable } from '../../terminal/printable.ts';
 import { readFleet, requireProfile } from '../accounts/items.ts';
 import { statusKey } from '../accounts/list.ts';
@@ -6,7 +7,7 @@ import type { StatusKey } from '../accounts/statuses.ts';
 import { profileNames } from '../profile/profile-secret.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, answerText, numberCell, plural, type Shown } from './print.ts';
+import { type Answer, numberCell, plural, showAnswer } from './print.ts';
 import { type KnownProfile, readProfiles } from './profile-secrets.ts';
 
 /** What a rotation of a client touches. */
@@ -73,7 +74,7 @@ export function usesOf(
   };
 }
 
-export interface UsesOptions extends Shown {
+export interface UsesOptions extends Extent {
   readonly clientId?: string;
 }
 
@@ -98,8 +99,7 @@ export async function showUses(
       'NO_CLIENT',
       `No profile has the client ${printable(String(clientId))}. See "profiles list" and "profiles show NAME".`,
     );
-  terminal.result(terminal.json ? '' : answerText(answerOf(uses, accounts), options, terminal), uses);
-  return undefined;
+  return await showAnswer(terminal, uses, () => answerOf(uses, accounts), options);
 }
 
 function answerOf(uses: Uses, items: readonly FleetItem[]): Answer {
@@ -120,7 +120,7 @@ function answerOf(uses: Uses, items: readonly FleetItem[]): Answer {
     tables: [
       {
         columns: [
-          { title: 'PROFILE', least: 10 },
+          { title: 'PROFILE', least: 10, cut: 'id' },
           { title: 'PROVIDER', least: 10 },
           { title: 'ACCOUNTS', align: 'right' },
         ],
@@ -131,7 +131,7 @@ function answerOf(uses: Uses, items: readonly FleetItem[]): Answer {
         ]),
       },
       {
-        columns: [accountColumn, { title: 'PROFILE', least: 8 }, { title: 'STATUS', floor: 14 }],
+        columns: [accountColumn, { title: 'PROFILE', least: 8, cut: 'id' }, { title: 'STATUS', floor: 14 }],
         rows: accounts.map(({ accountId, oauthProfile }) => {
           const [text, style] = states.get(accountId) ?? ['', 'dim'];
           return [{ text: accountId }, { text: oauthProfile }, { text, style }];
