@@ -214,7 +214,7 @@ function wholeLines({ lastRuns, at }: Status, span: number, { paint, width }: Te
 
 const NEAR = 0.8;
 
-/** How near the fleet is to its limits, in percent: red from 80 on. */
+/** How near the fleet is to its limits, on one line of 80 cells: red and with a mark from 80 % on. */
 function limitLines({ limits }: Status, { paint, width }: Terminal): string[] {
   const { time, writes, versions } = limits;
   const parts = [
@@ -223,9 +223,9 @@ function limitLines({ limits }: Status, { paint, width }: Terminal): string[] {
     { text: `versions ${versions.used} of ${versions.limit} a day`, ...versions },
   ];
   const phrases = parts.map(({ text, used, limit }, index) => {
-    const share = used / limit;
-    const phrase = `${text} (${Math.round(share * 100)} %)${index < parts.length - 1 ? ',' : ''}`;
-    return share >= NEAR ? paint('red', phrase.replaceAll(' ', UNBROKEN)) : phrase.replaceAll(' ', UNBROKEN);
+    const isNear = used / limit >= NEAR;
+    const phrase = `${text}${isNear ? ' (!)' : ''}`.replaceAll(' ', UNBROKEN);
+    return `${isNear ? paint('red', phrase) : phrase}${index < parts.length - 1 ? ',' : ''}`;
   });
   return wrapTo(`${paint('dim', 'LIMITS')} ${phrases.join(' ')}`, width).map((line) =>
     line.replaceAll(UNBROKEN, ' '),
