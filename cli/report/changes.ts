@@ -1,9 +1,18 @@
+import { messageOf } from '../../core/account/profile-note.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import { duration } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
-import { askLog, costText, instantIn, type LogAnswer, type LogCost, MAX_ROWS } from '../logs/query.ts';
+import {
+  askLog,
+  costText,
+  instantIn,
+  type LogAnswer,
+  type LogCost,
+  MAX_ROWS,
+  quoted,
+} from '../logs/query.ts';
 import type { Context } from '../shared/command.ts';
 import { brokenSince } from './broken.ts';
 import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
@@ -76,8 +85,7 @@ export function changesOfTable(
 /** Each account that failed, and the last reason's time. */
 export const TROUBLE_QUERY =
   'filter ispresent(accountId) and ispresent(status) and status != "healthy" | stats max(@timestamp) as last by accountId, reason';
-export const PROFILE_QUERY =
-  'filter message = "The profile works again." | stats max(@timestamp) as last by oauthProfile, reason';
+export const PROFILE_QUERY = `filter message = ${quoted(messageOf('OAuth Profile Recovered', ''))} | stats max(@timestamp) as last by oauthProfile, reason`;
 
 /** Who failed by the log and is healthy by the table has recovered; when is known only to be after the last failure. */
 export function recoveries(rows: LogAnswer['rows'], accounts: readonly FleetItem[]): readonly Change[] {

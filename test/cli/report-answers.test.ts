@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { historyQuery } from '../../cli/accounts/history.ts';
 import { instantIn, quoted } from '../../cli/logs/query.ts';
+import { PROFILE_QUERY, TROUBLE_QUERY } from '../../cli/report/changes.ts';
 import { fleetCost } from '../../cli/report/cost.ts';
+import { REQUESTS_QUERY } from '../../cli/report/requests.ts';
 import { match } from '../../cli/report/secrets.ts';
 import { limitsOf } from '../../cli/status/limits.ts';
 import { costOf, USUAL_RUNNING } from '../../core/monthly-cost.ts';
@@ -156,6 +160,28 @@ describe('secrets and accounts', () => {
 
   test('nothing at all', () => {
     expect(found([], [])).toEqual({ secrets: [], accounts: [], elsewhere: 0 });
+  });
+});
+
+describe('the queries', () => {
+  const documented = [...readFileSync('docs/logs.md', 'utf8').matchAll(/^- `(\w+)`/gm)].map(
+    ([, name]) => name,
+  );
+
+  test.each([
+    { name: 'history', query: historyQuery('acme', 10) },
+    { name: 'requests', query: REQUESTS_QUERY },
+    { name: 'trouble', query: TROUBLE_QUERY },
+    { name: 'profiles', query: PROFILE_QUERY },
+  ])('name no field but those that the log is documented to have: $name', ({ query }) => {
+    const own = [...query.matchAll(/ as (\w+)/g)].map(([, alias]) => alias);
+    const words = query.replaceAll(/"[^"]*"/g, '').match(/@?[A-Za-z]\w*/g) ?? [];
+    const language = /^(?:filter|fields|stats|sort|limit|and|by|as|desc|ispresent|count|sum|max|bin|m)$/;
+    const fields = words.filter(
+      (word) => !word.startsWith('@') && !language.test(word) && !own.includes(word),
+    );
+    expect(fields.length).toBeGreaterThan(0);
+    expect(fields.filter((field) => !documented.includes(field))).toEqual([]);
   });
 });
 
