@@ -6,6 +6,7 @@ import { costPerRefresh } from './experiments/cost-per-refresh.ts';
 import { type Bench, type Experiment, type Findings, isMet, type Scale } from './experiments/experiment.ts';
 import { growth } from './experiments/growth.ts';
 import { atTheLimit, shares } from './experiments/limit.ts';
+import { questions } from './experiments/questions.ts';
 import { start } from './experiments/start.ts';
 import { throughput } from './experiments/throughput.ts';
 import { backlog } from './models/backlog.ts';
@@ -24,6 +25,7 @@ const experiments: Readonly<Record<string, Experiment>> = {
   shares,
   backlog,
   growth,
+  questions,
   cost,
 };
 /** Left out by the guard, since these are calculated, not measured. */

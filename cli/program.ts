@@ -12,6 +12,7 @@ import { addExport } from './import/export.ts';
 import { addInvoke } from './invoke.ts';
 import { addPause } from './pause/command.ts';
 import { addProfiles } from './profiles/command.ts';
+import { addReport } from './report/command.ts';
 import { asCliError } from './shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
 import { type AddCommands, makeActions } from './shared/command.ts';
@@ -25,6 +26,7 @@ const groups: readonly AddCommands[] = [
   addAuthorize,
   addAccounts,
   addStatus,
+  addReport,
   addToken,
   addInvoke,
   addPause,

@@ -43,7 +43,7 @@ export function grantOperate(
         resourceArns: [secretArn(refresher, 'profiles/*'), ...tokenSecrets],
       },
       { actions: ['secretsmanager:ListSecretVersionIds'], resourceArns: tokenSecrets },
-      // It lists names and can't be limited to some. `doctor` looks for secrets that no account uses.
+      // It lists names and can't be limited to some. `report secrets` looks for secrets that no account uses.
       { actions: ['secretsmanager:ListSecrets'], resourceArns: ['*'] },
       ...(props.secretsEncryptionKey === undefined
         ? []
@@ -60,7 +60,9 @@ export function grantOperate(
         actions: names('lambda', 'GetFunctionConcurrency GetFunctionConfiguration InvokeFunction'),
         resourceArns: [fn.functionArn],
       },
-      { actions: ['logs:FilterLogEvents'], resourceArns: [fn.logGroup.logGroupArn] },
+      { actions: names('logs', 'FilterLogEvents StartQuery'), resourceArns: [fn.logGroup.logGroupArn] },
+      // A query, once started, has no resource of its own. `accounts history` and `report` ask the log.
+      { actions: names('logs', 'GetQueryResults StopQuery'), resourceArns: ['*'] },
       { actions: ['events:DescribeRule'], resourceArns: rules.map(({ ruleArn }) => ruleArn) },
       { actions: ['sqs:GetQueueAttributes'], resourceArns: [deadLetterQueue.queueArn] },
       // By the beginning of their names: their ARNs would not all fit into a managed policy.

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { FUNCTION_TIMEOUT_SECONDS } from './aws/services/lambda.ts';
 
 /** How an invocation ended, as Lambda reports it. */
 export type Invocation =
@@ -34,7 +35,7 @@ export interface HostRequest {
   readonly timeout: number;
 }
 
-const LAMBDA_TIMEOUT = 120_000;
+const LAMBDA_TIMEOUT = FUNCTION_TIMEOUT_SECONDS * 1_000;
 const KEPT_LINES = 10_000;
 
 /** The process starts with the first invocation, and again with the first one after a kill. */

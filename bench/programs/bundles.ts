@@ -18,6 +18,8 @@ export interface Bundles {
   readonly bare: string;
   /** The command line, as it is published. */
   readonly commandLine: string;
+  /** A program that reads the table and answers nothing. */
+  readonly bareScan: string;
   /** Only the SDK's clients, as they come. */
   readonly sdk: string;
   /** The same with the function's single credential provider. */
@@ -39,6 +41,11 @@ export async function buildBundles(): Promise<Bundles> {
   const outfile = (name: string) => join(directory, `${name}.mjs`);
   const file = (path: string) => join(projectRoot, path);
   await build({ ...options, entryPoints: [file('bench/programs/bare.ts')], outfile: outfile('bare') });
+  await build({
+    ...options,
+    entryPoints: [file('bench/programs/bare-scan.ts')],
+    outfile: outfile('bare-scan'),
+  });
   const sdkOnly = { ...options, entryPoints: [file('bench/programs/sdk-only.ts')] };
   await build({ ...sdkOnly, alias: {}, outfile: outfile('sdk') });
   await build({ ...sdkOnly, outfile: outfile('sdk-trimmed') });
@@ -63,6 +70,7 @@ export async function buildBundles(): Promise<Bundles> {
     unpaced: outfile('unpaced'),
     bare: outfile('bare'),
     commandLine: join(dist, 'cli/main.js'),
+    bareScan: outfile('bare-scan'),
     sdk: outfile('sdk'),
     sdkTrimmed: outfile('sdk-trimmed'),
     remove: () => {

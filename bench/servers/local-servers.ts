@@ -5,7 +5,8 @@ import { startLocalAws } from '../../local/aws/server.ts';
 import { tokenBucket } from '../../local/shared/token-bucket.ts';
 import { signedPost } from '../../test/support/aws-endpoint.ts';
 import { type ProviderFault, startStrictProvider } from '../../test/support/strict-provider.ts';
-import type { ServerMethods, Traffic } from './servers.ts';
+import { askedLog, invokeAsked } from './asked-fleet.ts';
+import { ASKED_FUNCTION, type ServerMethods, type Traffic } from './servers.ts';
 import type { AwsTrouble } from './troubles.ts';
 
 export const provider = await startStrictProvider({ delayMilliseconds: () => delay });
@@ -14,6 +15,9 @@ export const aws = await startLocalAws({
   secretsManager: { writesPerSecond: 1_000_000 },
   // A run's clock is ahead of the server's.
   maxClockSkewSeconds: Number.POSITIVE_INFINITY,
+  functionName: ASKED_FUNCTION,
+  functionLogFile: askedLog,
+  invoke: invokeAsked,
 });
 let delay = 0;
 let takeWrite: (() => boolean) | undefined;

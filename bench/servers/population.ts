@@ -2,12 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { keeperOf } from '../../core/account/kept-by.ts';
 import { arn } from '../../local/aws/protocol/arn.ts';
 import { call, each, forgetTraffic, provider } from './local-servers.ts';
+import { idOf, profileOf } from './population-ids.ts';
 import type { Judgement, Population, PopulationOptions } from './servers.ts';
 
 const BATCH = 25;
 let populations = 0;
 
-export async function populate({ accounts, due, profiles = 1 }: PopulationOptions): Promise<Population> {
+export async function populate({
+  accounts,
+  due,
+  profiles = 1,
+  states = 'healthy',
+  secrets = 'due',
+}: PopulationOptions): Promise<Population> {
   const table = `bench-${++populations}`;
   const prefix = `${table}/`;
   await call('DynamoDB_20120810.CreateTable', {
@@ -31,6 +38,7 @@ export async function populate({ accounts, due, profiles = 1 }: PopulationOption
     lastRefreshedAt: { N: String(now - 3600) },
     // Accounts that aren't due stay so for ten years, however far a run's clock is ahead.
     accessTokenExpiresAt: { N: String(i < due ? now : now + 315_360_000) },
+    ...(states === 'mixed' && mixed(i, now)),
     // An attribute of people's own, which brings the item to about 400 bytes.
     note: { S: 'x'.repeat(200) },
   });
@@ -44,16 +52,38 @@ export async function populate({ accounts, due, profiles = 1 }: PopulationOption
   await each(accountIds, (accountId) =>
     createSecret(`${prefix}accounts/${accountId}`, JSON.stringify(issue(table, accountId, now))),
   );
+  const others = Array.from({ length: secrets === 'all' ? accounts - due : 0 }, (_, i) => idOf(due + i));
+  await each(others, (accountId) => createSecret(`${prefix}accounts/${accountId}`, '{}'));
   forgetTraffic();
   return { table, prefix, accounts, accountIds };
 }
 
-export async function createSecret(Name: string, SecretString: string): Promise<void> {
-  await call('secretsmanager.CreateSecret', { Name, ClientRequestToken: randomUUID(), SecretString });
+/** What one of many accounts is like: one in 50 needs a person, one in 33 fails, one in 100 is disabled. */
+function mixed(i: number, now: number) {
+  const token = {
+    accessTokenExpiresAt: { N: String(now + 301 + (i % 3_000)) },
+    lastRefreshedAt: { N: String(now - 3_299 + (i % 3_000)) },
+    ...(i % 10 === 0 && { refreshTokenExpiresAt: { N: String(now + i * 150) } }),
+  };
+  const failure = (reason: string) => ({
+    failure: {
+      M: {
+        reason: { S: reason },
+        message: { S: `It is ${reason}. Account="Customer number ${i}"` },
+        count: { N: '3' },
+        since: { N: String(now - i * 10) },
+        at: { N: String(now - 60) },
+      },
+    },
+  });
+  if (i % 50 === 0)
+    return { ...token, status: { S: 'reauthorization_required' }, ...failure('grant_revoked') };
+  if (i % 33 === 1) return { ...token, status: { S: 'failing' }, ...failure('provider_unavailable') };
+  return i % 100 === 2 ? { ...token, enabled: { BOOL: false } } : token;
 }
 
-export function profileOf(i: number, profiles: number): string {
-  return profiles === 1 ? 'crm' : `crm-${i % profiles}`;
+export async function createSecret(Name: string, SecretString: string): Promise<void> {
+  await call('secretsmanager.CreateSecret', { Name, ClientRequestToken: randomUUID(), SecretString });
 }
 
 /** A token set as the function stored it an hour ago, for this table. */
@@ -64,10 +94,6 @@ export function issue(table: string, accountId: string, now: number) {
     expires_at: now,
     kept_by: keeperOf(table, arn('secretsmanager', 'secret:any')),
   };
-}
-
-function idOf(i: number): string {
-  return `account-${String(i).padStart(7, '0')}`;
 }
 
 export async function judge({ table, prefix, accountIds }: Population): Promise<Judgement> {

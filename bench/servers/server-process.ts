@@ -1,10 +1,19 @@
+import { endFunction, serveFleet } from './asked-fleet.ts';
 import { aws, begin, escrowKeyId, provider, trafficSinceBegin } from './local-servers.ts';
 import { judge, populate } from './population.ts';
 import type { ServerMethods } from './servers.ts';
 import { aftermath, trouble } from './troubled-accounts.ts';
 
 /** The process of the servers: messages say what to do. */
-const methods: ServerMethods = { populate, trouble, aftermath, judge, begin, traffic: trafficSinceBegin };
+const methods: ServerMethods = {
+  populate,
+  trouble,
+  aftermath,
+  judge,
+  begin,
+  traffic: trafficSinceBegin,
+  serve: serveFleet,
+};
 
 process.on(
   'message',
@@ -16,7 +25,10 @@ process.on(
     process.send?.(answer);
   },
 );
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => {
+  endFunction();
+  process.exit();
+});
 process.send?.({
   url: aws.url,
   escrowKeyId,

@@ -10,6 +10,21 @@ export interface PopulationOptions {
   readonly due: number;
   /** How many profiles share the accounts; 1 by default. */
   readonly profiles?: number;
+  /** `mixed`: some need a person, fail, or are disabled, and tokens end within an hour. By default all are healthy. */
+  readonly states?: 'healthy' | 'mixed';
+  /** Who has a token secret; only the due ones by default. */
+  readonly secrets?: 'due' | 'all';
+}
+
+/** The function that questions are asked about. */
+export const ASKED_FUNCTION = 'bench-function';
+
+/** What the command line finds where it asks about a population. */
+export interface AskedFleet {
+  /** The function's bundle. */
+  readonly module: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly population: Population;
 }
 
 export interface TroubledOptions {
@@ -81,6 +96,8 @@ export interface ServerMethods {
   begin(conditions: Conditions): Promise<void>;
   traffic(argument?: undefined): Promise<Traffic>;
   judge(population: Population): Promise<Judgement>;
+  /** Lets the function `ASKED_FUNCTION` be invoked over a population, and gives it a log. */
+  serve(fleet: AskedFleet): Promise<void>;
 }
 
 /** The local AWS endpoint and a token endpoint, in their own process. */
@@ -121,6 +138,7 @@ export async function startServers(): Promise<Servers> {
     begin: ask('begin'),
     traffic: ask('traffic'),
     judge: ask('judge'),
+    serve: ask('serve'),
     environment: ({ table, prefix }) => ({
       ...awsEnvironment(url),
       ACCOUNTS_TABLE_NAME: table,
@@ -131,6 +149,6 @@ export async function startServers(): Promise<Servers> {
       CLIENT_ID: profile.client_id,
       CLIENT_SECRET: profile.client_secret,
     }),
-    close: () => child.kill('SIGKILL'),
+    close: () => child.disconnect(),
   };
 }

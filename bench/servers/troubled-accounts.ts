@@ -12,7 +12,8 @@ import {
   providerTroubles,
   withoutLimit,
 } from './local-servers.ts';
-import { createSecret, issue, profileOf } from './population.ts';
+import { createSecret, issue } from './population.ts';
+import { profileOf } from './population-ids.ts';
 import type { Aftermath, ServerMethods, Troubled, TroubledOptions } from './servers.ts';
 import { accountTroubles, profileTroubles, type Trouble } from './troubles.ts';
 

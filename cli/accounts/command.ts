@@ -1,10 +1,11 @@
 import { Option } from 'commander';
-import { readCount, readDuration, readInstant, readRecoveryWindow } from '../options/arguments.ts';
+import { readCount, readDuration, readInstant, readRecoveryWindow, readSince } from '../options/arguments.ts';
 import { addExamples } from '../options/help.ts';
 import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
 import type { AnswerOptions } from './answer.ts';
 import type { RemoveOptions, WhichOptions } from './change.ts';
+import type { HistoryOptions } from './history.ts';
 import type { ListOptions } from './list.ts';
 import type { RefreshOptions } from './refresh.ts';
 import type { ShowOptions } from './show.ts';
@@ -52,6 +53,29 @@ export const addAccounts: AddCommands = (program, action) => {
     [
       ['accounts show acme', 'its state, the reason, and what a run would do'],
       ['accounts show acme --json', 'the same for a script'],
+    ],
+  );
+  addExamples(
+    accounts
+      .command('history')
+      .description('Shows when, by which run and with what answer an account was refreshed.')
+      .argument('<accountId>', 'which account')
+      .option('--limit <attempts>', 'so many of the last ones', readCount, 10)
+      .addOption(
+        new Option('--since <time>', 'how far back the log is read, such as 30d')
+          .argParser(readSince)
+          .default(Math.floor(Date.now() / 1000) - 7 * 86_400, 'a week ago'),
+      )
+      .addOption(tokenSecretOption())
+      .action(
+        action<[string, HistoryOptions]>(
+          async (...all) => (await import('./history.ts')).showHistory(...all),
+          'reads',
+        ),
+      ),
+    [
+      ['accounts history acme', 'its last ten attempts, by the log'],
+      ['accounts history acme --since 1h --json', 'reads less of the log'],
     ],
   );
   addExamples(

@@ -25,6 +25,8 @@ interface Fleetwide {
   readonly failingProfiles: FailingProfile[];
   /** What people have paused: `everything`, then the names of profiles. */
   readonly paused: string[];
+  /** The items that are no accounts: the function's own notes, and pauses. */
+  readonly notes: FleetItem[];
 }
 
 /** Every account of the table, with a count as progress, and the profiles that are failing. */
@@ -39,7 +41,8 @@ export async function readFleet(fleet: Fleet, terminal?: Pick<Terminal, 'progres
     .map(failingProfile)
     .filter((one) => one !== undefined)
     .sort((a, b) => b.accounts - a.accounts);
-  return { accounts: accountsOf(items, now()), failingProfiles, paused: pausedIn(items) };
+  const notes = items.filter((item) => !isAccount(item));
+  return { accounts: accountsOf(items, now()), failingProfiles, paused: pausedIn(items), notes };
 }
 
 export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {

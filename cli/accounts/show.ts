@@ -184,8 +184,8 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
         : `${held ? 'held' : 'left behind'} by attempt ${owner}, ${instant(expiresAt, at, 'ends', 'ended')}`,
     ],
     ['escrow', escrow === undefined ? undefined : escrowText(item, at)],
-    ['authorized by', text(authorizedBy)],
-    ['authorized', instant(authorizedAt, at, '', '')],
+    ['authorized by', text(authorizedBy) ?? 'nobody knows'],
+    ['authorized', instant(authorizedAt, at, '', '') ?? 'nobody knows: imported, or before this was kept'],
   ];
 }
 

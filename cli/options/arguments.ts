@@ -24,6 +24,16 @@ export function readInstant(text: string): number {
   return seconds;
 }
 
+/** Reads a time, or how long ago it was, such as 7d. @returns seconds since the epoch @throws InvalidArgumentError */
+export function readSince(text: string): number {
+  if (/^\d{1,7}[smhd]$/.test(text)) return Math.floor(Date.now() / 1000) - readDuration(text);
+  const seconds = instant(text);
+  if (seconds === undefined || /^\d+$/.test(text))
+    throw new InvalidArgumentError('Write a time such as 2026-11-29T16:40:00Z, or how long ago, such as 7d.');
+  if (seconds > Date.now() / 1000) throw new InvalidArgumentError('That time has not come yet.');
+  return seconds;
+}
+
 /** Reads a whole number that is 1 or more. @throws InvalidArgumentError */
 export function readCount(text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Write a whole number, 1 or more.');

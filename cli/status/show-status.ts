@@ -6,7 +6,8 @@ import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
-import { type LastRuns, LONG_LOOK, readLastRuns } from './last-runs.ts';
+import { type LastRun, type LastRuns, LONG_LOOK, readLastRuns } from './last-runs.ts';
+import { limitsOf } from './limits.ts';
 import { type Status, statusText } from './text.ts';
 
 const SHOWN_RUNS = 3;
@@ -15,7 +16,8 @@ const SHOWN_EXPIRIES = 3;
 export async function showStatus({ terminal, fleet }: Context, check: boolean): Promise<ExitCode> {
   const target = await fleet();
   const at = now();
-  const late = lateAfter(await scheduleOf(target, new EventBridgeClient(target.config)));
+  const schedule = await scheduleOf(target, new EventBridgeClient(target.config));
+  const late = lateAfter(schedule);
   const span = Math.max(LONG_LOOK, late);
   const [{ accounts: items, failingProfiles, paused }, lastRuns] = await Promise.all([
     readFleet(target, terminal),
@@ -25,8 +27,13 @@ export async function showStatus({ terminal, fleet }: Context, check: boolean): 
     ...statusOfFleet(items, lastRuns, { target: target.label, at, late }),
     failingProfiles,
     paused,
+    limits: limitsOf(items, lastRuns, schedule),
   };
-  terminal.result(statusText(status, span, terminal), { ...status, lastRuns: publicRuns(lastRuns) });
+  terminal.result(statusText(status, span, terminal), {
+    ...status,
+    lastRuns: publicRuns(lastRuns),
+    lastWholeRun: publicWhole(lastRuns),
+  });
   const attention = status.late || items.some(needsAttention);
   return check && attention ? EXIT.attention : EXIT.done;
 }
@@ -36,7 +43,7 @@ function statusOfFleet(
   items: readonly FleetItem[],
   lastRuns: LastRuns,
   { target, at, late }: { target: string; at: number; late: number },
-): Omit<Status, 'failingProfiles' | 'paused'> {
+): Omit<Status, 'failingProfiles' | 'paused' | 'limits'> {
   const expiring = items
     .filter((item) => statusKey(item) === 'healthy')
     .flatMap(({ accountId, oauthProfile, accessTokenExpiresAt, doesNotExpire }) =>
@@ -81,7 +88,18 @@ function attentionOf({ reauthorization_required: person, failing }: Record<Statu
 /** Without the reports on single accounts, which a run by hand logs, and the log line's own fields. */
 function publicRuns(lastRuns: LastRuns): unknown {
   if (lastRuns.kind === 'unreadable') return lastRuns;
-  return lastRuns.runs.map((run) => Object.fromEntries(PUBLIC_OF_A_RUN.map((field) => [field, run[field]])));
+  return lastRuns.runs.map(publicRun);
+}
+
+/** The newest run that has seen every account; null where none is known. */
+function publicWhole(lastRuns: LastRuns): unknown {
+  return lastRuns.kind === 'unreadable' || lastRuns.lastWhole === undefined
+    ? null
+    : publicRun(lastRuns.lastWhole);
+}
+
+function publicRun(run: LastRun): Record<string, unknown> {
+  return Object.fromEntries(PUBLIC_OF_A_RUN.map((field) => [field, run[field]]));
 }
 
 const PUBLIC_OF_A_RUN = [
@@ -97,4 +115,5 @@ const PUBLIC_OF_A_RUN = [
   'invalid',
   'deferred',
   'durationMs',
+  'incomplete',
 ] as const;

@@ -9,6 +9,7 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { count } from '../accounts/list.ts';
 import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import type { LastRuns } from './last-runs.ts';
+import type { Limits } from './limits.ts';
 
 const SHOWN_PROFILES = 6;
 const SHOWN_BESIDE_FAILING = 2;
@@ -42,6 +43,7 @@ export interface Status {
   /** What people have paused: `everything`, then profiles. */
   readonly paused: readonly string[];
   readonly lastRuns: LastRuns;
+  readonly limits: Limits;
   /** Whether no run has ended for longer than the schedule allows. */
   readonly late: boolean;
 }
@@ -61,6 +63,8 @@ export function statusText(status: Status, span: number, terminal: Terminal): st
     ...expiryLines(status, terminal),
     '',
     ...runLines(status, span, terminal),
+    ...wholeLines(status, span, terminal),
+    ...limitLines(status, terminal),
   ].join('\n');
 }
 
@@ -128,12 +132,15 @@ function failingLines({ failingProfiles, at }: Status, { tableWidth, color, pain
 
 function expiryLines(
   { nextExpiries, byStatus, at }: Status,
-  { tableWidth, color, paint }: Terminal,
+  { tableWidth, width, color, paint }: Terminal,
 ): string[] {
   if (nextExpiries.length === 0)
     return [
       paint('dim', 'EXPIRES NEXT'),
-      byStatus.healthy === 0 ? 'No account is healthy.' : 'No access token of a healthy account expires.',
+      ...wrapTo(
+        byStatus.healthy === 0 ? 'No account is healthy.' : 'No access token of a healthy account expires.',
+        width,
+      ),
     ];
   const rows = nextExpiries.map(({ accountId, oauthProfile, accessTokenExpiresAt }): Cell[] => {
     const left = accessTokenExpiresAt - at;
@@ -154,9 +161,10 @@ function expiryLines(
 function runLines(
   { lastRuns, at, late }: Status,
   span: number,
-  { tableWidth, color, paint }: Terminal,
+  { tableWidth, width, color, paint }: Terminal,
 ): string[] {
-  if (lastRuns.kind === 'unreadable') return [paint('dim', 'LAST RUNS'), printable(lastRuns.problem)];
+  if (lastRuns.kind === 'unreadable')
+    return [paint('dim', 'LAST RUNS'), ...wrapTo(printable(lastRuns.problem), width)];
   if (lastRuns.runs.length === 0)
     return [
       paint('dim', 'LAST RUNS'),
@@ -192,3 +200,36 @@ function runLines(
   const concessions = [{ dropEmpty: true }] as const;
   return renderTable({ columns, rows, concessions }, tableWidth, color);
 }
+
+/** Says which run has seen every account, where that isn't the last one. */
+function wholeLines({ lastRuns, at }: Status, span: number, { paint, width }: Terminal): string[] {
+  if (lastRuns.kind === 'unreadable' || lastRuns.runs[0]?.incomplete !== true) return [];
+  const { lastWhole } = lastRuns;
+  const said =
+    lastWhole === undefined
+      ? `cut off; none has seen all in ${Math.round(span / 3_600)} hours`
+      : `cut off; ${duration(at - lastWhole.at)} ago one saw all`;
+  return wrapTo(`The last run was ${said}.`, width).map((line) => paint('red', line));
+}
+
+const NEAR = 0.8;
+
+/** How near the fleet is to its limits, on one line of 80 cells: red and with a mark from 80 % on. */
+function limitLines({ limits }: Status, { paint, width }: Terminal): string[] {
+  const { time, writes, versions } = limits;
+  const parts = [
+    ...(time === undefined ? [] : [{ text: `time ${time.used} of ${time.limit} s`, ...time }]),
+    { text: `writes ${writes.used} of ${writes.limit}/s`, ...writes },
+    { text: `versions ${versions.used} of ${versions.limit} a day`, ...versions },
+  ];
+  const phrases = parts.map(({ text, used, limit }, index) => {
+    const isNear = used / limit >= NEAR;
+    const phrase = `${text}${isNear ? ' (!)' : ''}`.replaceAll(' ', UNBROKEN);
+    return `${isNear ? paint('red', phrase) : phrase}${index < parts.length - 1 ? ',' : ''}`;
+  });
+  return wrapTo(`${paint('dim', 'LIMITS')} ${phrases.join(' ')}`, width).map((line) =>
+    line.replaceAll(UNBROKEN, ' '),
+  );
+}
+
+const UNBROKEN = '\u00a0';

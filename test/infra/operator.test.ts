@@ -160,6 +160,7 @@ describe('with the policy of an operator', () => {
     { args: ['export'] },
     { args: ['accounts', 'list'] },
     { args: ['accounts', 'show', 'new'] },
+    { args: ['accounts', 'history', 'new'] },
     { args: ['accounts', 'disable', 'new'] },
     { args: ['accounts', 'enable', 'new'] },
     { args: ['accounts', 'disable', '--profile', 'crm'] },
@@ -171,6 +172,20 @@ describe('with the policy of an operator', () => {
     { args: ['accounts', 'remove', 'new', '--yes'] },
     { args: ['accounts', 'answer', 'odd', '--out', join(folder, 'answer')] },
     { args: ['status'] },
+    ...[
+      'upcoming',
+      'grants',
+      'broken',
+      'profiles',
+      'due',
+      'sign-ins',
+      'changes',
+      'requests',
+      'secrets',
+      'cost',
+    ].map((question) => ({ args: ['report', question] })),
+    { args: ['report', 'uses', 'crm'] },
+    { args: ['invoke', '--dry-run'] },
     { args: ['invoke', '{"dryRun": true}'] },
     { args: ['doctor'], code: 3 },
   ];
@@ -194,6 +209,16 @@ describe('with the policy of an operator', () => {
     expect(await operate(['accounts', 'remove', 'acme', '--yes'])).toMatchObject({ code: 0 });
     expect(await authorize('acme', '--profile', 'crm')).toMatchObject({ code: 0 });
     expect(guard.refused()).toEqual([]);
+  });
+
+  test('a question to the log is stopped at Ctrl-C', async () => {
+    const asked = () => guard.used().filter(({ action }) => action === 'logs:StartQuery').length;
+    const before = asked();
+    const stop = new AbortController();
+    const looking = setInterval(() => asked() > before && stop.abort(), 1);
+    const { code } = await operate(['report', 'requests'], { signal: stop.signal });
+    clearInterval(looking);
+    expect({ code, refused: guard.refused() }).toEqual({ code: 130, refused: [] });
   });
 
   test('nothing else is allowed, but for what has a reason', () => {

@@ -190,7 +190,7 @@ describe('the stack', () => {
     });
   });
 
-  test('has wildcard resources only below a prefix, except for X-Ray, the list of secrets and key policies', () => {
+  test('has wildcard resources only below a prefix, except for X-Ray, the list of secrets, queries of logs and key policies', () => {
     const open = statementsOf(template).filter(
       ({ Resource, Effect }) => Resource === '*' && Effect === 'Allow',
     );
@@ -198,6 +198,8 @@ describe('the stack', () => {
       open.flatMap(({ Action }) => Action).filter((action) => !action.startsWith('kms:')),
     );
     expect([...actions].sort()).toEqual([
+      'logs:GetQueryResults',
+      'logs:StopQuery',
       'secretsmanager:ListSecrets',
       'xray:PutTelemetryRecords',
       'xray:PutTraceSegments',

@@ -18,6 +18,8 @@ const OPERATIONS = { 'POST invocations': 'Invoke', 'GET configuration': 'GetFunc
 /** A name, a partial or a full ARN. We have no versions or aliases. */
 const NAME = /^(?:(?:arn:aws:lambda:[a-z0-9-]+:)?\d{12}:function:)?([a-zA-Z0-9-_]+)(?::\$LATEST)?$/;
 const LOG_TAIL_BYTES = 4096;
+/** How long the local function may run. */
+export const FUNCTION_TIMEOUT_SECONDS = 120;
 
 /** The Lambda operation that a request asks for; undefined if it is for another service. */
 export function lambdaOperation({ method, url }: Pick<AwsRequest, 'method' | 'url'>) {
@@ -75,6 +77,8 @@ function configuration(name: string): AwsResponse {
     FunctionArn: arn('lambda', `function:${name}`),
     Handler: 'handler.handler',
     State: 'Active',
+    Timeout: FUNCTION_TIMEOUT_SECONDS,
+    MemorySize: 512,
     LastUpdateStatus: 'Successful',
     LoggingConfig: { LogFormat: 'JSON', LogGroup: functionLogGroup(name) },
   };

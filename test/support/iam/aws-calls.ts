@@ -109,10 +109,13 @@ const SERVICES: Readonly<Record<string, Mapping>> = {
     ];
   },
 
-  logs: (call, home) =>
-    call.operation === 'FilterLogEvents'
-      ? [request(call, `${arn(home, 'logs', String(call.input.logGroupName), 'log-group:')}:log-stream:`)]
-      : undefined,
+  logs: (call, home) => {
+    const { operation, input } = call;
+    // A query that has been started is known by its id alone.
+    if (operation === 'GetQueryResults' || operation === 'StopQuery') return [request(call, '*')];
+    if (operation !== 'FilterLogEvents' && operation !== 'StartQuery') return undefined;
+    return [request(call, `${arn(home, 'logs', String(input.logGroupName), 'log-group:')}:log-stream:`)];
+  },
 
   sqs: (call, home) =>
     call.operation === 'GetQueueAttributes'

@@ -1,0 +1,146 @@
+import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
+import type { Extent } from '../../terminal/list.ts';
+import type { FailingProfile } from '../../terminal/profile-failures.ts';
+import { now, readFleet } from '../accounts/items.ts';
+import type { Context } from '../shared/command.ts';
+import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
+import { isLookedAt, profileOf, switchedOff, timeIn, troubleOf } from './standing.ts';
+
+/** When an account's grant ends, where its refresh token has an end. */
+export interface GrantEnd {
+  readonly accountId: string;
+  readonly oauthProfile: string;
+  /** Seconds since the epoch. */
+  readonly endsAt: number;
+  /** Each refresh moves the end, and the account is being refreshed: nobody has to do anything. */
+  readonly renewed: boolean;
+  readonly authorizedBy: string | undefined;
+}
+
+/** Seconds by which the lifetimes of refresh tokens that are renewed at each refresh may differ. */
+const ALIKE = 120;
+
+/**
+ * The ends of grants, the next first, of accounts whose grant is alive. Nobody says whether a provider renews a refresh
+ * token's time at each refresh. But then the accounts of a profile, refreshed at different times, all have the same time from
+ * their last refresh; with a fixed end they differ. An account that isn't refreshed (disabled, paused, failing) isn't renewed.
+ */
+export function grantEnds(
+  accounts: readonly FleetItem[],
+  failingProfiles: readonly FailingProfile[],
+): readonly GrantEnd[] {
+  const failing = new Set(failingProfiles.map(({ profile }) => profile));
+  const renewing = profilesThatRenew(accounts);
+  return accounts
+    .filter(isLookedAt)
+    .filter(({ status }) => status !== 'reauthorization_required')
+    .flatMap((item) => {
+      const endsAt = timeIn(item.refreshTokenExpiresAt);
+      if (endsAt === undefined) return [];
+      const profile = profileOf(item);
+      const refreshed =
+        switchedOff(item) === undefined && troubleOf(item) === undefined && !failing.has(profile);
+      const { accountId, authorizedBy } = item;
+      return [
+        {
+          accountId,
+          oauthProfile: profile,
+          endsAt,
+          renewed: refreshed && renewing.has(profile),
+          authorizedBy: typeof authorizedBy === 'string' ? authorizedBy : undefined,
+        },
+      ];
+    })
+    .sort((a, b) => a.endsAt - b.endsAt || a.accountId.localeCompare(b.accountId));
+}
+
+/** Profiles of which two accounts or more, refreshed at different times since they were authorized, tell that ends move. */
+function profilesThatRenew(accounts: readonly FleetItem[]): ReadonlySet<string> {
+  const seen = new Map<string, { readonly lifetimes: number[]; readonly refreshes: number[] }>();
+  for (const item of accounts) {
+    const [endsAt, refreshedAt, authorizedAt] = [
+      item.refreshTokenExpiresAt,
+      item.lastRefreshedAt,
+      item.authorizedAt,
+    ].map(timeIn);
+    if (endsAt === undefined || refreshedAt === undefined) continue;
+    // What was never refreshed since its person signed in looks the same either way.
+    if (authorizedAt !== undefined && refreshedAt <= authorizedAt + ALIKE) continue;
+    const profile = profileOf(item);
+    const { lifetimes, refreshes } = seen.get(profile) ?? { lifetimes: [], refreshes: [] };
+    lifetimes.push(endsAt - refreshedAt);
+    refreshes.push(refreshedAt);
+    seen.set(profile, { lifetimes, refreshes });
+  }
+  const spread = (values: readonly number[]) =>
+    values.reduce((most, one) => Math.max(most, one), Number.NEGATIVE_INFINITY) -
+    values.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
+  return new Set(
+    [...seen].flatMap(([profile, { lifetimes, refreshes }]) =>
+      lifetimes.length >= 2 && spread(lifetimes) <= ALIKE && spread(refreshes) > ALIKE ? [profile] : [],
+    ),
+  );
+}
+
+export interface GrantsOptions extends Extent {
+  /** Seconds. */
+  readonly within: number;
+}
+
+export async function showGrants({ terminal, fleet }: Context, options: GrantsOptions): Promise<undefined> {
+  const { accounts, failingProfiles } = await readFleet(await fleet(), terminal);
+  const at = now();
+  const ends = grantEnds(accounts, failingProfiles).filter(({ endsAt }) => endsAt <= at + options.within);
+  const ending = ends.filter(({ endsAt, renewed }) => !renewed && endsAt > at);
+  const renewed = ends.filter((one) => one.renewed).length;
+  const over = ends.filter(({ endsAt, renewed }) => !renewed && endsAt <= at).length;
+  const value = { at, until: at + options.within, ending, renewed, over };
+  return await showAnswer(terminal, value, () => answerOf(value, options.within), options);
+}
+
+interface Ending {
+  readonly at: number;
+  readonly ending: readonly GrantEnd[];
+  readonly renewed: number;
+  readonly over: number;
+}
+
+function answerOf({ at, ending, renewed, over }: Ending, within: number): Answer {
+  return {
+    head: [
+      ending.length === 0
+        ? `No grant ends within ${duration(within)}, as far as the providers have said.`
+        : `${plural(ending.length, 'grant')} ${ending.length === 1 ? 'ends' : 'end'} within ${duration(within)}: by then each account’s holder has to sign in.`,
+      ...(over > 0
+        ? [`${plural(over, 'grant')} more should have ended already; the next refresh will show it.`]
+        : []),
+    ],
+    tables: [
+      {
+        columns: [
+          { title: 'ENDS', cut: 'never' },
+          { title: 'DATE', cut: 'never' },
+          accountColumn,
+          { title: 'PROFILE', least: 8, cut: 'id' },
+          { title: 'AUTHORIZED BY', least: 10 },
+        ],
+        rows: ending.map((one) => [
+          { text: whenText(one.endsAt, at) },
+          { text: dateText(one.endsAt) },
+          { text: one.accountId },
+          { text: one.oauthProfile },
+          { text: one.authorizedBy ?? '—' },
+        ]),
+        concessions: [{ drop: 'DATE' }, { drop: 'AUTHORIZED BY' }, squeezeAccount, { drop: 'PROFILE' }],
+      },
+    ],
+    foot: [
+      ...(renewed > 0
+        ? [
+            `${plural(renewed, 'account')} more: the provider moves the end at each refresh, so they are left out.`,
+          ]
+        : []),
+      'A provider that doesn’t say when a grant ends is not in this list.',
+    ],
+  };
+}
