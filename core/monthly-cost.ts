@@ -33,6 +33,11 @@ export const ALARMS = 14;
 const PAGE_BYTES = 1_048_576;
 /** Seconds between two notes of a profile's last grant (core/account/profile-note.ts). */
 const NOTED_EVERY = 600;
+/** Each account's secret is read so often to see that it is there, and at least two in a run (lambda/sample-secrets.ts). */
+const SAMPLES = 60;
+const LEAST_SAMPLED = 2;
+/** A profile's note, the two notes that pause it, and one more for the sample. */
+const NOTES_READ = 4;
 /** Accounts that all segments together begin in a second (lambda/run.ts). */
 export const STARTS_PER_SECOND = 48;
 
@@ -122,13 +127,14 @@ export function costOf({ secrets, refreshes, tableBytes }: Load, running: Runnin
   const runs = MONTH / schedule;
   const pages = Math.ceil(tableBytes / PAGE_BYTES);
   const seconds = runs * (running.secondsRun + pages * running.secondsPage) + refreshes / STARTS_PER_SECOND;
+  const sampled = Math.max((secrets - profiles) * SAMPLES, runs * LEAST_SAMPLED);
   const terms = {
     secrets: secrets * PRICES.secretMonth,
-    // A read and a put for each refresh; each profile once a run.
-    secretsManagerCalls: (2 * refreshes + profiles * runs) * PRICES.secretsManagerCall,
-    scans: runs * Math.ceil(tableBytes / 4_096) * 0.5 * PRICES.tableReadUnit,
-    // A consistent read of each profile's note once a run.
-    notes: runs * profiles * PRICES.tableReadUnit,
+    // A read and a put for each refresh; each profile once a run; the sample.
+    secretsManagerCalls: (2 * refreshes + profiles * runs + sampled) * PRICES.secretsManagerCall,
+    scans: (runs + SAMPLES) * Math.ceil(tableBytes / 4_096) * 0.5 * PRICES.tableReadUnit,
+    // Consistent reads, once a run.
+    notes: runs * profiles * NOTES_READ * PRICES.tableReadUnit,
     tableWrites: (2 * refreshes + profiles * (MONTH / NOTED_EVERY)) * PRICES.tableWrite,
     tableStorage: (tableBytes / 2 ** 30) * PRICES.tableGigabyteMonth,
     lambda: seconds * memoryGigabytes * PRICES.lambdaGigabyteSecond + runs * PRICES.lambdaRequest,
@@ -151,9 +157,8 @@ export function ownCost({ secrets, refreshes, tableBytes }: Load, running: Runni
     2 * PRICES.tableWrite +
     (memoryGigabytes * PRICES.lambdaGigabyteSecond) / STARTS_PER_SECOND +
     (logBytesAccount / 2 ** 30) * PRICES.logGigabyte;
-  return (
-    secrets * PRICES.secretMonth + refreshes * refresh + (tableBytes / 2 ** 30) * PRICES.tableGigabyteMonth
-  );
+  const secret = PRICES.secretMonth + SAMPLES * PRICES.secretsManagerCall;
+  return secrets * secret + refreshes * refresh + (tableBytes / 2 ** 30) * PRICES.tableGigabyteMonth;
 }
 
 /** How many accounts one Region of one AWS account keeps fresh. Its 50 writes a second can't be raised. */
