@@ -89,9 +89,9 @@ async function runWith(environment: Environment, event: unknown, times: Times): 
     const invocation = { ...times, environment, request };
     const world = { ...outside, send: https.send };
     const { summary, counters } = await runInvocation(invocation, world);
-    sampledAt = await sampleAfterRun(invocation, world, summary, sampledAt);
     const over = request.accountIds === undefined ? 'table' : 'named accounts';
     if (!request.dryRun) publishRunMetrics(summary, counters, over);
+    sampledAt = await sampleAfterRun(invocation, world, summary, sampledAt);
     log.info('Run finished.', { ...summary.result });
     return summary.result;
   } finally {

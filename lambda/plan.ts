@@ -4,6 +4,7 @@ import type { Item } from '../adapters/aws/table-items.ts';
 import { readTokenSet } from '../adapters/aws/token-secret.ts';
 import {
   type Account,
+  FORMAT_VERSION,
   NOTE,
   type ParsedAccount,
   PROFILE_NOTE,
@@ -60,15 +61,16 @@ export async function planPage(
 ): Promise<readonly Plan[]> {
   const isNote = ({ accountId }: Item) => request.accountIds === undefined && isProfileNote(accountId);
   const parsed = items.filter((item) => !isNote(item)).map((item) => ({ item, parsed: parseAccount(item) }));
-  const profiles = new Set(
+  const usable = new Set(
     parsed.flatMap(({ parsed: { kind, account } }) => (kind === 'account' ? [account.oauthProfile] : [])),
   );
-  for (const item of items) if (isNote(item)) lookAtNote(item, ports);
-  const load = async (name: string) => {
-    const [profile] = await Promise.all([ports.profiles.load(name), ports.notes.load(name)]);
-    return [name, profile] as const;
-  };
-  const loaded = new Map(await Promise.all([...profiles].map(load)));
+  const load = async (name: string) => [name, await ports.profiles.load(name)] as const;
+  const [pairs] = await Promise.all([
+    Promise.all([...usable].map(load)),
+    Promise.all(parsed.map(({ parsed: { account } }) => ports.notes.load(account.oauthProfile))),
+  ]);
+  const loaded = new Map(pairs);
+  await Promise.all(items.filter(isNote).map((item, index) => lookAtNote(item, index < MOST_TOLD, ports)));
   return parsed.flatMap(({ item, parsed }) => {
     const { account } = parsed;
     if (isUrgent(account.escrow)) ports.count('inEscrow');
@@ -88,14 +90,22 @@ function isProfileNote(accountId: unknown): boolean {
   return String(accountId).startsWith(PROFILE_NOTE);
 }
 
-/** A profile's note that a scan found: what it says is counted, and an event that it owes is put. */
-function lookAtNote(item: Item, { notes, count, clock }: Ports): void {
+/** Of a page's notes that owe an event, so many are put; a later run puts the rest. */
+const MOST_TOLD = 20;
+/** Seconds without news after which a note says nothing any more, as nobody uses the profile. */
+const NOTE_STANDS = 172_800;
+
+/** A profile's note that a scan found: what it says is counted, and an event that it owes may be put. */
+async function lookAtNote(item: Item, mayTell: boolean, { notes, count, clock }: Ports): Promise<void> {
   const { failure, atRisk, eventOwed, eventOwedAt = 0 } = parseProfileNote(item);
-  if (failure !== undefined) count('profilesFailing');
-  else if (atRisk !== undefined) count('profilesAtRisk');
-  if (eventOwed === undefined || secondsOf(clock) - eventOwedAt < BEING_TOLD) return;
+  const now = secondsOf(clock);
+  const stands = (news: { readonly at: number } | undefined) =>
+    news !== undefined && now - news.at < NOTE_STANDS;
+  if (stands(failure)) count('profilesFailing');
+  else if (stands(atRisk)) count('profilesAtRisk');
+  if (eventOwed === undefined || now - eventOwedAt < BEING_TOLD) return;
   count('eventsOwed');
-  void notes.load(String(item.accountId).slice(PROFILE_NOTE.length));
+  if (mayTell) await notes.load(String(item.accountId).slice(PROFILE_NOTE.length));
 }
 
 function nothing(
@@ -119,7 +129,10 @@ function planAccount(
     force: request.force,
     dueAgain: isDueAgain(account, ports.notes.get(account.oauthProfile)),
   };
-  const { action, reason } = ports.notes.isPaused(account.oauthProfile) ? PAUSED : decide(account, input);
+  const isPaused = ports.notes.isPaused(account.oauthProfile);
+  // Whoever reads it fails, and a pause can be forgotten.
+  if (isPaused && (account.accessTokenExpiresAt ?? input.now) < input.now) ports.count('expiredWhilePaused');
+  const { action, reason } = isPaused ? PAUSED : decide(account, input);
   return action === 'refresh'
     ? planDue({ account, reason, input, loaded }, request, settings, ports)
     : {
@@ -130,9 +143,6 @@ function planAccount(
 
 /** What people have paused is left alone like what they have disabled. */
 const PAUSED = { action: 'leave', reason: 'disabled' } as const;
-
-/** The version of the items that this version of the function writes and understands. */
-const FORMAT_VERSION = 1;
 
 /** What a scan filters out can still be asked for by its id; nothing is written to it. */
 function whyLeftAlone(item: Item): string | undefined {

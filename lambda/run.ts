@@ -39,6 +39,7 @@ export async function run(request: RunRequest, settings: RunSettings, ports: Por
   const owedEvents = createOwedEvents(settings.deadline, ports);
   let fatal: unknown;
   try {
+    await ports.notes.loadPauses();
     let isIncomplete = false;
     for await (const { items, isLast } of pagesOf(request, settings, ports, tally)) {
       for (const plan of await planPage(items, request, settings, ports)) {
@@ -120,7 +121,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
     limit = Math.min(MAX_IN_FLIGHT, limit * 2);
     wake();
   });
-  const stopLooking = clock.every(PAUSES_READ_EVERY, () => void notes.loadPauses());
+  const stopLooking = clock.every(PAUSES_READ_EVERY, () => void notes.loadPauses().catch(() => undefined));
   const over = () => stopped !== undefined || timeIsUp(settings, ports);
   const finish = ({ oauthProfile }: Account, report: Report) => {
     if (notes.get(oauthProfile).failure?.reason === report.reason)

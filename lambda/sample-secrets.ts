@@ -5,6 +5,7 @@ import { type Account, parseAccount } from '../core/account/account.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { type Clock, secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
+import { errorNameOf } from './attempt/errors.ts';
 import type { Log } from './attempt/log.ts';
 
 /**
@@ -13,7 +14,7 @@ import type { Log } from './attempt/log.ts';
  */
 
 interface Ports {
-  readonly table: Pick<AccountsTable, 'scanSlice' | 'pausedAmong' | 'expire'>;
+  readonly table: Pick<AccountsTable, 'scanSlice' | 'readPauses' | 'expire'>;
   readonly secrets: Secrets;
   readonly clock: Clock;
   readonly log: Log;
@@ -29,6 +30,11 @@ interface Sampling {
   readonly deadline: number;
 }
 
+interface Slice {
+  readonly segment: number;
+  readonly totalSegments: number;
+}
+
 const MINUTE = 60;
 /** Minutes in which each account is read once: half a day, so that one that was missed is still read within the day. */
 const ROUND = 720;
@@ -38,8 +44,9 @@ const LEAST = 2;
 const MOST_MADE_UP = 60;
 /** Reads at once, and in one run. */
 const AT_ONCE = 8;
-const MOST = 2_000;
-/** Milliseconds before the end of the process after which none is begun. */
+const MOST = 4_000;
+/** Milliseconds that it takes at most, and that must be left for it and for the end of the run. */
+const LONGEST = 10_000;
 const LEAST_TIME = 15_000;
 
 /**
@@ -48,10 +55,7 @@ const LEAST_TIME = 15_000;
  * @param now seconds since the epoch
  * @returns one of so many equal slices, as of a parallel scan
  */
-export function sliceOf(
-  { items, before }: Pick<Sampling, 'items' | 'before'>,
-  now: number,
-): { readonly segment: number; readonly totalSegments: number } {
+export function sliceOf({ items, before }: Pick<Sampling, 'items' | 'before'>, now: number): Slice {
   const slices = Math.min(ROUND, Math.max(1, Math.ceil(items / LEAST)));
   const minutes = before === undefined ? MOST_MADE_UP : Math.round((now - before) / MINUTE);
   const width = Math.min(MOST_MADE_UP, Math.max(1, minutes));
@@ -61,52 +65,50 @@ export function sliceOf(
 
 /**
  * Reads the secrets of one slice of the table. An account whose secret can't be used is made due, and the next run finds out
- * and tells why. Never rejects.
+ * and tells why. Never rejects, and ends in time.
  */
 export async function sampleSecrets(sampling: Sampling, ports: Ports): Promise<void> {
-  const { table, secrets, clock, log } = ports;
-  const isTime = () => sampling.deadline - clock.now() > LEAST_TIME;
-  try {
-    const now = secondsOf(clock);
-    const found: Account[] = [];
-    for await (const { items } of table.scanSlice(sliceOf(sampling, now), now)) {
-      for (const item of items) {
-        const parsed = parseAccount(item);
-        if (parsed.kind === 'account') found.push(parsed.account);
-      }
-      if (found.length >= MOST || !isTime()) break;
-    }
-    if (found.length === 0) return;
-    const paused = await table.pausedAmong([...new Set(found.map(({ oauthProfile }) => oauthProfile))]);
-    const looked = found.slice(0, MOST).filter(({ oauthProfile }) => !paused.has(oauthProfile));
-    const left = [...looked];
-    const unusable: Unusable[] = [];
-    const work = async () => {
-      for (let account = left.pop(); account !== undefined && isTime(); account = left.pop()) {
-        const read = await readTokenSet(tokenSecretIdOf(sampling.secretNamePrefix, account), secrets);
-        if (read.kind === 'failed' && read.reason !== 'store_unavailable')
-          unusable.push({ account, ...read });
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (isWidespread(unusable.length, looked.length)) {
-      const [{ detail, reason } = {}] = unusable;
-      log.error(
-        `${unusable.length} of ${looked.length} token secrets can't be used. ${detail}. This is no account's fault: check SECRET_NAME_PREFIX, the function's role, and the policies of key and secrets.`,
-        { reason },
-      );
-    } else for (const one of unusable) await makeDue(one, ports);
-  } catch (error) {
-    const { name } = error as { name?: unknown };
-    log.warn('The sample of token secrets could not be read.', { awsError: String(name) });
-  }
+  const { clock, log } = ports;
+  if (sampling.deadline - clock.now() < LEAST_TIME) return;
+  const until = Math.min(clock.now() + LONGEST, sampling.deadline - LEAST_TIME / 3);
+  const sample = takeSample(sampling, until, ports).catch((error: unknown) => {
+    log.warn('The sample of token secrets could not be read.', { awsError: errorNameOf(error) });
+  });
+  await Promise.race([sample, clock.sleep(until - clock.now())]);
 }
 
-/** If so many are unusable, and most, it is not for each account's own sake, and no account is touched. */
-const SEVERAL = 4;
+async function takeSample(sampling: Sampling, until: number, ports: Ports): Promise<void> {
+  const { log, clock } = ports;
+  const slice = sliceOf(sampling, secondsOf(clock));
+  const sample = await readSlice(slice, sampling, until, ports);
+  if (sample.unusable.length === 0) return;
+  // Is it for this account's own sake? A few others tell.
+  const others =
+    sample.looked.length < SEVERAL
+      ? await readSlice(besides(sampling, slice), sampling, until, ports)
+      : NOBODY;
+  // In a small table they are partly the same.
+  const looked = new Set([...sample.looked, ...others.looked]).size;
+  const all = [...sample.unusable, ...others.unusable];
+  const unusable = new Set(all.map(({ account }) => account.accountId)).size;
+  if (unusable >= SEVERAL / 2 && unusable > looked / 2) {
+    const [{ detail, reason } = {}] = all;
+    log.error(
+      `${unusable} of ${looked} token secrets can't be used. ${detail}. This is no account's fault: check SECRET_NAME_PREFIX, the function's role, and the policies of key and secrets.`,
+      { reason },
+    );
+    return;
+  }
+  for (const one of sample.unusable) if (clock.now() < until) await makeDue(one, sampling, ports);
+}
 
-function isWidespread(unusable: number, looked: number): boolean {
-  return unusable >= SEVERAL && unusable > looked / 2;
+/** So many accounts tell whether it is the secrets that are wrong, or the way to them. */
+const SEVERAL = 8;
+
+/** A slice of about so many accounts that is another one. */
+function besides({ items }: Sampling, { segment }: Slice): Slice {
+  const totalSegments = Math.max(1, Math.floor(items / SEVERAL));
+  return { segment: (segment + 1) % totalSegments, totalSegments };
 }
 
 interface Unusable {
@@ -115,8 +117,54 @@ interface Unusable {
   readonly detail?: string | undefined;
 }
 
-async function makeDue({ account, reason, detail }: Unusable, { table, clock, log }: Ports): Promise<void> {
+interface Sample {
+  /** Ids of accounts. */
+  readonly looked: readonly string[];
+  readonly unusable: readonly Unusable[];
+}
+
+const NOBODY: Sample = { looked: [], unusable: [] };
+
+async function readSlice(
+  slice: Slice,
+  { secretNamePrefix }: Sampling,
+  until: number,
+  { table, secrets, clock }: Ports,
+): Promise<Sample> {
+  const found: Account[] = [];
+  for await (const { items } of table.scanSlice(slice, secondsOf(clock))) {
+    for (const item of items) {
+      const parsed = parseAccount(item);
+      if (parsed.kind === 'account') found.push(parsed.account);
+    }
+    if (found.length >= MOST || clock.now() > until) break;
+  }
+  if (found.length === 0) return NOBODY;
+  const pauses = await table.readPauses([...new Set(found.map(({ oauthProfile }) => oauthProfile))]);
+  if (pauses.everything) return NOBODY;
+  const left = found.slice(0, MOST).filter(({ oauthProfile }) => !pauses.profiles.has(oauthProfile));
+  const unusable: Unusable[] = [];
+  const looked: string[] = [];
+  const work = async () => {
+    for (let account = left.pop(); account !== undefined && clock.now() < until; account = left.pop()) {
+      const read = await readTokenSet(tokenSecretIdOf(secretNamePrefix, account), secrets);
+      looked.push(account.accountId);
+      if (read.kind === 'failed' && read.reason !== 'store_unavailable') unusable.push({ account, ...read });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { looked, unusable };
+}
+
+async function makeDue(
+  { account, reason, detail }: Unusable,
+  { secretNamePrefix }: Sampling,
+  { table, secrets, clock, log }: Ports,
+): Promise<void> {
   const { accountId, oauthProfile } = account;
+  // A read soon after a write can miss it.
+  const again = await readTokenSet(tokenSecretIdOf(secretNamePrefix, account), secrets);
+  if (again.kind === 'read' || again.reason !== reason) return;
   if ((await table.expire(account, secondsOf(clock))) === 'conflict') return;
   log.warn(`${detail}, though the access token is not due. The next run tries the account.`, {
     accountId,

@@ -35,7 +35,8 @@ export function publishRunMetrics(
 ): void {
   const { runDuration, ...names } = METRIC;
   const scansIncomplete = result.incomplete ? 1 : 0;
-  const counts = { ...result, ...counters, accessTokensExpired, scansIncomplete };
+  const expired = accessTokensExpired + (counters.expiredWhilePaused ?? 0);
+  const counts = { ...result, ...counters, accessTokensExpired: expired, scansIncomplete };
   const knowsLevels = over === 'table' && !result.incomplete;
   for (const [key, name] of Object.entries(names) as [keyof typeof names, string][])
     if (knowsLevels || !LEVELS.includes(key)) metrics.addMetric(name, MetricUnit.Count, counts[key] ?? 0);

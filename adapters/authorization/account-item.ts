@@ -1,5 +1,5 @@
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { type Account, parseAccount } from '../../core/account/account.ts';
+import { type Account, FORMAT_VERSION, parseAccount } from '../../core/account/account.ts';
 import { PERSONS_CLOCK_ERROR } from '../../core/account/decision.ts';
 import { unusualSecret } from '../../core/account/secret-id.ts';
 import { secondsOf } from '../../core/clock.ts';
@@ -43,9 +43,6 @@ export async function readAccount(stores: Stores, accountId: string): Promise<Kn
     authorizedAt: typeof authorizedAt === 'number' ? authorizedAt : undefined,
   };
 }
-
-/** The newest form of an item that this version knows. */
-export const FORMAT_VERSION = 1;
 
 /** @throws AuthorizationError where a newer version has made the item, which knows better */
 function refuseNewerFormat(accountId: string, { formatVersion }: Readonly<Record<string, unknown>>): void {

@@ -1,5 +1,12 @@
 import { type DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
-import type { Account, Changes, Escrow, Failure, Lease } from '../../core/account/account.ts';
+import {
+  type Account,
+  type Changes,
+  type Escrow,
+  type Failure,
+  FORMAT_VERSION,
+  type Lease,
+} from '../../core/account/account.ts';
 import { createStoredProfileNotes, type StoredProfileNotes } from './profile-notes.ts';
 import { goodFilter, scanFilter } from './scan-filter.ts';
 import { createSecretNotes, type SecretNotes } from './secret-notes.ts';
@@ -135,8 +142,9 @@ export function createAccountsTable(client: DynamoDBDocumentClient, TableName: s
         accountId,
         { set: { accessTokenExpiresAt: now } },
         {
-          expression: '#accessTokenExpiresAt = :known AND attribute_not_exists(#lease)',
-          values: { ':known': accessTokenExpiresAt },
+          expression:
+            '#accessTokenExpiresAt = :known AND attribute_not_exists(#lease) AND NOT (#formatVersion > :format)',
+          values: { ':known': accessTokenExpiresAt, ':format': FORMAT_VERSION },
         },
       ),
     get: async (accountId) => await items.read(accountId, 'account'),

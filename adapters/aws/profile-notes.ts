@@ -3,12 +3,18 @@ import { parseProfileNote } from '../../core/account/parse-profile-note.ts';
 import type { ProfileNote } from '../../core/account/profile-note.ts';
 import type { TableItems, Written } from './table-items.ts';
 
+/** What people have paused. */
+export interface Pauses {
+  readonly everything: boolean;
+  readonly profiles: ReadonlySet<string>;
+}
+
 /** The notes about profiles in the accounts table (`#profile:<name>`). */
 export interface StoredProfileNotes {
-  /** A profile's note, and whether people have paused its accounts. One call, as a run makes it for each profile. */
+  /** A profile's note, and whether people have paused it. One call, as a run makes it for each profile. */
   readProfile(profile: string): Promise<{ readonly note: ProfileNote; readonly isPaused: boolean }>;
-  /** Which of these profiles people have paused. */
-  pausedAmong(profiles: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Whether people have paused everything, and which of these profiles. */
+  readPauses(profiles: readonly string[]): Promise<Pauses>;
   /** Writes a profile's note, if it is still as it was when `before` was read. */
   putProfileNote(profile: string, note: ProfileNote, before: ProfileNote): Promise<Written>;
 }
@@ -17,16 +23,15 @@ export function createStoredProfileNotes({ readNotes, update }: TableItems): Sto
   return {
     readProfile: async (profile) => {
       const key = `${PROFILE_NOTE}${profile}`;
-      const notes = await readNotes([key, PAUSE_NOTE, pauseNoteOf(profile)]);
+      const notes = await readNotes([key, pauseNoteOf(profile)]);
       const note = notes.find(({ accountId }) => accountId === key);
       return { note: parseProfileNote(note), isPaused: notes.some((one) => one !== note) };
     },
-    pausedAmong: async (profiles) => {
+    readPauses: async (profiles) => {
       const notes = await readNotes([PAUSE_NOTE, ...profiles.map(pauseNoteOf)]);
-      const paused = new Set(notes.map(({ accountId }) => accountId));
-      return paused.has(PAUSE_NOTE)
-        ? new Set(profiles)
-        : new Set(profiles.filter((profile) => paused.has(pauseNoteOf(profile))));
+      const keys = new Set(notes.map(({ accountId }) => accountId));
+      const paused = profiles.filter((profile) => keys.has(pauseNoteOf(profile)));
+      return { everything: keys.has(PAUSE_NOTE), profiles: new Set(paused) };
     },
     putProfileNote: async (profile, note, before) => {
       const set = { ...note, revision: (before.revision ?? 0) + 1 };

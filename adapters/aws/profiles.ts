@@ -1,3 +1,4 @@
+import type { ProfileVersion } from '../../core/account/evidence.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import { keepNewest } from '../../core/keep-newest.ts';
 import { type ParsedProfile, parseProfile } from '../../core/profile/parse-profile.ts';
@@ -28,8 +29,8 @@ export interface Profiles {
   alternatives(name: string, rejected: Profile): Promise<readonly Profile[]>;
   /** Makes a profile that worked the one for the rest of the run. */
   adopt(name: string, profile: Profile): void;
-  /** Whether this is the current version of the profile, as it was last read, or the one before it. */
-  versionOf(name: string, profile: Profile): 'current' | 'previous';
+  /** Which version a profile of this run is; undefined for one that was made otherwise. */
+  versionOf(profile: Profile): ProfileVersion | undefined;
   /** The refresh windows, seconds, of the profiles read so far. */
   windows(): ReadonlyMap<string, number>;
 }
@@ -40,12 +41,19 @@ const MAX_KEPT = 500;
 export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: number): Profiles {
   const loading = new Map<string, Promise<LoadedProfile>>();
   const windows = new Map<string, number>();
-  const current = new Map<string, Profile>();
-  const read = async (name: string) => {
-    const loaded = interpret(name, prefix, await secrets.read(profileSecretIdOf(prefix, name)));
-    if (loaded.kind === 'profile') keepNewest(current, name, loaded.profile, MAX_KEPT);
-    return loaded;
+  const versions = new WeakMap<Profile, ProfileVersion>();
+  const readAs = async (name: string, stage?: 'AWSPREVIOUS', currentMadeAt?: number) => {
+    const found = await secrets.read(profileSecretIdOf(prefix, name), stage);
+    const loaded = interpret(name, prefix, found);
+    const madeAt = found.kind === 'found' ? found.secret.createdAt : undefined;
+    if (loaded.kind === 'profile')
+      versions.set(
+        loaded.profile,
+        stage === undefined ? { kind: 'current', madeAt } : { kind: 'previous', currentMadeAt },
+      );
+    return { loaded, madeAt };
   };
+  const read = async (name: string) => (await readAs(name)).loaded;
   const load = async (name: string) => {
     const loaded = await read(name);
     windows.set(name, windowOf(loaded, defaultWindow));
@@ -59,12 +67,9 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
     },
     alternatives: async (name, rejected) => {
       const used = await loading.get(name);
-      const now = await read(name);
-      const previous = interpret(
-        name,
-        prefix,
-        await secrets.read(profileSecretIdOf(prefix, name), 'AWSPREVIOUS'),
-      );
+      const { loaded: now, madeAt } = await readAs(name);
+      // It is asked last: whoever gets to it was refused with the current one.
+      const { loaded: previous } = await readAs(name, 'AWSPREVIOUS', madeAt);
       const seen = new Set([JSON.stringify(rejected)]);
       return [used, now, previous].flatMap((candidate) => {
         if (candidate?.kind !== 'profile') return [];
@@ -79,11 +84,7 @@ export function createProfiles(secrets: Secrets, prefix: string, defaultWindow: 
     adopt: (name, profile) => {
       keepNewest(loading, name, Promise.resolve({ kind: 'profile', profile }), MAX_KEPT);
     },
-    versionOf: (name, profile) => {
-      const now = current.get(name);
-      const isSame = now === undefined || now === profile || JSON.stringify(now) === JSON.stringify(profile);
-      return isSame ? 'current' : 'previous';
-    },
+    versionOf: (profile) => versions.get(profile),
     windows: () => windows,
   };
 }

@@ -1,5 +1,5 @@
 import type { ScanCommandInput } from '@aws-sdk/lib-dynamodb';
-import { ATTRIBUTES, NOTE, PROFILE_NOTE } from '../../core/account/account.ts';
+import { ATTRIBUTES, FORMAT_VERSION, NOTE, PROFILE_NOTE } from '../../core/account/account.ts';
 import { LONGEST_LIFETIME } from '../../core/account/decision.ts';
 
 /** DynamoDB takes at most 100 operands in one IN, and 4 KB of expression, of which a window takes about 70 bytes. */
@@ -31,8 +31,14 @@ const ACCOUNT_VALUES = { ':oauth2': 'oauth2', ':note': NOTE };
 export function goodFilter(now: number) {
   return {
     ...projection(),
-    FilterExpression: `${ACCOUNT} AND NOT (#enabled = :false) AND #status = :healthy AND #accessTokenExpiresAt > :now AND attribute_not_exists(#lease)`,
-    ExpressionAttributeValues: { ...ACCOUNT_VALUES, ':false': false, ':healthy': 'healthy', ':now': now },
+    FilterExpression: `${ACCOUNT} AND NOT (#enabled = :false) AND #status = :healthy AND #accessTokenExpiresAt > :now AND attribute_not_exists(#lease) AND NOT (#formatVersion > :format)`,
+    ExpressionAttributeValues: {
+      ...ACCOUNT_VALUES,
+      ':false': false,
+      ':healthy': 'healthy',
+      ':now': now,
+      ':format': FORMAT_VERSION,
+    },
   };
 }
 

@@ -35,8 +35,14 @@ export interface TableItems {
   update(accountId: string, changes: ItemChanges, condition: Condition): Promise<Written>;
 }
 
+interface Key {
+  readonly accountId: string;
+}
+
 /** BatchGetItem takes so many keys. */
 const BATCH = 100;
+/** Calls in a row that may read nothing. */
+const MOST_TRIES = 5;
 
 export function createTableItems(client: DynamoDBDocumentClient, TableName: string): TableItems {
   return {
@@ -48,15 +54,20 @@ export function createTableItems(client: DynamoDBDocumentClient, TableName: stri
     },
     readNotes: async (keys) => {
       const items: Item[] = [];
-      for (let from = 0; from < keys.length; from += BATCH) {
-        const wanted = keys.slice(from, from + BATCH).map((accountId) => ({ accountId }));
-        const { Responses, UnprocessedKeys = {} } = await client.send(
-          new BatchGetCommand({ RequestItems: { [TableName]: { Keys: wanted, ConsistentRead: true } } }),
+      let left: readonly Key[] = keys.map((accountId) => ({ accountId }));
+      for (let tries = 0; left.length > 0; ) {
+        const { Responses, UnprocessedKeys } = await client.send(
+          new BatchGetCommand({
+            RequestItems: { [TableName]: { Keys: left.slice(0, BATCH), ConsistentRead: true } },
+          }),
         );
-        // It says 200 where only a part was read.
-        if (Object.keys(UnprocessedKeys).length > 0)
-          throw Object.assign(new Error('A part of the notes was not read'), { name: 'ThrottlingException' });
-        items.push(...Object.values(Responses ?? {}).flat());
+        const found = Object.values(Responses ?? {}).flat();
+        items.push(...found);
+        // It says 200 where it has read a part only.
+        const unread = Object.values(UnprocessedKeys ?? {}).flatMap(({ Keys = [] }) => Keys as Key[]);
+        if (unread.length > 0 && found.length === 0 && ++tries === MOST_TRIES)
+          throw Object.assign(new Error('Notes were not read'), { name: 'ThrottlingException' });
+        left = [...unread, ...left.slice(BATCH)];
       }
       return items;
     },

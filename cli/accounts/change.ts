@@ -1,5 +1,5 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
+import { FORMAT_VERSION } from '../../core/account/account.ts';
 import { secondsOf } from '../../core/clock.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
 import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';

@@ -1,6 +1,6 @@
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { FORMAT_VERSION } from '../../adapters/authorization/account-item.ts';
 import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
+import { FORMAT_VERSION } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { createTokens, type HowToWrite } from './create-tokens.ts';

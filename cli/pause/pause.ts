@@ -17,6 +17,8 @@ export interface PauseOptions {
 
 /** A run looks at the notes so often, seconds; what it has begun then ends. */
 const SEEN_WITHIN = 10;
+/** Seconds. */
+const CLOCKS_DIFFER = 2;
 /** Seconds between two looks at the leases. */
 const LOOK_EVERY = 2;
 
@@ -102,7 +104,7 @@ async function pausesOf({ table, tableName }: Fleet): Promise<readonly string[]>
   };
   for await (const { Items = [] } of paginateScan({ client: table }, filter))
     found.push(...Items.map(({ accountId }) => String(accountId)));
-  return found;
+  return found.filter((key) => key === PAUSE_NOTE || key.startsWith(`${PAUSE_NOTE}:`));
 }
 
 /** Waits until runs have seen the pause, and then until no account of it is leased. */
@@ -113,8 +115,9 @@ async function untilIdle(
 ): Promise<'idle' | 'interrupted'> {
   try {
     for (;;) {
+      // A count that begins earlier may miss what a run begins before it knows.
+      const left = since + SEEN_WITHIN + CLOCKS_DIFFER - secondsOf(fleet.clock);
       const leased = await countLeased(fleet, profile);
-      const left = since + SEEN_WITHIN - secondsOf(fleet.clock);
       if (leased === 0 && left <= 0) return 'idle';
       const what = leased === 1 ? '1 account is' : `${leased} accounts are`;
       terminal.progress(`${what} being refreshed …${left > 0 ? ` (${left} s until runs know)` : ''}`);

@@ -64,7 +64,11 @@ export async function addProfile(context: Context, name: string, options: AddOpt
   const profile = validProfile(fields);
   if (before.kind === 'found' && !options.unchecked) {
     terminal.progress('Asking the provider …');
-    await refuseRejected(fleet, name, { profile, before: parseJsonObject(before.text ?? '') ?? {}, fields });
+    await refuseRejected(context, fleet, name, {
+      profile,
+      before: parseJsonObject(before.text ?? '') ?? {},
+      fields,
+    });
     terminal.progress(undefined);
   }
   const written = await writeProfile(fleet, { secretId, text: JSON.stringify(fields), before }, options);
@@ -158,6 +162,7 @@ const NOT_OF_THE_CLIENT: readonly string[] = [
  * before it, and stop at the next change.
  */
 async function refuseRejected(
+  { terminal }: Context,
   fleet: Fleet,
   name: string,
   { profile, before, fields }: { profile: Profile; before: Fields; fields: Fields },
@@ -168,11 +173,13 @@ async function refuseRejected(
   if (changed.every((field) => NOT_OF_THE_CLIENT.includes(field))) return;
   const { account } = await anAccountOf(fleet, name);
   const findings = await askProvider(profile, account?.parameters, fleet);
-  const wrong = findings.find(({ verdict }) => verdict === 'wrong');
-  if (wrong === undefined) return;
-  const again = 'If it is right all the same, add --unchecked.';
+  const refused = findings.find(({ what, verdict }) => what === 'client' && verdict === 'wrong');
+  const unasked = findings.find(({ verdict }) => verdict === 'wrong');
+  if (refused === undefined && unasked === undefined) return;
+  if (refused === undefined)
+    return terminal.say(`The provider could not be asked about the client: ${unasked?.message}.`);
   throw new CliError(
     'PROFILE_REFUSED',
-    `With this change the profile would not work: ${wrong.message}. Nothing was written. ${again}`,
+    `The provider refuses the changed client: ${refused.message}. Nothing was written. If it is right all the same, add --unchecked.`,
   );
 }

@@ -1,5 +1,7 @@
+import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { accountsOf } from '../../adapters/authorization/other-accounts.ts';
 import { deleteSecret, readSecret, restoreSecret } from '../../adapters/aws/secret-versions.ts';
+import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { profileSecretIdOf, RECOVERY_DAYS } from '../../core/account/secret-id.ts';
 import { type Extent, showList } from '../../terminal/list.ts';
 import { profileNames, readProfile } from '../profile/profile-secret.ts';
@@ -89,6 +91,9 @@ export async function removeProfile(
       `The profile ${name} stays: the account ${late} was connected with it just now. Remove or reconnect it first, or add --force.`,
     );
   }
+  // What the function has noted about it would be told for two more days.
+  const Key = { accountId: `${PROFILE_NOTE}${name}` };
+  await fleet.table.send(new DeleteCommand({ TableName: fleet.tableName, Key }));
   terminal.result(
     `${terminal.paint('green', '✓')} The profile ${name} is removed; it can be brought back for ${RECOVERY_DAYS} days.`,
     { name, removed: true, recoveryDays: RECOVERY_DAYS },

@@ -12,6 +12,11 @@ const seconds = v.pipe(
 /** Names that can stand in a secret's name; anything else would make the secret unreachable. */
 const secretNamePart = /^[A-Za-z0-9/_+=.@-]{1,400}$/;
 
+/** Whether a profile can have this name. */
+export function isProfileName(name: string): boolean {
+  return secretNamePart.test(name);
+}
+
 const flag = v.boolean('must be true or false (BOOL)');
 
 /** Any other text; written so that the known reasons are still completed by editors. */
@@ -158,6 +163,9 @@ export const WRITTEN_BY_PEOPLE = [
   'enabled',
   'parameters',
 ] as const satisfies readonly (keyof Account)[];
+
+/** The `formatVersion` of the items that this version writes and understands. An item of a higher one is left alone. */
+export const FORMAT_VERSION = 1;
 
 /** Begins the keys of the function's own notes: no account's id begins so. */
 export const NOTE = '#';

@@ -14,9 +14,15 @@ export interface Evidence {
   readonly at: number;
   /** Undefined for a grant. */
   readonly refusal: Refusal | undefined;
-  /** Where the client was rejected before: the version of the profile with which it was granted after all. */
-  readonly grantedWith?: 'current' | 'previous' | undefined;
+  /** The version of the profile by which something was granted. */
+  readonly grantedWith?: ProfileVersion | undefined;
 }
+
+/** A version of a profile. Times are seconds since the epoch; undefined where nobody says when. */
+export type ProfileVersion =
+  | { readonly kind: 'current'; readonly madeAt: number | undefined }
+  /** The one before, as the current one, made then, was refused. */
+  | { readonly kind: 'previous'; readonly currentMadeAt: number | undefined };
 
 export interface Refusal {
   readonly reason: Reason;
@@ -84,10 +90,35 @@ function afterGrant(note: ProfileNote, { account, at, grantedWith }: Evidence): 
   };
 }
 
-/** One thing is told at a time: that a failure has ended before that its profile is at risk. */
-function riskAfter({ atRisk, failure }: ProfileNote, at: number, grantedWith: Evidence['grantedWith']) {
-  if (grantedWith === 'current') return undefined;
-  return grantedWith === 'previous' && failure === undefined ? (atRisk ?? { since: at }) : atRisk;
+/** Seconds between two notes that the version before was used. */
+const RISK_NOTED_EVERY = 600;
+/** Seconds without that after which the current version is the one that works, though it is the same as before. */
+const RISK_ENDS = 7_200;
+/** Seconds that a run takes at most, usually. */
+const LONGEST_RUN = 150;
+
+/**
+ * The current version can be refused for some accounts only, such as those of an older client. So it is not enough that it works
+ * for another: it must be a newer one, or the one before must not have been needed for a while. One thing is told at a time:
+ * that a failure has ended before that its profile is at risk.
+ */
+function riskAfter(
+  { atRisk, failure }: ProfileNote,
+  at: number,
+  by: Evidence['grantedWith'],
+): ProfileNote['atRisk'] {
+  if (by?.kind === 'previous' && failure === undefined) {
+    const { currentMadeAt } = by;
+    const isNoted = atRisk?.madeAt === currentMadeAt && at - (atRisk?.at ?? 0) < RISK_NOTED_EVERY;
+    return isNoted ? atRisk : { since: atRisk?.since ?? at, at, madeAt: currentMadeAt };
+  }
+  if (by?.kind !== 'current' || atRisk === undefined) return atRisk;
+  const age = at - atRisk.at;
+  const isKnown = by.madeAt !== undefined && atRisk.madeAt !== undefined;
+  const isNewer = isKnown && Number(by.madeAt) > Number(atRisk.madeAt);
+  // An older one is current again where people moved the label back; or a run still uses it that began before the change.
+  const isBack = isKnown && by.madeAt !== atRisk.madeAt && age >= LONGEST_RUN;
+  return isNewer || isBack || age >= RISK_ENDS ? undefined : atRisk;
 }
 
 /** Where the client's failure ends, a provider-wide refusal that still stands is what is left. */

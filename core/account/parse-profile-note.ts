@@ -22,7 +22,7 @@ const failure = v.object({
 const noteSchema = v.object({
   lastGrantAt: orAbsent(number),
   failure: orAbsent(failure),
-  atRisk: orAbsent(v.object({ since: number })),
+  atRisk: orAbsent(v.object({ since: number, at: number, madeAt: v.optional(number) })),
   streak: orAbsent(v.array(v.string())),
   asked: orAbsent(v.record(v.string(), asked)),
   wideRefusal: orAbsent(v.object({ since: number, countedSince: number, triedSince: number, tries: number })),

@@ -7,11 +7,8 @@ export interface ProfileNote {
   readonly lastGrantAt?: number | undefined;
   /** The profile's failure, while it stands. */
   readonly failure?: ProfileFailure | undefined;
-  /**
-   * Since when the profile's current version is refused while the one before it works: all is well until the next change of
-   * the secret pushes that one out.
-   */
-  readonly atRisk?: { readonly since: number } | undefined;
+  /** The profile's current version is refused while the one before it works: all is well until the next change of the secret. */
+  readonly atRisk?: Risk | undefined;
   /** The last accounts asked, while each was refused for its provider's sake and none was granted. */
   readonly streak?: readonly string[] | undefined;
   /** Minutes since the epoch → how many accounts were asked, and how many first called dead, in it. */
@@ -44,6 +41,14 @@ export interface ProfileFailure extends Omit<Failure, 'ambiguousSince' | 'untold
   readonly accounts: number;
   /** The provider asked to be left alone until then. */
   readonly retryAt?: number | undefined;
+}
+
+export interface Risk {
+  readonly since: number;
+  /** When an account was last granted something by the version before; noted every ten minutes. */
+  readonly at: number;
+  /** When the version that is refused was made, where that is known. */
+  readonly madeAt?: number | undefined;
 }
 
 interface Asked {

@@ -79,7 +79,7 @@ async function store(
   if (kept.kind === 'stored' && version.isClaim)
     await ports.secrets.relabel(secretId, version.versionId, attempt.id);
   for (const doubt of response.doubts) ports.log.warn(doubt, { accountId, oauthProfile });
-  const grantedWith = ports.profiles.versionOf(oauthProfile, profile);
+  const grantedWith = ports.profiles.versionOf(profile);
   ports.notes.learn(oauthProfile, { account, at, refusal: undefined, grantedWith });
   if (profile !== attempt.profile) ports.profiles.adopt(oauthProfile, profile);
   // Another attempt has begun since: what becomes of the account is for that one to say.

@@ -1,6 +1,7 @@
 import type { AccountsTable } from '../../adapters/aws/accounts-table.ts';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { Events } from '../../adapters/aws/events.ts';
+import { isProfileName } from '../../core/account/account.ts';
 import {
   eventOf,
   isWorthWriting,
@@ -9,6 +10,7 @@ import {
   type ProfileNote,
 } from '../../core/account/profile-note.ts';
 import { type Clock, secondsOf } from '../../core/clock.ts';
+import { throwIfFatal } from './errors.ts';
 import type { Log } from './log.ts';
 import { BEING_TOLD } from './record.ts';
 
@@ -27,9 +29,12 @@ export interface NoteState {
   /** What is being written or told; it may have ended. */
   writing: Promise<void>;
   busy: boolean;
-  /** People have paused the profile, or everything. */
-  isPaused: boolean;
+  /** Whether people have paused the profile; unknown until its note was read. */
+  pause: Pause;
 }
+
+/** What isn't known is not begun: people pause to be sure that nothing is spent. */
+export type Pause = 'paused' | 'running' | 'unknown';
 
 /** Keeps the notes of a run's profiles the same as in the table, and tells of what changes in them. */
 export interface NoteWriter {
@@ -39,7 +44,9 @@ export interface NoteWriter {
   apply(profile: string, change: Change): void;
   /** Writes what is pending, unless that is being done. */
   write(profile: string): void;
-  /** Reads again which of the profiles known so far are paused. Never rejects. */
+  /** Whether people have paused a profile, or everything. */
+  pauseOf(profile: string): Pause;
+  /** Reads what is paused, of all profiles loaded so far. Rejects where the table can't be read at all. */
   loadPauses(): Promise<void>;
   states(): Iterable<[string, NoteState]>;
   /** Resolves when all that is known is written down, or could not be. */
@@ -47,7 +54,7 @@ export interface NoteWriter {
 }
 
 export interface NoteOptions {
-  readonly table: Pick<AccountsTable, 'readProfile' | 'putProfileNote' | 'pausedAmong'>;
+  readonly table: Pick<AccountsTable, 'readProfile' | 'putProfileNote' | 'readPauses'>;
   readonly events: Pick<Events, 'putOfProfile'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
@@ -60,13 +67,13 @@ const MAX_CONFLICTS = 20;
 export function createNoteWriter({ table, events, clock, log, dryRun = false }: NoteOptions): NoteWriter {
   const states = new Map<string, NoteState>();
   const stateOf = (profile: string) => {
-    const known = states.get(profile) ?? {
+    const known: NoteState = states.get(profile) ?? {
       written: {},
       pending: [],
       currentNote: {},
       writing: Promise.resolve(),
       busy: false,
-      isPaused: false,
+      pause: 'unknown' as const,
     };
     states.set(profile, known);
     return known;
@@ -75,10 +82,11 @@ export function createNoteWriter({ table, events, clock, log, dryRun = false }: 
     const state = stateOf(profile);
     const { note, isPaused } = await table.readProfile(profile);
     state.written = note;
-    state.isPaused = isPaused;
+    state.pause = isPaused ? 'paused' : 'running';
     state.currentNote = withPending(state);
     return state;
   };
+  let everything: Pause = 'unknown';
   const awsErrorOf = (error: unknown) => ({ awsError: awsFailure(error).code });
 
   const startWriting = (profile: string) => {
@@ -174,6 +182,11 @@ export function createNoteWriter({ table, events, clock, log, dryRun = false }: 
   return {
     stateOf,
     load: async (oauthProfile) => {
+      // An item can hold any text there. Nobody can have paused that, and it would spoil the reads of others.
+      if (!isProfileName(oauthProfile)) {
+        stateOf(oauthProfile).pause = 'running';
+        return;
+      }
       try {
         const state = await read(oauthProfile);
         const { eventOwed, eventOwedAt = 0 } = state.written;
@@ -194,12 +207,19 @@ export function createNoteWriter({ table, events, clock, log, dryRun = false }: 
       startWriting(profile);
     },
     write: startWriting,
+    pauseOf: (profile) => {
+      const both = [everything, stateOf(profile).pause];
+      return both.includes('paused') ? 'paused' : both.includes('unknown') ? 'unknown' : 'running';
+    },
     loadPauses: async () => {
       try {
-        const paused = await table.pausedAmong([...states.keys()]);
-        for (const [profile, state] of states) state.isPaused = paused.has(profile);
+        const known = [...states.keys()].filter(isProfileName);
+        const pauses = await table.readPauses(known);
+        everything = pauses.everything ? 'paused' : 'running';
+        for (const one of known) stateOf(one).pause = pauses.profiles.has(one) ? 'paused' : 'running';
       } catch (error) {
-        log.warn('It could not be read which profiles are paused.', awsErrorOf(error));
+        throwIfFatal(error);
+        log.warn('It could not be read what is paused.', awsErrorOf(error));
       }
     },
     states: () => states.entries(),

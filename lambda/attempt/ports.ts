@@ -41,6 +41,8 @@ export interface RunCounters {
   escrowUnavailable?: number;
   /** Accounts found with a refresh token in escrow. */
   inEscrow?: number;
+  /** Accounts found whose access token has expired while people have paused them. */
+  expiredWhilePaused?: number;
   /** Events found that an earlier run could not put. */
   eventsOwed?: number;
   /** Profiles found failing, and those whose current version is refused while the one before works. */

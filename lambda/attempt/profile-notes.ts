@@ -22,7 +22,7 @@ export interface ProfileNotes {
   get(profile: string): ProfileNote;
   /** Whether people have paused the profile, or everything. */
   isPaused(profile: string): boolean;
-  /** Reads again which profiles are paused. Never rejects. */
+  /** Reads what is paused, of all profiles loaded so far. Rejects where the table can't be read at all. */
   loadPauses(): Promise<void>;
   /** Whether an account may be tried now, as its profile is. */
   admit(account: Account): Admission;
@@ -64,13 +64,15 @@ export function createProfileNotes(options: NoteOptions): ProfileNotes {
       return known;
     },
     get: (profile) => stateOf(profile).currentNote,
-    isPaused: (profile) => stateOf(profile).isPaused,
+    isPaused: (profile) => writer.pauseOf(profile) === 'paused',
     loadPauses: writer.loadPauses,
     admit: (account) => {
-      const { currentNote: note, isPaused } = stateOf(account.oauthProfile);
+      const { currentNote: note } = stateOf(account.oauthProfile);
+      const pause = writer.pauseOf(account.oauthProfile);
       const tries = triesOf(account.oauthProfile);
       const now = secondsOf(clock);
-      if (isPaused) return { action: 'leave', reason: 'disabled' };
+      if (pause === 'paused') return { action: 'leave', reason: 'disabled' };
+      if (pause === 'unknown') return { action: 'defer', reason: 'store_unavailable' };
       if (isAmongRefused(account, note) && !mayTryRefused(note, now))
         return { action: 'defer', reason: 'provider_wide_refusal' };
       const allowed = triesInRun(note, now);

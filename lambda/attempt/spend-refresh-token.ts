@@ -2,8 +2,9 @@ import { type Exchange, tokenRequestTimeout } from '../../adapters/oauth/token-e
 import { labelOf } from '../../core/account/account.ts';
 import type { Outcome } from '../../core/account/outcome.ts';
 import { secondsOf } from '../../core/clock.ts';
-import type { Profile } from '../../core/profile/profile.ts';
+import { type Profile, secretValuesOf } from '../../core/profile/profile.ts';
 import { refreshingSentence } from '../../core/reason.ts';
+import { withoutKnownSecrets } from '../../core/redaction/redaction.ts';
 import type { RequestContext } from '../../core/response/request-context.ts';
 import {
   interpretTokenResponse,
@@ -102,11 +103,8 @@ interface Heard {
  * Sends one token request and judges the response. Its text ends here: many large ones, each kept while it is being stored,
  * would fill the memory.
  */
-async function ask(
-  { account, request }: Attempt,
-  { profile, grant, sentToken, longest }: Request,
-  ports: Ports,
-): Promise<Heard> {
+async function ask({ account, request }: Attempt, asked: Request, ports: Ports): Promise<Heard> {
+  const { profile, grant, sentToken, longest } = asked;
   const begun = ports.clock.now();
   const exchange = await ports.endpoint.refresh({
     profile,
@@ -127,7 +125,7 @@ async function ask(
   );
   request.exchangeMs = exchangeMs;
   request.httpStatus = exchange.kind === 'response' ? exchange.response.status : undefined;
-  request.providerRequestId = requestIdIn(exchange, response, sentToken);
+  request.providerRequestId = requestIdIn(exchange, response, asked);
   ports.trace({
     name: 'exchange',
     begun,
@@ -144,14 +142,22 @@ async function ask(
 }
 
 /** The provider's own id of the request, unless it says something of what must stay secret. */
-function requestIdIn(exchange: Exchange, response: TokenResponse, sentToken: string): string | undefined {
-  if (exchange.kind !== 'response') return undefined;
+function requestIdIn(
+  exchange: Exchange,
+  response: TokenResponse,
+  { profile, grant: { tokenSet }, sentToken }: Request,
+): string | undefined {
+  if (exchange.kind !== 'response' || exchange.response.requestId === undefined) return undefined;
   const { requestId, body } = exchange.response;
-  if (requestId === undefined) return undefined;
-  const candidate = response.kind === 'error' ? response.candidate : undefined;
-  const secrets = [sentToken, candidate ?? '', ...exchange.secrets];
-  const isSecret = body.includes(requestId) || secrets.some((secret) => secret.includes(requestId));
-  return isSecret || requestId.includes(sentToken) ? undefined : requestId;
+  const issued = response.kind === 'error' ? [response.candidate] : Object.values(response.tokens);
+  const secrets = [
+    ...[sentToken, tokenSet.access_token, tokenSet.refresh_token, ...issued],
+    ...exchange.secrets,
+    ...secretValuesOf(profile),
+  ].filter((one) => typeof one === 'string');
+  // As part of a secret, or with a secret in it in any writing.
+  const isPart = [body, ...secrets].some((text) => text.includes(requestId));
+  return isPart || withoutKnownSecrets(requestId, secrets) !== requestId ? undefined : requestId;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   mayTryRefused,
   noteAfter,
   noteAfterTry,
+  type ProfileVersion,
   triesInRun,
 } from '../../../core/account/evidence.ts';
 import { conclude } from '../../../core/account/outcome.ts';
@@ -613,5 +614,71 @@ describe('a note', () => {
         refusal: { ...refusal, reason: 'provider_unavailable' },
       });
     expect(JSON.stringify(note).length).toBeLessThan(2_000);
+  });
+});
+
+describe('a profile whose current version is refused while the one before works', () => {
+  const account = { accountId: 'acme' };
+  const grants = (...all: readonly [at: number, by: ProfileVersion][]) =>
+    all.reduce<{ note: ProfileNote; events: readonly (string | undefined)[] }>(
+      ({ note, events }, [at, grantedWith]) => {
+        const next = noteAfter(note, { account, at: NOW + at, refusal: undefined, grantedWith });
+        return { note: next, events: [...events, eventOf(note, next)] };
+      },
+      { note: {}, events: [] },
+    );
+  const AT_RISK = 'OAuth Profile At Risk';
+  const WELL = 'OAuth Profile Recovered';
+  const old = (currentMadeAt: number): ProfileVersion => ({ kind: 'previous', currentMadeAt });
+  const current = (madeAt: number | undefined): ProfileVersion => ({ kind: 'current', madeAt });
+
+  test('is told of once, while the one before is used', () => {
+    expect(grants([0, old(5)], [10, old(5)], [900, old(5)]).events).toEqual([AT_RISK, undefined, undefined]);
+  });
+
+  test('is well with a newer version', () => {
+    expect(grants([0, old(5)], [60, current(9)]).events).toEqual([AT_RISK, WELL]);
+  });
+
+  test('is well when people have moved the label back, but not by a run that began before', () => {
+    expect(grants([0, old(5)], [60, current(3)], [400, current(3)]).events).toEqual([
+      AT_RISK,
+      undefined,
+      WELL,
+    ]);
+  });
+
+  test('stays so while the current one works for some accounts only', () => {
+    const { events } = grants(
+      [0, old(5)],
+      [1, current(5)],
+      [2, old(5)],
+      [3, current(5)],
+      [3_600, old(5)],
+      [3_601, current(5)],
+    );
+    expect(events.filter((event) => event !== undefined)).toEqual([AT_RISK]);
+  });
+
+  test('is well when the provider takes the same version after all', () => {
+    expect(grants([0, old(5)], [7_300, current(5)]).events).toEqual([AT_RISK, WELL]);
+  });
+
+  test('is not told of where a run goes on with what was current when it began', () => {
+    expect(grants([0, current(3)], [10, current(5)], [11, current(3)]).events).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is told of after the end of a failure, not with it', () => {
+    const failing: ProfileNote = {
+      failure: { reason: 'client_rejected', message: '', count: 1, since: NOW, at: NOW, accounts: 1 },
+    };
+    const ended = noteAfter(failing, { account, at: NOW + 1, refusal: undefined, grantedWith: old(5) });
+    expect(eventOf(failing, ended)).toBe(WELL);
+    const next = noteAfter(ended, { account, at: NOW + 2, refusal: undefined, grantedWith: old(5) });
+    expect(eventOf(ended, next)).toBe(AT_RISK);
   });
 });

@@ -31,7 +31,7 @@ function aWorld(before: ProfileNote = {}) {
             await moment();
             return { note: parseProfileNote(note), isPaused: world.isPaused };
           },
-          pausedAmong: async (profiles) => new Set(world.isPaused ? profiles : []),
+          readPauses: async () => ({ everything: false, profiles: new Set() }),
           putProfileNote: async (_, next, known) => {
             await moment();
             if (world.tableIsDown) throw Object.assign(new Error('out of order'), { name: 'Outage' });
@@ -54,6 +54,7 @@ function aWorld(before: ProfileNote = {}) {
         clock: { now: () => now * 1000 },
         log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
       });
+      await notes.loadPauses();
       await notes.load('crm');
       return notes;
     },

@@ -1,10 +1,10 @@
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { awsEndpoint } from '../../support/aws-endpoint.ts';
+import { startLocalAws } from '../../../local/aws/server.ts';
 import { createGuardedWorld } from '../../support/iam/guarded-world.ts';
 import { startStrictProvider } from '../../support/strict-provider.ts';
 
-const aws = await awsEndpoint();
+const aws = await startLocalAws();
 const provider = await startStrictProvider();
 
 /** Two profiles with a due account each, and one whose item can't be used. */
@@ -49,6 +49,61 @@ describe('while people have paused', () => {
     expect(await world.item('odd')).not.toHaveProperty('status');
     await world.resume('#pause');
     expect(await world.run()).toMatchObject({ refreshed: 2 });
+  });
+
+  test("everything, an account that can't be used and is its profile's only one is left alone, too", async () => {
+    const world = await ownWorld();
+    await world.pause('#pause');
+    await world.account({ accountId: 'odd', oauthProfile: 'alone', parameters: 7 });
+    expect(await world.run()).toMatchObject({ invalid: 0 });
+    expect(await world.item('odd')).not.toHaveProperty('status');
+  });
+
+  test('everything, expired tokens are still counted, as their readers fail', async () => {
+    const world = await ownWorld();
+    const item = { status: 'healthy', lastRefreshedAt: 1_700_000_000, accessTokenExpiresAt: 1_700_003_600 };
+    await world.account({ accountId: 'forgotten', oauthProfile: 'crm', ...item });
+    await world.pause('#pause');
+    world.function.takeLog();
+    await world.run();
+    const metrics = world.function
+      .takeLog()
+      .map((line) => JSON.parse(line))
+      .find((line) => '_aws' in line);
+    expect(metrics).toMatchObject({ AccessTokensExpired: 1 });
+  });
+
+  test.each(['#pause', '#pause:crm'])("%s, nothing is spent where that can't be read", async (note) => {
+    const world = await ownWorld();
+    await world.pause(note);
+    aws.inject(({ operation, input }) =>
+      operation === 'BatchGetItem' && JSON.stringify(input).includes(`"${note}"`)
+        ? { kind: 'throttle' }
+        : undefined,
+    );
+    const { deferred } = await world.run();
+    aws.inject(undefined);
+    expect(deferred).toBeGreaterThan(0);
+    expect(provider.truth(world.id('crm'))).toMatchObject({ requests: 0 });
+  });
+
+  test('and the function may not read what, the run fails', async () => {
+    const world = await ownWorld();
+    aws.inject(({ operation }) =>
+      operation === 'BatchGetItem'
+        ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' }
+        : undefined,
+    );
+    await expect(world.run()).rejects.toThrow('AccessDeniedException');
+    aws.inject(undefined);
+    expect(provider.truth(world.id('crm'))).toMatchObject({ requests: 0 });
+  });
+
+  test('a profile, an item with a name that none can have spoils the reads of no other', async () => {
+    const world = await ownWorld();
+    await world.account({ accountId: 'long', oauthProfile: 'x'.repeat(2_050) });
+    await world.pause('#pause:crm');
+    expect(await world.run()).toMatchObject({ refreshed: 1, invalid: 1 });
   });
 
   test('everything, a dry run says so', async () => {

@@ -86,6 +86,28 @@ describe('a token secret that is gone while its access token is good for hours',
     expect(await world.item('paused')).toMatchObject({ status: 'healthy' });
   });
 
+  test("is not written into a newer version's item", async () => {
+    const world = await ownWorld();
+    await goodForHours(world, 'newer');
+    const item = await world.item('newer');
+    await world.account({ ...item, accountId: 'newer', formatVersion: 2 }, 'moved');
+    for (let runs = 0; runs < 3; runs++) await world.run();
+    expect(await world.item('newer')).toMatchObject({ accessTokenExpiresAt: item.accessTokenExpiresAt });
+  });
+
+  test('is not held against each account where a few runs have looked at two each', async () => {
+    const world = await ownWorld();
+    for (let n = 0; n < 40; n++) await goodForHours(world, `many-${n}`);
+    await world.run();
+    aws.inject(({ operation, input }) =>
+      operation === 'GetSecretValue' && JSON.stringify(input).includes('accounts/')
+        ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: 'no' }
+        : undefined,
+    );
+    for (let runs = 0; runs < 6; runs++) await world.run();
+    for (let n = 0; n < 40; n++) expect(await world.item(`many-${n}`)).toMatchObject({ status: 'healthy' });
+  });
+
   test('is not held against each account where nearly all secrets are: it is said once', async () => {
     const world = await ownWorld();
     const ids = ['denied-1', 'denied-2', 'denied-3', 'denied-4', 'denied-5'];

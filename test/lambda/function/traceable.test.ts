@@ -11,6 +11,7 @@ interface Row {
   readonly headers: Record<string, string>;
   readonly status?: number;
   readonly body?: Record<string, unknown>;
+  readonly text?: string;
   readonly id: string | undefined;
 }
 
@@ -29,6 +30,19 @@ const rows: Record<string, Row> = {
     headers: { 'x-request-id': 'granted-refresh-token' },
     id: undefined,
   },
+  'a prefix and the new refresh token': {
+    headers: { 'x-request-id': 'req-granted-refresh-token' },
+    id: undefined,
+  },
+  'the new refresh token in Base64': {
+    headers: { 'x-request-id': Buffer.from('granted-refresh-token').toString('base64') },
+    id: undefined,
+  },
+  'the new refresh token, whose slashes the body escapes': {
+    headers: { 'x-request-id': 'rt/Ab9-Zk3/Qm7xT2vN8sLq' },
+    text: '{"access_token":"a","expires_in":3600,"refresh_token":"rt\\/Ab9-Zk3\\/Qm7xT2vN8sLq"}',
+    id: undefined,
+  },
 };
 
 describe('a line about a refresh leads to the provider', () => {
@@ -41,7 +55,7 @@ describe('a line about a refresh leads to the provider', () => {
             kind: 'answer',
             status: row.status ?? 200,
             headers: row.headers,
-            body: JSON.stringify(row.body ?? ANSWER),
+            body: row.text ?? JSON.stringify(row.body ?? ANSWER),
           }
         : undefined,
     );
@@ -57,6 +71,16 @@ describe('a line about a refresh leads to the provider', () => {
       exchangeMs: expect.any(Number),
     });
     expect(line.providerRequestId).toBe(row.id);
+  });
+
+  test('not by the client secret', async ({ world, provider }) => {
+    await world.account({ accountId: 'client', oauthProfile: 'crm' }, provider.issue('client'));
+    const secret = String(provider.profile.client_secret);
+    provider.inject(() => ({ kind: 'answer', status: 503, headers: { 'x-request-id': secret }, body: '' }));
+    world.function.takeLog();
+    await world.run({ accountIds: ['client'] });
+    provider.inject(undefined);
+    expect(world.function.takeLog().join('\n')).not.toContain(secret);
   });
 
   test('not by the refresh token that was sent', async ({ world, provider }) => {
