@@ -3,7 +3,13 @@ import type { Terminal } from './terminal.ts';
 
 /** Shows how far a long job is: a bar on a terminal, otherwise a line now and then. */
 export interface Progress {
-  step(): void;
+  /**
+   * @param by how much more is done, 1 unless said
+   * @param outcomes what became of all that is done, in a few words; told where there is room
+   */
+  step(by?: number, outcomes?: string): void;
+  /** Draws the line again, where something else has been printed. */
+  again(): void;
   readonly done: number;
   end(): void;
 }
@@ -19,22 +25,46 @@ export function startProgress(terminal: Terminal, total: number, now: () => numb
   const width = bars ? terminal.progressWidth : undefined;
   let done = 0;
   let shown = begun;
+  let outcomes = '';
   const say = bars ? terminal.progress : terminal.say;
   const tell = () => {
     shown = now();
-    say(progressLine(done, total, (shown - begun) / 1000, width));
+    say(withOutcomes({ done, total, outcomes, seconds: (shown - begun) / 1000, width }));
   };
   if (bars) tell();
   return {
-    step: () => {
-      done += 1;
+    step: (by = 1, become = outcomes) => {
+      done += by;
+      outcomes = become;
       if (now() - shown >= (bars ? REDRAW_MILLISECONDS : LINE_MILLISECONDS)) tell();
     },
     get done() {
       return done;
     },
+    again: () => {
+      if (bars) tell();
+    },
     end: () => terminal.progress(undefined),
   };
+}
+
+interface HowFar {
+  readonly done: number;
+  readonly total: number;
+  /** What became of it, such as "90 refreshed, 10 failed"; may be empty. */
+  readonly outcomes: string;
+  readonly seconds: number;
+  readonly width: number | undefined;
+}
+
+function withOutcomes({ done, total, outcomes, seconds, width }: HowFar): string {
+  const plain = progressLine(done, total, seconds, width);
+  if (outcomes === '') return plain;
+  const [first = '', short] = [progressLine(done, total, seconds), `${number(done)} of ${number(total)}`].map(
+    (far) => `${far}: ${outcomes}`,
+  );
+  if (width === undefined) return first;
+  return [first, short].find((line) => line !== undefined && line.length <= width) ?? plain;
 }
 
 /**

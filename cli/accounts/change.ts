@@ -1,15 +1,14 @@
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { FORMAT_VERSION } from '../../core/account/account.ts';
 import { secondsOf } from '../../core/clock.ts';
-import { wrapTo } from '../../terminal/display-text.ts';
-import { duration, type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
+import { duration, type FleetItem } from '../../terminal/fleet-table.ts';
 import { printable } from '../../terminal/printable.ts';
-import type { Terminal } from '../../terminal/terminal.ts';
-import { inBulk, tellLeft } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import { confirmed } from '../shared/confirm.ts';
 import type { Fleet } from '../shared/fleet.ts';
+import { repeatThrottled } from '../shared/throttling.ts';
+import { type Change, changeEach, notFound } from './change-each.ts';
 import { escrowKind } from './escrow.ts';
 import { findItem, readItems, requireProfile } from './items.ts';
 import { count } from './list.ts';
@@ -23,16 +22,6 @@ const KNOWN_FORMAT = {
   values: { ':formatVersion': FORMAT_VERSION },
 } as const;
 
-interface Change {
-  readonly accountId: string;
-  readonly result: 'enabled' | 'disabled' | 'removed' | 'not_found' | 'leased' | 'in_escrow' | 'failed';
-  /** For people: what happened, and what to do next. */
-  readonly message: string;
-  readonly [detail: string]: unknown;
-}
-
-const GOOD: readonly Change['result'][] = ['enabled', 'disabled', 'removed'];
-
 /** Accounts by their ids, or all of a profile. */
 export interface WhichOptions {
   readonly profile?: string | undefined;
@@ -45,7 +34,7 @@ export async function switchAccounts(
   { profile }: WhichOptions,
   enabled: boolean,
 ): Promise<ExitCode> {
-  const fleet = await context.fleet();
+  const fleet = repeatThrottled(await context.fleet(), context.signal);
   const accountIds = await select(
     context,
     fleet,
@@ -109,7 +98,7 @@ export async function removeAccounts(
   named: readonly string[],
   options: RemoveOptions,
 ): Promise<ExitCode> {
-  const fleet = await context.fleet();
+  const fleet = repeatThrottled(await context.fleet(), context.signal);
   const { profile } = options;
   const accountIds = await select(context, fleet, { named, profile }, () => true);
   const which =
@@ -123,9 +112,10 @@ export async function removeAccounts(
   return await changeEach(context, accountIds, { fleet, command: removeAgain(options), profile, change });
 }
 
-function removeAgain({ recoveryWindow, keepSecret, discardEscrow }: RemoveOptions): string[] {
+function removeAgain({ yes, recoveryWindow, keepSecret, discardEscrow }: RemoveOptions): string[] {
   return [
     'remove',
+    ...(yes ? ['--yes'] : []),
     '--recovery-window',
     String(recoveryWindow),
     ...(keepSecret ? ['--keep-secret'] : []),
@@ -208,59 +198,6 @@ function inEscrow({ accountId, escrow }: FleetItem): string {
     default:
       return 'something that a newer version has put there is in escrow; use the command line of that version';
   }
-}
-
-interface Changing {
-  readonly fleet: Fleet;
-  /** What goes on with those that are left. */
-  readonly command: readonly string[];
-  readonly profile: string | undefined;
-  readonly change: (accountId: string) => Promise<Change>;
-}
-
-/** One after the other, each told as it is done. */
-async function changeEach(
-  { terminal, signal }: Context,
-  accountIds: readonly string[],
-  { fleet, command, profile, change }: Changing,
-): Promise<ExitCode> {
-  const end = await inBulk([...new Set(accountIds)], {
-    size: 1,
-    work: async ([accountId = '']) => [
-      isAccount({ accountId }) ? await change(accountId) : notFound(accountId, fleet),
-    ],
-    onDone: (changes) => {
-      if (terminal.json) return;
-      for (const one of changes) terminal.result(changeText(one, terminal), one);
-    },
-    signal,
-  });
-  const { results: changes, left } = end;
-  if (terminal.json)
-    terminal.result('', [...changes, ...left.map((accountId) => ({ accountId, result: 'not_done' }))]);
-  tellUndo(changes, fleet, terminal);
-  if (accountIds.length === 0 && !terminal.json) terminal.result('No account is left to change.', []);
-  const which = profile === undefined ? left : ['--profile', profile];
-  const code = tellLeft(end, ['accounts', ...command, ...which], terminal);
-  return code ?? (changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed);
-}
-
-function changeText({ accountId, result, message }: Change, { paint, width, height }: Terminal): string {
-  const mark = GOOD.includes(result) ? paint('green', '✓') : paint('red', '✗');
-  // A script that looks for a line finds all of it.
-  const room = height === undefined ? Number.POSITIVE_INFINITY : width - 2;
-  return `${mark} ${wrapTo(printable(`${accountId}: ${message}`), room).join('\n  ')}`;
-}
-
-function tellUndo(changes: readonly Change[], { kind }: Fleet, { say }: Terminal): void {
-  const commands = changes.flatMap(({ undo }) => (Array.isArray(undo) ? (undo as string[]) : []));
-  // Where people run the local system, they may have nothing of AWS at all.
-  const needed = kind === 'local' ? ' (these commands need the AWS CLI, and any credentials)' : '';
-  if (commands.length > 0) say(`\nTo undo it${needed}:\n${commands.map((line) => `  ${line}`).join('\n')}`);
-}
-
-function notFound(accountId: string, { label }: Fleet): Change {
-  return { accountId, result: 'not_found', message: `there is no such account in ${label}` };
 }
 
 async function ifConditionHolds<T>(send: () => Promise<T>): Promise<T | undefined> {

@@ -145,8 +145,8 @@ export const addAccounts: AddCommands = (program, action) => {
       .option('--force', 'even if they are not due, or need a person')
       .option('--dry-run', 'only show what would be done')
       .option(
-        '--refreshed-before <time>',
-        'leave out what was refreshed since, to go on with --force',
+        '--untried-since <time>',
+        'leave out what was refreshed or tried since then, to go on where it stopped',
         readInstant,
       )
       .action(

@@ -4,21 +4,24 @@ import { wrapTo } from '../../terminal/display-text.ts';
 import { accountColumn, countdown, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import { rowsThatFit } from '../../terminal/list.ts';
 import type { Style } from '../../terminal/paint.ts';
+import { startProgress } from '../../terminal/progress.ts';
 import { type Column, type Concession, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { inBulk, tellLeft } from '../shared/bulk.ts';
+import { inBulk, tellLeft, tellStopping } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { ACCOUNTS_A_RUN, type RunOptions, runForAccounts } from '../shared/run-function.ts';
+import { noteServiceTime } from '../shared/service-time.ts';
+import { repeatThrottled } from '../shared/throttling.ts';
 import { findItem, now, readItems, requireProfile } from './items.ts';
-import { count, statusKey } from './list.ts';
+import { statusKey } from './list.ts';
 
 export interface RefreshOptions extends RunOptions {
   readonly allFailing?: boolean;
   readonly profile?: string;
-  /** Seconds since the epoch: who was refreshed since then is left out. */
-  readonly refreshedBefore?: number;
+  /** Seconds since the epoch: who was refreshed since then, or tried in vain, is left out. */
+  readonly untriedSince?: number;
 }
 
 /** What became of one account: what the function reports, or why it was not asked. */
@@ -42,13 +45,17 @@ export async function refreshAccounts(
       'Name accounts, or --all-failing, or --profile: one of the three.',
       EXIT.usage,
     );
-  const begun = now();
-  const fleet = await context.fleet();
+  const fleet = repeatThrottled(await context.fleet(), signal);
+  const serviceTime = noteServiceTime(fleet.table);
   const { known, refused } = await select(fleet, accountIds, options, terminal);
-  terminal.progress(known.length === 0 ? undefined : `Looking at ${count(known.length)} …`);
+  // The function's clock is the service's, more than this machine's.
+  const begun = Math.floor((serviceTime() ?? Date.now()) / 1_000);
   // An account that fails is backing off; who asks for it by hand wants it tried now.
   const [failing, others] = force ? [known, []] : partition(known, (item) => statusKey(item) === 'failing');
   const forced = new Set(failing.map(({ accountId }) => accountId));
+  const progress = startProgress(terminal, known.length);
+  tellStopping(context);
+  const done: Result[] = [];
   const end = await inBulk(
     [...failing, ...others].map(({ accountId }) => accountId),
     {
@@ -56,46 +63,46 @@ export async function refreshAccounts(
       // One run each: a repetition must not refresh again what another run has done.
       together: (one, other) => forced.has(one) === forced.has(other),
       work: (ids) => runForAccounts(fleet, ids, { force: forced.has(ids[0] ?? ''), dryRun }),
-      onDone: (reports, done) => {
-        const { length: all } = known;
-        if (all > ACCOUNTS_A_RUN) terminal.say(`${done} of ${count(all)}: ${summaryOf(reports, dryRun)}`);
+      onDone: (reports) => {
+        done.push(...reports);
+        progress.step(reports.length, summaryOf(done, dryRun));
       },
       signal,
     },
   );
-  terminal.progress(undefined);
+  progress.end();
   const notDone = end.left.map((accountId): Result => ({ accountId, action: 'not_done' }));
   const results: Result[] = [...refused, ...end.results, ...notDone].sort(
-    (a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action),
+    (a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action) || (a.accountId < b.accountId ? -1 : 1),
   );
   terminal.result(resultsText(results, dryRun, fleet.label, terminal), results);
   if (results.some(({ action }) => TROUBLE.includes(action)))
     terminal.say('\nWhat to do about one of them: accounts show ACCOUNT');
   const again = againLine(end.left, options, begun);
-  return tellLeft(end, again, terminal) ?? exitCodeOf(results);
+  return tellLeft({ ...end, left: end.left.length }, again, context) ?? exitCodeOf(results);
 }
 
-/** The line that goes on where this ended. With --force, who was refreshed since the beginning is left out. */
+/** What goes on where this ended. Who was refreshed or tried since the beginning is left out. */
 function againLine(left: readonly string[], options: RefreshOptions, begun: number): string[] {
-  const { allFailing, profile, force, dryRun, refreshedBefore = begun } = options;
+  const { allFailing, profile, force, dryRun, untriedSince = begun } = options;
   return [
     'accounts',
     'refresh',
     ...(allFailing ? ['--all-failing'] : profile === undefined ? left : ['--profile', profile]),
     ...(force ? ['--force'] : []),
     ...(dryRun ? ['--dry-run'] : []),
-    ...(force ? ['--refreshed-before', new Date(refreshedBefore * 1_000).toISOString()] : []),
+    '--untried-since',
+    new Date(untriedSince * 1_000).toISOString(),
   ];
 }
 
 async function select(
   fleet: Fleet,
   accountIds: readonly string[],
-  { profile, refreshedBefore = Number.POSITIVE_INFINITY }: RefreshOptions,
+  { profile, untriedSince = Number.POSITIVE_INFINITY }: RefreshOptions,
   terminal: Terminal,
 ): Promise<{ known: readonly FleetItem[]; refused: readonly Result[] }> {
-  const isLeft = ({ lastRefreshedAt }: FleetItem) =>
-    typeof lastRefreshedAt !== 'number' || lastRefreshedAt < refreshedBefore;
+  const isLeft = (item: FleetItem) => lastTryOf(item) < untriedSince;
   if (accountIds.length === 0) {
     const items = await readItems(fleet, terminal);
     await requireProfile(fleet, items, profile);
@@ -115,6 +122,12 @@ async function select(
   return { known: items.filter((item) => isLookedAt(item)).filter(isLeft), refused };
 }
 
+/** Seconds since the epoch; 0 where there was none. */
+function lastTryOf({ lastRefreshedAt, failure }: FleetItem): number {
+  const { at } = (failure ?? {}) as { at?: unknown };
+  return Math.max(...[lastRefreshedAt, at].map((time) => (typeof time === 'number' ? time : 0)));
+}
+
 function isLookedAt(item: FleetItem | undefined): item is FleetItem {
   return item?.authenticationType === 'oauth2';
 }
@@ -124,7 +137,6 @@ function partition<T>(all: readonly T[], is: (one: T) => boolean): readonly [rea
 }
 
 const ORDER: readonly Result['action'][] = [
-  'not_done',
   'not_found',
   'not_oauth2',
   'reauthorize',
@@ -133,6 +145,8 @@ const ORDER: readonly Result['action'][] = [
   'leave',
   'reconcile',
   'refresh',
+  // Only after what was found: how many are left is said at the end.
+  'not_done',
 ];
 const TROUBLE: readonly Result['action'][] = ['reauthorize', 'retry'];
 

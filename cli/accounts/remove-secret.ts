@@ -8,6 +8,7 @@ import { parseJsonObject } from '../../core/json-object.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { readKeeper } from '../shared/keeper.ts';
+import { shellWord } from '../shared/shell-word.ts';
 import { findItem, findNote } from './items.ts';
 
 interface RemovedSecret {
@@ -74,7 +75,11 @@ export async function removeSecret(
     const { kind, code } = awsFailure(error);
     return kind === 'not_found'
       ? { kind: 'missing', id, message: 'it had no secret' }
-      : { kind: 'failed', id, message: `its secret ${id} could not be deleted (${code})` };
+      : {
+          kind: 'failed',
+          id,
+          message: `its secret ${id} could not be deleted (${code}); do it yourself: aws secretsmanager delete-secret --secret-id ${shellWord(id)}`,
+        };
   }
 }
 

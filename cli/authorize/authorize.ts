@@ -11,6 +11,7 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
+import { repeatThrottled } from '../shared/throttling.ts';
 import { browserFlow } from './browser.ts';
 import type { ConsentFlow } from './consent.ts';
 import { deviceFlow } from './device.ts';
@@ -35,7 +36,9 @@ export async function authorize(
   options: AuthorizeOptions,
 ): Promise<ExitCode | undefined> {
   const { terminal } = context;
-  const outcome = await authorizeOne(context, await context.fleet(), accountId, options);
+  // A call that is throttled after the sign-in must not cost another one.
+  const fleet = repeatThrottled(await context.fleet(), context.signal);
+  const outcome = await authorizeOne(context, fleet, accountId, options);
   terminal.result(outcomeText(terminal, outcome), outcomeValue(outcome));
   return outcome.seen.kind === 'trouble' ? EXIT.attention : EXIT.done;
 }
@@ -82,6 +85,8 @@ async function signIn({ terminal, signal }: Context, asked: SignIn, found: Prefl
   const { fleet, wanted, options } = asked;
   const { account } = wanted;
   const { accountId, oauthProfile } = account;
+  // Nobody is asked to sign in any more after Ctrl-C.
+  signal.throwIfAborted();
   const { flow, provider } = await startFlow(terminal, asked);
   try {
     const consent = await flow.wait(stopping(signal, options.timeout));

@@ -6,6 +6,9 @@ import type { AddCommands, Context } from '../shared/command.ts';
 import type { AuthorizeOptions } from './authorize.ts';
 import type { ManyOptions } from './many.ts';
 
+/** Seconds. */
+export const DEFAULT_TIMEOUT = 300;
+
 const HELP = `
 A new account needs --profile. An account that exists is connected again in
 place: it keeps its id and its history, and the next run uses it. The person who
@@ -49,7 +52,7 @@ export const addAuthorize: AddCommands = (program, action) => {
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for you')
         .argParser(readDuration)
-        .default(300, '5m'),
+        .default(DEFAULT_TIMEOUT, '5m'),
     )
     .addHelpText('after', HELP)
     .action(action(authorize));

@@ -6,7 +6,10 @@ import { inBulk, tellLeft } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
+import { repeatThrottled } from '../shared/throttling.ts';
 import { type AuthorizeOptions, authorizeOne } from './authorize.ts';
+import { instruct } from './browser.ts';
+import { DEFAULT_TIMEOUT } from './command.ts';
 import { type Outcome, outcomeText, outcomeValue } from './result.ts';
 
 export interface ManyOptions {
@@ -25,7 +28,7 @@ export async function authorizeMany(
   options: AuthorizeOptions & ManyOptions,
 ): Promise<ExitCode> {
   const { terminal, signal } = context;
-  const fleet = await context.fleet();
+  const fleet = repeatThrottled(await context.fleet(), signal);
   const ids = options.needsPerson ? await whoNeedsAPerson(fleet, context, options) : [...new Set(accountIds)];
   if (ids.length === 0) {
     terminal.result(`No account in ${fleet.label} needs a person.`, []);
@@ -35,7 +38,8 @@ export async function authorizeMany(
   const end = await inBulk(ids, {
     size: 1,
     work: async ([accountId = '']) => {
-      terminal.say(`\n${++place} of ${count(ids.length)}: ${printable(accountId)}`);
+      // With --json too: the person has to know whom to sign in as.
+      instruct(terminal, ['', `${++place} of ${count(ids.length)}: ${printable(accountId)}`]);
       return [await one(context, fleet, accountId, options)];
     },
     onDone: (results) => {
@@ -44,12 +48,15 @@ export async function authorizeMany(
     signal,
   });
   const { results, left } = end;
+  const failed = results.flatMap((result) => (result.kind === 'failed' ? [result.accountId] : []));
   if (terminal.json)
     terminal.result('', [
       ...results.map(toValue),
       ...left.map((accountId) => ({ accountId, result: 'not_done' })),
     ]);
-  return tellLeft(end, againLine(left, options), terminal) ?? exitCodeOf(results);
+  // Whoever has signed in isn't asked again.
+  const todo = [...left, ...failed];
+  return tellLeft({ ...end, left: todo.length }, againLine(todo, options), context) ?? exitCodeOf(results);
 }
 
 async function whoNeedsAPerson(
@@ -78,7 +85,8 @@ async function one(
     return { kind: 'ended', outcome: await authorizeOne(context, fleet, accountId, own) };
   } catch (thrown) {
     const error = asCliError(thrown);
-    if (!(error instanceof CliError)) throw thrown;
+    // What is denied for one is denied for all.
+    if (!(error instanceof CliError) || error.code === 'ACCESS_DENIED') throw error;
     return { kind: 'failed', accountId, error };
   }
 }
@@ -99,10 +107,8 @@ function toValue(result: Result) {
 }
 
 /** Who has signed in no longer needs a person. */
-function againLine(
-  left: readonly string[],
-  { needsPerson, profile, device, paste, replace, scope, browser }: AuthorizeOptions & ManyOptions,
-): string[] {
+function againLine(left: readonly string[], options: AuthorizeOptions & ManyOptions): string[] {
+  const { needsPerson, profile, device, paste, replace, scope, browser, timeout } = options;
   return [
     'authorize',
     ...(needsPerson ? ['--needs-person'] : left),
@@ -111,12 +117,13 @@ function againLine(
     ...(device ? ['--device'] : []),
     ...(paste ? ['--paste'] : []),
     ...(replace ? ['--replace'] : []),
+    ...Object.entries(options.with ?? {}).flatMap(([name, value]) => ['--with', `${name}=${value}`]),
+    ...(timeout === DEFAULT_TIMEOUT ? [] : ['--timeout', `${timeout}s`]),
     ...(browser ? [] : ['--no-browser']),
   ];
 }
 
 function exitCodeOf(results: readonly Result[]): ExitCode {
-  if (results.some(({ kind }) => kind === 'failed')) return EXIT.failed;
   const isTroubled = (result: Result) => result.kind === 'ended' && result.outcome.seen.kind === 'trouble';
   return results.some(isTroubled) ? EXIT.attention : EXIT.done;
 }

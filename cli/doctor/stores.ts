@@ -4,6 +4,7 @@ import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { duration } from '../../terminal/fleet-table.ts';
 import { escrowKeyOf } from '../shared/escrow-key.ts';
+import { noteServiceTime } from '../shared/service-time.ts';
 import {
   attention,
   broken,
@@ -119,19 +120,11 @@ function keyTodo(keyId: string, state: string | undefined): string {
 const TOLERANCE_SECONDS = 30;
 
 async function checkClock({ fleet: { table, tableName }, now }: Patient): Promise<Finding> {
-  let date: string | undefined;
-  const command = new DescribeTableCommand({ TableName: tableName });
-  command.middlewareStack.add(
-    (next) => async (args) => {
-      const output = await next(args);
-      date = (output.response as { headers?: Record<string, string> }).headers?.date;
-      return output;
-    },
-    { step: 'deserialize', name: 'dateOfAnswer', priority: 'low' },
-  );
-  await table.send(command);
-  if (date === undefined) return notApplicable('the response had no date');
-  const seconds = Math.round((now() - Date.parse(date)) / 1000);
+  const serviceTime = noteServiceTime(table);
+  await table.send(new DescribeTableCommand({ TableName: tableName }));
+  const time = serviceTime();
+  if (time === undefined) return notApplicable('the response had no date');
+  const seconds = Math.round((now() - time) / 1000);
   if (Math.abs(seconds) <= TOLERANCE_SECONDS) return good('this machine and the service agree');
   return attention(
     `this machine is ${duration(Math.abs(seconds))} ${seconds > 0 ? 'ahead of' : 'behind'} the service`,

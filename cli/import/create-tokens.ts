@@ -21,13 +21,9 @@ export interface HowToWrite {
   readonly signal: AbortSignal;
 }
 
-const MAX_TRIES = 10;
-
-const LONGEST_PAUSE = 5_000;
-
 /** @returns why the tokens could not be stored beside what is there; nothing where they are */
 export async function createTokens(
-  { secrets, secretNamePrefix, clock }: Fleet,
+  { secrets, secretNamePrefix }: Fleet,
   candidate: Candidate,
   tokenText: string,
   { turn, kmsKey: KmsKeyId, keeper }: HowToWrite,
@@ -35,20 +31,17 @@ export async function createTokens(
   const Name = tokenSecretIdOf(secretNamePrefix, candidate.item);
   const ClientRequestToken = versionIdOf(candidate);
   const SecretString = JSON.stringify({ ...parseJsonObject(tokenText), kept_by: keeper?.keptBy });
-  for (let tries = 1; ; tries++) {
-    await turn();
-    try {
-      await secrets.send(new CreateSecretCommand({ Name, SecretString, ClientRequestToken, KmsKeyId }));
-      return undefined;
-    } catch (error) {
-      const { kind, code } = awsFailure(error);
-      if (code === 'ResourceExistsException')
-        return await conflictWith(secrets, Name, ClientRequestToken, keeper);
-      if (code === 'InvalidRequestException')
-        return `the secret ${Name} is scheduled for deletion; restore it, or wait until it is gone`;
-      if (kind !== 'throttled' || tries === MAX_TRIES) throw error;
-      await clock.sleep(Math.min(LONGEST_PAUSE, 100 * 2 ** tries) * (0.5 + Math.random() / 2));
-    }
+  await turn();
+  try {
+    await secrets.send(new CreateSecretCommand({ Name, SecretString, ClientRequestToken, KmsKeyId }));
+    return undefined;
+  } catch (error) {
+    const { code } = awsFailure(error);
+    if (code === 'ResourceExistsException')
+      return await conflictWith(secrets, Name, ClientRequestToken, keeper);
+    if (code === 'InvalidRequestException')
+      return `the secret ${Name} is scheduled for deletion; restore it, or wait until it is gone`;
+    throw error;
   }
 }
 

@@ -1,7 +1,9 @@
 import { callersPath } from '../../local/callers-path.ts';
 import { number } from '../../terminal/progress.ts';
+import { isAbort, type Stopped, tellLeft, tellStopping } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
+import { repeatThrottled } from '../shared/throttling.ts';
 import { openSource, type Source } from './file/source.ts';
 import { makePlan, type Plan, type RowProblem } from './plan.ts';
 import { checkColumns } from './row/columns.ts';
@@ -40,7 +42,7 @@ export async function importFiles(
   const path = (file: string) => callersPath(file, terminal.env);
   const profiles = readProfileMap(options.map ?? []);
   // Before it waits for standard input.
-  const fleet = await context.fleet();
+  const fleet = repeatThrottled(await context.fleet(), signal);
   const source = await sourceOf(
     context,
     files.map((file) => (file === '-' ? file : path(file))),
@@ -49,10 +51,25 @@ export async function importFiles(
   );
   terminal.say(`Checking ${source.name} …`);
   const update = options.update === true;
-  const plan = await makePlan(source, fleet, { update, tokenSecrets: options.tokenSecret ?? [] }, (rows) => {
+  const goOn = (left: number | 'all', stopped: Stopped) => {
+    const input = files.includes('-') ? { input: 'the same' as const } : {};
+    return tellLeft({ left, stopped, ...input }, againLine(files, options), context);
+  };
+  const onRow = (rows: number) => {
     signal.throwIfAborted();
     if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
+  };
+  const plan = await makePlan(
+    source,
+    fleet,
+    { update, tokenSecrets: options.tokenSecret ?? [] },
+    onRow,
+  ).catch((error: unknown) => {
+    if (!signal.aborted || !isAbort(error)) throw error;
+    goOn('all', { kind: 'interrupted' });
+    if (terminal.json) throw error;
   });
+  if (plan === undefined) return EXIT.interrupted;
   terminal.progress(undefined);
   for (const line of problemLines(plan.problems, terminal)) terminal.say(line);
   const { rejects } = options;
@@ -71,6 +88,7 @@ export async function importFiles(
       'INVALID_ROWS',
       `${source.name}: ${number(plan.invalidRows)} of ${number(plan.rows)} rows ${plan.invalidRows === 1 ? 'is' : 'are'} invalid, so nothing was written. Correct the file, or import the others with --skip-invalid.`,
     );
+  tellStopping(context);
   const result = await runImport(source, plan, fleet, {
     update,
     rate: options.rate ?? DEFAULT_RATE[fleet.kind],
@@ -83,13 +101,38 @@ export async function importFiles(
     ...result.busy.map((one) => ({ ...one, field: 'account' })),
   ]);
   terminal.result(resultText(result, terminal), result);
-  return exitCodeOf(result);
+  const { left, rejected, withoutRefreshToken } = result;
+  return goOn(left, stoppedBy(result)) ?? (rejected + withoutRefreshToken > 0 ? EXIT.attention : EXIT.done);
 }
 
-function exitCodeOf({ stopped, rejected, withoutRefreshToken }: ImportResult): ExitCode {
-  if (stopped === 'interrupted') return EXIT.interrupted;
-  if (stopped !== undefined) return EXIT.failed;
-  return rejected + withoutRefreshToken > 0 ? EXIT.attention : EXIT.done;
+function stoppedBy({ stopped }: ImportResult): Stopped {
+  if (stopped === undefined) return { kind: 'done' };
+  return stopped === 'interrupted' ? { kind: stopped } : { kind: 'failed', why: stopped };
+}
+
+/** The same command: what is there already is left alone. */
+function againLine(files: readonly string[], options: ImportOptions): string[] {
+  const { update, skipInvalid, rejects, rate, kmsKey, encoding, servicenow, map, tokensIn, tokenSecret } =
+    options;
+  const valued = {
+    rejects,
+    rate,
+    'kms-key': kmsKey,
+    encoding,
+    map,
+    'tokens-in': tokensIn,
+    'token-secret': tokenSecret,
+  };
+  return [
+    'import',
+    ...files,
+    ...(update ? ['--update'] : []),
+    ...(skipInvalid ? ['--skip-invalid'] : []),
+    ...(servicenow ? ['--servicenow'] : []),
+    ...Object.entries(valued).flatMap(([name, value]) =>
+      [value ?? []].flat().flatMap((one) => [`--${name}`, String(one)]),
+    ),
+  ];
 }
 
 function dryRunJson({ rows, create, same, differ, passedOver, invalidRows, problems }: Plan) {

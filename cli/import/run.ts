@@ -3,7 +3,6 @@ import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { untilNotThrottled } from '../shared/bulk.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import type { Source } from './file/source.ts';
 import type { Plan } from './plan.ts';
@@ -28,6 +27,8 @@ export interface ImportResult {
   readonly withoutRefreshToken: number;
   /** Planned but not done: 0, unless the import was stopped. */
   readonly left: number;
+  /** The ids of these accounts. */
+  readonly notDone: readonly string[];
   /** `interrupted`, or the AWS error's name. Absent if the import ended. */
   readonly stopped?: string;
 }
@@ -59,8 +60,8 @@ export async function runImport(
 ): Promise<ImportResult> {
   const create = new Map(plan.create);
   const change = new Map(update ? plan.differ : []);
-  const planned = create.size + change.size;
-  const progress = startProgress(terminal, planned);
+  const left = new Set([...create.keys(), ...change.keys()]);
+  const progress = startProgress(terminal, left.size);
   const counts = { created: 0, updated: 0, alreadyThere: 0, withoutRefreshToken: 0 };
   const conflicts: Refusal[] = [];
   const busy: Refusal[] = [];
@@ -108,8 +109,8 @@ export async function runImport(
     if (signal.aborted || failure !== undefined) break;
     void work.add(async () => {
       try {
-        // Neither write overwrites what is there, so both may be repeated.
-        await untilNotThrottled(() => one(row.line, candidate, write, found.takesSecretFrom));
+        await one(row.line, candidate, write, found.takesSecretFrom);
+        left.delete(accountId);
         progress.step();
       } catch (error) {
         // Never the message: it can quote what was sent.
@@ -119,7 +120,6 @@ export async function runImport(
   }
   await work.onIdle();
   progress.end();
-  const left = planned - progress.done;
   return {
     rows: plan.rows,
     ...counts,
@@ -130,8 +130,9 @@ export async function runImport(
     invalid: plan.invalidRows,
     conflicts: conflicts.sort(byLine),
     busy: busy.sort(byLine),
-    left,
-    ...(left > 0 && { stopped: failure ?? (signal.aborted ? 'interrupted' : 'the file changed') }),
+    left: left.size,
+    notDone: [...left],
+    ...(left.size > 0 && { stopped: failure ?? (signal.aborted ? 'interrupted' : 'the file changed') }),
   };
 }
 

@@ -116,14 +116,7 @@ export function resultText(result: ImportResult, { paint }: Terminal): string {
           `${count(withoutRefreshToken, 'account')} came without a refresh token: authorize ${withoutRefreshToken === 1 ? 'it' : 'them'}, unless the secret is there.`,
         ]
       : []),
-    ...stoppedText(result),
   ].join('\n');
-}
-
-function stoppedText({ stopped, left }: ImportResult): string[] {
-  if (stopped === undefined) return [];
-  const why = stopped === 'interrupted' ? 'Stopped' : `Stopped by ${stopped}`;
-  return [`${why}, ${number(left)} not done. The same command goes on from here.`];
 }
 
 /** Counts in a column, without those that are 0. */

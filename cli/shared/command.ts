@@ -19,6 +19,8 @@ export interface Context {
   functionToInvoke(): Promise<InvokedFunction>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** The options that name the fleet and the form of the result, as they were given: for a line that goes on. */
+  readonly fleetWords: readonly string[];
 }
 
 export type AddCommands = (program: Command, action: MakeAction) => void;
@@ -64,9 +66,36 @@ export function makeActions(
         await tell(streams, 'outputs' in found ? whereOf(found) : found.label);
         return found;
       };
-      const context = { terminal, signal, fleet, fleetToChange: findAndTell, functionToInvoke };
+      const context = {
+        terminal,
+        signal,
+        fleet,
+        fleetToChange: findAndTell,
+        functionToInvoke,
+        fleetWords: wordsOf(options),
+      };
       ended((await run(context, ...(all.slice(0, -1) as never))) ?? EXIT.done);
     };
+}
+
+const SHARED = [
+  'stack',
+  'construct',
+  'region',
+  'table',
+  'prefix',
+  'function',
+  'local',
+  'data',
+  'json',
+] as const;
+
+function wordsOf(options: FleetOptions & { readonly json?: boolean }): string[] {
+  return SHARED.flatMap((name) => {
+    const value = options[name];
+    if (value === undefined || value === false) return [];
+    return value === true ? [`--${name}`] : [`--${name}`, value];
+  });
 }
 
 /** Names the fleet, with --json too: if a script acts on the wrong one, its log must show that. */

@@ -19,7 +19,7 @@ export const ACCOUNTS_A_RUN = 100;
  * Has the function look at these accounts, in one run.
  *
  * @returns what became of each, in no certain order
- * @throws CliError where the function could not be invoked, or failed; the SDK's error where it was denied or throttled
+ * @throws CliError where the function could not be invoked, or failed; the SDK's error where it was denied or throttled, `AbortError` where the wait for it was ended
  */
 export async function runForAccounts(
   fleet: Fleet,
@@ -53,8 +53,9 @@ async function invoke({ lambda, functionName }: InvokedFunction, event: unknown)
     return { payload: jsonIn(Payload), functionError: FunctionError };
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
-    // A throttled invocation has not begun.
-    if (name === 'AccessDeniedException' || awsFailure(error).kind === 'throttled') throw error;
+    // A throttled invocation has not begun, also where somebody stopped waiting for it.
+    const begun = awsFailure(error).kind !== 'throttled' && name !== 'AbortError';
+    if (name === 'AccessDeniedException' || !begun) throw error;
     throw new CliError(
       'FUNCTION_UNREACHABLE',
       `The function "${functionName}" could not be invoked: ${name}: ${message}`,

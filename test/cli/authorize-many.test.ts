@@ -58,6 +58,8 @@ describe('authorize of several accounts', () => {
       },
     });
     expect(first.code).toBe(130);
+    // Nobody is sent to sign in any more.
+    expect(first.stderr.match(/\/start\//g)).toHaveLength(1);
     expect(first.stderr).toContain('authorize late last --profile crm --no-browser');
     const tokens = await system.tokens('early');
     const second = await authorizeAll(['late', 'last', '--profile', 'crm']);

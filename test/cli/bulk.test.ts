@@ -1,16 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { inBulk } from '../../cli/shared/bulk.ts';
+import { untilNotThrottled } from '../../cli/shared/throttling.ts';
 
 const ids = Array.from({ length: 500 }, (_, n) => `account-${n}`);
 
 /** One call in ten is throttled, before it has any effect. */
 function throttled(random: () => number) {
   const done: string[] = [];
-  const work = async (some: readonly string[]) => {
+  const call = async (some: readonly string[]) => {
     if (random() < 0.1) throw Object.assign(new Error('slow down'), { name: 'TooManyRequestsException' });
     done.push(...some);
     return some;
   };
+  const work = (some: readonly string[]) => untilNotThrottled(() => call(some), pause);
   return { done, work };
 }
 
@@ -30,11 +32,11 @@ describe('work over many accounts', () => {
   test('is done once for each, though one call in ten is throttled', async () => {
     const { done, work } = throttled(sequence(7));
     const told: number[] = [];
-    const onDone = (_: readonly string[], so_far: number) => told.push(so_far);
-    const end = await inBulk(ids, { size: 10, work, onDone, signal, pause });
+    const onDone = (results: readonly string[]) => told.push(results.length);
+    const end = await inBulk(ids, { size: 10, work, onDone, signal });
     expect(done).toEqual(ids);
     expect({ results: end.results, left: end.left }).toEqual({ results: ids, left: [] });
-    expect(told).toEqual(ids.flatMap((_, n) => (n % 10 === 9 ? [n + 1] : [])));
+    expect(told).toEqual(Array.from({ length: 50 }, () => 10));
   });
 
   test.each([1, 2, 3, 4, 5])('goes on where Ctrl-C has stopped it (seed %s)', async (seed) => {
@@ -46,7 +48,7 @@ describe('work over many accounts', () => {
       const onDone = () => {
         if (random() < 0.2) stopping.abort();
       };
-      ({ left } = await inBulk(left, { size: 7, work, onDone, signal: stopping.signal, pause }));
+      ({ left } = await inBulk(left, { size: 7, work, onDone, signal: stopping.signal }));
     }
     expect(done).toEqual(ids);
   });
@@ -59,7 +61,7 @@ describe('work over many accounts', () => {
     };
     const isFirst = (id: string) => ids.indexOf(id) < 105;
     const together = (one: string, other: string) => isFirst(one) === isFirst(other);
-    const end = await inBulk(ids, { size: 100, together, work, onDone: () => {}, signal, pause });
+    const end = await inBulk(ids, { size: 100, together, work, onDone: () => {}, signal });
     expect(batches).toEqual([100, 5, 100, 100, 100, 95]);
     expect(end).toEqual({ results: ids, left: [], stopped: { kind: 'done' } });
   });
@@ -69,18 +71,23 @@ describe('work over many accounts', () => {
       if (some.includes('account-30')) throw new Error('no such function');
       return some;
     };
-    const end = await inBulk(ids, { size: 10, work, onDone: () => {}, signal, pause });
+    const end = await inBulk(ids, { size: 10, work, onDone: () => {}, signal });
     expect(end).toMatchObject({ left: ids.slice(30), stopped: { kind: 'failed' } });
   });
 
-  test('ends with the error where the very first is throttled again and again', async () => {
+  test('ends with the error itself where there is but one account', async () => {
+    const work = () => Promise.reject(new Error('no such function'));
+    const end = inBulk(['only'], { size: 10, work, onDone: () => {}, signal });
+    await expect(end).rejects.toThrow('no such function');
+  });
+
+  test('a call that is throttled again and again is given up', async () => {
     const pauses: number[] = [];
-    const work = async () => {
+    const call = async () => {
       throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' });
     };
     const waiting = async (milliseconds: number) => void pauses.push(milliseconds);
-    const end = inBulk(ids, { size: 10, work, onDone: () => {}, signal, pause: waiting });
-    await expect(end).rejects.toThrow('slow down');
-    expect(pauses).toEqual([200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000]);
+    await expect(untilNotThrottled(call, waiting)).rejects.toThrow('slow down');
+    expect(pauses).toEqual([50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000]);
   });
 });

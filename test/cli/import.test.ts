@@ -480,10 +480,10 @@ describe('trouble on the way', () => {
         ? { kind: 'error', status: 400, type: 'AccessDeniedException', message: `${token('quoted')}` }
         : undefined,
     );
-    const { code, stdout } = await importText(rows('denied', 40));
-    expect(code).toBe(1);
-    expect(stdout).toMatch(
-      / 10 {2}created\nStopped by AccessDeniedException, 30 not done. The same command goes on/,
+    const { code, stdout, stderr } = await importText(rows('denied', 40));
+    expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining(' 10  created\n') });
+    expect(stderr).toMatch(
+      /Stopped by an error \(AccessDeniedException\): 30 accounts are left. To go on, with the same input:\n {2}import - /,
     );
     world.aws.inject(undefined);
     expect(await json(rows('denied', 40))).toMatchObject({ created: 30, alreadyThere: 10 });
@@ -498,7 +498,7 @@ describe('trouble on the way', () => {
     const ended = await run(['import', '-'], { input: rows('stopped', 60), signal: stop.signal });
     world.aws.onEffect(undefined);
     expect(ended.code).toBe(130);
-    const [, left] = /Stopped, (\d+) not done\. The same command goes on/.exec(ended.stdout) ?? [];
+    const [, left] = /Stopped: (\d+) accounts are left\. To go on/.exec(ended.stderr) ?? [];
     expect(Number(left)).toBeGreaterThan(30);
     expect(await json(rows('stopped', 60))).toMatchObject({
       created: Number(left),
@@ -511,7 +511,10 @@ describe('trouble on the way', () => {
       input: rows('early', 3),
       signal: AbortSignal.abort(),
     });
-    expect({ code, stderr: stderr.includes('Stopped.') }).toEqual({ code: 130, stderr: true });
+    expect({ code, stderr: stderr.includes('Stopped: all accounts are left.') }).toEqual({
+      code: 130,
+      stderr: true,
+    });
     expect(await world.item('early-0')).toEqual({});
   });
 
