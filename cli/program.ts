@@ -16,7 +16,7 @@ import { addReport } from './report/command.ts';
 import { asCliError } from './shared/authorization-error.ts';
 import { CliError, EXIT, type ExitCode } from './shared/cli-error.ts';
 import { type AddCommands, makeActions } from './shared/command.ts';
-import { DEFAULT_STACK } from './shared/fleet-options.ts';
+import { DEFAULT_STACK, STACK_VARIABLE } from './shared/fleet-options.ts';
 import { addStatus } from './status/command.ts';
 import { addToken } from './token/command.ts';
 
@@ -37,8 +37,9 @@ const groups: readonly AddCommands[] = [
 ];
 
 const EPILOGUE = `
-It acts on the local system while one runs here (npm start), otherwise on the
-stack ${DEFAULT_STACK} with the usual AWS credentials and Region.
+It acts on the stack that --stack names, or else ${STACK_VARIABLE};
+without these on the local system while one runs here (npm start), otherwise on
+${DEFAULT_STACK}, with the usual AWS credentials and Region.
 
 Exit codes: 0 done, 1 it did not work, 2 wrong usage, 3 something needs
 attention, 130 stopped by Ctrl-C. Secrets are read from a prompt, a file or

@@ -9,11 +9,11 @@ import type { FleetOptions } from './fleet-options.ts';
 export interface Context {
   readonly terminal: Terminal;
   /**
-   * Finds the fleet when it is first asked for, so that help and wrong usage need no AWS. A command that may change
-   * something has said by then which one it is, on standard error.
+   * Finds the fleet when it is first asked for, so that help and wrong usage need no AWS. The command has said by then
+   * which one it is, on standard error.
    */
   fleet(): Promise<Fleet>;
-  /** The same fleet, of which a command that only `reads` says here which it is, since now it has something changed. */
+  /** The same fleet, of which a command that only `reads` says here that now it has something changed. */
   fleetToChange(): Promise<Fleet>;
   /** The function alone, where nothing else of the fleet is needed; a deployed one has to be named. */
   functionToInvoke(): Promise<InvokedFunction>;
@@ -27,7 +27,7 @@ export type AddCommands = (program: Command, action: MakeAction) => void;
 
 /**
  * Makes a commander action of a function that gets the context, the arguments and the command's own options.
- * What it returns becomes the exit code; nothing means 0. Unless it `reads` only, a command says which fleet it acts on.
+ * What it returns becomes the exit code; nothing means 0. Each command says which fleet it acts on, or only `reads`.
  */
 type MakeAction = <Arguments extends readonly unknown[]>(
   run: (context: Context, ...rest: Arguments) => Promise<ExitCode | undefined>,
@@ -46,31 +46,35 @@ export function makeActions(
       const command = all.at(-1) as Command;
       const options: FleetOptions & { json?: boolean } = command.optsWithGlobals();
       const terminal = createTerminal(streams, options.json === true);
-      let found: Promise<Fleet> | undefined;
-      const find = () => {
-        found ??= import('./fleet.ts').then(({ findFleet }) => findFleet(options, streams.env));
-        return found;
-      };
-      let told: Promise<Fleet> | undefined;
-      const findAndTell = () => {
-        told ??= find().then(async (fleet) => {
-          await tell(streams, whereOf(fleet));
-          return fleet;
-        });
-        return told;
-      };
-      const fleet = effect === 'reads' ? find : findAndTell;
+      const find = once(async () => {
+        const { findFleet } = await import('./fleet.ts');
+        return await findFleet(options, streams.env);
+      });
+      const toRead = once(async () => {
+        const fleet = await find();
+        await tell(streams, 'Reading', fleet);
+        return fleet;
+      });
+      const toChange = once(async () => {
+        const fleet = await find();
+        if (fleet.chosenBy === 'nobody') await (await import('./stack-outputs.ts')).requireOnlyOne(fleet);
+        await tell(streams, 'Acting on', fleet);
+        return fleet;
+      });
       const functionToInvoke = async () => {
         const { findFunction } = await import('./fleet.ts');
         const found = await findFunction(options, streams.env);
-        await tell(streams, 'outputs' in found ? whereOf(found) : found.label);
+        if ('outputs' in found && found.chosenBy === 'nobody')
+          await (await import('./stack-outputs.ts')).requireOnlyOne(found);
+        await tell(streams, 'Acting on', found);
         return found;
       };
+      const fleet = effect === 'reads' ? toRead : toChange;
       const context = {
         terminal,
         signal,
         fleet,
-        fleetToChange: findAndTell,
+        fleetToChange: toChange,
         functionToInvoke,
         fleetWords: wordsOf(options),
       };
@@ -98,11 +102,25 @@ function wordsOf(options: FleetOptions & { readonly json?: boolean }): string[] 
   });
 }
 
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 /** Names the fleet, with --json too: if a script acts on the wrong one, its log must show that. */
-async function tell({ stderr }: Streams, where: string): Promise<void> {
+async function tell(
+  { stderr }: Streams,
+  verb: 'Acting on' | 'Reading',
+  found: Fleet | InvokedFunction,
+): Promise<void> {
   const { wrapTo } = await import('../../terminal/display-text.ts');
   const width = stderr.isTTY === true ? stderr.columns || 80 : Number.POSITIVE_INFINITY;
-  stderr.write(`${wrapTo(printable(`Acting on ${where}.`), width).join('\n')}\n`);
+  const where = 'outputs' in found ? whereOf(found) : found.label;
+  const but = found.overruled === undefined ? '' : ` ${found.overruled}.`;
+  stderr.write(`${wrapTo(printable(`${verb} ${where}.${but}`), width).join('\n')}\n`);
 }
 
 /** The fleet, and each part that is not its stack's own. */

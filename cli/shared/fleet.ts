@@ -12,7 +12,14 @@ import { awsSettings, LOCAL_FUNCTION_NAME, LOCAL_TABLE_NAME } from '../../local/
 import { LocalKeyError } from '../../local/local-key.ts';
 import { type Found, findRunningSystem } from '../../local/running-system.ts';
 import { CliError, EXIT } from './cli-error.ts';
-import { DEFAULT_STACK, type FleetOptions } from './fleet-options.ts';
+import {
+  type Choice,
+  chooseFleet,
+  DEFAULT_STACK,
+  type FleetOptions,
+  overruling,
+  STACK_VARIABLE,
+} from './fleet-options.ts';
 import { requireSameMajor, versionOf } from './function-version.ts';
 import { type Deployed, readOutputs } from './stack-outputs.ts';
 
@@ -24,6 +31,10 @@ export interface Fleet {
   readonly tableName: string;
   readonly secretNamePrefix: string;
   readonly functionName: string;
+  /** Who chose it. */
+  readonly chosenBy: Choice['by'] | 'a local system that runs here';
+  /** For people: what named another fleet, and lost. */
+  readonly overruled?: string;
   /** The stack's other outputs, by name. Empty if the parts were named by hand. */
   readonly outputs: Readonly<Record<string, string>>;
   /** The local system's data; undefined on AWS. */
@@ -50,12 +61,22 @@ const DEFAULT_DATA_DIRECTORY = '.local';
 const DEFAULT_PREFIX = 'oauth/';
 
 /**
- * Finds the fleet: the local system where one runs here or `--local` asks for it; otherwise AWS, with the names from
- * the stack's outputs, of which each can be overridden.
+ * Finds the fleet: the one that an option names, else the environment's stack, else the local system where one runs here,
+ * else the default stack. Of a stack the names are its outputs, of which each can be overridden.
  *
  * @throws CliError saying what is missing
  */
 export async function findFleet(
+  given: FleetOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet> {
+  const { options, by, overruled } = chooseFleet(given, env);
+  const fleet = await findChosen(options, env);
+  if (fleet.kind === 'local' && by === 'nobody') return fleet;
+  return { ...fleet, chosenBy: by, ...(overruled !== undefined && { overruled }) };
+}
+
+async function findChosen(
   options: FleetOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet> {
@@ -83,7 +104,8 @@ export async function findFleet(
 }
 
 /** Enough to invoke a function. */
-export type InvokedFunction = Pick<Fleet, 'label' | 'functionName' | 'lambda'>;
+export type InvokedFunction = Pick<Fleet, 'label' | 'functionName' | 'lambda'> &
+  Partial<Pick<Fleet, 'overruled'>>;
 
 /**
  * Finds the function alone: by its name, which needs no stack, or as a part of the fleet. Where nothing names a deployed
@@ -101,9 +123,11 @@ export async function findFunction(
     const { lambda } = clientsFor(configFor(region, env));
     const label = `the function ${functionName} (${await requireRegion(lambda)})`;
     requireSameMajor(functionName, await versionOf(lambda, functionName));
-    return { label, functionName, lambda };
+    const named = env[STACK_VARIABLE];
+    const overruled = named ? { overruled: overruling(named, '--function') } : {};
+    return { label, functionName, lambda, ...overruled };
   }
-  if (!alone || [region, functionName].some((option) => option !== undefined))
+  if (!alone || region !== undefined || chooseFleet(options, env).by !== 'nobody')
     return await findFleet(options, env);
   const running = await findLocalSystem(DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
   if (running !== undefined) return localFleet(running, DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
@@ -138,6 +162,7 @@ function localFleet({ system, keys }: Running, dataDirectory: string, called: st
   const config = awsSettings(system.endpoint, keys);
   return {
     kind: 'local',
+    chosenBy: 'a local system that runs here',
     label: `the local system (${called})`,
     dataDirectory,
     ...(system.every !== undefined && { every: system.every }),
@@ -178,6 +203,7 @@ async function awsFleet(
   requireSameMajor(name, said || (await versionOf(clients.lambda, name)));
   return {
     kind: 'aws',
+    chosenBy: 'nobody',
     label: `${label} (${where})`,
     tableName: table ?? own.tableName,
     secretNamePrefix: prefix ?? outputs.SecretNamePrefix ?? DEFAULT_PREFIX,

@@ -1,5 +1,7 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
-import { CliError } from './cli-error.ts';
+import { CliError, EXIT } from './cli-error.ts';
+import type { Fleet } from './fleet.ts';
+import { DEFAULT_STACK, STACK_VARIABLE } from './fleet-options.ts';
 import { shellWord } from './shell-word.ts';
 
 /** Values by name, such as `FunctionName`. */
@@ -45,7 +47,8 @@ export async function readOutputs(
     );
     return choose(all, part);
   } catch (error) {
-    throw error instanceof CliError ? error : notFound(stackName, error);
+    if (error instanceof CliError) throw error;
+    throw notFound(stackName, error, isAbsent(error) ? await fleetStacks(config) : []);
   }
 }
 
@@ -123,17 +126,71 @@ function outputsOfConstructs(all: Entries): { readonly id: string; readonly outp
     });
 }
 
-function notFound(stackName: string, error: unknown): CliError {
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && /does not exist/.test(error.message);
+}
+
+/** @param others stacks that would do */
+function notFound(stackName: string, error: unknown, others: readonly string[]): CliError {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   if (name === 'CredentialsProviderError')
     return new CliError(
       'NO_CREDENTIALS',
       'No AWS credentials were found. Sign in (aws sso login, or set AWS_PROFILE), start a local system with "npm start", or see docs/deploy.md.',
     );
-  if (/does not exist/.test(message))
+  if (isAbsent(error))
     return new CliError(
       'NO_STACK',
-      `There is no stack ${stackName} in this account and Region. Deploy it (docs/deploy.md), or name another with --stack and --region.`,
+      others.length === 0
+        ? `There is no stack ${stackName} in this account and Region. Deploy it (docs/deploy.md), or name another with --stack and --region.`
+        : `There is no stack ${stackName} in this account and Region, but there is: ${others.map((other) => `--stack ${shellWord(other)}`).join(', ')}.`,
     );
   return new CliError('STACK_UNREADABLE', `The stack ${stackName} could not be read: ${name}: ${message}`);
+}
+
+/** Stacks come by the hundred at most, and somebody waits. */
+const MAX_PAGES = 10;
+
+/**
+ * Refuses to change something in the default stack, which nobody has named, where there are other stacks of this product.
+ * Somebody who may not list stacks can't be told: for them it is the default, and the command says so.
+ *
+ * @throws CliError with the lines that say which one
+ */
+export async function requireOnlyOne({ config, label }: Pick<Fleet, 'config' | 'label'>): Promise<void> {
+  const others = (await fleetStacks(config)).filter((name) => name !== DEFAULT_STACK);
+  if (others.length === 0) return;
+  const all = [DEFAULT_STACK, ...others].map(shellWord);
+  throw new CliError(
+    'STACK_UNNAMED',
+    [
+      `${all.length} stacks here have a token refresher, and nobody said which one. Nothing was changed; it would have been ${label}.`,
+      'Add one of these to the command:',
+      ...all.map((name) => `  --stack ${name}`),
+      `or say it once: export ${STACK_VARIABLE}=NAME`,
+    ].join('\n'),
+    EXIT.usage,
+  );
+}
+
+/** The names of the stacks that print a refresher's outputs. None where they can't be listed. */
+async function fleetStacks(config: Fleet['config']): Promise<readonly string[]> {
+  const client = new CloudFormationClient({ ...config, maxAttempts: 1 });
+  const names: string[] = [];
+  let NextToken: string | undefined;
+  try {
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const found = await client.send(new DescribeStacksCommand({ ...(NextToken && { NextToken }) }));
+      for (const { StackName, Outputs = [] } of found.Stacks ?? []) {
+        const keys = Outputs.map(({ OutputKey = '' }) => OutputKey);
+        const has = (output: string) => keys.some((key) => key.replace(/[0-9A-F]{8}$/, '').endsWith(output));
+        if (StackName !== undefined && has('AccountsTableName') && has('FunctionName')) names.push(StackName);
+      }
+      NextToken = found.NextToken;
+      if (NextToken === undefined) break;
+    }
+  } catch {
+    return names;
+  }
+  return names;
 }

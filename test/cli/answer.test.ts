@@ -74,7 +74,7 @@ describe('accounts answer', () => {
     const id = `of-${kind}`;
     await inEscrow(id, kind, { ...more, answer: packed(ANSWER) });
     const { code, stdout, stderr } = await handOut(id, id);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `Reading the local system (${fleet.data}).\n` });
     expect(readFileSync(join(folder, id), 'utf8')).toBe(ANSWER);
     expect(statSync(join(folder, id)).mode & 0o777).toBe(0o600);
     expect(stdout).toContain('It came 5 min ago');

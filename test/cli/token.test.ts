@@ -27,7 +27,7 @@ test('prints the stored token and a newline, and nothing else', async () => {
   expect(await fleet.run(['token', 'mail-initech'])).toEqual({
     code: 0,
     stdout: `${access_token}\n`,
-    stderr: '',
+    stderr: `Reading the local system (${fleet.data}).\n`,
   });
 });
 

@@ -78,6 +78,7 @@ function fleetOf(process: SimulatedProcess, services: Services): Fleet {
   // Of a local system nobody asks the function's settings.
   const names = {
     kind: 'local',
+    chosenBy: 'an option',
     label: 'the simulation',
     tableName: TABLE,
     secretNamePrefix: PREFIX,

@@ -21,7 +21,9 @@ export interface StackState {
   deadLetters: number;
   /** KMS's DescribeKey; undefined: there is no such key. */
   keyState: string | undefined;
-  /** Operations that are denied. */
+  /** Other stacks of the AWS account and Region, with the keys of their outputs. */
+  otherStacks?: Record<string, readonly string[]>;
+  /** Operations that are denied. "ListStacks" stands for DescribeStacks without a name. */
   denied: string[];
 }
 
@@ -41,7 +43,7 @@ export async function startStackStub(state: StackState): Promise<StackStub> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
-    const operation = operationOf(request.url ?? '', String(request.headers['x-amz-target'] ?? ''));
+    const operation = operationOf(request.url ?? '', String(request.headers['x-amz-target'] ?? ''), body);
     asked.push(operation);
     const { status, answer } = state.denied.includes(operation)
       ? { status: 400, answer: { __type: 'AccessDeniedException', message: 'not authorized' } }
@@ -68,11 +70,15 @@ export async function startStackStub(state: StackState): Promise<StackStub> {
   };
 }
 
-function operationOf(url: string, target: string): string {
+function operationOf(url: string, target: string, body: string): string {
   if (target !== '') return target.split('.')[1] ?? '';
   if (url.endsWith('/configuration')) return 'GetFunctionConfiguration';
   if (url.endsWith('/invocations')) return 'Invoke';
-  return url.endsWith('/concurrency') ? 'GetFunctionConcurrency' : 'DescribeStacks';
+  return url.endsWith('/concurrency')
+    ? 'GetFunctionConcurrency'
+    : /StackName=/.test(body)
+      ? 'DescribeStacks'
+      : 'ListStacks';
 }
 
 type Answered = { status: number; answer: Record<string, unknown> | string };
@@ -115,8 +121,20 @@ function answerOf(operation: string, body: string, state: StackState): Answered 
       return keyState === undefined
         ? missing('NotFoundException')
         : fine({ KeyMetadata: { KeyId: 'key', KeyState: keyState } });
+    case 'ListStacks':
+      return fine(
+        describeStacks({
+          'OAuthTokenRefresher-prod': { Version: VERSION, ...state.outputs },
+          ...Object.fromEntries(
+            Object.entries(state.otherStacks ?? {}).map(([name, keys]) => [
+              name,
+              Object.fromEntries(keys.map((key) => [key, 'x'])),
+            ]),
+          ),
+        }),
+      );
     default:
-      return fine(describeStacks({ Version: VERSION, ...state.outputs }));
+      return fine(describeStacks({ s: { Version: VERSION, ...state.outputs } }));
   }
 }
 
@@ -124,9 +142,12 @@ function loggedRun(timestamp: number, more: object) {
   return { timestamp, message: JSON.stringify({ message: 'Run finished.', scanned: 1, ...more }) };
 }
 
-function describeStacks(outputs: Record<string, string>): string {
-  const members = Object.entries(outputs).map(
-    ([name, value]) => `<member><OutputKey>${name}</OutputKey><OutputValue>${value}</OutputValue></member>`,
-  );
-  return `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>s</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${members.join('')}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`;
+function describeStacks(stacks: Record<string, Record<string, string>>): string {
+  const members = Object.entries(stacks).map(([stack, outputs]) => {
+    const all = Object.entries(outputs).map(
+      ([name, value]) => `<member><OutputKey>${name}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+    );
+    return `<member><StackName>${stack}</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${all.join('')}</Outputs></member>`;
+  });
+  return `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks>${members.join('')}</Stacks></DescribeStacksResult></DescribeStacksResponse>`;
 }
