@@ -119,7 +119,7 @@ export async function startEmulatedAws(options: EmulatedAwsOptions): Promise<Emu
   };
 }
 
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);
   return Buffer.concat(chunks);
@@ -140,7 +140,7 @@ function createResourcePolicies(): (target: string, body: Buffer) => boolean {
  * The emulator's CloudFormation leaves alarms and function URLs out, and then refuses what speaks of their attributes: the
  * dashboard, and outputs. Its event bus refuses each event if a rule has a target that is no queue.
  */
-function withoutLeftOut(template: Buffer, functionUrl = ''): Buffer {
+export function withoutLeftOut(template: Buffer, functionUrl = ''): Buffer {
   const { Resources = {}, ...rest } = JSON.parse(template.toString());
   const typeOf = (id: string) => (Resources as Record<string, { Type: string }>)[id]?.Type;
   const isQueue = ({ Arn }: { Arn?: { 'Fn::GetAtt'?: string[] } }) =>

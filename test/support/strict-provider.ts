@@ -84,6 +84,8 @@ export interface StrictProvider {
   /** Called when a request has taken effect, before it is answered. */
   onEffect(listener: ((accountId: string) => void) | undefined): void;
   rotateClientSecret(secret: string): void;
+  /** Accepts this client secret besides the one that the profile has. */
+  alsoAccept(secret: string): void;
   lastRequest(): TokenRequest | undefined;
   close(): Promise<void>;
 }
@@ -98,6 +100,12 @@ export interface ProviderOptions {
   readonly canary?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+}
+
+interface Client {
+  readonly id: string;
+  secret: string;
+  second?: string | undefined;
 }
 
 interface Grant {
@@ -119,7 +127,7 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
   const grants = new Map<string, Grant>();
   const owners = new Map<string, string>();
   const token = (kind: string) => `${canary}-${kind}-${randomBytes(18).toString('base64url')}`;
-  const client = { id: 'client', secret: `${canary}-client-secret-1` };
+  const client: Client = { id: 'client', secret: `${canary}-client-secret-1` };
   let rule: ((request: TokenRequest) => ProviderFault | undefined) | undefined;
   let effect: ((accountId: string) => void) | undefined;
   let last: TokenRequest | undefined;
@@ -280,6 +288,10 @@ export async function startStrictProvider(options: ProviderOptions = {}): Promis
     },
     rotateClientSecret: (secret) => {
       client.secret = secret;
+      client.second = undefined;
+    },
+    alsoAccept: (secret) => {
+      client.second = secret;
     },
     lastRequest: () => last,
     close: () =>
@@ -301,13 +313,14 @@ async function readParameters(request: IncomingMessage): Promise<Record<string, 
 function knowsClient(
   { headers }: IncomingMessage,
   parameters: Readonly<Record<string, string>>,
-  client: { id: string; secret: string },
+  client: Client,
 ): boolean {
+  const isSecret = (given: string | undefined) =>
+    given === client.secret || (given !== undefined && given === client.second);
   const [scheme, credentials = ''] = headers.authorization?.split(' ') ?? [];
-  if (scheme === undefined)
-    return parameters.client_id === client.id && parameters.client_secret === client.secret;
+  if (scheme === undefined) return parameters.client_id === client.id && isSecret(parameters.client_secret);
   const [id, secret] = Buffer.from(credentials, 'base64').toString('utf8').split(':').map(decodeURIComponent);
-  return scheme === 'Basic' && id === client.id && secret === client.secret;
+  return scheme === 'Basic' && id === client.id && isSecret(secret);
 }
 
 function send(
