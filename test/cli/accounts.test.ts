@@ -201,7 +201,7 @@ describe('accounts show', () => {
     await fleet.system.clients.table.send(
       new DeleteCommand({ TableName: fleet.system.clients.tableName, Key: { accountId } }),
     );
-    expect([shown.code, shown.stderr]).toEqual([0, '']);
+    expect([shown.code, shown.stderr]).toEqual([0, `Reading the local system (${fleet.data}).\n`]);
     expect(shown.stdout).toContain('must be a map');
     expect(answer.stderr).toContain('was put there by a newer version');
   });
