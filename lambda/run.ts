@@ -225,7 +225,7 @@ function checkClock({ clockCheck, count, log }: Ports): void {
   count('clockInDoubt');
   const how = `${Math.abs(clockAheadSeconds)} s ${clockAheadSeconds > 0 ? 'ahead' : 'behind'}`;
   log.error(
-    `By the date of the providers' responses, this function's clock is ${how}. Compare both with the time, and deploy the function again.`,
+    `By the date of the providers' responses, this function's clock is ${how}. See docs/runbook.md#the-clock-is-wrong.`,
     { clockAheadSeconds },
   );
 }

@@ -3,8 +3,6 @@ import { GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import { PAUSE_NOTE, PROFILE_NOTE, pauseNoteOf } from '../../core/account/account.ts';
 import { profileSecretIdOf } from '../../core/account/secret-id.ts';
-import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
-import { printable } from '../../terminal/printable.ts';
 import {
   accountsOf,
   type FailingProfile,
@@ -12,7 +10,9 @@ import {
   pausedIn,
   waiting,
   withPause,
-} from '../../terminal/profile-failures.ts';
+} from '../../terminal/fleet-notes.ts';
+import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
+import { printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { CliError } from '../shared/cli-error.ts';
 import type { Fleet } from '../shared/fleet.ts';

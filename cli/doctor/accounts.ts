@@ -1,7 +1,7 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { PROFILE_NOTE, parseAccount } from '../../core/account/account.ts';
+import { type FailingProfile, failingProfile, isAtRisk, pausedIn } from '../../terminal/fleet-notes.ts';
 import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
-import { type FailingProfile, failingProfile, isAtRisk, pausedIn } from '../../terminal/profile-failures.ts';
 import { escrowKind } from '../accounts/escrow.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { attention, broken, type Census, type Check, type Finding, good, plural } from './check.ts';

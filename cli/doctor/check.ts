@@ -5,7 +5,7 @@ import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { awsFailure } from '../../adapters/aws/aws-error.ts';
 import type { SendHttpsRequest } from '../../adapters/oauth/https-request.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
 export type Finding =

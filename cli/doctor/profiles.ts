@@ -7,8 +7,8 @@ import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { turnOf } from '../../core/who-can-help.ts';
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { duration } from '../../terminal/fleet-table.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import {
   attention,

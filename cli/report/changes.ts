@@ -1,8 +1,8 @@
 import { messageOf } from '../../core/account/profile-note.ts';
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import { duration } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import {
   askLog,

@@ -1,6 +1,6 @@
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';

@@ -1,7 +1,7 @@
 import { turnOf } from '../../core/who-can-help.ts';
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { duration, type FleetItem } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { type Answer, are, numberCell, plural, showAnswer, tally } from './print.ts';

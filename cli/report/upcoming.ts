@@ -1,9 +1,9 @@
 import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { grantEnds } from './grants.ts';

@@ -1,9 +1,9 @@
 import { turnOf } from '../../core/who-can-help.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
+import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { countdown, duration } from '../../terminal/fleet-table.ts';
 import type { Style } from '../../terminal/paint.ts';
 import { printable } from '../../terminal/printable.ts';
-import type { FailingProfile } from '../../terminal/profile-failures.ts';
 import { type Cell, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { count } from '../accounts/list.ts';
