@@ -36,7 +36,7 @@ const NOTED_EVERY = 600;
 /** Each account's secret is read so often to see that it is there, and at least two in a run (lambda/sample-secrets.ts). */
 const SAMPLES = 60;
 const LEAST_SAMPLED = 2;
-/** A profile's note, the two notes that pause it, and one more for the sample. */
+/** A profile's note and the note that pauses it; the latter again every ten seconds, and for the sample. */
 const NOTES_READ = 4;
 /** Accounts that all segments together begin in a second (lambda/run.ts). */
 export const STARTS_PER_SECOND = 48;
