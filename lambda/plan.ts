@@ -15,6 +15,7 @@ import { ambiguousSince } from '../core/account/doubt.ts';
 import { isDueAgain } from '../core/account/evidence.ts';
 import { type Report, reportOn } from '../core/account/outcome.ts';
 import { parseProfileNote } from '../core/account/parse-profile-note.ts';
+import { isNews } from '../core/account/profile-note.ts';
 import { tokenSecretIdOf } from '../core/account/secret-id.ts';
 import { secondsOf } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
@@ -92,17 +93,12 @@ function isProfileNote(accountId: unknown): boolean {
 
 /** Of a page's notes that owe an event, so many are put; a later run puts the rest. */
 const MOST_TOLD = 20;
-/** Seconds without news after which a note says nothing any more, as nobody uses the profile. */
-const NOTE_STANDS = 172_800;
-
 /** A profile's note that a scan found: what it says is counted, and an event that it owes may be put. */
 async function lookAtNote(item: Item, mayTell: boolean, { notes, count, clock }: Ports): Promise<void> {
   const { failure, atRisk, eventOwed, eventOwedAt = 0 } = parseProfileNote(item);
   const now = secondsOf(clock);
-  const stands = (news: { readonly at: number } | undefined) =>
-    news !== undefined && now - news.at < NOTE_STANDS;
-  if (stands(failure)) count('profilesFailing');
-  else if (stands(atRisk)) count('profilesAtRisk');
+  if (isNews(failure, now)) count('profilesFailing');
+  else if (isNews(atRisk, now)) count('profilesAtRisk');
   if (eventOwed === undefined || now - eventOwedAt < BEING_TOLD) return;
   count('eventsOwed');
   if (mayTell) await notes.load(String(item.accountId).slice(PROFILE_NOTE.length));

@@ -1,4 +1,5 @@
 import { PAUSE_NOTE, PROFILE_NOTE, pauseNoteOf } from '../core/account/account.ts';
+import { isNews } from '../core/account/profile-note.ts';
 import { isJsonObject } from '../core/json-object.ts';
 import { type FleetItem, isAccount } from './fleet-table.ts';
 
@@ -14,11 +15,11 @@ export interface FailingProfile {
   readonly accounts: number;
 }
 
-/** What the note says; undefined where the item is none, or its profile is well. */
-export function failingProfile({ accountId, failure }: FleetItem): FailingProfile | undefined {
+/** What the note says; undefined where the item is none, its profile is well, or nobody uses that any more. */
+export function failingProfile({ accountId, failure }: FleetItem, now: number): FailingProfile | undefined {
   if (!accountId.startsWith(PROFILE_NOTE) || !isJsonObject(failure)) return undefined;
   const { reason, message, since, at, count, accounts } = failure;
-  if (typeof reason !== 'string') return undefined;
+  if (typeof reason !== 'string' || isOld(at, now)) return undefined;
   const number = (value: unknown) => (typeof value === 'number' ? value : 0);
   return {
     profile: accountId.slice(PROFILE_NOTE.length),
@@ -32,8 +33,12 @@ export function failingProfile({ accountId, failure }: FleetItem): FailingProfil
 }
 
 /** Whether an item is the note of a profile whose current version is refused while the one before works. */
-export function isAtRisk({ accountId, atRisk }: FleetItem): boolean {
-  return accountId.startsWith(PROFILE_NOTE) && isJsonObject(atRisk);
+export function isAtRisk({ accountId, atRisk }: FleetItem, now: number): boolean {
+  return accountId.startsWith(PROFILE_NOTE) && isJsonObject(atRisk) && !isOld(atRisk.at, now);
+}
+
+function isOld(at: unknown, now: number): boolean {
+  return typeof at === 'number' && !isNews({ at }, now);
 }
 
 /** The function's usual refresh window, seconds: who has less left waits already. Short-lived tokens have a smaller one. */
@@ -47,7 +52,7 @@ export function accountsOf(items: readonly FleetItem[], now: number): FleetItem[
   const keys = new Set(items.filter((item) => !isAccount(item)).map(({ accountId }) => accountId));
   const failing = new Map(
     items.flatMap((item) => {
-      const found = failingProfile(item);
+      const found = failingProfile(item, now);
       return found === undefined ? [] : [[found.profile, found] as const];
     }),
   );

@@ -38,7 +38,7 @@ export async function readFleet(fleet: Fleet, terminal?: Pick<Terminal, 'progres
   }
   terminal?.progress(undefined);
   const failingProfiles = items
-    .map(failingProfile)
+    .map((item) => failingProfile(item, now()))
     .filter((one) => one !== undefined)
     .sort((a, b) => b.accounts - a.accounts);
   const notes = items.filter((item) => !isAccount(item));
@@ -56,7 +56,7 @@ export async function readAccount(fleet: Fleet, accountId: string): Promise<Flee
   const keys = [`${PROFILE_NOTE}${profile}`, PAUSE_NOTE, pauseNoteOf(profile)];
   const [note, ...pauses] = await Promise.all(keys.map((key) => findNote(fleet, key)));
   const paused = new Set(pauses.flatMap((one) => one?.accountId ?? []));
-  return withPause(waiting(item, note && failingProfile(note), now()), paused);
+  return withPause(waiting(item, note && failingProfile(note, now()), now()), paused);
 }
 
 /** One account's item, as it is now; undefined where there is none. */

@@ -1,5 +1,6 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { PROFILE_NOTE, parseAccount } from '../../core/account/account.ts';
+import { secondsOf } from '../../core/clock.ts';
 import { type FailingProfile, failingProfile, isAtRisk, pausedIn } from '../../terminal/fleet-notes.ts';
 import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import { escrowKind } from '../accounts/escrow.ts';
@@ -90,10 +91,11 @@ export const accountChecks: readonly Check[] = [
   },
 ];
 
-export async function takeCensus({ table, tableName: TableName }: Fleet): Promise<Census> {
+export async function takeCensus({ table, tableName: TableName, clock }: Fleet): Promise<Census> {
   const counts = { accounts: 0, needPerson: 0, failing: 0, inEscrow: 0 };
   const unreadable: string[] = [];
   const answers: string[] = [];
+  const at = secondsOf(clock);
   const failingProfiles: FailingProfile[] = [];
   const atRisk: string[] = [];
   const notes: FleetItem[] = [];
@@ -103,11 +105,11 @@ export async function takeCensus({ table, tableName: TableName }: Fleet): Promis
   do {
     const page = await table.send(new ScanCommand({ TableName, ExclusiveStartKey }));
     for (const item of page.Items ?? []) {
-      const failing = failingProfile(item as FleetItem);
+      const failing = failingProfile(item as FleetItem, at);
       if (failing !== undefined) failingProfiles.push(failing);
       if (item.eventOwed !== undefined) eventsOwed += 1;
       if (!isAccount(item as FleetItem)) {
-        if (isAtRisk(item as FleetItem)) atRisk.push(String(item.accountId).slice(PROFILE_NOTE.length));
+        if (isAtRisk(item as FleetItem, at)) atRisk.push(String(item.accountId).slice(PROFILE_NOTE.length));
         notes.push(item as FleetItem);
         continue;
       }

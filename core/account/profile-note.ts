@@ -65,6 +65,14 @@ export interface WideRefusal {
   readonly tries: number;
 }
 
+/** Seconds without news after which a note says nothing any more, as nobody uses the profile. */
+const STANDS = 172_800;
+
+/** Whether a failure or a risk in a note is so still. @param now seconds since the epoch */
+export function isNews(seen: { readonly at: number } | undefined, now: number): boolean {
+  return seen !== undefined && now - seen.at < STANDS;
+}
+
 /** Whether what is shown as the profile's failure is a provider-wide refusal. */
 export function isOfWideRefusal({ failure }: ProfileNote): boolean {
   return failure?.reason === 'provider_wide_refusal';
