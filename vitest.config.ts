@@ -14,7 +14,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
-      include: ['core/**', 'adapters/**', 'lambda/**', 'infra/**', 'cli/**', 'local/**', 'terminal/**'],
+      include: ['{core,adapters,lambda,infra,cli,local,terminal}/**/*.ts'],
       reporter: ['text-summary', 'html'],
     },
   },
