@@ -85,6 +85,7 @@ export async function runInvocation(
   const secrets = createSecrets(outside.secrets, outside.secretsWriter);
   const events = createEvents(outside.events, environment.eventBusName, invocation.runId);
   const segments = request.share?.totalSegments ?? 1;
+  const byHand = request.force && request.accountIds !== undefined;
   const { send, discoveryCache: cache } = outside;
   const summary = await run(
     request,
@@ -93,7 +94,7 @@ export async function runInvocation(
       table,
       secrets,
       profiles: createProfiles(secrets, secretNamePrefix, refreshWindow),
-      notes: createProfileNotes({ table, events, clock, log, dryRun: request.dryRun }),
+      notes: createProfileNotes({ table, events, clock, log, dryRun: request.dryRun, byHand }),
       endpoint: createTokenEndpoint({ ...addresses, send, cache, now: clock.now }),
       vault: escrowKeyId === undefined ? undefined : createEscrowVault(outside.kms, escrowKeyId),
       events,

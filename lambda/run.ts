@@ -100,7 +100,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
   const { clock, notes, limits } = ports;
   const schedule = createSchedule({
     maxInFlight: MAX_IN_FLIGHT,
-    admit: request.dryRun ? () => 'start' : notes.admit,
+    admit: notes.admit,
   });
   const waitingFor = new Map<string, number>();
   // A dry run needs no caution. Otherwise one account goes first, alone, so that a failing store is noticed after one
@@ -130,7 +130,7 @@ function createWorker(request: RunRequest, settings: RunSettings, ports: Ports, 
   };
   const start = async (work: Work) => {
     inFlight++;
-    const end = request.dryRun ? () => {} : notes.begin(work.account);
+    const end = notes.begin(work.account);
     let report = work.tooLate;
     try {
       if (!over()) report = await work.run();

@@ -38,9 +38,10 @@ interface Slice {
 const MINUTE = 60;
 /** Minutes in which each account is read once: half a day, so that one that was missed is still read within the day. */
 const ROUND = 720;
-/** A small table is read faster: so many accounts in each run. */
+/** A small table is read faster: so many accounts in each run. The first one of a process reads so many of any table. */
 const LEAST = 2;
-/** Minutes that a process makes up for which knows of none before. */
+const LEAST_AT_FIRST = 10;
+/** Minutes that a run makes up for. */
 const MOST_MADE_UP = 60;
 /** Reads at once, and in one run. */
 const AT_ONCE = 8;
@@ -56,8 +57,12 @@ const LEAST_TIME = 15_000;
  * @returns one of so many equal slices, as of a parallel scan
  */
 export function sliceOf({ items, before }: Pick<Sampling, 'items' | 'before'>, now: number): Slice {
-  const slices = Math.min(ROUND, Math.max(1, Math.ceil(items / LEAST)));
-  const minutes = before === undefined ? MOST_MADE_UP : Math.round((now - before) / MINUTE);
+  const least = before === undefined ? LEAST_AT_FIRST : LEAST;
+  const slices = Math.min(
+    before === undefined ? Number.POSITIVE_INFINITY : ROUND,
+    Math.max(1, Math.ceil(items / least)),
+  );
+  const minutes = before === undefined ? 1 : Math.round((now - before) / MINUTE);
   const width = Math.min(MOST_MADE_UP, Math.max(1, minutes));
   const totalSegments = Math.max(1, Math.floor(slices / width));
   return { segment: Math.floor(now / MINUTE / width) % totalSegments, totalSegments };

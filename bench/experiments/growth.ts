@@ -33,16 +33,15 @@ export async function growth(bench: Bench): Promise<Findings> {
   return {
     title: 'Growth',
     figures: [
-      compared(named('none due: time', 'ms', 1.2, 6), ({ milliseconds }) => milliseconds, fresh.function, {
+      // Each of these is a new process, which also reads a first sample of secrets: about 60 ms.
+      compared(named('none due: time', 'ms', 2, 6), ({ milliseconds }) => milliseconds, fresh.function, {
         name: 'bare scan',
         measured: fresh.scan,
       }),
-      compared(
-        named('none due: CPU', 'ms', 1.5, 4),
-        ({ cpuMilliseconds }) => cpuMilliseconds,
-        fresh.function,
-        { name: 'bare scan', measured: fresh.scan },
-      ),
+      compared(named('none due: CPU', 'ms', 3, 8), ({ cpuMilliseconds }) => cpuMilliseconds, fresh.function, {
+        name: 'bare scan',
+        measured: fresh.scan,
+      }),
       compared(named('none due: memory', 'MB', 1.15, 1.6), peakOf, fresh.function, {
         name: 'at 1,000',
         measured: smallest.fresh.function,

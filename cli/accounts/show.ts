@@ -30,10 +30,12 @@ export async function showAccount(
 ): Promise<undefined> {
   const target = await fleet();
   const item = await readAccount(target, accountId);
-  const [secret, decision] = await Promise.all([
+  const [secret, found] = await Promise.all([
     readTokenSecret(target, item, named),
     isOAuth(item) ? decisionOf(target, accountId) : NOT_OAUTH,
   ]);
+  const decision =
+    item.waitsForProfile === true && found.action === 'refresh' ? { ...found, ...PERHAPS } : found;
   const at = now();
   const { authorizedBy, authorizedAt, enabled, parameters, authenticationType } = item;
   const value = {
@@ -64,6 +66,9 @@ const isOAuth = ({ authenticationType }: FleetItem) => authenticationType === 'o
 
 /** The function passes such an item over when it scans the table, and refuses it where it is named. */
 const NOT_OAUTH: DecisionShown = { action: 'leave', because: 'it is not an OAuth account' };
+
+/** The function is asked about this account alone; a run of the schedule has others of its profile, too. */
+const PERHAPS = { because: 'a few of a failing profile are tried, and it may be one of them' };
 
 /** What a run would do with the account now, by the function's own word: a dry run changes nothing. */
 async function decisionOf(fleet: Fleet, accountId: string): Promise<DecisionShown> {

@@ -40,20 +40,28 @@ export interface ProfileNotes {
 interface Tries {
   all: number;
   ofRefused: number;
+  /** Of those that a provider-wide refusal is about. */
+  ofTheWide: number;
   underWay: number;
 }
 
+/** So many of the refused are tried where people name them, though others were tried just before. */
+const TRIES_BY_HAND = 5;
 /** If another run has changed the note meanwhile, so many of the last grants are added to it again. */
 const MAX_GRANTS = 500;
 
-export function createProfileNotes(options: NoteOptions): ProfileNotes {
+/** @param byHand people name the accounts, and want them tried */
+export function createProfileNotes({
+  byHand = false,
+  ...options
+}: NoteOptions & { byHand?: boolean }): ProfileNotes {
   const { clock } = options;
   const writer = createNoteWriter(options);
   const { stateOf, apply } = writer;
   const loading = new Map<string, Promise<void>>();
   const allTries = new Map<string, Tries>();
   const triesOf = (profile: string) => {
-    const known = allTries.get(profile) ?? { all: 0, ofRefused: 0, underWay: 0 };
+    const known = allTries.get(profile) ?? { all: 0, ofRefused: 0, ofTheWide: 0, underWay: 0 };
     allTries.set(profile, known);
     return known;
   };
@@ -73,8 +81,9 @@ export function createProfileNotes(options: NoteOptions): ProfileNotes {
       const now = secondsOf(clock);
       if (pause === 'paused') return { action: 'leave', reason: 'disabled' };
       if (pause === 'unknown') return { action: 'defer', reason: 'store_unavailable' };
-      if (isAmongRefused(account, note) && !mayTryRefused(note, now))
-        return { action: 'defer', reason: 'provider_wide_refusal' };
+      const isRefused = isAmongRefused(account, note);
+      const mayTry = mayTryRefused(note, now) || (byHand && tries.ofTheWide < TRIES_BY_HAND);
+      if (isRefused && !mayTry) return { action: 'defer', reason: 'provider_wide_refusal' };
       const allowed = triesInRun(note, now);
       if (allowed === undefined || note.failure === undefined) return 'start';
       const refusedBefore = account.failure !== undefined;
@@ -86,8 +95,11 @@ export function createProfileNotes(options: NoteOptions): ProfileNotes {
       const { oauthProfile: profile } = account;
       const state = stateOf(profile);
       const tries = triesOf(profile);
-      if (isAmongRefused(account, state.currentNote))
+      const isRefused = isAmongRefused(account, state.currentNote);
+      if (isRefused) {
         apply(profile, (note) => noteAfterTry(note, secondsOf(clock)));
+        tries.ofTheWide++;
+      }
       if (triesInRun(state.currentNote, secondsOf(clock)) !== undefined) {
         tries.all++;
         if (account.failure !== undefined) tries.ofRefused++;

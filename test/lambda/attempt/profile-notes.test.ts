@@ -24,8 +24,9 @@ function aWorld(before: ProfileNote = {}) {
     },
     /** Whatever has to be done before an event is on the bus. */
     beforeEvent: async () => {},
-    run: async (): Promise<ProfileNotes> => {
+    run: async (options: { byHand?: boolean } = {}): Promise<ProfileNotes> => {
       const notes = createProfileNotes({
+        ...options,
         table: {
           readProfile: async () => {
             await moment();
@@ -293,6 +294,7 @@ describe('an account of a profile', () => {
     });
     expect(other.admit(anAccount()), 'everybody else is tried as ever').toBe('start');
     await other.flushed();
+    expect(admitted(await world.run({ byHand: true }), waiting), 'where people name them').toBe(5);
     world.pass(900);
     expect(admitted(await world.run(), waiting)).toBe(5);
   });
