@@ -43,6 +43,8 @@ const LEAST = 2;
 const LEAST_AT_FIRST = 10;
 /** Minutes that a run makes up for. */
 const MOST_MADE_UP = 60;
+/** DynamoDB cuts a table into no more. */
+const MOST_SEGMENTS = 1_000_000;
 /** Reads at once, and in one run. */
 const AT_ONCE = 8;
 const MOST = 4_000;
@@ -57,15 +59,15 @@ const LEAST_TIME = 15_000;
  * @returns one of so many equal slices, as of a parallel scan
  */
 export function sliceOf({ items, before }: Pick<Sampling, 'items' | 'before'>, now: number): Slice {
-  const least = before === undefined ? LEAST_AT_FIRST : LEAST;
-  const slices = Math.min(
-    before === undefined ? Number.POSITIVE_INFINITY : ROUND,
-    Math.max(1, Math.ceil(items / least)),
-  );
-  const minutes = before === undefined ? 1 : Math.round((now - before) / MINUTE);
-  const width = Math.min(MOST_MADE_UP, Math.max(1, minutes));
-  const totalSegments = Math.max(1, Math.floor(slices / width));
-  return { segment: Math.floor(now / MINUTE / width) % totalSegments, totalSegments };
+  if (before === undefined) return sliceAt(now, 1, items / LEAST_AT_FIRST);
+  const minutes = Math.min(MOST_MADE_UP, Math.max(1, Math.round((now - before) / MINUTE)));
+  return sliceAt(now, minutes, Math.min(ROUND, Math.ceil(items / LEAST)) / minutes);
+}
+
+/** The slice of these minutes, where the table is cut into about so many. */
+function sliceAt(now: number, minutes: number, slices: number): Slice {
+  const totalSegments = Math.min(MOST_SEGMENTS, Math.max(1, Math.floor(slices)));
+  return { segment: Math.floor(now / MINUTE / minutes) % totalSegments, totalSegments };
 }
 
 /**
