@@ -1,15 +1,25 @@
 #!/usr/bin/env node
 
+import { STOP_AGAIN } from './shared/stop-again.ts';
+
 const [major] = process.versions.node.split('.');
 if (Number(major) < 20) {
   console.error(`oauth-token-refresher needs Node.js 20 or newer. This is ${process.version}.`);
   process.exit(1);
 }
 const stop = new AbortController();
+const ONE_KEY_MILLISECONDS = 200;
+let stopAt = 0;
 process.on('SIGINT', () => {
+  if (!stop.signal.aborted) {
+    stopAt = performance.now();
+    return stop.abort();
+  }
+  // npm hands on the Ctrl-C that the terminal has sent already; where its shell is bash, that arrives here.
+  if (performance.now() - stopAt < ONE_KEY_MILLISECONDS) return;
   // A second one does not wait for what is being put in order.
-  if (stop.signal.aborted) process.exit(130);
-  stop.abort();
+  stop.signal.dispatchEvent(new Event(STOP_AGAIN));
+  process.exit(130);
 });
 // A reader that has seen enough, such as head, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -5,7 +5,7 @@ import { isAccount } from '../../terminal/fleet-table.ts';
 import { printable } from '../../terminal/printable.ts';
 import { number, startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { inBulk, tellLeft, tellStopping } from '../shared/bulk.ts';
+import { type BulkEnd, inBulk, tellLeft, tellStopping } from '../shared/bulk.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
@@ -45,6 +45,12 @@ export async function changeEach(
   const summary = new Map<Change['result'], number>();
   let shown = 0;
   tellStopping(context);
+  const undo = (changes: readonly Change[]) =>
+    tellUndo(changes, fleet, terminal, counts ? 'in a file' : 'here');
+  const tellGoOn = ({ left, stopped }: BulkEnd<Change>) => {
+    const which = profile === undefined ? left : ['--profile', profile];
+    return tellLeft({ left: left.length, stopped }, ['accounts', ...command, ...which], context);
+  };
   const end = await inBulk(ids, {
     size: 1,
     work: async ([accountId = '']) => [
@@ -58,18 +64,20 @@ export async function changeEach(
       progress?.step(1, summaryOf(summary));
       if (isTold) progress?.again();
     },
+    onCutOff: (cut) => {
+      undo(cut.results);
+      tellGoOn(cut);
+    },
     signal,
   });
   progress?.end();
   const { results: changes, left } = end;
   if (terminal.json)
     terminal.result('', [...changes, ...left.map((accountId) => ({ accountId, result: 'not_done' }))]);
-  tellUndo(changes, fleet, terminal, counts ? 'in a file' : 'here');
+  undo(changes);
   if (counts) tellSummary(summary, shown, fleet, terminal);
   if (ids.length === 0 && !terminal.json) terminal.result('No account is left to change.', []);
-  const which = profile === undefined ? left : ['--profile', profile];
-  const code = tellLeft({ ...end, left: left.length }, ['accounts', ...command, ...which], context);
-  return code ?? (changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed);
+  return tellGoOn(end) ?? (changes.every(({ result }) => GOOD.includes(result)) ? EXIT.done : EXIT.failed);
 }
 
 function summaryOf(summary: ReadonlyMap<Change['result'], number>): string {

@@ -7,7 +7,7 @@ import type { Style } from '../../terminal/paint.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import { type Column, type Concession, renderTable } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { inBulk, tellLeft, tellStopping } from '../shared/bulk.ts';
+import { type BulkEnd, inBulk, tellLeft, tellStopping } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
@@ -56,6 +56,8 @@ export async function refreshAccounts(
   const progress = startProgress(terminal, known.length);
   tellStopping(context);
   const done: Result[] = [];
+  const tellGoOn = (some: BulkEnd<Result>) =>
+    tellLeft({ ...some, left: some.left.length }, againLine(some.left, options, begun), context);
   const end = await inBulk(
     [...failing, ...others].map(({ accountId }) => accountId),
     {
@@ -67,6 +69,7 @@ export async function refreshAccounts(
         done.push(...reports);
         progress.step(reports.length, summaryOf(done, dryRun));
       },
+      onCutOff: (cut) => void tellGoOn(cut),
       signal,
     },
   );
@@ -78,8 +81,7 @@ export async function refreshAccounts(
   terminal.result(resultsText(results, dryRun, fleet.label, terminal), results);
   if (results.some(({ action }) => TROUBLE.includes(action)))
     terminal.say('\nWhat to do about one of them: accounts show ACCOUNT');
-  const again = againLine(end.left, options, begun);
-  return tellLeft({ ...end, left: end.left.length }, again, context) ?? exitCodeOf(results);
+  return tellGoOn(end) ?? exitCodeOf(results);
 }
 
 /** What goes on where this ended. Who was refreshed or tried since the beginning is left out. */

@@ -2,7 +2,7 @@ import { printable } from '../../terminal/printable.ts';
 import { readItems, requireProfile } from '../accounts/items.ts';
 import { count, statusKey } from '../accounts/list.ts';
 import { asCliError } from '../shared/authorization-error.ts';
-import { inBulk, tellLeft } from '../shared/bulk.ts';
+import { type BulkEnd, inBulk, tellLeft } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
@@ -35,6 +35,12 @@ export async function authorizeMany(
     return EXIT.done;
   }
   let place = 0;
+  // Whoever has signed in isn't asked again.
+  const tellGoOn = ({ results, left, stopped }: BulkEnd<Result>) => {
+    const failed = results.flatMap((result) => (result.kind === 'failed' ? [result.accountId] : []));
+    const todo = [...left, ...failed];
+    return tellLeft({ left: todo.length, stopped }, againLine(todo, options), context);
+  };
   const end = await inBulk(ids, {
     size: 1,
     work: async ([accountId = '']) => {
@@ -45,18 +51,16 @@ export async function authorizeMany(
     onDone: (results) => {
       for (const result of results) tell(result, context);
     },
+    onCutOff: (cut) => void tellGoOn(cut),
     signal,
   });
   const { results, left } = end;
-  const failed = results.flatMap((result) => (result.kind === 'failed' ? [result.accountId] : []));
   if (terminal.json)
     terminal.result('', [
       ...results.map(toValue),
       ...left.map((accountId) => ({ accountId, result: 'not_done' })),
     ]);
-  // Whoever has signed in isn't asked again.
-  const todo = [...left, ...failed];
-  return tellLeft({ ...end, left: todo.length }, againLine(todo, options), context) ?? exitCodeOf(results);
+  return tellGoOn(end) ?? exitCodeOf(results);
 }
 
 async function whoNeedsAPerson(

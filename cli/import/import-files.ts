@@ -3,6 +3,7 @@ import { number } from '../../terminal/progress.ts';
 import { isAbort, type Stopped, tellLeft, tellStopping } from '../shared/bulk.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
+import { atSecondStop } from '../shared/stop-again.ts';
 import { repeatThrottled } from '../shared/throttling.ts';
 import { openSource, type Source } from './file/source.ts';
 import { makePlan, type Plan, type RowProblem } from './plan.ts';
@@ -59,6 +60,7 @@ export async function importFiles(
     signal.throwIfAborted();
     if (rows % 500 === 0) terminal.progress(`Checking: ${number(rows)} rows`);
   };
+  const endOfPlan = atSecondStop(signal, () => void goOn('all', { kind: 'cut off', unknown: 0 }));
   const plan = await makePlan(
     source,
     fleet,
@@ -69,6 +71,7 @@ export async function importFiles(
     goOn('all', { kind: 'interrupted' });
     if (terminal.json) throw error;
   });
+  endOfPlan();
   if (plan === undefined) return EXIT.interrupted;
   terminal.progress(undefined);
   for (const line of problemLines(plan.problems, terminal)) terminal.say(line);
@@ -95,6 +98,7 @@ export async function importFiles(
     kmsKey: options.kmsKey,
     signal,
     terminal,
+    onCutOff: (left, unknown) => void goOn(left, { kind: 'cut off', unknown }),
   });
   reject([
     ...result.conflicts.map((one) => ({ ...one, field: 'account' })),

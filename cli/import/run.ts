@@ -4,6 +4,7 @@ import { createPace } from '../../core/pace.ts';
 import { startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Fleet } from '../shared/fleet.ts';
+import { atSecondStop } from '../shared/stop-again.ts';
 import type { Source } from './file/source.ts';
 import type { Plan } from './plan.ts';
 import { digestOf } from './row/compare.ts';
@@ -47,6 +48,8 @@ export interface RunOptions {
   readonly kmsKey: string | undefined;
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
+  /** Told at a second Ctrl-C how many are left, and of how many of them nobody knows what became. It may not wait. */
+  readonly onCutOff: (left: number, unknown: number) => void;
 }
 
 const IN_FLIGHT = 8;
@@ -56,7 +59,7 @@ export async function runImport(
   source: Source,
   plan: Plan,
   fleet: Fleet,
-  { update, rate, kmsKey, signal, terminal }: RunOptions,
+  { update, rate, kmsKey, signal, terminal, onCutOff }: RunOptions,
 ): Promise<ImportResult> {
   const create = new Map(plan.create);
   const change = new Map(update ? plan.differ : []);
@@ -70,6 +73,8 @@ export async function runImport(
   const keeper = create.size > 0 ? await plan.keeper() : undefined;
   const how = { turn: createPace(rate, fleet.clock), kmsKey, keeper, signal };
   const work = new PQueue({ concurrency: IN_FLIGHT });
+
+  const end = atSecondStop(signal, () => onCutOff(left.size, work.pending));
 
   const one = async (
     line: number,
@@ -119,6 +124,7 @@ export async function runImport(
     });
   }
   await work.onIdle();
+  end();
   progress.end();
   return {
     rows: plan.rows,

@@ -2,7 +2,8 @@ import { printable } from '../../terminal/printable.ts';
 import { number } from '../../terminal/progress.ts';
 import { EXIT, type ExitCode } from './cli-error.ts';
 import type { Context } from './command.ts';
-import { shellWord } from './shell-word.ts';
+import { commandLine } from './command-line.ts';
+import { atSecondStop } from './stop-again.ts';
 
 /** How work over many accounts ended. */
 export interface BulkEnd<Result> {
@@ -15,6 +16,8 @@ export interface BulkEnd<Result> {
 /** All is done, or why something is left: Ctrl-C, or an error. */
 export type Stopped =
   | { readonly kind: 'done' | 'interrupted' }
+  /** A second Ctrl-C: of so many of those that are left nobody knows what became. */
+  | { readonly kind: 'cut off'; readonly unknown: number }
   | { readonly kind: 'failed'; readonly why: string };
 
 interface Bulk<Result> {
@@ -26,6 +29,8 @@ interface Bulk<Result> {
   readonly work: (accountIds: readonly string[]) => Promise<readonly Result[]>;
   /** Told what is new. */
   readonly onDone: (results: readonly Result[]) => void;
+  /** Told at a second Ctrl-C how it ends, at once. What it does may not wait. */
+  readonly onCutOff: (end: BulkEnd<Result>) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,28 +40,54 @@ interface Bulk<Result> {
  */
 export async function inBulk<Result>(
   accountIds: readonly string[],
-  { size, together = () => true, work, onDone, signal }: Bulk<Result>,
+  { onCutOff, ...bulk }: Bulk<Result>,
 ): Promise<BulkEnd<Result>> {
-  const results: Result[] = [];
-  let left = accountIds;
-  while (left.length > 0) {
+  const state: State<Result> = { results: [], left: accountIds, begun: 0 };
+  const end = atSecondStop(bulk.signal, () => {
+    const { results, left, begun: unknown } = state;
+    onCutOff({ results, left, stopped: { kind: 'cut off', unknown } });
+  });
+  try {
+    return await eachBatch(state, bulk);
+  } finally {
+    end();
+  }
+}
+
+interface State<Result> {
+  readonly results: Result[];
+  left: readonly string[];
+  /** How many of those that are left are being worked on. */
+  begun: number;
+}
+
+async function eachBatch<Result>(
+  state: State<Result>,
+  { size, together = () => true, work, onDone, signal }: Omit<Bulk<Result>, 'onCutOff'>,
+): Promise<BulkEnd<Result>> {
+  const { results, left: accountIds } = state;
+  const endedAs = (stopped: Stopped) => ({ results, left: state.left, stopped });
+  while (state.left.length > 0) {
+    const { left } = state;
     const [first = ''] = left;
     const apart = left.slice(0, size).findIndex((one) => !together(first, one));
     const batch = left.slice(0, apart === -1 ? size : apart);
     // What has begun may spend refresh tokens, so it may end. Nothing more begins.
-    if (signal.aborted) return { results, left, stopped: { kind: 'interrupted' } };
+    if (signal.aborted) return endedAs({ kind: 'interrupted' });
     try {
+      state.begun = batch.length;
       const found = await work(batch);
+      state.begun = 0;
       results.push(...found);
-      left = left.slice(batch.length);
+      state.left = left.slice(batch.length);
       onDone(found);
     } catch (error) {
-      if (signal.aborted && isAbort(error)) return { results, left, stopped: { kind: 'interrupted' } };
+      if (signal.aborted && isAbort(error)) return endedAs({ kind: 'interrupted' });
       if (accountIds.length === 1) throw error;
-      return { results, left, stopped: { kind: 'failed', why: messageOf(error) } };
+      return endedAs({ kind: 'failed', why: messageOf(error) });
     }
   }
-  return { results, left, stopped: { kind: 'done' } };
+  return endedAs({ kind: 'done' });
 }
 
 /** What was waited for was given up at Ctrl-C. Any other error still shows: a grant may not have been stored. */
@@ -85,22 +116,27 @@ export function tellLeft(
     input,
   }: { readonly left: number | 'all'; readonly stopped: Stopped; readonly input?: 'the same' },
   again: readonly string[],
-  { terminal, fleetWords }: Pick<Context, 'terminal' | 'fleetWords'>,
+  context: Pick<Context, 'terminal' | 'fleetWords'>,
 ): ExitCode | undefined {
   if (left === 0) return undefined;
+  const { terminal } = context;
   const why = {
     done: '',
     interrupted: 'Stopped: ',
+    'cut off': 'Stopped at once: ',
     failed: `Stopped by an error (${stopped.kind === 'failed' ? printable(stopped.why) : ''}): `,
   }[stopped.kind];
   const amount = left === 'all' ? left : number(left);
   const what = left === 1 ? '1 account is' : `${amount} accounts are`;
+  const unknown = stopped.kind === 'cut off' ? stopped.unknown : 0;
+  const doubt =
+    unknown === 0 ? '' : `; what became of ${left === 1 ? 'it' : `${number(unknown)} of them`} is unknown`;
   const needs = input === undefined ? '' : `, with ${input} input`;
   terminal.progress(undefined);
   // Never wrapped, so that it can be pasted.
-  const line = [...again, ...fleetWords].map(shellWord).join(' ');
-  terminal.stderr.write(`\n${why}${what} left. To go on${needs}:\n  ${line}\n`);
-  return stopped.kind === 'interrupted' ? EXIT.interrupted : EXIT.failed;
+  const line = commandLine(again, context);
+  terminal.stderr.write(`\n${why}${what} left${doubt}. To go on${needs}:\n  ${line}\n`);
+  return ['interrupted', 'cut off'].includes(stopped.kind) ? EXIT.interrupted : EXIT.failed;
 }
 
 function messageOf(error: unknown): string {

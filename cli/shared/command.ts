@@ -17,7 +17,7 @@ export interface Context {
   fleetToChange(): Promise<Fleet>;
   /** The function alone, where nothing else of the fleet is needed; a deployed one has to be named. */
   functionToInvoke(): Promise<InvokedFunction>;
-  /** Aborted by Ctrl-C. */
+  /** Aborted by Ctrl-C. A second one is the event `STOP_AGAIN`. */
   readonly signal: AbortSignal;
   /** The options that name the fleet and the form of the result, as they were given: for a line that goes on. */
   readonly fleetWords: readonly string[];

@@ -589,7 +589,7 @@ describe('accounts refresh', () => {
     const actions = Map.groupBy(JSON.parse(stdout) as { action: string }[], ({ action }) => action);
     expect({ code, notDone: actions.get('not_done')?.length }).toEqual({ code: 1, notDone: 20 });
     expect(stderr).toMatch(
-      /^Stopped by an error \(AccessDeniedException: .*\): 20 accounts are left\. To go on:\n {2}accounts refresh --profile many --force --untried-since \d{4}-.*Z --data \/\S+ --json$/m,
+      /^Stopped by an error \(AccessDeniedException: .*\): 20 accounts are left\. To go on:\n {2}oauth-token-refresher accounts refresh --profile many --force --untried-since \d{4}-.*Z --data \/\S+ --json$/m,
     );
   });
 
@@ -635,7 +635,7 @@ describe('accounts refresh', () => {
     aws.inject(undefined);
     expect(denied).toMatchObject({ code: 1, stdout: expect.stringMatching(/^. many-1: enabled.*\n$/) });
     expect(denied.stderr).toContain(
-      '2 accounts are left. To go on:\n  accounts enable many-2 many-3 --data ',
+      '2 accounts are left. To go on:\n  oauth-token-refresher accounts enable many-2 many-3 --data ',
     );
   });
 

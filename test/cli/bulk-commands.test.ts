@@ -326,7 +326,9 @@ function lineToGoOn({ stderr }: Ended): readonly string[] | undefined {
   const [, line] = /To go on:\n {2}(.+)\n/.exec(stderr) ?? [];
   if (line === undefined) return undefined;
   const words = execFileSync('sh', ['-c', `printf '%s\\0' ${line}`]).toString();
-  return words.split('\0').slice(0, -1);
+  const [program, ...args] = words.split('\0').slice(0, -1);
+  expect(program).toBe('oauth-token-refresher');
+  return args;
 }
 
 describe.each([1, 2, 3])('history %s: one call in ten is throttled, Ctrl-C comes at random', (seed) => {

@@ -26,6 +26,7 @@ function sequence(seed: number): () => number {
 }
 
 const pause = async () => {};
+const onCutOff = () => expect.unreachable();
 const { signal } = new AbortController();
 
 describe('work over many accounts', () => {
@@ -33,7 +34,7 @@ describe('work over many accounts', () => {
     const { done, work } = throttled(sequence(7));
     const told: number[] = [];
     const onDone = (results: readonly string[]) => told.push(results.length);
-    const end = await inBulk(ids, { size: 10, work, onDone, signal });
+    const end = await inBulk(ids, { size: 10, work, onDone, onCutOff, signal });
     expect(done).toEqual(ids);
     expect({ results: end.results, left: end.left }).toEqual({ results: ids, left: [] });
     expect(told).toEqual(Array.from({ length: 50 }, () => 10));
@@ -48,7 +49,7 @@ describe('work over many accounts', () => {
       const onDone = () => {
         if (random() < 0.2) stopping.abort();
       };
-      ({ left } = await inBulk(left, { size: 7, work, onDone, signal: stopping.signal }));
+      ({ left } = await inBulk(left, { size: 7, work, onDone, onCutOff, signal: stopping.signal }));
     }
     expect(done).toEqual(ids);
   });
@@ -61,7 +62,7 @@ describe('work over many accounts', () => {
     };
     const isFirst = (id: string) => ids.indexOf(id) < 105;
     const together = (one: string, other: string) => isFirst(one) === isFirst(other);
-    const end = await inBulk(ids, { size: 100, together, work, onDone: () => {}, signal });
+    const end = await inBulk(ids, { size: 100, together, work, onDone: () => {}, onCutOff, signal });
     expect(batches).toEqual([100, 5, 100, 100, 100, 95]);
     expect(end).toEqual({ results: ids, left: [], stopped: { kind: 'done' } });
   });
@@ -71,13 +72,13 @@ describe('work over many accounts', () => {
       if (some.includes('account-30')) throw new Error('no such function');
       return some;
     };
-    const end = await inBulk(ids, { size: 10, work, onDone: () => {}, signal });
+    const end = await inBulk(ids, { size: 10, work, onDone: () => {}, onCutOff, signal });
     expect(end).toMatchObject({ left: ids.slice(30), stopped: { kind: 'failed' } });
   });
 
   test('ends with the error itself where there is but one account', async () => {
     const work = () => Promise.reject(new Error('no such function'));
-    const end = inBulk(['only'], { size: 10, work, onDone: () => {}, signal });
+    const end = inBulk(['only'], { size: 10, work, onDone: () => {}, onCutOff, signal });
     await expect(end).rejects.toThrow('no such function');
   });
 

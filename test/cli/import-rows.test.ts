@@ -317,7 +317,9 @@ test('a row that changes after it was checked is not written', async () => {
   const { code, stderr } = await cli([...world.options, 'import', path]);
   world.aws.onEffect(undefined);
   expect(code).toBe(1);
-  expect(stderr).toContain('Stopped by an error (the file changed): 1 account is left. To go on:\n  import ');
+  expect(stderr).toContain(
+    'Stopped by an error (the file changed): 1 account is left. To go on:\n  oauth-token-refresher import ',
+  );
   expect(await ids()).toEqual(['c1']);
 });
 

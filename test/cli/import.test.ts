@@ -483,7 +483,7 @@ describe('trouble on the way', () => {
     const { code, stdout, stderr } = await importText(rows('denied', 40));
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining(' 10  created\n') });
     expect(stderr).toMatch(
-      /Stopped by an error \(AccessDeniedException\): 30 accounts are left. To go on, with the same input:\n {2}import - /,
+      /Stopped by an error \(AccessDeniedException\): 30 accounts are left. To go on, with the same input:\n {2}oauth-token-refresher import - /,
     );
     world.aws.inject(undefined);
     expect(await json(rows('denied', 40))).toMatchObject({ created: 30, alreadyThere: 10 });
