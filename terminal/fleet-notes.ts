@@ -1,7 +1,8 @@
 import { PAUSE_NOTE, PROFILE_NOTE, pauseNoteOf } from '../core/account/account.ts';
+import { parseProfileNote } from '../core/account/parse-profile-note.ts';
 import { isNews } from '../core/account/profile-note.ts';
-import { isJsonObject } from '../core/json-object.ts';
 import { type FleetItem, isAccount } from './fleet-table.ts';
+import { copyableName } from './printable.ts';
 
 /** What a profile's note in the table says of it, while it is failing. Times are seconds since the epoch. */
 export interface FailingProfile {
@@ -15,30 +16,21 @@ export interface FailingProfile {
   readonly accounts: number;
 }
 
-/** What the note says; undefined where the item is none, its profile is well, or nobody uses that any more. */
-export function failingProfile({ accountId, failure }: FleetItem, now: number): FailingProfile | undefined {
-  if (!accountId.startsWith(PROFILE_NOTE) || !isJsonObject(failure)) return undefined;
+/** What the note says, as the function reads it; undefined where the item is none, its profile is well, or nobody uses that any more. */
+export function failingProfile(item: FleetItem, now: number): FailingProfile | undefined {
+  if (!item.accountId.startsWith(PROFILE_NOTE)) return undefined;
+  const { failure } = parseProfileNote(item);
+  if (failure === undefined || !isNews(failure, now)) return undefined;
   const { reason, message, since, at, count, accounts } = failure;
-  if (typeof reason !== 'string' || isOld(at, now)) return undefined;
-  const number = (value: unknown) => (typeof value === 'number' ? value : 0);
-  return {
-    profile: accountId.slice(PROFILE_NOTE.length),
-    reason,
-    message: typeof message === 'string' ? message : '',
-    since: number(since),
-    at: number(at),
-    count: number(count),
-    accounts: number(accounts),
-  };
+  const profile = item.accountId.slice(PROFILE_NOTE.length);
+  return { profile, reason, message, since, at, count, accounts };
 }
 
 /** Whether an item is the note of a profile whose current version is refused while the one before works. */
-export function isAtRisk({ accountId, atRisk }: FleetItem, now: number): boolean {
-  return accountId.startsWith(PROFILE_NOTE) && isJsonObject(atRisk) && !isOld(atRisk.at, now);
-}
-
-function isOld(at: unknown, now: number): boolean {
-  return typeof at === 'number' && !isNews({ at }, now);
+export function isAtRisk(item: FleetItem, now: number): boolean {
+  if (!item.accountId.startsWith(PROFILE_NOTE)) return false;
+  const { atRisk } = parseProfileNote(item);
+  return atRisk !== undefined && isNews(atRisk, now);
 }
 
 /** The function's usual refresh window, seconds: who has less left waits already. Short-lived tokens have a smaller one. */
@@ -61,12 +53,12 @@ export function accountsOf(items: readonly FleetItem[], now: number): FleetItem[
     .map((item) => withPause(waiting(item, failing.get(String(item.oauthProfile)), now), keys));
 }
 
-/** What people have paused, by the notes of a scan: `everything`, then the names of profiles. */
+/** What people have paused, by the notes of a scan: `everything`, then the names of profiles, an odd one as `copyableName` has it. */
 export function pausedIn(items: readonly FleetItem[]): string[] {
   const keys = items.map(({ accountId }) => accountId);
   const profiles = keys
     .filter((key) => key.startsWith(`${PAUSE_NOTE}:`))
-    .map((key) => key.slice(PAUSE_NOTE.length + 1))
+    .map((key) => copyableName(key.slice(PAUSE_NOTE.length + 1)))
     .sort();
   return keys.includes(PAUSE_NOTE) ? ['everything', ...profiles] : profiles;
 }

@@ -186,16 +186,16 @@ function said({ action, reason }: Result, dryRun: boolean): readonly [string, St
 
 function resultsText(results: readonly Result[], dryRun: boolean, label: string, terminal: Terminal): string {
   if (results.length === 0) return `No account in ${label} matches: nothing to do.`;
-  const shown = results.slice(
+  // How many are left is counted below.
+  const ended = results.filter(({ action }) => action !== 'not_done');
+  const shown = ended.slice(
     0,
-    rowsThatFit(results, (some) => tableOf(some, dryRun, terminal), terminal, 2),
+    rowsThatFit(ended, (some) => tableOf(some, dryRun, terminal), terminal, 2),
   );
-  const more = results.length - shown.length;
+  const more = ended.length - shown.length;
   const rest = more > 0 ? [`… and ${more} more (--json shows all)`] : [];
   return [
-    ...tableOf(shown, dryRun, terminal),
-    ...rest,
-    '',
+    ...(shown.length > 0 ? [...tableOf(shown, dryRun, terminal), ...rest, ''] : []),
     ...wrapTo(`In ${label}: ${summaryOf(results, dryRun)}`, terminal.width),
   ].join('\n');
 }

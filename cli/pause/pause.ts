@@ -4,10 +4,11 @@ import { ifConditionHolds } from '../../adapters/aws/aws-error.ts';
 import { PAUSE_NOTE, pauseNoteOf } from '../../core/account/account.ts';
 import { secondsOf } from '../../core/clock.ts';
 import { duration, isAccount } from '../../terminal/fleet-table.ts';
-import { printable } from '../../terminal/printable.ts';
+import { copyableName } from '../../terminal/printable.ts';
 import { findNote, readItems, requireProfile } from '../accounts/items.ts';
 import { EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
+import { commandLine } from '../shared/command-line.ts';
 import type { Fleet } from '../shared/fleet.ts';
 
 export interface PauseOptions {
@@ -39,20 +40,21 @@ export async function pause(context: Context, { profile, wait }: PauseOptions): 
     ),
   );
   const known = isNew ? undefined : await findNote(fleet, accountId);
-  const at = typeof known?.at === 'number' ? known.at : now;
+  const at = isNew ? now : typeof known?.at === 'number' ? known.at : undefined;
   const end = wait ? await untilIdle(context, fleet, { profile, since: now }) : 'not_waited';
   const what = whatOf(profile);
-  const state = isNew ? 'paused' : `paused already, since ${duration(now - at)} ago`;
+  const state = isNew
+    ? 'paused'
+    : `paused already, ${at === undefined ? 'nobody knows since when' : `since ${duration(now - at)} ago`}`;
   const rest = {
     not_waited: `A run that is at work sees it within ${SEEN_WITHIN} s and ends what it has begun.`,
     idle: 'Nothing of it is being refreshed any more.',
     interrupted: 'Stopped waiting. It stays paused.',
   }[end];
-  const again = ['resume', ...(profile === undefined ? [] : ['--profile', profile])].join(' ');
   const { paint } = terminal;
   terminal.result(
-    `${paint('green', '✓')} ${what} in ${fleet.label} is ${state}. ${rest}\n  To go on:  ${printable(again)}`,
-    { paused: profile ?? null, at, isNew, ...(wait && { idle: end === 'idle' }) },
+    `${paint('green', '✓')} ${what} in ${fleet.label} is ${state}. ${rest}\nTo go on:\n  ${resumeLine(context, profile)}`,
+    { paused: profile ?? null, at: at ?? null, isNew, ...(wait && { idle: end === 'idle' }) },
   );
   return end === 'interrupted' ? EXIT.interrupted : EXIT.done;
 }
@@ -65,7 +67,10 @@ export async function resume(context: Context, { profile }: PauseOptions): Promi
   const { Attributes } = await fleet.table.send(
     new DeleteCommand({ TableName: fleet.tableName, Key: { accountId }, ReturnValues: 'ALL_OLD' }),
   );
+  if (Attributes === undefined && profile !== undefined)
+    await requireProfile(fleet, await readItems(fleet, terminal), profile);
   const others = await pausesOf(fleet);
+  const nameIn = (key: string) => (key === PAUSE_NOTE ? undefined : key.slice(PAUSE_NOTE.length + 1));
   const isStillPaused = profile !== undefined && others.includes(PAUSE_NOTE);
   const what = whatOf(profile);
   const said =
@@ -74,12 +79,14 @@ export async function resume(context: Context, { profile }: PauseOptions): Promi
       : `${what} in ${fleet.label} is no longer paused.`;
   const lines = [
     `${terminal.paint('green', '✓')} ${said}`,
-    ...(isStillPaused ? ['  Everything is still paused: resume'] : []),
+    ...(isStillPaused
+      ? ['Everything is still paused. To go on:', `  ${resumeLine(context, undefined)}`]
+      : []),
     ...(profile === undefined && others.length > 0
-      ? [`  Still paused: ${others.map((key) => printable(key.slice(PAUSE_NOTE.length + 1))).join(', ')}`]
+      ? ['Still paused. To go on:', ...others.map((key) => `  ${resumeLine(context, nameIn(key))}`)]
       : []),
   ];
-  const stillPaused = others.map((key) => (key === PAUSE_NOTE ? null : key.slice(PAUSE_NOTE.length + 1)));
+  const stillPaused = others.map((key) => nameIn(key) ?? null);
   terminal.result(lines.join('\n'), {
     resumed: profile ?? null,
     wasPaused: Attributes !== undefined,
@@ -88,8 +95,12 @@ export async function resume(context: Context, { profile }: PauseOptions): Promi
   return isStillPaused ? EXIT.attention : EXIT.done;
 }
 
+function resumeLine(context: Context, profile: string | undefined): string {
+  return commandLine(['resume', ...(profile === undefined ? [] : ['--profile', profile])], context);
+}
+
 function whatOf(profile: string | undefined): string {
-  return profile === undefined ? 'Everything' : `The profile ${printable(profile)}`;
+  return profile === undefined ? 'Everything' : `The profile ${copyableName(profile)}`;
 }
 
 /** The keys of the notes that pause something. */

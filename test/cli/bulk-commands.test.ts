@@ -430,6 +430,8 @@ describe('what has been tried is not tried again', () => {
     const { first, second } = await goOn(['accounts', 'refresh', '--all-failing'], (_, stop) => void stop());
     provider.inject(undefined);
     expect(first).toMatchObject({ code: 130, stderr: expect.stringContaining('4 accounts are left') });
+    // One line counts them, with no row each.
+    expect(first.stdout.match(/^.*not done.*$/gm)).toEqual([expect.stringContaining(', 4 not done')]);
     expect(second.stdout).not.toContain('left alone');
     expect(ids.map((id) => provider.truth(id).requests)).toEqual(ids.map(() => 1));
   });

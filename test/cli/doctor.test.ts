@@ -355,7 +355,11 @@ describe('what is broken is found, with what to do', () => {
     ],
     [
       "a profile's current version is refused while the one before works",
-      () => world.account({ accountId: '#profile:crm', atRisk: { since: 1 } }),
+      () =>
+        world.account({
+          accountId: '#profile:crm',
+          atRisk: { since: 1, at: Math.floor(Date.now() / 1_000) },
+        }),
       'Profiles',
       'attention',
       /crm: its current version is refused/,

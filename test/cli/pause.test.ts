@@ -19,7 +19,7 @@ describe('pause', () => {
     const { code, stdout, stderr } = await fleet.run(['pause', '--profile', 'crm']);
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('Acting on') });
     expect(stdout).toContain('The profile crm');
-    expect(stdout).toContain('resume --profile crm');
+    expect(stdout).toContain('To go on:\n  oauth-token-refresher resume --profile crm --data ');
     expect([...(await statuses('crm'))]).toEqual(['disabled profile']);
     expect([...(await statuses('mail'))].join()).not.toContain('profile');
     const { stdout: shown } = await fleet.run(['accounts', 'show', 'crm-acme']);
@@ -40,7 +40,7 @@ describe('pause', () => {
     const { code, stdout } = await fleet.run(['resume', '--profile', 'crm']);
     expect({ code, stdout }).toMatchObject({
       code: 3,
-      stdout: expect.stringContaining('still paused: resume'),
+      stdout: expect.stringMatching(/still paused\. To go on:\n {2}oauth-token-refresher resume --data /),
     });
     expect(await fleet.json(['resume'])).toMatchObject({ code: 0, value: { stillPaused: [] } });
   });
@@ -64,10 +64,30 @@ describe('pause', () => {
     await fleet.run(['resume', '--profile', 'mail']);
   });
 
-  test('of a profile that does not exist is refused', async () => {
-    expect(await fleet.json(['pause', '--profile', 'nobody'])).toMatchObject({
+  test.each(['pause', 'resume'])('%s of a profile that does not exist is refused', async (command) => {
+    expect(await fleet.json([command, '--profile', 'nobody'])).toMatchObject({
       code: 1,
       value: { error: { code: 'NO_PROFILE' } },
     });
+  });
+
+  test.each([
+    { title: 'a profile that is gone', profile: 'gone', shown: 'gone', word: 'gone' },
+    { title: 'the empty name', profile: '', shown: "''", word: "''" },
+    { title: 'a name of two words', profile: "it's two", shown: "it's two", word: "'it'\\''s two'" },
+    { title: 'a name of two lines', profile: 'a\nb', shown: "$'a\\nb'", word: "$'a\\nb'" },
+  ])('note of $title is shown with what ends it', async ({ profile, shown, word }) => {
+    await fleet.put({ accountId: `#pause:${profile}`, at: seconds() });
+    expect((await fleet.run(['status'], { columns: 80 })).stdout).toContain(`Paused: ${shown}`);
+    const { stdout } = await fleet.run(['resume']);
+    expect(stdout).toContain(`  oauth-token-refresher resume --profile ${word} --data `);
+    expect((await fleet.json(['resume', '--profile', profile])).value).toMatchObject({ wasPaused: true });
+  });
+
+  test('note that does not say since when is no news', async () => {
+    await fleet.put({ accountId: '#pause', at: 'yesterday' });
+    expect((await fleet.run(['pause'])).stdout).toContain('is paused already, nobody knows since when.');
+    expect((await fleet.json(['pause'])).value).toMatchObject({ at: null, isNew: false });
+    await fleet.run(['resume']);
   });
 });
