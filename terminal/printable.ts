@@ -10,7 +10,8 @@ export function isPlain(name: string): boolean {
 
 /** A name as people can tell it and paste it into a shell: one that `isPlain` as it is, another as bash and zsh quote it. */
 export function copyableName(name: string): string {
-  return isPlain(name) ? name : quoted(name);
+  // One that looks quoted is, so that no two names look the same.
+  return isPlain(name) && !/^(\$'|''$)/.test(name) ? name : quoted(name);
 }
 
 const HARD_TO_SEE = /[\p{C}\p{Zl}\p{Zp}\p{M}]/u;
@@ -22,7 +23,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "\\'",
 };
 
-/** `''`, or as in `$'two\\nlines'`. */
+/** As a shell reads it: `''`, or as in `$'two\\nlines'`. */
 export function quoted(name: string): string {
   if (name === '') return "''";
   const bytes = (character: string) =>

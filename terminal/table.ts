@@ -1,6 +1,6 @@
 import { cutTo, padTo, widthOf } from './display-text.ts';
 import { paint, type Style } from './paint.ts';
-import { printable } from './printable.ts';
+import { copyableName, printable } from './printable.ts';
 import { leastWidthOf, shortenedIds } from './shortened-ids.ts';
 import { NOTHING, noteLines, stackedLines } from './stacked-rows.ts';
 
@@ -48,6 +48,8 @@ export interface Table {
 const GAP = 2;
 const LEAST = 3;
 const READABLE_ID = 24;
+/** A pipe's lines have no end, but one monstrous id makes no row monstrous. */
+const WIDEST_ID = 120;
 
 /**
  * A table for people: one line for each row, none longer than `width` cells. Where the columns can't get as narrow as that, each
@@ -57,7 +59,13 @@ const READABLE_ID = 24;
  */
 export function renderTable(table: Table, width: number, color: boolean): string[] {
   const { notes = [] } = table;
-  const clean = concede({ ...table, rows: table.rows.map((row) => row.map(printableCell)) }, width);
+  const clean = concede(
+    {
+      ...table,
+      rows: table.rows.map((row) => row.map((cell, index) => shownCell(cell, table.columns[index]))),
+    },
+    width,
+  );
   const below = notes.map((note) => note && printableCell(note));
   const widths = columnWidths(clean, width);
   if (widths === undefined) return stackedLines({ ...clean, notes: below }, width, color);
@@ -84,6 +92,12 @@ export function renderTable(table: Table, width: number, color: boolean): string
       ...noteLines(below[index], width, color),
     ]),
   ];
+}
+
+/** Ids can be copied as they are shown. */
+function shownCell(cell: Cell, column: Column | undefined): Cell {
+  const { text } = cell;
+  return printableCell(column?.cut === 'id' && text !== '' ? { ...cell, text: copyableName(text) } : cell);
 }
 
 function printableCell({ text, short, ...rest }: Cell): Cell {
@@ -162,7 +176,12 @@ function floorOf({ columns, rows }: Table, index: number, natural: number): numb
 
 /** Natural widths. If the line is too long, columns shrink, from the right; undefined where they can't shrink so far. */
 function columnWidths(table: Table, width: number): number[] | undefined {
-  const widths = naturalWidths(table);
+  const isId = (index: number) => table.columns[index]?.cut === 'id';
+  const widths = naturalWidths(table).map((natural, index) =>
+    isId(index) && natural > WIDEST_ID
+      ? Math.max(WIDEST_ID, leastWidthOf(textsOf(table.rows, index)))
+      : natural,
+  );
   const least = leastWidths(table);
   const give = (index: number, floor: number) => {
     const [now = 0, tooMuch] = [widths[index], Math.max(0, lineWidth(widths) - width)];
@@ -170,7 +189,6 @@ function columnWidths(table: Table, width: number): number[] | undefined {
   };
   const fromTheRight = widths.map((_, index) => index).reverse();
   for (const index of fromTheRight) give(index, least[index] ?? 0);
-  const isId = (index: number) => table.columns[index]?.cut === 'id';
   const natural = naturalWidths(table);
   const ids = fromTheRight.filter(isId);
   // Whole ids give way last: commands take them. One that is cut already is good for its looks only.

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { callersPath } from '../../local/callers-path.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
 import { isAccount } from '../../terminal/fleet-table.ts';
-import { printable } from '../../terminal/printable.ts';
+import { copyableName, printable } from '../../terminal/printable.ts';
 import { number, startProgress } from '../../terminal/progress.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { type BulkEnd, inBulk, tellLeft, tellStopping } from '../shared/bulk.ts';
@@ -100,7 +100,7 @@ function changeText({ accountId, result, message }: Change, { paint, width, heig
   const mark = GOOD.includes(result) ? paint('green', '✓') : paint('red', '✗');
   // A script that looks for a line finds all of it.
   const room = height === undefined ? Number.POSITIVE_INFINITY : width - 2;
-  return `${mark} ${wrapTo(printable(`${accountId}: ${message}`), room).join('\n  ')}`;
+  return `${mark} ${wrapTo(printable(`${copyableName(accountId)}: ${message}`), room).join('\n  ')}`;
 }
 
 /** The commands that bring back what was removed. So many that nobody could scroll back to them go into a file. */

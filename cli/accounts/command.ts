@@ -1,5 +1,13 @@
 import { Option } from 'commander';
-import { readCount, readDuration, readInstant, readRecoveryWindow, readSince } from '../options/arguments.ts';
+import {
+  collectAccountIds,
+  readAccountId,
+  readCount,
+  readDuration,
+  readInstant,
+  readRecoveryWindow,
+  readSince,
+} from '../options/arguments.ts';
 import { addExamples } from '../options/help.ts';
 import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
@@ -42,7 +50,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('show')
       .description('Shows all about one account, and what to do. Never shows tokens.')
-      .argument('<accountId>', 'which account')
+      .argument('<accountId>', 'which account', readAccountId)
       .addOption(tokenSecretOption())
       .action(
         action<[string, ShowOptions]>(
@@ -59,7 +67,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('history')
       .description('Shows when, by which run and with what answer an account was refreshed.')
-      .argument('<accountId>', 'which account')
+      .argument('<accountId>', 'which account', readAccountId)
       .option('--limit <attempts>', 'so many of the last ones', readCount, 10)
       .addOption(
         new Option('--since <time>', 'how far back the log is read, such as 30d')
@@ -82,7 +90,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('enable')
       .description('Lets the function refresh accounts again.')
-      .argument('[accountIds...]', 'which accounts')
+      .argument('[accountIds...]', 'which accounts', collectAccountIds)
       .option('--profile <name>', 'all of this profile')
       .action(action(switchAll(true))),
     [['accounts enable acme globex', 'both, from the next run on']],
@@ -91,7 +99,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('disable')
       .description('Stops the refreshing of accounts. Their tokens run out.')
-      .argument('[accountIds...]', 'which accounts')
+      .argument('[accountIds...]', 'which accounts', collectAccountIds)
       .option('--profile <name>', 'all of this profile; to stop it for a time, see "pause"')
       .action(action(switchAll(false))),
     [['accounts disable acme', 'until it is enabled again']],
@@ -100,7 +108,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('remove')
       .description('Removes accounts. Their token secrets are deleted some days later.')
-      .argument('[accountIds...]', 'which accounts')
+      .argument('[accountIds...]', 'which accounts', collectAccountIds)
       .option('--profile <name>', 'all of this profile')
       .option('-y, --yes', 'do not ask')
       .option(
@@ -125,7 +133,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('answer')
       .description('Writes a response that the function could not read into a file.')
-      .argument('<accountId>', 'the account with the response in escrow')
+      .argument('<accountId>', 'the account with the response in escrow', readAccountId)
       .requiredOption('--out <file>', 'a new file, which only you can read')
       .action(
         action<[string, AnswerOptions]>(
@@ -139,7 +147,7 @@ export const addAccounts: AddCommands = (program, action) => {
     accounts
       .command('refresh')
       .description('Refreshes accounts now, and shows the result for each.')
-      .argument('[accountIds...]', 'which accounts')
+      .argument('[accountIds...]', 'which accounts', collectAccountIds)
       .option('--all-failing', 'all that fail, without waiting for their next attempt')
       .option('--profile <name>', 'all of this profile that are due')
       .option('--force', 'even if they are not due, or need a person')

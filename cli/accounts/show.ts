@@ -7,11 +7,12 @@ import { turnOf } from '../../core/who-can-help.ts';
 import { widthOf, wrapTo } from '../../terminal/display-text.ts';
 import { type Fact, factLines, paragraph } from '../../terminal/facts.ts';
 import { duration, type FleetItem, nameOf, statusOf } from '../../terminal/fleet-table.ts';
-import { printable } from '../../terminal/printable.ts';
+import { copyableName, printable } from '../../terminal/printable.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
 import { runForAccounts } from '../shared/run-function.ts';
+import { shellWord } from '../shared/shell-word.ts';
 import { escrowKind } from './escrow.ts';
 import { now, readAccount } from './items.ts';
 import { failureIn, needsAttention, summaryOf, textIn } from './list.ts';
@@ -98,10 +99,10 @@ function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined 
   if (!isReason(reason)) return undefined;
   const { remedy, severity } = REASONS[reason];
   if (severity === 'person' || reason === 'secret_missing')
-    return `${remedy} Run: authorize ${printable(accountId)}`;
+    return `${remedy} Run: authorize ${shellWord(accountId)}`;
   if (reason === 'disabled' && item.enabled !== false)
-    return `Run: resume${item.paused === 'profile' ? ` --profile ${printable(String(item.oauthProfile))}` : ''}`;
-  if (reason === 'disabled') return `Run: accounts enable ${printable(accountId)}`;
+    return `Run: resume${item.paused === 'profile' ? ` --profile ${shellWord(String(item.oauthProfile))}` : ''}`;
+  if (reason === 'disabled') return `Run: accounts enable ${shellWord(accountId)}`;
   return remedy === '' ? undefined : remedy;
 }
 
@@ -152,8 +153,9 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
 
 function headline(item: FleetItem, { paint, width }: Terminal): string[] {
   const [status, style] = statusOf(item);
-  const label = nameOf(item) === item.accountId ? '' : ` (${item.accountId})`;
-  const lines = wrapTo(printable(`${nameOf(item)}${label}`), width).map((line) => paint('bold', line));
+  const id = copyableName(item.accountId);
+  const title = nameOf(item) === item.accountId ? id : `${nameOf(item)} (${id})`;
+  const lines = wrapTo(printable(title), width).map((line) => paint('bold', line));
   const last = lines.pop() ?? '';
   const room = widthOf(last) + 2 + status.length <= width;
   return [...lines, ...(room ? [`${last}  ${paint(style, status)}`] : [last, paint(style, status)])];
@@ -203,7 +205,7 @@ function escrowText({ accountId, escrow }: FleetItem, at: number): string {
     case 'candidate':
       return `what looks like a refresh token came with an odd response, ${since}; it is tried at the next attempt`;
     case 'answer':
-      return `a response in which no token could be read, ${since}; look at it: accounts answer ${accountId} --out FILE`;
+      return `a response in which no token could be read, ${since}; look at it: accounts answer ${shellWord(accountId)} --out FILE`;
     default:
       return `something that this version does not know, ${since}`;
   }

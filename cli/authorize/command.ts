@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { collectPairs, readDuration } from '../options/arguments.ts';
+import { collectAccountIds, collectPairs, readDuration } from '../options/arguments.ts';
 import { tokenSecretOption } from '../options/token-secret-option.ts';
 import { CliError, EXIT, type ExitCode } from '../shared/cli-error.ts';
 import type { AddCommands, Context } from '../shared/command.ts';
@@ -37,7 +37,11 @@ export const addAuthorize: AddCommands = (program, action) => {
   program
     .command('authorize')
     .description('Connects an account by signing in at its provider, or repairs one in place.')
-    .argument('[accountIds...]', 'the account; a new id makes a new account. Several, one after another')
+    .argument(
+      '[accountIds...]',
+      'the account; a new id makes a new account. Several, one after another',
+      collectAccountIds,
+    )
     .option('--needs-person', 'all accounts that need a person, one after another')
     .option('--profile <name>', 'the OAuth client to sign in with (see "profiles list")')
     .option('--name <name>', 'the name that people use for the account')

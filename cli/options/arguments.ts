@@ -48,6 +48,21 @@ export function readRecoveryWindow(text: string): number {
   return days;
 }
 
+/** Reads an account's id: the key of a DynamoDB item, which may be any text of 1 to 2,048 bytes. @throws InvalidArgumentError */
+export function readAccountId(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes === 0 || bytes > 2_048)
+    throw new InvalidArgumentError(
+      `An account's id has 1 to 2,048 bytes. This one has ${bytes.toLocaleString('en-US')}. See "accounts list" for the ids.`,
+    );
+  return text;
+}
+
+/** Collects ids given one after another. @throws InvalidArgumentError */
+export function collectAccountIds(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, readAccountId(text)];
+}
+
 /** Collects `--option name=value` given any number of times. */
 export function collectPairs(
   text: string,

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { readDuration } from '../options/arguments.ts';
+import { readAccountId, readDuration } from '../options/arguments.ts';
 import { addExamples } from '../options/help.ts';
 import { tokenSecretOption } from '../options/token-secret-option.ts';
 import type { AddCommands } from '../shared/command.ts';
@@ -10,7 +10,7 @@ export const addToken: AddCommands = (program, action) => {
     program
       .command('token')
       .description('Prints an access token. Refreshes it first if it runs out soon.')
-      .argument('<accountId>', 'whose token')
+      .argument('<accountId>', 'whose token', readAccountId)
       .addOption(
         new Option('--for <duration>', 'it must be good for 60s, 5m, 1h …')
           .argParser(readDuration)

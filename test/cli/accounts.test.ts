@@ -593,6 +593,53 @@ describe('accounts refresh', () => {
     );
   });
 
+  test.each([
+    { title: 'an empty one', id: '', bytes: '0' },
+    { title: 'a long one', id: 'é'.repeat(1_025), bytes: '2,050' },
+  ])('says what an id may be: $title', async ({ id, bytes }) => {
+    const commands = [
+      ['accounts', 'show', id],
+      ['accounts', 'history', id],
+      ['accounts', 'answer', id, '--out', '/dev/null'],
+      ['accounts', 'refresh', 'crm-acme', id],
+      ['accounts', 'disable', 'crm-acme', id],
+      ['accounts', 'remove', id, '--yes'],
+      ['token', id],
+      ['authorize', id],
+    ];
+    for (const command of commands) {
+      const { code, value } = await fleet.json(command);
+      expect({ command, code, value }).toEqual({
+        command,
+        code: 2,
+        value: {
+          error: {
+            code: 'USAGE',
+            message: expect.stringContaining(`has 1 to 2,048 bytes. This one has ${bytes}.`),
+          },
+        },
+      });
+    }
+    expect((await fleet.item('crm-acme')).enabled).not.toBe(false);
+  });
+
+  test('an odd id is shown so that it can be pasted', async () => {
+    await fleet.put({
+      accountId: 'odd\nid',
+      authenticationType: 'oauth2',
+      oauthProfile: 'crm',
+      tokenSecretId: 'crm/odd',
+      enabled: false,
+    });
+    const word = "$'odd\\nid'";
+    expect((await fleet.run(['accounts', 'list'])).stdout).toContain(`\n${word}  `);
+    const { stdout } = await fleet.run(['accounts', 'show', 'odd\nid']);
+    expect(stdout).toMatch(/^\$'odd\\nid' {2}/);
+    expect(stdout).toContain(`Run: accounts enable ${word}`);
+    expect((await fleet.run(['accounts', 'enable', 'odd\nid'])).stdout).toContain(`${word}: enabled`);
+    await fleet.run(['accounts', 'remove', 'odd\nid', '--yes']);
+  });
+
   test('leaves out what was refreshed or tried since a time', async () => {
     const refresh = ['accounts', 'refresh', 'crm-acme', 'mail-stark', '--force', '--dry-run'];
     const later = await fleet.json([...refresh, '--untried-since', '2099-01-01T00:00:00Z']);

@@ -16,6 +16,7 @@ test.each([
   { title: 'an empty one', name: '', shown: "''" },
   { title: 'a line end', name: 'odd\nname', shown: "$'odd\\nname'" },
   { title: 'quotes and backslashes', name: "a'\\\t", shown: "$'a\\'\\\\\\t'" },
+  { title: 'what looks quoted', name: "$'a'", shown: "$'$\\'a\\''" },
   { title: 'a mark that reorders', name: 'a\u202eb', shown: "$'a\\342\\200\\256b'" },
 ])('a name is shown: $title', ({ name, shown }) => {
   expect(copyableName(name)).toBe(shown);

@@ -79,6 +79,25 @@ describe('a table', () => {
     ]);
   });
 
+  test('for a pipe is as wide as its ids, but not for a monstrous one, and none looks like another', () => {
+    const long = 'x'.repeat(1_900);
+    const ids = [
+      'short',
+      `${'y'.repeat(99)}-whole`,
+      `${long}1${long}`,
+      `${long}2${long}`,
+      'odd\nname',
+      'odd name',
+    ];
+    const rows = ids.map((text) => [{ text }, { text: '' }, { text: '1' }]);
+    const lines = renderTable({ columns, rows }, Number.POSITIVE_INFINITY, false).slice(1);
+    const shown = lines.map((line) => line.replace(/\s+1$/, ''));
+    expect(shown.slice(0, 2)).toEqual(ids.slice(0, 2));
+    expect(shown.slice(4)).toEqual(["$'odd\\nname'", 'odd name']);
+    expect(new Set(shown).size).toBe(ids.length);
+    for (const line of lines) expect(widthOf(line)).toBeLessThan(140);
+  });
+
   test('drops columns in which nothing is, where that helps', () => {
     const rows = [[{ text: 'crm' }, { text: '·' }, { text: '7' }]];
     const counts = ['PROFILE', 'FAILING', 'ALL'].map((title) => ({ title, cut: 'never' as const }));
