@@ -78,9 +78,13 @@ export async function addProfile(context: Context, name: string, options: AddOpt
       `Somebody else has written the profile ${name} meanwhile. Nothing was written here. Look at it ("profiles show ${name}"), and run the command again.`,
     );
   const done = before.kind === 'found' ? 'changed' : 'created';
+  const next =
+    done === 'changed'
+      ? `Refresh its accounts:  accounts refresh --profile ${name}`
+      : `Connect an account:    authorize <accountId> --profile ${name}`;
   const { paint } = terminal;
   terminal.result(
-    `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it:            profiles check ${name}\n  Connect an account:  authorize <accountId> --profile ${name}`,
+    `${paint('green', '✓')} The profile ${paint('bold', name)} is ${done}.\n  Prove it:              profiles check ${name}\n  ${next}`,
     { name, [done]: true },
   );
   return undefined;

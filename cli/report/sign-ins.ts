@@ -94,7 +94,7 @@ function answerOf(found: readonly SignIn[], disabled: number, at: number): Answe
     head: [
       found.length === 0
         ? 'Nobody needs to sign in.'
-        : `The holders of ${plural(found.length, 'account')} need to sign in. To send the list: --csv.`,
+        : `The holders of ${plural(found.length, 'account')} need to sign in. Run: authorize --needs-person, or send the list: --csv.`,
       ...(disabled > 0
         ? [
             `${plural(disabled, 'account')} more would need it, but ${disabled === 1 ? 'is' : 'are'} disabled.`,

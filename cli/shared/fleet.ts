@@ -133,7 +133,7 @@ export async function findFunction(
   if (running !== undefined) return localFleet(running, DEFAULT_DATA_DIRECTORY, DEFAULT_DATA_DIRECTORY);
   throw new CliError(
     'NO_LOCAL_SYSTEM',
-    'No local system runs here. Start it with "npm start", or name a deployed function with --function.',
+    'No local system runs here. Start it with "npm start", add --data DIRECTORY if it runs on other data, or name a deployed function with --function.',
   );
 }
 
@@ -230,7 +230,7 @@ async function requireRegion({ config }: LambdaClient): Promise<string> {
   if (region !== '') return region;
   throw new CliError(
     'NO_REGION',
-    'No AWS Region is set. Use --region, or set AWS_REGION, or the region of your profile (aws configure set region). Start a local system with "npm start" to need none.',
+    'No AWS Region is set. Use --region, or set AWS_REGION, or the region of your profile (aws configure set region). A local system needs none: start it with "npm start", or add --data DIRECTORY if it runs on other data.',
   );
 }
 

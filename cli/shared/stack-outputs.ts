@@ -136,7 +136,7 @@ function notFound(stackName: string, error: unknown, others: readonly string[]):
   if (name === 'CredentialsProviderError')
     return new CliError(
       'NO_CREDENTIALS',
-      'No AWS credentials were found. Sign in (aws sso login, or set AWS_PROFILE), start a local system with "npm start", or see docs/deploy.md.',
+      'No AWS credentials were found. Sign in (aws sso login, or set AWS_PROFILE), start a local system with "npm start" (or add --data DIRECTORY if it runs on other data), or see docs/deploy.md.',
     );
   if (isAbsent(error))
     return new CliError(

@@ -637,7 +637,7 @@ test('no Region, said clearly, also where AWS_REGION is empty', async () => {
     const { code, stderr } = await cli(['doctor', '--stack', 'a-stack'], {
       env: region === undefined ? {} : { AWS_REGION: region },
     });
-    expect({ code, said: stderr.includes('No AWS Region is set. Use --region') }).toEqual({
+    expect({ code, said: /No AWS Region is set\. Use --region.*add --data DIRECTORY/.test(stderr) }).toEqual({
       code: 1,
       said: true,
     });

@@ -170,6 +170,7 @@ describe('add', () => {
     const set = ['--set', 'default_expires_in=7200', '--set', 'transient_errors=["a"]'];
     expect(await profiles(['add', 'changing', '--change', '--scope', 'openid', ...set])).toMatchObject({
       code: 0,
+      stdout: expect.stringMatching(/profiles check changing\n.*accounts refresh --profile changing\n$/),
     });
     expect(await stored('changing')).toEqual({
       issuer: issuer(),

@@ -459,6 +459,7 @@ describe('who needs to sign in', () => {
 
   test('is listed, whoever has waited longest first', async () => {
     const { value, text } = await fleet.ask('report', 'sign-ins');
+    expect(text).toContain('Run: authorize --needs-person');
     expect(value).toMatchObject({
       disabled: 1,
       signIns: [
