@@ -3,7 +3,19 @@ import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fl
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, are, dateText, numberCell, plural, showAnswer, tally, whenText } from './print.ts';
+import {
+  type Answer,
+  are,
+  dateText,
+  numberCell,
+  plural,
+  shortenTurn,
+  showAnswer,
+  tally,
+  turnCell,
+  turnColumn,
+  whenText,
+} from './print.ts';
 import { profileOf, type Trouble, troubleOf } from './standing.ts';
 
 /** An account in trouble that began since a time. */
@@ -82,18 +94,18 @@ function answerOf({ at, since, broken, before, byReason }: Found): Answer {
     tables: [
       {
         columns: [
-          { title: 'ACCOUNTS', align: 'right' },
           { title: 'REASON', floor: 17 },
-          { title: 'WHOSE TURN' },
+          { title: 'ACCOUNTS', align: 'right' },
+          turnColumn,
           { title: 'MEANS', least: 10 },
         ],
         rows: byReason.map(({ reason, accounts, meaning, turn }) => [
-          numberCell(accounts),
           { text: reason, style: 'yellow' as const },
-          { text: turn ?? '—' },
+          numberCell(accounts),
+          turnCell(turn),
           { text: meaning ?? 'this version does not know it' },
         ]),
-        concessions: [{ drop: 'MEANS' }, { drop: 'WHOSE TURN' }],
+        concessions: [{ drop: 'MEANS' }, shortenTurn],
       },
       {
         columns: [

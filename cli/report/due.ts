@@ -9,7 +9,18 @@ import { now, readFleet } from '../accounts/items.ts';
 import { readFunctionSettings } from '../logs/function-settings.ts';
 import type { Context } from '../shared/command.ts';
 import { lateAfter, scheduleOf } from '../shared/scheduled-runs.ts';
-import { type Answer, are, numberCell, plural, showAnswer, tally, whenText } from './print.ts';
+import {
+  type Answer,
+  are,
+  numberCell,
+  plural,
+  shortenTurn,
+  showAnswer,
+  tally,
+  turnCell,
+  turnColumn,
+  whenText,
+} from './print.ts';
 import { isLookedAt, profileOf, switchedOff, timeIn, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account that is due and was not refreshed, and why not. */
@@ -112,14 +123,34 @@ export async function showDue({ terminal, fleet }: Context, options: Extent): Pr
 
 const USUAL_WINDOW = 300;
 
-/** What is no reason of the function's, in words. */
-const WORDS: Readonly<Record<string, string>> = {
-  disabled: 'people have switched it off: accounts enable',
+/** What to do, in the 30 cells that a line of 80 has for it: a command, or a short form of the reason's remedy. */
+export const TO_DO: Readonly<Record<string, string>> = {
+  disabled: 'accounts enable ACCOUNT',
   paused: 'people have paused it: resume',
   next_run: 'nothing; the next run takes it',
-  no_run: 'no run has come for too long: doctor',
+  no_run: 'no run has come: doctor',
+  unknown: 'accounts show ACCOUNT',
   leased_elsewhere: 'nothing; a run is at it',
-  unknown: 'this version does not know why',
+  out_of_time: 'wait, or add segments',
+  no_refresh_token: 'authorize ACCOUNT',
+  refresh_token_expired: 'authorize ACCOUNT',
+  grant_revoked: 'authorize ACCOUNT',
+  grant_possibly_lost: 'authorize ACCOUNT',
+  client_rejected: 'profiles check PROFILE',
+  rate_limited: 'wait; report requests',
+  provider_unavailable: 'wait; it is tried again',
+  malformed_response: 'profiles check PROFILE',
+  store_unavailable: 'wait; if it goes on, doctor',
+  permission_missing: 'doctor',
+  request_rejected: 'profiles check PROFILE',
+  provider_wide_refusal: 'wait, or ask the provider',
+  token_set_too_large: 'ask for fewer scopes',
+  lifetime_too_short: 'ask for longer-lived tokens',
+  profile_missing: 'profiles add PROFILE',
+  profile_invalid: 'profiles check PROFILE',
+  secret_missing: 'restore it, or authorize',
+  secret_invalid: 'correct it, or authorize',
+  account_invalid: 'correct it: accounts show',
 };
 
 interface Found {
@@ -146,18 +177,18 @@ function answerOf({ at, refreshWindow, due, byReason }: Found): Answer {
     tables: [
       {
         columns: [
-          { title: 'ACCOUNTS', align: 'right' },
           { title: 'WHY NOT', floor: 17 },
-          { title: 'WHOSE TURN' },
-          { title: 'WHAT TO DO', least: 10 },
+          { title: 'ACCOUNTS', align: 'right' },
+          turnColumn,
+          { title: 'WHAT TO DO', floor: 20 },
         ],
         rows: byReason.map(({ why, accounts, turn }) => [
-          numberCell(accounts),
           { text: why, style: 'yellow' as const },
-          { text: turn ?? '—' },
-          { text: WORDS[why] ?? 'docs/reasons.md says it' },
+          numberCell(accounts),
+          turnCell(turn),
+          { text: TO_DO[why] ?? 'accounts show ACCOUNT' },
         ]),
-        concessions: [{ drop: 'WHAT TO DO' }, { drop: 'WHOSE TURN' }],
+        concessions: [shortenTurn],
       },
       {
         columns: [

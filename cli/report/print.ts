@@ -3,7 +3,7 @@ import { duration } from '../../terminal/fleet-table.ts';
 import { type Extent, rowsThatFit } from '../../terminal/list.ts';
 import { pageThrough } from '../../terminal/pager.ts';
 import { printable } from '../../terminal/printable.ts';
-import { type Cell, renderTable, type Table } from '../../terminal/table.ts';
+import { type Cell, type Column, type Concession, renderTable, type Table } from '../../terminal/table.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 
 type TitledTable = Table & { readonly title?: string };
@@ -70,6 +70,15 @@ export const are = (count: number) => (count === 1 ? 'is' : 'are');
 /** A count in a table; nothing stands out less. */
 export function numberCell(value: number): Cell {
   return value === 0 ? { text: '·', style: 'dim' } : { text: value.toLocaleString('en-US') };
+}
+
+/** Whose turn it is: what tells whom to call is never cut or left out. */
+export const turnColumn: Column = { title: 'WHOSE TURN', cut: 'never' };
+export const shortenTurn: Concession = { shorten: 'WHOSE TURN' };
+
+/** @param turn in words, undefined where it is nobody's or not known */
+export function turnCell(turn: string | undefined): Cell {
+  return turn === undefined ? { text: '—' } : { text: turn, short: turn.replace(/^the /, '') };
 }
 
 /** "in 3 h" or "3 h ago"; a dash where it isn't known. */

@@ -4,7 +4,17 @@ import { duration, type FleetItem } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, are, numberCell, plural, showAnswer, tally } from './print.ts';
+import {
+  type Answer,
+  are,
+  numberCell,
+  plural,
+  shortenTurn,
+  showAnswer,
+  tally,
+  turnCell,
+  turnColumn,
+} from './print.ts';
 import { isLookedAt, profileOf, troubleOf } from './standing.ts';
 
 /** How a profile's accounts are. Those that people have disabled don't count. */
@@ -95,8 +105,8 @@ function answerOf(profiles: readonly ProfileHealth[], all: number, at: number): 
           { title: 'PERSON', align: 'right' },
           { title: 'FAILING', align: 'right' },
           { title: 'PROFILE FAILS', cut: 'never' },
-          { title: 'MOST FREQUENT REASON', shortTitle: 'REASON', floor: 12 },
-          { title: 'WHOSE TURN' },
+          { title: 'MOST FREQUENT REASON', shortTitle: 'REASON', floor: 17 },
+          turnColumn,
         ],
         rows: profiles.map((one) => [
           { text: one.profile },
@@ -109,15 +119,15 @@ function answerOf(profiles: readonly ProfileHealth[], all: number, at: number): 
             ? { text: '—' }
             : { text: `for ${duration(at - one.profileFailure.since)}`, style: 'red' as const },
           { text: one.reason ?? '—', style: 'yellow' as const },
-          { text: one.turn ?? '—' },
+          turnCell(one.turn),
         ]),
         concessions: [
-          { drop: 'WHOSE TURN' },
           { shorten: 'MOST FREQUENT REASON' },
-          { drop: 'PROFILE FAILS' },
+          shortenTurn,
           { drop: '%' },
           { drop: 'FAILING' },
           { drop: 'PERSON' },
+          { drop: 'OF' },
         ],
       },
     ],

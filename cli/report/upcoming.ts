@@ -7,7 +7,16 @@ import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { grantEnds } from './grants.ts';
-import { type Answer, are, plural, showAnswer, whenText } from './print.ts';
+import {
+  type Answer,
+  are,
+  plural,
+  shortenTurn,
+  showAnswer,
+  turnCell,
+  turnColumn,
+  whenText,
+} from './print.ts';
 import { isLookedAt, profileOf, switchedOff, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account whose access token ends, and which nobody will refresh by then as things stand. */
@@ -165,7 +174,7 @@ function answerOf(
           { title: 'PROFILE', least: 8, cut: 'id' },
           { title: 'ENDS', cut: 'never' },
           { title: 'WHY', floor: 12 },
-          { title: 'WHOSE TURN' },
+          turnColumn,
         ],
         rows: upcoming.map((one) => [
           { text: whenText(one.at, at) },
@@ -173,9 +182,15 @@ function answerOf(
           { text: one.oauthProfile },
           { text: one.ends === 'grant' ? 'grant' : 'token' },
           { text: one.why, style: 'yellow' as const },
-          { text: one.turn ?? '—' },
+          turnCell(one.turn),
         ]),
-        concessions: [squeezeAccount, { drop: 'WHOSE TURN' }, { drop: 'ENDS' }, { drop: 'PROFILE' }],
+        concessions: [
+          squeezeAccount,
+          shortenTurn,
+          { drop: 'ENDS' },
+          { drop: 'PROFILE' },
+          { squeeze: 'ACCOUNT', to: 24 },
+        ],
       },
     ],
     foot: ['Nobody knows what a provider will refuse: this is what the table tells.'],

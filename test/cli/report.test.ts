@@ -1,5 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TO_DO } from '../../cli/report/due.ts';
+import { REASONS, type Reason } from '../../core/reason.ts';
 import { widthOf } from '../../terminal/display-text.ts';
 import { seconds } from '../support/fleet.ts';
 import { type ReportFleet, startReportFleet } from '../support/report-fleet.ts';
@@ -372,7 +374,41 @@ test('the worst profiles are those that fail themselves, then those of which mos
     ],
   });
   expect((value as { profiles: unknown[] }).profiles).toHaveLength(4);
-  expect(text).toMatch(/^bad +3 +6 +50 +3 +·/m);
+  expect(text).toMatch(/^bad +3 +6 +— +grant_revoked +account's holder$/m);
+});
+
+test.each([
+  80, 40,
+])('whose turn it is stays at %i columns, and which profiles fail as a whole', async (columns) => {
+  const profile = 'salesforce-of-the-emea-region-in-production';
+  await fleet.hold([
+    failingProfile(profile, 'provider_wide_refusal', now - HOUR),
+    ...[...Array(3)].map((_, n) => ({
+      accountId: `tenant-000000${n}-of-a-customer-in-production-eu-central-1`,
+      oauthProfile: profile,
+      ...token(n * HOUR - 1),
+    })),
+    { accountId: 'sign-in', oauthProfile: 'crm-of-another-customer', ...token(HOUR), ...person(now - HOUR) },
+  ]);
+  const asked = async (question: string) => {
+    const { stdout } = await fleet.run(['report', question], { columns, env: { NO_COLOR: '1' } });
+    return stdout.replaceAll(/\s+/g, ' ');
+  };
+  const profiles = await asked('profiles');
+  expect(profiles).toMatch(/PROFILE FAILS .*for 60 min/);
+  for (const question of ['profiles', 'broken', 'due', 'upcoming']) {
+    const text = await asked(question);
+    expect(text, question).toContain('provider_wide_refusal');
+    expect(text, question).toMatch(/WHOSE TURN .*(?<!this )provider\b/);
+  }
+  for (const question of ['profiles', 'broken', 'upcoming'])
+    expect(await asked(question), question).toContain("account's holder");
+});
+
+test.each(
+  Object.keys(REASONS).filter((reason) => REASONS[reason as Reason].severity !== 'calm'),
+)('what to do about %s is said in the room there is', (reason) => {
+  expect(TO_DO[reason]).toMatch(/^.{4,30}$/);
 });
 
 test('what is due and not refreshed says why not, whose turn it is, and until when', async () => {
