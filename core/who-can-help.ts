@@ -29,9 +29,9 @@ export const HELPERS: Readonly<Record<Reason, Helper>> = {
   lifetime_too_short: 'provider',
   profile_missing: 'profile',
   profile_invalid: 'profile',
-  secret_missing: 'account',
-  secret_invalid: 'account',
-  account_invalid: 'account',
+  secret_missing: 'operator',
+  secret_invalid: 'operator',
+  account_invalid: 'operator',
 };
 
 /** Whose turn it is, in words. */
@@ -40,7 +40,7 @@ const TURNS: Readonly<Record<Helper, string>> = {
   account: "the account's holder",
   profile: "the profile's owner",
   provider: 'the provider',
-  operator: 'who deploys this',
+  operator: 'who runs this',
 };
 
 /** Whose turn it is to do something about a reason; undefined where it is nobody's, or this version doesn't know it. */

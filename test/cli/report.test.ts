@@ -465,6 +465,7 @@ test('what is due and not refreshed says why not, whose turn it is, and until wh
   expect(due.find(({ accountId }) => accountId === 'backs-off')?.until).toBe(now + 300);
   expect(due.find(({ accountId }) => accountId === 'in-a-run')?.until).toBe(now + 200);
   expect(due.find(({ accountId }) => accountId === 'waits')?.turn).toBe("the profile's owner");
+  expect(due.find(({ accountId }) => accountId === 'mistaken')?.turn).toBe('who runs this');
   expect(byReason.reduce((sum, { accounts }) => sum + accounts, 0)).toBe(due.length);
   expect(text).toContain('people have paused it: resume');
 });

@@ -32,7 +32,7 @@ function page(): string {
   });
   return [
     '# Reasons',
-    'In brackets: who can fix it, if somebody must. *Account* is the person who signed in, *profile* whoever keeps it.',
+    'In brackets: who can fix it, if somebody must. *Account* is the person who signed in, *profile* whoever keeps it, *operator* who runs this.',
     ...sections,
     '',
   ].join('\n');

@@ -179,6 +179,13 @@ describe('the runbook', () => {
     expect([...sections.keys()]).toContain(anchor);
   });
 
+  test.each(
+    [...alarms].map(([name, { AlarmDescription }]) => ({ name, AlarmDescription })),
+  )('$name is named in its section, so that people who search for it find it', ({ name, AlarmDescription }) => {
+    const section = sections.get(/#([a-z-]+)$/.exec(AlarmDescription)?.[1] ?? '') ?? '';
+    expect(section.split('**Look.**')[0]).toContain(`\`${name}\``);
+  });
+
   test('is linked at its address, if one is given', () => {
     const runbookUrl = 'https://wiki.example.com/oauth/runbook.md';
     const withUrl = templateOf({ runbookUrl });
