@@ -97,7 +97,7 @@ export const squeezeAccount: Concession = { squeeze: 'ACCOUNT', to: 36 };
 /** The columns of `stateCells`. */
 export const stateColumns: readonly Column[] = [
   { title: 'PROFILE', least: 10, cut: 'id' },
-  { title: 'STATUS', floor: 14 },
+  { title: 'STATUS', floor: 15 },
   { title: 'REASON', floor: 17 },
   { title: 'ACCESS TOKEN', shortTitle: 'TOKEN', floor: 7 },
   { title: 'REFRESHED', cut: 'never' },
@@ -156,11 +156,16 @@ function signature({ status, failure, lastRefreshedAt, lease, enabled }: FleetIt
   return JSON.stringify([status, reason, lastRefreshedAt, lease !== undefined, enabled]);
 }
 
-/** An account's state in everyday words, and its colour. */
+/** An account's state in everyday words, and its colour. A pause stands beside it: it ends, and changes nothing about that. */
 export function statusOf(item: FleetItem): readonly [string, Style] {
+  const [status, style] = ownStatusOf(item);
+  if (item.paused === undefined || status === 'disabled' || status === 'not oauth2') return [status, style];
+  return [`${status === 'needs a person' ? 'person' : status}, paused`, style];
+}
+
+function ownStatusOf(item: FleetItem): readonly [string, Style] {
   if (item.authenticationType !== 'oauth2') return ['not oauth2', 'dim'];
   if (item.enabled === false) return ['disabled', 'dim'];
-  if (item.paused !== undefined) return ['paused', 'dim'];
   switch (item.status) {
     case 'healthy':
       return ['healthy', 'green'];
@@ -217,8 +222,8 @@ export function duration(seconds: number): string {
 /** 0 for accounts that need a person, then failing, new, healthy, disabled, and the rest. */
 export function rank(item: FleetItem): number {
   const order = ['needs a person', 'failing', 'new', 'healthy', 'disabled', 'not oauth2'];
-  const [status] = statusOf(item);
-  const place = order.indexOf(status === 'paused' ? 'disabled' : status);
+  const [status] = ownStatusOf(item);
+  const place = order.indexOf(status);
   return place === -1 ? order.length - 1 : place;
 }
 

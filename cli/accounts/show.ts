@@ -94,14 +94,25 @@ const ACTIONS: Readonly<Record<string, string>> = {
 
 /** What a person can do; undefined where nothing needs doing. */
 function adviceOf(item: FleetItem, decision: DecisionShown): string | undefined {
+  return ownAdviceOf(item, decision) ?? resumeAdviceOf(item);
+}
+
+function resumeAdviceOf(item: FleetItem): string | undefined {
+  const { paused, enabled, oauthProfile } = item;
+  if (paused === undefined || enabled === false || !isOAuth(item)) return undefined;
+  return paused === 'profile'
+    ? `Its profile is paused. Run: resume --profile ${shellWord(String(oauthProfile))}`
+    : 'Everything is paused. Run: resume';
+}
+
+function ownAdviceOf(item: FleetItem, decision: DecisionShown): string | undefined {
   const { accountId } = item;
   const reason = reasonToActOn(item, decision);
   if (!isReason(reason)) return undefined;
   const { remedy, severity } = REASONS[reason];
   if (severity === 'person' || reason === 'secret_missing')
     return `${remedy} Run: authorize ${shellWord(accountId)}`;
-  if (reason === 'disabled' && item.enabled !== false)
-    return `Run: resume${item.paused === 'profile' ? ` --profile ${shellWord(String(item.oauthProfile))}` : ''}`;
+  if (reason === 'disabled' && item.enabled !== false) return undefined;
   if (reason === 'disabled') return `Run: accounts enable ${shellWord(accountId)}`;
   return remedy === '' ? undefined : remedy;
 }
@@ -136,7 +147,7 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
     typeof since === 'number'
       ? `For ${duration(at - since)}; ${count === 1 ? 'seen once' : `${count} times in a row`}.`
       : undefined;
-  const advice = adviceOf(item, decision);
+  const advice = new Set([adviceOf(item, decision), resumeAdviceOf(item)]);
   const turn = turnOf(reasonToActOn(item, decision));
   const paragraphs = (texts: readonly (string | undefined)[]) =>
     texts.flatMap((text) => (text === undefined ? [] : [paragraph(text, terminal)]));
@@ -147,7 +158,7 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
     ...section('Token secret', factLines(secretFacts(secret, at), terminal)),
     ...section('A run would now', paragraphs([decisionText(decision)])),
     ...section('Trouble', trouble.length === 0 ? [] : paragraphs([...trouble, often])),
-    ...section('What to do', paragraphs([advice, turn && `It is the turn of ${turn}.`])),
+    ...section('What to do', paragraphs([...advice, turn && `It is the turn of ${turn}.`])),
   ].join('\n');
 }
 

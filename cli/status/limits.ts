@@ -44,7 +44,8 @@ export function limitsOf(accounts: readonly FleetItem[], lastRuns: LastRuns, sch
 /** Seconds between two refreshes of an account; undefined where it isn't refreshed, or nobody knows how long its tokens live. */
 function intervalOf(item: FleetItem, schedule: number): number | undefined {
   const { accessTokenExpiresAt, lastRefreshedAt, doesNotExpire } = item;
-  if (!['healthy', 'failing'].includes(statusKey(item)) || doesNotExpire === true) return undefined;
+  if (item.paused !== undefined || doesNotExpire === true) return undefined;
+  if (!['healthy', 'failing'].includes(statusKey(item))) return undefined;
   if (typeof accessTokenExpiresAt !== 'number' || typeof lastRefreshedAt !== 'number') return undefined;
   const tokenLifetime = accessTokenExpiresAt - lastRefreshedAt;
   if (!(tokenLifetime > 0)) return undefined;

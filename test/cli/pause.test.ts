@@ -16,17 +16,24 @@ const statuses = async (profile: string) => {
 
 describe('pause', () => {
   test('of a profile leaves its accounts alone, which show it; resume ends it', async () => {
+    const before = [...(await statuses('crm'))].map((text) => text.split(' ')[0]);
+    const { value: whole } = await fleet.json(['status']);
     const { code, stdout, stderr } = await fleet.run(['pause', '--profile', 'crm']);
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('Acting on') });
     expect(stdout).toContain('The profile crm');
     expect(stdout).toContain('To go on:\n  oauth-token-refresher resume --profile crm --data ');
-    expect([...(await statuses('crm'))]).toEqual(['disabled profile']);
+    expect(await statuses('crm')).toEqual(new Set(before.map((status) => `${status} profile`)));
+    const { value: after } = await fleet.json(['status']);
+    expect(after).toMatchObject({ byStatus: (whole as { byStatus: unknown }).byStatus, paused: ['crm'] });
+    const listed = await fleet.run(['accounts', 'list', '--profile', 'crm'], { columns: 80 });
+    for (const word of ['healthy, paused', 'failing, paused', 'person, paused'])
+      expect(listed.stdout).toContain(word);
     expect([...(await statuses('mail'))].join()).not.toContain('profile');
     const { stdout: shown } = await fleet.run(['accounts', 'show', 'crm-acme']);
     expect(shown).toContain('Run: resume --profile crm');
-    const before = await fleet.tokenSet('crm-acme');
+    const tokens = await fleet.tokenSet('crm-acme');
     await fleet.run(['accounts', 'refresh', 'crm-acme', '--force']);
-    expect(await fleet.tokenSet('crm-acme')).toEqual(before);
+    expect(await fleet.tokenSet('crm-acme')).toEqual(tokens);
     expect((await fleet.run(['status'], { columns: 80 })).stdout).toContain('Paused: crm');
     expect((await fleet.json(['resume', '--profile', 'crm'])).value).toMatchObject({ wasPaused: true });
     expect([...(await statuses('crm'))].join()).not.toContain('profile');
@@ -35,8 +42,11 @@ describe('pause', () => {
   test('of everything stands above that of a profile, and each is ended by itself', async () => {
     await fleet.run(['pause']);
     await fleet.run(['pause', '--profile', 'crm']);
-    expect([...(await statuses('mail'))]).toEqual(['disabled everything']);
-    expect((await fleet.run(['status'], { columns: 80 })).stdout).toContain('Paused: everything, crm');
+    expect([...(await statuses('mail'))].filter((text) => !text.endsWith(' everything'))).toEqual([]);
+    const { stdout: screen } = await fleet.run(['status'], { columns: 80 });
+    expect(screen).toContain('Paused: everything, crm');
+    expect(screen).not.toContain('No account is healthy');
+    expect((await fleet.run(['status', '--check'])).code).toBe(3);
     const { code, stdout } = await fleet.run(['resume', '--profile', 'crm']);
     expect({ code, stdout }).toMatchObject({
       code: 3,
