@@ -154,7 +154,7 @@ function textOf({ item, secret, decision }: Read, at: number, terminal: Terminal
   return [
     ...headline(item, terminal),
     '',
-    ...factLines(itemFacts(item, at), terminal),
+    ...factLines(itemFacts(item, secret, at), terminal),
     ...section('Token secret', factLines(secretFacts(secret, at), terminal)),
     ...section('A run would now', paragraphs([decisionText(decision)])),
     ...section('Trouble', trouble.length === 0 ? [] : paragraphs([...trouble, often])),
@@ -180,7 +180,7 @@ function decisionText({ action = '', reason, problem, because }: DecisionShown):
   return `${ACTIONS[action] ?? printable(action)}${meaning}${why}.`;
 }
 
-function itemFacts(item: FleetItem, at: number): Fact[] {
+function itemFacts(item: FleetItem, secret: TokenSecret, at: number): Fact[] {
   const { oauthProfile, parameters, accessTokenExpiresAt, refreshTokenExpiresAt, lastRefreshedAt } = item;
   const { nextAttemptAt, lease, escrow, authorizedBy, authorizedAt, doesNotExpire } = item;
   const { owner, expiresAt } = (lease ?? {}) as Record<string, unknown>;
@@ -192,7 +192,12 @@ function itemFacts(item: FleetItem, at: number): Fact[] {
       'access token',
       doesNotExpire === true ? 'does not expire' : instant(accessTokenExpiresAt, at, 'expires', 'expired'),
     ],
-    ['refresh token', instant(refreshTokenExpiresAt, at, 'expires', 'expired') ?? 'no expiry is known'],
+    [
+      'refresh token',
+      // The secret knows it first: of an account that no run has looked at yet, only that does.
+      instant(refreshTokenExpiresAt ?? secret.refreshTokenExpiresAt, at, 'expires', 'expired') ??
+        'no expiry is known',
+    ],
     ['refreshed', instant(lastRefreshedAt, at, '', '') ?? 'never'],
     ['next attempt', instant(nextAttemptAt, at, '', 'due since')],
     [

@@ -12,7 +12,7 @@ export interface GrantEnd {
   readonly oauthProfile: string;
   /** Seconds since the epoch. */
   readonly endsAt: number;
-  /** Each refresh moves the end, and the account is being refreshed: nobody has to do anything. */
+  /** Each refresh moves the end, as far as its profile's accounts tell, and the account is being refreshed. */
   readonly renewed: boolean;
   readonly authorizedBy: string | undefined;
 }
@@ -92,25 +92,52 @@ export async function showGrants({ terminal, fleet }: Context, options: GrantsOp
   const at = now();
   const ends = grantEnds(accounts, failingProfiles).filter(({ endsAt }) => endsAt <= at + options.within);
   const ending = ends.filter(({ endsAt, renewed }) => !renewed && endsAt > at);
-  const renewed = ends.filter((one) => one.renewed).length;
+  const renewing = ends.filter(({ renewed }) => renewed);
   const over = ends.filter(({ endsAt, renewed }) => !renewed && endsAt <= at).length;
-  const value = { at, until: at + options.within, ending, renewed, over };
+  const unknown = accounts.filter(
+    (item) =>
+      isLookedAt(item) &&
+      item.status !== 'reauthorization_required' &&
+      timeIn(item.refreshTokenExpiresAt) === undefined,
+  ).length;
+  const value = {
+    at,
+    until: at + options.within,
+    ending,
+    renewing,
+    renewed: renewing.length,
+    over,
+    unknown,
+  };
   return await showAnswer(terminal, value, () => answerOf(value, options.within), options);
 }
 
 interface Ending {
   readonly at: number;
   readonly ending: readonly GrantEnd[];
-  readonly renewed: number;
+  /** What would end, if the guess that refreshing renews it is wrong. */
+  readonly renewing: readonly GrantEnd[];
   readonly over: number;
+  /** Accounts of which no end is known. */
+  readonly unknown: number;
 }
 
-function answerOf({ at, ending, renewed, over }: Ending, within: number): Answer {
+function headOf(ending: number, renewing: number, within: number): string {
+  const [soon, would] = [`within ${duration(within)}`, renewing === 1 ? 'it' : 'them'];
+  if (ending === 0 && renewing === 0) return `No known end of a grant is ${soon}.`;
+  const guess = `unless each refresh renews ${would}, as it has so far`;
+  const verb = (count: number) => (count === 1 ? 'ends' : 'end');
+  if (ending === 0) return `${plural(renewing, 'grant')} ${verb(renewing)} ${soon}, ${guess}.`;
+  const certain = `${plural(ending, 'grant')} ${verb(ending)} ${soon}: by then each account’s holder has to sign in.`;
+  return renewing === 0
+    ? certain
+    : `${certain} ${plural(renewing, 'grant')} more ${verb(renewing)}, ${guess}.`;
+}
+
+function answerOf({ at, ending, renewing, over, unknown }: Ending, within: number): Answer {
   return {
     head: [
-      ending.length === 0
-        ? `No grant ends within ${duration(within)}, as far as the providers have said.`
-        : `${plural(ending.length, 'grant')} ${ending.length === 1 ? 'ends' : 'end'} within ${duration(within)}: by then each account’s holder has to sign in.`,
+      headOf(ending.length, renewing.length, within),
       ...(over > 0
         ? [`${plural(over, 'grant')} more should have ended already; the next refresh will show it.`]
         : []),
@@ -122,25 +149,32 @@ function answerOf({ at, ending, renewed, over }: Ending, within: number): Answer
           { title: 'DATE', cut: 'never' },
           accountColumn,
           { title: 'PROFILE', least: 8, cut: 'id' },
+          { title: 'RENEWED', cut: 'never' },
           { title: 'AUTHORIZED BY', least: 10 },
         ],
-        rows: ending.map((one) => [
+        // What somebody has to do something about comes first.
+        rows: [...ending, ...renewing].map((one) => [
           { text: whenText(one.endsAt, at) },
           { text: dateText(one.endsAt) },
           { text: one.accountId },
           { text: one.oauthProfile },
+          one.renewed ? { text: 'so far', style: 'dim' as const } : { text: 'no', style: 'yellow' as const },
           { text: one.authorizedBy ?? '—' },
         ]),
         concessions: [{ drop: 'DATE' }, { drop: 'AUTHORIZED BY' }, squeezeAccount, { drop: 'PROFILE' }],
       },
     ],
     foot: [
-      ...(renewed > 0
+      ...(renewing.length > 0
         ? [
-            `${plural(renewed, 'account')} more: the provider moves the end at each refresh, so they are left out.`,
+            'Renewed "so far" is a guess: all of the profile’s accounts have as long from their last refresh on.',
           ]
         : []),
-      'A provider that doesn’t say when a grant ends is not in this list.',
+      ...(unknown > 0
+        ? [
+            `Of ${plural(unknown, 'account')} no end is known: the provider doesn’t say it, or no run has read the secret yet (accounts show).`,
+          ]
+        : []),
     ],
   };
 }

@@ -45,6 +45,8 @@ interface Forecast {
   readonly profilesAtRisk: readonly AtRisk[];
   /** Accounts that are broken already: they need a person or fail, and their access token has ended. */
   readonly brokenAlready: number;
+  /** Grants that end by then unless each refresh renews them, as it has so far: a guess, see `grantEnds`. */
+  readonly renewing: number;
 }
 
 /** What the table is looked at for. Times are seconds since the epoch. */
@@ -60,10 +62,9 @@ export function forecast(
   { failingProfiles, at, until }: Look,
 ): Omit<Forecast, 'profilesAtRisk'> {
   const looked = accounts.filter(isLookedAt);
+  const soon = grantEnds(looked, failingProfiles).filter(({ endsAt }) => endsAt > at && endsAt <= until);
   const ends = new Map(
-    grantEnds(looked, failingProfiles)
-      .filter(({ endsAt, renewed }) => !renewed && endsAt > at && endsAt <= until)
-      .map(({ accountId, endsAt }) => [accountId, endsAt]),
+    soon.filter(({ renewed }) => !renewed).map(({ accountId, endsAt }) => [accountId, endsAt]),
   );
   // An account that isn't due yet will be, and its profile is failing.
   const failing = new Map(failingProfiles.map(({ profile, reason }) => [profile, reason]));
@@ -99,6 +100,7 @@ export function forecast(
   return {
     upcoming: upcoming.sort((a, b) => a.at - b.at || a.accountId.localeCompare(b.accountId)),
     brokenAlready,
+    renewing: soon.filter(({ renewed }) => renewed).length,
   };
 }
 
@@ -147,7 +149,7 @@ export async function showUpcoming(
 }
 
 function answerOf(
-  { upcoming, profilesAtRisk: risky, brokenAlready }: Forecast,
+  { upcoming, profilesAtRisk: risky, brokenAlready, renewing }: Forecast,
   at: number,
   within: number,
 ): Answer {
@@ -160,6 +162,11 @@ function answerOf(
       head,
       ...(brokenAlready > 0
         ? [`${plural(brokenAlready, 'account')} ${are(brokenAlready)} broken already: accounts list --check.`]
+        : []),
+      ...(renewing > 0
+        ? [
+            `${plural(renewing, 'grant')} ${renewing === 1 ? 'ends' : 'end'} by then unless refreshing goes on renewing ${renewing === 1 ? 'it' : 'them'}: report grants.`,
+          ]
         : []),
       ...risky.map(
         ({ profile, accounts }) =>

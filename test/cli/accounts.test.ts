@@ -140,6 +140,19 @@ describe('accounts show', () => {
     expect(stdout).toContain('What to do\n  Authorize the account again. Run: authorize crm-tyrell');
   });
 
+  test('of an account that no run has looked at, the secret tells when the grant ends', async () => {
+    const accountId = 'just-imported';
+    const tokens = { refresh_token: 'r', refresh_token_expires_at: seconds() + 20 * 86_400 };
+    await fleet.system.clients.putSecret(`oauth/accounts/${accountId}`, JSON.stringify(tokens));
+    await fleet.put({ accountId, authenticationType: 'oauth2', oauthProfile: 'crm' });
+    const { stdout } = await fleet.run(['accounts', 'show', accountId]);
+    expect(stdout).not.toContain('no expiry is known');
+    expect(stdout.match(/refresh token +expires in 20 d/g)).toHaveLength(2);
+    await fleet.system.clients.table.send(
+      new DeleteCommand({ TableName: fleet.system.clients.tableName, Key: { accountId } }),
+    );
+  });
+
   test('names the fields of the token set', async () => {
     const { value } = await fleet.json(['accounts', 'show', 'crm-acme']);
     expect(value).toMatchObject({

@@ -183,6 +183,9 @@ describe('what will break', () => {
     });
     expect(turns.newer).toBeUndefined();
     expect(brokenAlready).toBe(1);
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(
+      '2 grants end by then unless refreshing goes on renewing them',
+    );
     expect(profilesAtRisk).toEqual([{ profile: 'old-secret', since: now - HOUR, accounts: 1 }]);
     expect(text.replaceAll(/\s+/g, ' ')).toContain('Run: profiles check old-secret');
   });
@@ -274,6 +277,17 @@ describe('which grants end', () => {
       over: 1,
     });
     expect(text).toMatch(/in 20 d +.*in-20-days +fixed/);
+  });
+
+  test('what each refresh renews, as far as known, is listed too: that is a guess', async () => {
+    const { value, text } = await fleet.ask('report', 'grants');
+    const { renewing, unknown } = value as { renewing: { accountId: string }[]; unknown: number };
+    expect(renewing.map(({ accountId }) => accountId)).toEqual(['moves-2', 'moves-1']);
+    expect(unknown).toBe(0);
+    expect(text.replaceAll(/\s+/g, ' ')).toContain('2 grants more end, unless each refresh renews them');
+    expect(text).toMatch(/in 14 d +.*moves-1 +moving +so far/);
+    const { text: soon } = await fleet.ask('report', 'grants', '--within', '1h');
+    expect(soon).toContain('No known end of a grant is within 60 min.');
   });
 
   test('also further ahead', async () => {
