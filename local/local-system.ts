@@ -76,6 +76,12 @@ export async function startLocalSystem({
   const keys = localKeys(dataDirectory, 'make');
   mkdirSync(join(dataDirectory, 'logs'), { recursive: true, mode: 0o700 });
   const functionLogFile = join(dataDirectory, 'logs', 'function.log');
+  const settings = {
+    ACCOUNTS_TABLE_NAME: LOCAL_TABLE_NAME,
+    ESCROW_KEY_ID: LOCAL_ESCROW_KEY,
+    REFRESH_WINDOW_SECONDS: String(REFRESH_WINDOW_SECONDS),
+    ALLOW_HTTP_LOOPBACK: 'true',
+  };
   let fn: FunctionProcess | undefined;
   const aws = await onFreePort(port, say, (on) =>
     startLocalAws({
@@ -85,6 +91,7 @@ export async function startLocalSystem({
       // Tokens of a minute would use up a secret's versions within a day. So a day is ten minutes long here.
       secretsManager: { protectedVersionSeconds: 600, maxVersions: 30 },
       functionName: LOCAL_FUNCTION_NAME,
+      functionEnvironment: settings,
       functionLogFile,
       invoke: async (payload) => {
         const invocation = await fn?.invoke(payload);
@@ -111,10 +118,7 @@ export async function startLocalSystem({
     logFile: functionLogFile,
     environment: {
       ...awsEnvironment(aws.url, keys),
-      ACCOUNTS_TABLE_NAME: LOCAL_TABLE_NAME,
-      ESCROW_KEY_ID: LOCAL_ESCROW_KEY,
-      REFRESH_WINDOW_SECONDS: String(REFRESH_WINDOW_SECONDS),
-      ALLOW_HTTP_LOOPBACK: 'true',
+      ...settings,
     },
   });
   const running = {

@@ -34,13 +34,19 @@ export function isAtRisk(item: FleetItem, now: number): boolean {
 }
 
 /** The function's usual refresh window, seconds: who has less left waits already. Short-lived tokens have a smaller one. */
-const WINDOW = 300;
+export const USUAL_WINDOW = 300;
 
 /**
  * The accounts of a scan, each as it is: one that is due while its profile is failing waits for that, though nobody has tried it
  * yet and its own item is older.
+ *
+ * @param refreshWindow the function's own, seconds, where it was asked
  */
-export function accountsOf(items: readonly FleetItem[], now: number): FleetItem[] {
+export function accountsOf(
+  items: readonly FleetItem[],
+  now: number,
+  refreshWindow = USUAL_WINDOW,
+): FleetItem[] {
   const keys = new Set(items.filter((item) => !isAccount(item)).map(({ accountId }) => accountId));
   const failing = new Map(
     items.flatMap((item) => {
@@ -50,7 +56,9 @@ export function accountsOf(items: readonly FleetItem[], now: number): FleetItem[
   );
   return items
     .filter(isAccount)
-    .map((item) => withPause(waiting(item, failing.get(String(item.oauthProfile)), now), keys));
+    .map((item) =>
+      withPause(waiting(item, failing.get(String(item.oauthProfile)), now, refreshWindow), keys),
+    );
 }
 
 /** What people have paused, by the notes of a scan: `everything`, then the names of profiles, an odd one as `copyableName` has it. */
@@ -70,12 +78,17 @@ export function withPause(item: FleetItem, notes: ReadonlySet<string>): FleetIte
 }
 
 /** An account as it is while its profile is failing, if it is. */
-export function waiting(item: FleetItem, profile: FailingProfile | undefined, now: number): FleetItem {
+export function waiting(
+  item: FleetItem,
+  profile: FailingProfile | undefined,
+  now: number,
+  refreshWindow = USUAL_WINDOW,
+): FleetItem {
   if (profile === undefined || item.authenticationType !== 'oauth2' || item.enabled === false) return item;
   if (item.status === 'reauthorization_required' || item.doesNotExpire === true) return item;
   const { accessTokenExpiresAt: expiresAt, lastRefreshedAt, failure } = item;
-  const lifetime = typeof lastRefreshedAt === 'number' ? Number(expiresAt) - lastRefreshedAt : WINDOW;
-  const isDue = typeof expiresAt !== 'number' || expiresAt <= now + Math.min(WINDOW, lifetime / 4);
+  const lifetime = typeof lastRefreshedAt === 'number' ? Number(expiresAt) - lastRefreshedAt : refreshWindow;
+  const isDue = typeof expiresAt !== 'number' || expiresAt <= now + Math.min(refreshWindow, lifetime / 4);
   const { at: ownAt } = (failure ?? {}) as { at?: unknown };
   if (!isDue || (typeof ownAt === 'number' && ownAt >= profile.since)) return item;
   const { accounts: _, profile: __, ...shown } = profile;

@@ -29,8 +29,16 @@ interface Fleetwide {
   readonly notes: FleetItem[];
 }
 
-/** Every account of the table, with a count as progress, and the profiles that are failing. */
-export async function readFleet(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<Fleetwide> {
+/**
+ * Every account of the table, with a count as progress, and the profiles that are failing.
+ *
+ * @param refreshWindow the function's own, seconds, where it was asked
+ */
+export async function readFleet(
+  fleet: Fleet,
+  terminal?: Pick<Terminal, 'progress'>,
+  refreshWindow?: number,
+): Promise<Fleetwide> {
   const items: FleetItem[] = [];
   for await (const { Items = [] } of paginateScan({ client: fleet.table }, { TableName: fleet.tableName })) {
     items.push(...(Items as FleetItem[]));
@@ -42,7 +50,12 @@ export async function readFleet(fleet: Fleet, terminal?: Pick<Terminal, 'progres
     .filter((one) => one !== undefined)
     .sort((a, b) => b.accounts - a.accounts);
   const notes = items.filter((item) => !isAccount(item));
-  return { accounts: accountsOf(items, now()), failingProfiles, paused: pausedIn(items), notes };
+  return {
+    accounts: accountsOf(items, now(), refreshWindow),
+    failingProfiles,
+    paused: pausedIn(items),
+    notes,
+  };
 }
 
 export async function readItems(fleet: Fleet, terminal?: Pick<Terminal, 'progress'>): Promise<FleetItem[]> {

@@ -3,6 +3,7 @@ import { parseAccount } from '../../core/account/account.ts';
 import { isUrgent } from '../../core/account/decision.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
+import { USUAL_WINDOW } from '../../terminal/fleet-notes.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
@@ -103,14 +104,14 @@ function whyNot(item: FleetItem, { at, refreshWindow, late }: DueLook): Pick<Due
 
 export async function showDue({ terminal, fleet }: Context, options: Extent): Promise<undefined> {
   const target = await fleet();
-  const [{ accounts }, schedule, settings] = await Promise.all([
-    readFleet(target, terminal),
+  const [schedule, settings] = await Promise.all([
     scheduleOf(target, new EventBridgeClient(target.config)),
     // Who may not read the configuration is told of the usual window.
     readFunctionSettings(target).catch(() => undefined),
   ]);
-  const at = now();
   const refreshWindow = settings?.refreshWindow ?? USUAL_WINDOW;
+  const { accounts } = await readFleet(target, terminal, refreshWindow);
+  const at = now();
   const due = dueAccounts(accounts, { at, refreshWindow, late: lateAfter(schedule) });
   const byReason = tally(due.map(({ why }) => why)).map(({ text: why, count }) => ({
     why,
@@ -120,8 +121,6 @@ export async function showDue({ terminal, fleet }: Context, options: Extent): Pr
   const value = { at, refreshWindow, due, byReason };
   return await showAnswer(terminal, value, () => answerOf(value), options);
 }
-
-const USUAL_WINDOW = 300;
 
 /** What to do, in the 30 cells that a line of 80 has for it: a command, or a short form of the reason's remedy. */
 export const TO_DO: Readonly<Record<string, string>> = {

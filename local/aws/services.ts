@@ -18,6 +18,8 @@ export interface ServicesOptions {
   /** The only function that Lambda knows, and how to run it. */
   readonly functionName?: string;
   readonly invoke?: Invoke;
+  /** What the function's configuration shows of its environment. */
+  readonly functionEnvironment?: Readonly<Record<string, string>>;
   /** The function's log, for CloudWatch Logs. */
   readonly functionLogFile?: string;
 }
@@ -32,7 +34,7 @@ interface Services {
 
 /** Opens the stores and the services on them. @throws DataDirectoryInUseError */
 export function openServices(options: ServicesOptions): Services {
-  const { dataDirectory, now = Date.now, functionName, invoke } = options;
+  const { dataDirectory, now = Date.now, functionName, invoke, functionEnvironment: environment } = options;
   // First, since this one notices if another process uses the directory.
   const db = openStore(dataDirectory);
   const dynamodb = openDynamodb(dataDirectory);
@@ -46,7 +48,7 @@ export function openServices(options: ServicesOptions): Services {
   return {
     async perform(service, operation, request) {
       if (service === 'dynamodb') return dynamodb.handle(request);
-      if (service === 'lambda') return performLambda(request, functionName, invoke);
+      if (service === 'lambda') return performLambda(request, { functionName, invoke, environment });
       return runOperation(operations[service], operation, request);
     },
     recordedEvents: () => events.recorded(),

@@ -454,6 +454,8 @@ test('what is due and not refreshed says why not, whose turn it is, and until wh
       lastRefreshedAt: now - 710,
     },
     { accountId: 'fresh', oauthProfile: 'crm', ...token(HOUR) },
+    { accountId: 'within-the-usual-window', oauthProfile: 'crm', ...token(200) },
+    { accountId: 'waits-later', oauthProfile: 'refused', ...token(200) },
     { accountId: 'endless', oauthProfile: 'crm', doesNotExpire: true },
     { accountId: 'basic', authenticationType: 'basic', oauthProfile: 'crm', ...token(-9) },
   ]);
@@ -462,6 +464,7 @@ test('what is due and not refreshed says why not, whose turn it is, and until wh
     due: { accountId: string; why: string; turn?: string; until?: number }[];
     byReason: { accounts: number }[];
   };
+  expect(value, "the function's own").toMatchObject({ refreshWindow: 75 });
   const why = Object.fromEntries(due.map((one) => [one.accountId, one.why]));
   expect(why).toEqual({
     off: 'disabled',

@@ -13,6 +13,14 @@ export interface Invocation {
   readonly logTail?: string;
 }
 
+/** The one function that there is, if any. */
+interface LocalFunction {
+  readonly functionName: string | undefined;
+  readonly invoke: Invoke | undefined;
+  /** What its configuration shows of its environment: settings, no credentials. */
+  readonly environment: Readonly<Record<string, string>> | undefined;
+}
+
 const PATH = /^\/2015-03-31\/functions\/([^/]+)\/(invocations|configuration)$/;
 const OPERATIONS = { 'POST invocations': 'Invoke', 'GET configuration': 'GetFunctionConfiguration' } as const;
 /** A name, a partial or a full ARN. We have no versions or aliases. */
@@ -43,8 +51,7 @@ const parsed = (url: string) => URL.parse(url, 'http://localhost') ?? undefined;
  */
 export async function performLambda(
   request: AwsRequest,
-  functionName: string | undefined,
-  invoke: Invoke | undefined,
+  { functionName, invoke, environment = {} }: LocalFunction,
 ): Promise<AwsResponse> {
   const { pathname = '', searchParams } = parsed(request.url) ?? {};
   const named = decodeURIComponent(PATH.exec(pathname)?.[1] ?? '');
@@ -56,7 +63,7 @@ export async function performLambda(
       `Function not found: ${named.startsWith('arn:') ? named : arn('lambda', `function:${named}`)}`,
       404,
     );
-  if (request.method === 'GET') return configuration(name);
+  if (request.method === 'GET') return configuration(name, environment);
   const payload = parsePayload(request.body);
   switch (request.headers['x-amz-invocation-type'] ?? 'RequestResponse') {
     case 'DryRun':
@@ -71,7 +78,7 @@ export async function performLambda(
   }
 }
 
-function configuration(name: string): AwsResponse {
+function configuration(name: string, environment: Readonly<Record<string, string>>): AwsResponse {
   const body = {
     FunctionName: name,
     FunctionArn: arn('lambda', `function:${name}`),
@@ -80,6 +87,7 @@ function configuration(name: string): AwsResponse {
     Timeout: FUNCTION_TIMEOUT_SECONDS,
     MemorySize: 512,
     LastUpdateStatus: 'Successful',
+    Environment: { Variables: environment },
     LoggingConfig: { LogFormat: 'JSON', LogGroup: functionLogGroup(name) },
   };
   return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };

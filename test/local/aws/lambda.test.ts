@@ -62,6 +62,7 @@ describe('the one local function', () => {
     expect(await client.send(new GetFunctionConfigurationCommand({ FunctionName }))).toMatchObject({
       FunctionName,
       State: 'Active',
+      Environment: { Variables: {} },
       LoggingConfig: { LogFormat: 'JSON', LogGroup: `/aws/lambda/${FunctionName}` },
     });
   });
