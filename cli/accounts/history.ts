@@ -19,8 +19,11 @@ import { now, readItem } from './items.ts';
 export interface Attempt {
   /** Seconds since the epoch. */
   readonly at: number;
-  /** How it ended; `stored` where only the secret tells of it: by an attempt that the log no longer has, or by a person. */
-  readonly outcome: 'refreshed' | 'healthy' | 'failed' | 'needs_person' | 'stored';
+  /**
+   * How it ended; `stored` where only the secret tells of it: by an attempt that the log no longer has, or by a person. `claimed`
+   * is what an attempt stored beside its new tokens, mostly its `kept_by`, before it spent any.
+   */
+  readonly outcome: 'refreshed' | 'healthy' | 'failed' | 'needs_person' | 'claimed' | 'stored';
   readonly attemptId: string | undefined;
   readonly runId: string | undefined;
   readonly reason: string | undefined;
@@ -50,12 +53,43 @@ export function lastAttempts(
     return at === undefined ? [] : [{ at, outcome: outcomeOf(row, stored), ...partsOf(row) }];
   });
   const known = new Set(logged.map(({ attemptId }) => attemptId));
-  const others = versions
-    .filter(({ id }) => !known.has(id))
-    .map(
-      ({ id, createdAt }): Attempt => ({ at: createdAt, outcome: 'stored', ...partsOf({}), attemptId: id }),
+  const unknown = versions.filter(({ id }) => !known.has(id));
+  const claims = new Map(logged.flatMap((one) => claimOf(one, unknown)));
+  const others = unknown.map(({ id, createdAt }): Attempt => {
+    const by = claims.get(id);
+    const found = { at: createdAt, ...partsOf({}), attemptId: id };
+    return by === undefined
+      ? { ...found, outcome: 'stored' }
+      : { ...found, outcome: 'claimed', runId: by.runId };
+  });
+  // The log tells whole seconds. In the same one, what an attempt has stored came before its end.
+  return [...logged, ...others.toSorted((a, b) => b.at - a.at)]
+    .sort((a, b) => Math.floor(b.at) - Math.floor(a.at))
+    .slice(0, limit);
+}
+
+/** How long before its end an attempt may claim the secret, seconds, besides its request. */
+const CLAIM_AHEAD = 10;
+
+/**
+ * The version that an attempt stored before its request. Its name has no link to the attempt's, so the time tells: it is the
+ * newest one shortly before the attempt's end. What a person stores in these seconds and no claim follows looks the same.
+ */
+function claimOf(
+  attempt: Attempt,
+  unknown: readonly StoredVersion[],
+): readonly (readonly [string, Attempt])[] {
+  const { at, exchangeMs } = attempt;
+  if (exchangeMs === undefined) return [];
+  const newest = unknown
+    .filter(
+      ({ createdAt }) => Math.floor(createdAt) <= at && createdAt >= at - exchangeMs / 1_000 - CLAIM_AHEAD,
+    )
+    .reduce<StoredVersion | undefined>(
+      (last, one) => (last === undefined || one.createdAt > last.createdAt ? one : last),
+      undefined,
     );
-  return [...logged, ...others].sort((a, b) => b.at - a.at).slice(0, limit);
+  return newest === undefined ? [] : [[newest.id, attempt]];
 }
 
 function outcomeOf(
@@ -178,6 +212,7 @@ const STYLES = {
   healthy: 'green',
   failed: 'yellow',
   needs_person: 'red',
+  claimed: 'dim',
   stored: 'cyan',
 } as const;
 
@@ -217,6 +252,9 @@ function textOf({ accountId, at, since, attempts, versions, log }: Shown, termin
     versions.kind === 'read'
       ? `Of ${versions.id} there are ${versions.versions.length} versions.`
       : `The token secret’s versions can’t be read: ${versions.problem}`,
+    ...(attempts.some(({ outcome }) => outcome === 'claimed')
+      ? ['"claimed": just before its request, the attempt after it marked the secret as its own (kept_by).']
+      : []),
     ...(attempts.some(({ outcome }) => outcome === 'stored')
       ? [
           `"stored": by an attempt before ${new Date(since * 1000).toISOString().slice(0, 16)}Z (an earlier --since finds it), or by a person.`,

@@ -90,7 +90,8 @@ describe('accounts history', () => {
     expect(refreshed?.attemptId).toBe(current?.VersionId);
     // What was put by hand, the claim, and the refresh: each once.
     expect(secret).toMatchObject({ versions: 3 });
-    expect(attempts.map(({ outcome }) => outcome).sort()).toEqual(['refreshed', 'stored', 'stored']);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['refreshed', 'claimed', 'stored']);
+    expect(attempts[1]).toMatchObject({ runId });
     const { value } = await fleet.ask('report', 'requests', '--since', '1h');
     const { profiles } = value as { profiles: { profile: string; requests: number }[] };
     expect(profiles.find(({ profile }) => profile === 'crm')?.requests).toBe(1);
