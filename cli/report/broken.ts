@@ -81,12 +81,20 @@ interface Found {
   }[];
 }
 
+/** `report changes` counts only those that broke by themselves. */
+function waitersText(broken: readonly Broken[]): string {
+  const waiters = broken.filter(({ waitsForProfile }) => waitsForProfile).length;
+  if (waiters === 0) return '';
+  const own = (broken.length - waiters).toLocaleString('en-US');
+  return `: ${own} by ${broken.length - waiters === 1 ? 'itself' : 'themselves'}, and ${waiters.toLocaleString('en-US')} that only ${waiters === 1 ? 'waits' : 'wait'} for a profile that fails`;
+}
+
 function answerOf({ at, since, broken, before, byReason }: Found): Answer {
   return {
     head: [
       broken.length === 0
         ? `Nothing broke since ${dateText(since)} that still is broken.`
-        : `${plural(broken.length, 'account')} broke since ${dateText(since)} and still ${are(broken.length)}.`,
+        : `${plural(broken.length, 'account')} broke since ${dateText(since)} and still ${are(broken.length)}${waitersText(broken)}.`,
       ...(before > 0
         ? [`${plural(before, 'account')} ${are(before)} in trouble since before, or nobody knows since when.`]
         : []),

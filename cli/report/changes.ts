@@ -140,12 +140,13 @@ export async function showChanges(context: Context, options: ChangesOptions): Pr
     (a, b) => b.at - a.at || a.of.localeCompare(b.of),
   );
   const refreshed = accounts.filter(({ lastRefreshedAt }) => (timeIn(lastRefreshedAt) ?? 0) >= since).length;
+  const waiting = brokenSince(accounts, since).filter(({ waitsForProfile }) => waitsForProfile).length;
   const log =
     fromLog.kind === 'read' ? { ...fromLog.cost, cutOff: fromLog.cutOff } : { problem: fromLog.problem };
   return await showAnswer(
     terminal,
-    { at, since, changes, refreshed, log },
-    () => answerOf({ at, since, changes, refreshed }, fromLog),
+    { at, since, changes, refreshed, waiting, log },
+    () => answerOf({ at, since, changes, refreshed, waiting }, fromLog),
     options,
   );
 }
@@ -189,13 +190,19 @@ interface Found {
   readonly since: number;
   readonly changes: readonly Change[];
   readonly refreshed: number;
+  /** Accounts that broke only because their profile did, which is the change. */
+  readonly waiting: number;
 }
 
-function answerOf({ at, since, changes, refreshed }: Found, fromLog: FromLog): Answer {
+function answerOf({ at, since, changes, refreshed, waiting }: Found, fromLog: FromLog): Answer {
+  const waits =
+    waiting === 0
+      ? ''
+      : `, ${waiting.toLocaleString('en-US')} more ${waiting === 1 ? 'waits' : 'wait'} for a profile that fails`;
   const count = (what: Change['what']) => changes.filter((one) => one.what === what).length;
   return {
     head: [
-      `In the ${duration(at - since)} since ${dateText(since)}: ${count('broke')} broke, ${count('recovered')} recovered, ${count('authorized')} authorized, ${plural(refreshed, 'account')} refreshed; ${plural(count('profile_changed') + count('profile_created'), 'profile')} changed.`,
+      `In the ${duration(at - since)} since ${dateText(since)}: ${count('broke')} broke${waits}, ${count('recovered')} recovered, ${count('authorized')} authorized, ${plural(refreshed, 'account')} refreshed; ${plural(count('profile_changed') + count('profile_created'), 'profile')} changed.`,
       ...(fromLog.kind === 'unreadable' ? [fromLog.problem] : []),
     ],
     tables: [

@@ -1,5 +1,6 @@
 import { addExamples } from '../options/help.ts';
 import type { AddCommands } from '../shared/command.ts';
+import type { StatusOptions } from './show-status.ts';
 
 export const addStatus: AddCommands = (program, action) => {
   addExamples(
@@ -7,9 +8,10 @@ export const addStatus: AddCommands = (program, action) => {
       .command('status')
       .description('Shows the fleet on one screen: healthy accounts, next expiries, last runs.')
       .option('--check', 'exit with 3 if an account needs a person or fails, or runs are missing')
+      .option('--all', 'every profile, however many lines that takes')
       .action(
-        action<[{ check?: boolean }]>(
-          async (context, { check = false }) => (await import('./show-status.ts')).showStatus(context, check),
+        action<[StatusOptions]>(
+          async (...given) => (await import('./show-status.ts')).showStatus(...given),
           'reads',
         ),
       ),

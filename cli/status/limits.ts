@@ -17,10 +17,20 @@ export interface Limits {
   /** Refreshes a second that the accounts need on average, and the pace of writes to Secrets Manager. */
   readonly writes: Used;
   /** Versions in a day of the token secret that is replaced most often, and how many there may be. */
-  readonly versions: Used;
+  readonly versions: Used & {
+    /** Whose secret that is. */
+    readonly accountId?: string;
+    readonly oauthProfile?: string;
+    /** Seconds that its access tokens live. */
+    readonly tokenLifetime?: number;
+    /** Accounts as near to the limit as from 80 % on, or beyond. */
+    readonly alike: number;
+  };
 }
 
 const DAY = 86_400;
+/** A share of a limit from which on it is near. */
+export const NEAR = 0.8;
 /** What is taken for the refresh window: a profile can have another. */
 const WINDOW = 300;
 
@@ -28,17 +38,32 @@ const WINDOW = 300;
 export function limitsOf(accounts: readonly FleetItem[], lastRuns: LastRuns, schedule: number): Limits {
   let perSecond = 0;
   let shortest = Number.POSITIVE_INFINITY;
+  let often: FleetItem | undefined;
+  let alike = 0;
   for (const item of accounts) {
     const interval = intervalOf(item, schedule);
     if (interval === undefined) continue;
     perSecond += 1 / interval;
-    shortest = Math.min(shortest, interval);
+    if (DAY / interval >= NEAR * VERSIONS_PER_DAY) alike += 1;
+    if (interval >= shortest) continue;
+    shortest = interval;
+    often = item;
   }
   return {
     time: timeOf(lastRuns),
     writes: { used: rounded(perSecond), limit: STARTS_PER_SECOND },
-    versions: { used: Math.round(DAY / shortest), limit: VERSIONS_PER_DAY },
+    versions: {
+      used: Math.round(DAY / shortest),
+      limit: VERSIONS_PER_DAY,
+      alike,
+      ...(often && whoseOf(often)),
+    },
   };
+}
+
+function whoseOf({ accountId, oauthProfile, accessTokenExpiresAt, lastRefreshedAt }: FleetItem) {
+  const tokenLifetime = Number(accessTokenExpiresAt) - Number(lastRefreshedAt);
+  return { accountId, oauthProfile: String(oauthProfile), tokenLifetime };
 }
 
 /** Seconds between two refreshes of an account; undefined where it isn't refreshed, or nobody knows how long its tokens live. */

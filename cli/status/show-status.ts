@@ -1,5 +1,6 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
+import { pageThrough } from '../../terminal/pager.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import { needsAttention, statusKey } from '../accounts/list.ts';
 import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
@@ -13,7 +14,15 @@ import { type Status, statusText } from './text.ts';
 const SHOWN_RUNS = 3;
 const SHOWN_EXPIRIES = 3;
 
-export async function showStatus({ terminal, fleet }: Context, check: boolean): Promise<ExitCode> {
+export interface StatusOptions {
+  readonly check?: boolean;
+  readonly all?: boolean;
+}
+
+export async function showStatus(
+  { terminal, fleet }: Context,
+  { check = false, all = false }: StatusOptions,
+): Promise<ExitCode> {
   const target = await fleet();
   const at = now();
   const schedule = await scheduleOf(target, new EventBridgeClient(target.config));
@@ -29,11 +38,13 @@ export async function showStatus({ terminal, fleet }: Context, check: boolean): 
     paused,
     limits: limitsOf(items, lastRuns, schedule),
   };
-  terminal.result(statusText(status, span, terminal), {
-    ...status,
-    lastRuns: publicRuns(lastRuns),
-    lastWholeRun: publicWhole(lastRuns),
-  });
+  const text = statusText(status, span, terminal, all);
+  if (terminal.json || !all || !(await pageThrough(text, terminal)))
+    terminal.result(text, {
+      ...status,
+      lastRuns: publicRuns(lastRuns),
+      lastWholeRun: publicWhole(lastRuns),
+    });
   const attention = status.late || items.some(needsAttention);
   return check && attention ? EXIT.attention : EXIT.done;
 }

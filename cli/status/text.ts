@@ -1,5 +1,6 @@
 import { turnOf } from '../../core/who-can-help.ts';
 import { wrapTo } from '../../terminal/display-text.ts';
+import { rowsFitting } from '../../terminal/fitting.ts';
 import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { countdown, duration } from '../../terminal/fleet-table.ts';
 import type { Style } from '../../terminal/paint.ts';
@@ -9,10 +10,18 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { count } from '../accounts/list.ts';
 import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import type { LastRuns } from './last-runs.ts';
-import type { Limits } from './limits.ts';
+import { type Limits, NEAR } from './limits.ts';
 
-const SHOWN_PROFILES = 6;
-const SHOWN_BESIDE_FAILING = 2;
+/** How many profiles are shown, and how many of those that are failing. */
+interface Shown {
+  readonly profiles: number;
+  readonly failing: number;
+}
+
+/** So many are shown on the smallest screen, too. */
+const FEWEST = 2;
+/** For the prompt. */
+const LINES_BELOW = 1;
 
 const COLUMNS: Readonly<Record<StatusKey, { readonly title: string; readonly style: Style }>> = {
   reauthorization_required: { title: 'PERSON', style: 'red' },
@@ -48,8 +57,38 @@ export interface Status {
   readonly late: boolean;
 }
 
-/** The fleet on one screen of 80 by 24 characters. @param span how far back the log was looked at, seconds */
-export function statusText(status: Status, span: number, terminal: Terminal): string {
+/**
+ * The fleet on one screen, however high that is; all of it where standard output is no terminal.
+ *
+ * @param span how far back the log was looked at, seconds
+ * @param all whether every profile is shown, on however many lines
+ */
+export function statusText(status: Status, span: number, terminal: Terminal, all = false): string {
+  const lines = (shown: Shown) => statusLines(status, span, { terminal, shown });
+  const whole = { profiles: status.byProfile.length, failing: status.failingProfiles.length };
+  if (all || terminal.height === undefined) return lines(whole).join('\n');
+  const room = terminal.height - LINES_BELOW;
+  const most = { profiles: Math.min(whole.profiles, room), failing: Math.min(whole.failing, room) };
+  // What fails comes first, but not so that it takes all the room.
+  const share = Math.max(FEWEST, Math.floor(room / 4));
+  const few = { profiles: Math.min(FEWEST, most.profiles), failing: Math.min(FEWEST, most.failing) };
+  const failing = Math.max(
+    few.failing,
+    rowsFitting(Math.min(share, most.failing), room, (rows) => lines({ ...few, failing: rows }).length),
+  );
+  const profiles = Math.max(
+    few.profiles,
+    rowsFitting(most.profiles, room, (rows) => lines({ profiles: rows, failing }).length),
+  );
+  const rest = rowsFitting(most.failing, room, (rows) => lines({ profiles, failing: rows }).length);
+  return lines({ profiles, failing: Math.max(failing, rest) }).join('\n');
+}
+
+function statusLines(
+  status: Status,
+  span: number,
+  { terminal, shown }: { readonly terminal: Terminal; readonly shown: Shown },
+): string[] {
   const { target, at, accounts, paused } = status;
   const time = new Date(at * 1000).toISOString().slice(11, 19);
   const heading = `${count(accounts)} in ${printable(target)} at ${time}Z`;
@@ -57,15 +96,15 @@ export function statusText(status: Status, span: number, terminal: Terminal): st
     ...wrapTo(heading, terminal.tableWidth).map((line) => terminal.paint('bold', line)),
     // In place of the empty line, so that the screen stays as high.
     paused.length === 0 ? '' : terminal.paint('yellow', pausedText(paused, terminal.width)),
-    ...profileLines(status, terminal),
+    ...profileLines(status, terminal, shown.profiles),
     '',
-    ...failingLines(status, terminal),
+    ...failingLines(status, terminal, shown.failing),
     ...expiryLines(status, terminal),
     '',
     ...runLines(status, span, terminal),
     ...wholeLines(status, span, terminal),
     ...limitLines(status, terminal),
-  ].join('\n');
+  ];
 }
 
 /** On one line; names that have no room are counted. */
@@ -81,13 +120,14 @@ function number(value: number, style?: Style): Cell {
 }
 
 function profileLines(
-  { byProfile, byStatus, accounts, failingProfiles }: Status,
+  { byProfile, byStatus, accounts }: Status,
   { tableWidth, color }: Terminal,
+  shown: number,
 ): string[] {
   const counts = (row: Readonly<Record<StatusKey, number>>) =>
     STATUSES.map((status) => number(row[status], COLUMNS[status].style));
   const rows = byProfile
-    .slice(0, failingProfiles.length > 0 ? SHOWN_BESIDE_FAILING : SHOWN_PROFILES)
+    .slice(0, shown)
     .map((row) => [{ text: row.profile }, ...counts(row), number(row.accounts)]);
   const all = [{ text: 'all' }, ...counts(byStatus), number(accounts)];
   const columns = [
@@ -97,7 +137,7 @@ function profileLines(
   ];
   const more = byProfile.length - rows.length;
   const rest = {
-    text: `… and ${more} more profile${more === 1 ? '' : 's'} (--json shows all)`,
+    text: `… and ${more} more profile${more === 1 ? '' : 's'} (--all shows all)`,
     style: 'dim' as const,
   };
   const notes = rows.map((_, index) => (more > 0 && index === rows.length - 1 ? rest : undefined));
@@ -105,12 +145,14 @@ function profileLines(
   return renderTable({ columns, rows: [...rows, all], notes, concessions }, tableWidth, color);
 }
 
-const SHOWN_FAILING = 2;
-
-function failingLines({ failingProfiles, at }: Status, { tableWidth, color, paint }: Terminal): string[] {
+function failingLines(
+  { failingProfiles, at }: Status,
+  { tableWidth, color, paint }: Terminal,
+  shown: number,
+): string[] {
   if (failingProfiles.length === 0) return [];
   const rows = failingProfiles
-    .slice(0, SHOWN_FAILING)
+    .slice(0, shown)
     .map(({ profile, reason, since, accounts }): Cell[] => [
       { text: profile, style: 'yellow' },
       { text: reason, style: 'yellow' },
@@ -126,7 +168,7 @@ function failingLines({ failingProfiles, at }: Status, { tableWidth, color, pain
     { title: 'WHOSE TURN', cut: 'never' as const },
   ];
   const more = failingProfiles.length - rows.length;
-  const rest = more > 0 ? [paint('dim', `… and ${more} more (--json shows all)`)] : [];
+  const rest = more > 0 ? [paint('dim', `… and ${more} more (--all shows all)`)] : [];
   return [...renderTable({ columns, rows }, tableWidth, color), ...rest, ''];
 }
 
@@ -212,8 +254,6 @@ function wholeLines({ lastRuns, at }: Status, span: number, { paint, width }: Te
   return wrapTo(`The last run was ${said}.`, width).map((line) => paint('red', line));
 }
 
-const NEAR = 0.8;
-
 /** How near the fleet is to its limits, on one line of 80 cells: red and with a mark from 80 % on. */
 function limitLines({ limits }: Status, { paint, width }: Terminal): string[] {
   const { time, writes, versions } = limits;
@@ -227,9 +267,19 @@ function limitLines({ limits }: Status, { paint, width }: Terminal): string[] {
     const phrase = `${text}${isNear ? ' (!)' : ''}`.replaceAll(' ', UNBROKEN);
     return `${isNear ? paint('red', phrase) : phrase}${index < parts.length - 1 ? ',' : ''}`;
   });
-  return wrapTo(`${paint('dim', 'LIMITS')} ${phrases.join(' ')}`, width).map((line) =>
-    line.replaceAll(UNBROKEN, ' '),
-  );
+  return [
+    ...wrapTo(`${paint('dim', 'LIMITS')} ${phrases.join(' ')}`, width).map((line) =>
+      line.replaceAll(UNBROKEN, ' '),
+    ),
+    ...(versions.used / versions.limit >= NEAR ? wrapTo(versionsText(versions), width) : []),
+  ];
+}
+
+/** Whose secret is replaced too often, and what to do. */
+function versionsText({ accountId = '', oauthProfile, alike }: Limits['versions']): string {
+  const others = alike > 1 ? ` and ${alike - 1} more` : '';
+  const whose = `${printable(accountId)} (${printable(oauthProfile ?? '—')})${others}`;
+  return `Too many versions: ${whose}. Ask for tokens of 20 min.`;
 }
 
 const UNBROKEN = '\u00a0';

@@ -96,6 +96,33 @@ describe('at 40 columns', () => {
 });
 
 describe('at 80 columns', () => {
+  const status = async (rows: number, ...args: string[]) => {
+    const options = { columns: 80, rows, env: { NO_COLOR: '1', PAGER: '' } };
+    const { stdout } = await fleet.run(['status', ...args], options);
+    const lines = stdout.trimEnd().split('\n');
+    return {
+      lines: lines.length,
+      failing: stdout.match(/^salesforce\S* +client_rejected/gm)?.length,
+      profiles: stdout.match(/^salesforce\S* +[·\d]/gm)?.length,
+      more: stdout.match(/… and \d+ more/g)?.length ?? 0,
+    };
+  };
+
+  test.each([
+    { name: 'a small screen has few', rows: 24, failing: 2, least: 2, more: 2 },
+    { name: 'a high one has all that fit', rows: 80, failing: PROFILES, least: PROFILES, more: 0 },
+  ])('status fills the screen: $name', async ({ rows, failing, least, more }) => {
+    const shown = await status(rows);
+    expect(shown.failing).toBeGreaterThanOrEqual(failing);
+    expect(shown.profiles).toBeGreaterThanOrEqual(least);
+    expect(shown.more).toBe(more);
+    expect(shown.lines).toBeLessThanOrEqual(rows);
+  });
+
+  test('status --all shows every profile on any screen', async () => {
+    expect(await status(24, '--all')).toMatchObject({ failing: PROFILES, profiles: PROFILES, more: 0 });
+  });
+
   test('ids are shortened, and never to the same text', async () => {
     const { stdout } = await fleet.run(['accounts', 'list', '--all'], {
       columns: 80,

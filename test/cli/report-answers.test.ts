@@ -204,11 +204,24 @@ describe('texts of a query', () => {
   ])('the time $text is read', ({ text, instant }) => expect(instantIn(text)).toBe(instant));
 });
 
+test('the account whose secret is replaced most often is named, and how many are near the limit', () => {
+  const lastRuns = { kind: 'unreadable', problem: 'x' } as const;
+  const brief = (accountId: string, lifetime: number) =>
+    account(accountId, { oauthProfile: 'brief', accessTokenExpiresAt: NOW - 600 + lifetime });
+  const accounts = [account('a'), brief('b', 900), brief('c', 700), brief('d', 800)];
+  expect(limitsOf(accounts, lastRuns, 60).versions).toMatchObject({
+    accountId: 'c',
+    oauthProfile: 'brief',
+    tokenLifetime: 700,
+    alike: 3,
+  });
+});
+
 test('without any account no limit is used', () => {
   const lastRuns = { kind: 'unreadable', problem: 'x' } as const;
   expect(limitsOf([], lastRuns, 60)).toEqual({
     time: undefined,
     writes: { used: 0, limit: 48 },
-    versions: { used: 0, limit: 96 },
+    versions: { used: 0, limit: 96, alike: 0 },
   });
 });

@@ -327,6 +327,13 @@ describe('what broke', () => {
       { reason: 'of_2030', accounts: 1 },
     ]);
     expect(text).toContain('this version does not know it');
+    const flat = (said: string) => said.replaceAll(/\s+/g, ' ');
+    expect(flat(text)).toMatch(
+      /3 accounts broke since .* still are: 2 by themselves, and 1 that only waits for a profile that fails\./,
+    );
+    const { text: changes, value: changed } = await fleet.ask('report', 'changes');
+    expect(changed).toMatchObject({ waiting: 1 });
+    expect(flat(changes)).toContain('2 broke, 1 more waits for a profile that fails, 0 recovered');
   });
 
   test.each([

@@ -181,7 +181,10 @@ describe('the runbook', () => {
 
   test.each(
     [...alarms].map(([name, { AlarmDescription }]) => ({ name, AlarmDescription })),
-  )('$name is named in its section, so that people who search for it find it', ({ name, AlarmDescription }) => {
+  )('$name is named in its section, so that people who search for it find it', ({
+    name,
+    AlarmDescription,
+  }) => {
     const section = sections.get(/#([a-z-]+)$/.exec(AlarmDescription)?.[1] ?? '') ?? '';
     expect(section.split('**Look.**')[0]).toContain(`\`${name}\``);
   });

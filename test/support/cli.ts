@@ -16,6 +16,7 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Standard output and error as terminals of this width, with colours. */
   readonly columns?: number;
+  readonly rows?: number;
   readonly signal?: AbortSignal;
   /** Told all that is written, as it is written. */
   readonly onOutput?: (text: string) => void;
@@ -29,6 +30,7 @@ export async function cli(
     typing,
     env = {},
     columns = typing && 80,
+    rows,
     signal = new AbortController().signal,
     onOutput,
   }: CliOptions = {},
@@ -45,7 +47,7 @@ export async function cli(
     stream.end = () => stream;
     return columns === undefined
       ? stream
-      : Object.assign(stream, { isTTY: true, columns, hasColors: () => env.NO_COLOR === undefined });
+      : Object.assign(stream, { isTTY: true, columns, rows, hasColors: () => env.NO_COLOR === undefined });
   };
   const streams = {
     stdin: keyboard?.stdin ?? Readable.from(linesOf(input)),
