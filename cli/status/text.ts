@@ -12,8 +12,9 @@ import { STATUSES, type StatusKey } from '../accounts/statuses.ts';
 import type { LastRuns } from './last-runs.ts';
 import { type Limits, NEAR } from './limits.ts';
 
-/** How many profiles are shown, and how many of those that are failing. */
+/** How many are shown: profiles, those that are failing, and tokens that expire next. */
 interface Shown {
+  readonly expiries: number;
   readonly profiles: number;
   readonly failing: number;
 }
@@ -65,23 +66,33 @@ export interface Status {
  */
 export function statusText(status: Status, span: number, terminal: Terminal, all = false): string {
   const lines = (shown: Shown) => statusLines(status, span, { terminal, shown });
-  const whole = { profiles: status.byProfile.length, failing: status.failingProfiles.length };
+  const { byProfile, failingProfiles, nextExpiries } = status;
+  const whole = {
+    profiles: byProfile.length,
+    failing: failingProfiles.length,
+    expiries: nextExpiries.length,
+  };
   if (all || terminal.height === undefined) return lines(whole).join('\n');
   const room = terminal.height - LINES_BELOW;
   const most = { profiles: Math.min(whole.profiles, room), failing: Math.min(whole.failing, room) };
   // What fails comes first, but not so that it takes all the room.
   const share = Math.max(FEWEST, Math.floor(room / 4));
   const few = { profiles: Math.min(FEWEST, most.profiles), failing: Math.min(FEWEST, most.failing) };
+  const expiries = rowsFitting(whole.expiries, room, (rows) => lines({ ...few, expiries: rows }).length);
   const failing = Math.max(
     few.failing,
-    rowsFitting(Math.min(share, most.failing), room, (rows) => lines({ ...few, failing: rows }).length),
+    rowsFitting(
+      Math.min(share, most.failing),
+      room,
+      (rows) => lines({ ...few, expiries, failing: rows }).length,
+    ),
   );
   const profiles = Math.max(
     few.profiles,
-    rowsFitting(most.profiles, room, (rows) => lines({ profiles: rows, failing }).length),
+    rowsFitting(most.profiles, room, (rows) => lines({ profiles: rows, failing, expiries }).length),
   );
-  const rest = rowsFitting(most.failing, room, (rows) => lines({ profiles, failing: rows }).length);
-  return lines({ profiles, failing: Math.max(failing, rest) }).join('\n');
+  const rest = rowsFitting(most.failing, room, (rows) => lines({ profiles, failing: rows, expiries }).length);
+  return lines({ profiles, failing: Math.max(failing, rest), expiries }).join('\n');
 }
 
 function statusLines(
@@ -99,7 +110,7 @@ function statusLines(
     ...profileLines(status, terminal, shown.profiles),
     '',
     ...failingLines(status, terminal, shown.failing),
-    ...expiryLines(status, terminal),
+    ...expiryLines({ ...status, nextExpiries: status.nextExpiries.slice(0, shown.expiries) }, terminal),
     '',
     ...runLines(status, span, terminal),
     ...wholeLines(status, span, terminal),
