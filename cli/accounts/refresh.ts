@@ -109,9 +109,10 @@ async function select(
     const items = await readItems(fleet, terminal);
     await requireProfile(fleet, items, profile);
     const wanted = (item: FleetItem) =>
-      profile === undefined
+      item.paused === undefined &&
+      (profile === undefined
         ? statusKey(item) === 'failing'
-        : item.oauthProfile === profile && !['disabled', 'other'].includes(statusKey(item));
+        : item.oauthProfile === profile && !['disabled', 'other'].includes(statusKey(item)));
     return { known: items.filter((item) => wanted(item) && isLeft(item)), refused: [] };
   }
   const ids = [...new Set(accountIds)];

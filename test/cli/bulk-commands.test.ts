@@ -368,7 +368,9 @@ describe.each([1, 2, 3])('history %s: one call in ten is throttled, Ctrl-C comes
       const next = lineToGoOn(ended) ?? (left === 1 ? line : undefined);
       expect(next, `${codes}\n${ended.stdout}\n${ended.stderr}`).toBeDefined();
       left = Number(/ (\d+) accounts? (?:is|are) left/.exec(ended.stderr)?.[1] ?? left);
-      if (isJson && left > 1) expect(notDone(ended), ended.stderr).toHaveLength(left);
+      // Stopped before it knew them all, it can list none.
+      const isAll = ended.stderr.includes('all accounts are left');
+      if (isJson && left > 1 && !isAll) expect(notDone(ended), ended.stderr).toHaveLength(left);
       line = next ?? [];
     }
     fleet.system.aws.inject(undefined);
