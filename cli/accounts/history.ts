@@ -250,7 +250,7 @@ function textOf({ accountId, at, since, attempts, versions, log }: Shown, termin
       ? `The log can’t be asked, so runs and answers are missing: ${log.problem}`
       : costText(log),
     versions.kind === 'read'
-      ? `Of ${versions.id} there are ${versions.versions.length} versions.`
+      ? `Versions of ${versions.id}: ${versions.versions.length}.`
       : `The token secret’s versions can’t be read: ${versions.problem}`,
     ...(attempts.some(({ outcome }) => outcome === 'claimed')
       ? ['"claimed": just before its request, the attempt after it marked the secret as its own (kept_by).']
