@@ -92,3 +92,8 @@ function pieces(word: string, width: number, cellsOf: (part: string) => number):
   }
   return found;
 }
+
+/** "1 account", "2,000 accounts". */
+export function plural(count: number, what: string): string {
+  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -59,11 +59,10 @@ export function scanFilter(
   windows: ReadonlyMap<string, number>,
 ) {
   const values: Record<string, unknown> = { ...ACCOUNT_VALUES, ':profile': PROFILE_NOTE };
-  const lookedAt = ACCOUNT;
   if (wanted === 'all')
     return {
       ...projection(SCANNED),
-      FilterExpression: `(${lookedAt}) OR (${TROUBLED_PROFILE})`,
+      FilterExpression: `(${ACCOUNT}) OR (${TROUBLED_PROFILE})`,
       ExpressionAttributeValues: values,
     };
   const fresh = freshExpression(now + spread, windows, values);
@@ -77,7 +76,7 @@ export function scanFilter(
       : `attribute_exists(#escrow) OR attribute_exists(#eventOwed) OR NOT (${fresh})`;
   return {
     ...projection(SCANNED),
-    FilterExpression: `(${lookedAt} AND NOT (#enabled = :false) AND (attribute_exists(#eventOwed) OR NOT (#doesNotExpire = :true AND #nextAttemptAt > :now)) AND (${due} OR #status = :person)) OR (${TROUBLED_PROFILE})`,
+    FilterExpression: `(${ACCOUNT} AND NOT (#enabled = :false) AND (attribute_exists(#eventOwed) OR NOT (#doesNotExpire = :true AND #nextAttemptAt > :now)) AND (${due} OR #status = :person)) OR (${TROUBLED_PROFILE})`,
     ExpressionAttributeValues: values,
   };
 }

@@ -1,11 +1,12 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { PROFILE_NOTE, parseAccount } from '../../core/account/account.ts';
 import { secondsOf } from '../../core/clock.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { type FailingProfile, failingProfile, isAtRisk, pausedIn } from '../../terminal/fleet-notes.ts';
 import { type FleetItem, isAccount } from '../../terminal/fleet-table.ts';
 import { escrowKind } from '../accounts/escrow.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { attention, broken, type Census, type Check, type Finding, good, plural } from './check.ts';
+import { attention, broken, type Census, type Check, type Finding, good } from './check.ts';
 import { profileCheck } from './profiles.ts';
 
 export const accountChecks: readonly Check[] = [

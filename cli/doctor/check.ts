@@ -87,6 +87,3 @@ export const notApplicable = (text: string): Finding => ({ kind: 'not_applicable
 export function errorName(error: unknown): string {
   return error instanceof Error ? error.name : String(error);
 }
-
-export const plural = (amount: number, what: string) =>
-  `${amount.toLocaleString('en-US')} ${what}${amount === 1 ? '' : 's'}`;

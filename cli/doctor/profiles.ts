@@ -7,19 +7,11 @@ import { profileSecretIdOf } from '../../core/account/secret-id.ts';
 import type { Profile } from '../../core/profile/profile.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
 import { turnOf } from '../../core/who-can-help.ts';
+import { plural } from '../../terminal/display-text.ts';
 import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { duration } from '../../terminal/fleet-table.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import {
-  attention,
-  broken,
-  type Check,
-  type Finding,
-  good,
-  notApplicable,
-  type Patient,
-  plural,
-} from './check.ts';
+import { attention, broken, type Check, type Finding, good, notApplicable, type Patient } from './check.ts';
 
 /** Is each profile complete, do its hosts answer, and what has the function found out about it? */
 export const profileCheck: Check = {

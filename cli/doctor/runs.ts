@@ -4,7 +4,9 @@ import { GetFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { parseJsonObject } from '../../core/json-object.ts';
 import { readEnvironment } from '../../lambda/environment.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { duration } from '../../terminal/fleet-table.ts';
+import { logGroupOf } from '../logs/function-settings.ts';
 import { type LoggedRun, lateAfter, scheduledRuns, scheduleOf } from '../shared/scheduled-runs.ts';
 import {
   attention,
@@ -15,7 +17,6 @@ import {
   good,
   notApplicable,
   type Patient,
-  plural,
 } from './check.ts';
 
 /** Is the function right, is it fired, and does it run? */
@@ -129,7 +130,11 @@ async function checkLastRun(patient: Patient): Promise<Finding> {
   const at = now() / 1000;
   const since = await sinceWhen(patient);
   let latest: LoggedRun | undefined;
-  for await (const run of scheduledRuns(logs, await logGroupOf(patient), since))
+  for await (const run of scheduledRuns(
+    logs,
+    logGroupOf(await patient.configuration(), fleet.functionName),
+    since,
+  ))
     if (run.at >= (latest?.at ?? 0)) latest = run;
   if (latest?.result?.incomplete)
     return attention(
@@ -148,7 +153,7 @@ async function checkLastRun(patient: Patient): Promise<Finding> {
 /** What runs have found by the dates of the providers' responses. */
 async function checkItsClock(patient: Patient): Promise<Finding> {
   const request = {
-    logGroupName: await logGroupOf(patient),
+    logGroupName: logGroupOf(await patient.configuration(), patient.fleet.functionName),
     startTime: (await sinceWhen(patient)) * 1000,
     filterPattern: '"clockAheadSeconds"',
   };
@@ -168,8 +173,4 @@ async function checkItsClock(patient: Patient): Promise<Finding> {
 /** Seconds since the epoch: a run that ended before is too long ago. */
 async function sinceWhen({ fleet, rules, now }: Patient): Promise<number> {
   return Math.floor(now() / 1000 - lateAfter(await scheduleOf(fleet, rules)));
-}
-
-async function logGroupOf({ fleet, configuration }: Patient): Promise<string> {
-  return (await configuration())?.LoggingConfig?.LogGroup ?? `/aws/lambda/${fleet.functionName}`;
 }

@@ -1,4 +1,5 @@
 import { isReason, REASONS } from '../../core/reason.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
@@ -8,7 +9,6 @@ import {
   are,
   dateText,
   numberCell,
-  plural,
   shortenTurn,
   showAnswer,
   tally,

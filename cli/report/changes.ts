@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/account/profile-note.ts';
+import { plural } from '../../terminal/display-text.ts';
 import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import { duration } from '../../terminal/fleet-table.ts';
@@ -15,7 +16,7 @@ import {
 } from '../logs/query.ts';
 import type { Context } from '../shared/command.ts';
 import { brokenSince } from './broken.ts';
-import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
+import { type Answer, dateText, showAnswer, whenText } from './print.ts';
 import { type ListedSecret, listSecrets } from './secrets.ts';
 import { pausesSince, timeIn } from './standing.ts';
 

@@ -10,13 +10,14 @@ import {
   USUAL_RUNNING,
 } from '../../core/monthly-cost.ts';
 import { METRIC } from '../../lambda/metric-names.ts';
+import { plural } from '../../terminal/display-text.ts';
 import type { FleetItem } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import { readFunctionSettings } from '../logs/function-settings.ts';
 import type { Context } from '../shared/command.ts';
 import { scheduleOf } from '../shared/scheduled-runs.ts';
-import { type Answer, plural, showAnswer } from './print.ts';
+import { type Answer, showAnswer } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, timeIn, tokenEnd } from './standing.ts';
 
 /** What a profile's accounts cost in a month of 30 days, US dollars. */

@@ -3,6 +3,7 @@ import { parseAccount } from '../../core/account/account.ts';
 import { isUrgent } from '../../core/account/decision.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { USUAL_WINDOW } from '../../terminal/fleet-notes.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
@@ -14,7 +15,6 @@ import {
   type Answer,
   are,
   numberCell,
-  plural,
   shortenTurn,
   showAnswer,
   tally,

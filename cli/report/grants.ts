@@ -1,9 +1,10 @@
+import { plural } from '../../terminal/display-text.ts';
 import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
+import { type Answer, dateText, showAnswer, whenText } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, timeIn, troubleOf } from './standing.ts';
 
 /** When an account's grant ends, where its refresh token has an end. */

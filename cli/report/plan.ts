@@ -2,6 +2,7 @@ import type { Report } from '../../core/account/outcome.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { isReason, REASONS } from '../../core/reason.ts';
 import type { RunResult } from '../../lambda/run-result.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { accountColumn, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
@@ -9,7 +10,7 @@ import { now } from '../accounts/items.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { InvokedFunction } from '../shared/fleet.ts';
 import { runFunction } from '../shared/run-function.ts';
-import { type Answer, numberCell, plural, showAnswer, whenText } from './print.ts';
+import { type Answer, numberCell, showAnswer, whenText } from './print.ts';
 
 /** What a run would do for one reason. */
 interface PlannedStep {

@@ -59,11 +59,6 @@ export async function showAnswer(
   return undefined;
 }
 
-/** "1 account", "2,000 accounts". */
-export function plural(count: number, what: string): string {
-  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
-}
-
 /** "is" or "are". */
 export const are = (count: number) => (count === 1 ? 'is' : 'are');
 

@@ -1,4 +1,5 @@
 import { turnOf } from '../../core/who-can-help.ts';
+import { plural } from '../../terminal/display-text.ts';
 import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { duration, type FleetItem } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
@@ -8,7 +9,6 @@ import {
   type Answer,
   are,
   numberCell,
-  plural,
   shortenTurn,
   showAnswer,
   tally,

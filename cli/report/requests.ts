@@ -1,9 +1,10 @@
+import { plural } from '../../terminal/display-text.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now } from '../accounts/items.ts';
 import { askLog, costText, type LogAnswer, numberIn } from '../logs/query.ts';
 import { profileNames } from '../profile/profile-secret.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, dateText, plural, showAnswer } from './print.ts';
+import { type Answer, dateText, showAnswer } from './print.ts';
 import { type KnownProfile, readProfiles } from './profile-secrets.ts';
 
 /** The token requests of a profile in a time. */

@@ -1,11 +1,12 @@
 import { DescribeSecretCommand, ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { namesSecret, nameWithin, plainName, tokenSecretIdOf } from '../../core/account/secret-id.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { accountColumn, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import type { Fleet } from '../shared/fleet.ts';
-import { type Answer, dateText, plural, showAnswer } from './print.ts';
+import { type Answer, dateText, showAnswer } from './print.ts';
 import { isLookedAt } from './standing.ts';
 
 /** A secret as the list shows it. Times are seconds since the epoch. */

@@ -1,12 +1,13 @@
 import { stringify } from 'csv-stringify/sync';
 import { isReason, REASONS } from '../../core/reason.ts';
+import { plural } from '../../terminal/display-text.ts';
 import { accountColumn, type FleetItem, nameOf, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet, requireProfile } from '../accounts/items.ts';
 import { protectCell } from '../import/row/csv-cells.ts';
 import type { Context } from '../shared/command.ts';
 import { shellWord } from '../shared/shell-word.ts';
-import { type Answer, dateText, plural, showAnswer, whenText } from './print.ts';
+import { type Answer, dateText, showAnswer, whenText } from './print.ts';
 import { profileOf, troubleOf } from './standing.ts';
 
 /** An account whose holder has to sign in. */

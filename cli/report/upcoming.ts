@@ -1,22 +1,14 @@
 import { PROFILE_NOTE } from '../../core/account/account.ts';
 import { isJsonObject } from '../../core/json-object.ts';
 import { turnOf } from '../../core/who-can-help.ts';
+import { plural } from '../../terminal/display-text.ts';
 import type { FailingProfile } from '../../terminal/fleet-notes.ts';
 import { accountColumn, duration, type FleetItem, squeezeAccount } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { now, readFleet } from '../accounts/items.ts';
 import type { Context } from '../shared/command.ts';
 import { grantEnds } from './grants.ts';
-import {
-  type Answer,
-  are,
-  plural,
-  shortenTurn,
-  showAnswer,
-  turnCell,
-  turnColumn,
-  whenText,
-} from './print.ts';
+import { type Answer, are, shortenTurn, showAnswer, turnCell, turnColumn, whenText } from './print.ts';
 import { isLookedAt, profileOf, switchedOff, tokenEnd, troubleOf } from './standing.ts';
 
 /** An account whose access token ends, and which nobody will refresh by then as things stand. */

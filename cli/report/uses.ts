@@ -1,3 +1,4 @@
+import { plural } from '../../terminal/display-text.ts';
 import { accountColumn, type FleetItem, squeezeAccount, statusOf } from '../../terminal/fleet-table.ts';
 import type { Extent } from '../../terminal/list.ts';
 import { printable } from '../../terminal/printable.ts';
@@ -7,7 +8,7 @@ import type { StatusKey } from '../accounts/statuses.ts';
 import { profileNames } from '../profile/profile-secret.ts';
 import { CliError, EXIT } from '../shared/cli-error.ts';
 import type { Context } from '../shared/command.ts';
-import { type Answer, numberCell, plural, showAnswer } from './print.ts';
+import { type Answer, numberCell, showAnswer } from './print.ts';
 import { type KnownProfile, readProfiles } from './profile-secrets.ts';
 
 /** What a rotation of a client touches. */
