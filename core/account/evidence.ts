@@ -114,11 +114,11 @@ function riskAfter(
   }
   if (by?.kind !== 'current' || atRisk === undefined) return atRisk;
   const age = at - atRisk.at;
-  const isKnown = by.madeAt !== undefined && atRisk.madeAt !== undefined;
-  const isNewer = isKnown && Number(by.madeAt) > Number(atRisk.madeAt);
+  const { madeAt = atRisk.madeAt ?? 0 } = by;
+  const { madeAt: refused = madeAt } = atRisk;
   // An older one is current again where people moved the label back; or a run still uses it that began before the change.
-  const isBack = isKnown && by.madeAt !== atRisk.madeAt && age >= LONGEST_RUN;
-  return isNewer || isBack || age >= RISK_ENDS ? undefined : atRisk;
+  const isOther = madeAt > refused || (madeAt < refused && age >= LONGEST_RUN);
+  return isOther || age >= RISK_ENDS ? undefined : atRisk;
 }
 
 /** Where the client's failure ends, a provider-wide refusal that still stands is what is left. */
